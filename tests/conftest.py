@@ -1,0 +1,30 @@
+"""Fixtures for every room of the tests."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    """One thread a test: the machine's other core belongs to the next test run."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The root of the checkout."""
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder with real data for development: $GANTRY_SHARED or ../shared beside the checkout."""
+    folder = Path(os.environ.get("GANTRY_SHARED", REPOSITORY.parent / "shared")) / "data"
+    if not folder.is_dir():
+        pytest.skip(f"real data not found: {folder} (set GANTRY_SHARED to the folder that holds data/)")
+    return folder
