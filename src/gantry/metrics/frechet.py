@@ -1,0 +1,108 @@
+"""Fréchet distance between Gaussians fitted to two sets of features.
+
+d² = ‖µ₁ − µ₂‖² + Tr Σ₁ + Tr Σ₂ − 2 Tr (Σ₁Σ₂)^½        (Dowson & Landau 1982; FID: Heusel et al. 2017, eq. 6)
+
+With Σ₁ = F Fᵀ, the product Σ₁Σ₂ has the eigenvalues of the symmetric Fᵀ Σ₂ F, so Tr (Σ₁Σ₂)^½ is the sum of
+their roots. No matrix square root is taken, nothing can turn complex, and F of the real set is made once.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.linalg import eigh, lapack
+
+from gantry.errors import UserError
+from gantry.files import writing
+from gantry.metrics.checks import finite_rows
+
+Matrix = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class GaussianStatistics:
+    """Mean (D,) and unbiased covariance (D, D), float64, of `count` feature vectors."""
+
+    mean: Matrix
+    covariance: Matrix
+    count: int
+
+    @cached_property
+    def factor(self) -> Matrix:
+        """F (D, r) with F Fᵀ = covariance, r its numerical rank: Cholesky's factor with diagonal pivots."""
+        triangle, pivots, rank, _ = lapack.dpstrf(self.covariance, lower=1)
+        factor = np.empty((len(self.mean), rank))
+        factor[pivots - 1] = np.tril(triangle)[:, :rank]
+        return factor
+
+    def save(self, path: Path) -> None:
+        """Write the statistics to `path` (.npz) atomically, the factor included: its making is spared too."""
+        with writing(path) as stream:
+            np.savez(
+                stream,
+                mean=self.mean,
+                covariance=self.covariance,
+                factor=self.factor,
+                count=np.int64(self.count),
+            )
+
+    @classmethod
+    def load(cls, path: Path) -> "GaussianStatistics":
+        """Read what `save` wrote; raise UserError that names `path` if it is not that."""
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                mean, covariance, factor = stored["mean"], stored["covariance"], stored["factor"]
+                statistics = cls(mean, covariance, int(stored["count"]))
+        except (OSError, ValueError, KeyError, EOFError) as error:
+            raise UserError(f"{path}: stored statistics cannot be read ({error}); delete the file") from error
+        width = len(mean)
+        if covariance.shape != (width, width) or factor.shape[0] != width:
+            raise UserError(f"{path}: stored statistics do not fit together; delete the file")
+        statistics.__dict__["factor"] = factor
+        return statistics
+
+
+def gaussian_statistics(features: ArrayLike, chunk: int = 8192) -> GaussianStatistics:
+    """Fit a Gaussian to features (N, D), N ≥ 2: mean and covariance with N − 1, as clean-fid and pytorch-fid.
+
+    Sums are float64 whatever the features' type; `chunk` bounds the float64 copies.
+    Raises UserError on NaN, infinity, or fewer than two samples.
+    """
+    rows = finite_rows(features, "features", least=2)
+    mean = rows.mean(axis=0, dtype=np.float64)
+    scatter = np.zeros((rows.shape[1], rows.shape[1]))
+    for start in range(0, len(rows), chunk):
+        centred = rows[start : start + chunk].astype(np.float64) - mean
+        scatter += centred.T @ centred
+    return GaussianStatistics(mean, scatter / (len(rows) - 1), len(rows))
+
+
+def frechet_distance(a: GaussianStatistics, b: GaussianStatistics, device: str = "cpu") -> float:
+    """Return d² between two Gaussians; symmetric, ≥ 0, and 0 up to rounding for equal ones.
+
+    The factor of `a` is used (and kept in it), so `a` should be the set that is compared most often: the
+    real one. `device` "cuda" does the product and the eigenvalues there, in float64.
+    """
+    if len(a.mean) != len(b.mean):
+        raise UserError(
+            f"features of width {len(a.mean)} against {len(b.mean)}: were both made by the same network?"
+        )
+    offset = a.mean - b.mean
+    cross = np.sqrt(np.clip(_product_eigenvalues(a.factor, b.covariance, device), 0.0, None)).sum()
+    distance = offset @ offset + np.trace(a.covariance) + np.trace(b.covariance) - 2.0 * cross
+    return float(max(distance, 0.0))
+
+
+def _product_eigenvalues(factor: Matrix, covariance: Matrix, device: str) -> Matrix:
+    """Eigenvalues of Fᵀ Σ F, ascending."""
+    if factor.shape[1] == 0:
+        return np.zeros(0)
+    if device == "cpu":
+        product = factor.T @ (covariance @ factor)
+        return eigh(product, eigvals_only=True, driver="ev", check_finite=False, overwrite_a=True)
+    import torch  # only a GPU needs it here
+
+    f = torch.from_numpy(factor).to(device)
+    return torch.linalg.eigvalsh(f.T @ (torch.from_numpy(covariance).to(device) @ f)).cpu().numpy()

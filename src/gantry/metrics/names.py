@@ -1,0 +1,143 @@
+"""What each metric is called, needs, and prefers: no torch and no numpy, so that plan and report may read it.
+
+A number is named by its metric and its feature network together. Only the complete FID Inception's numbers
+are FID and IS; every other network's carry that network's name.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from gantry.errors import UserError, suggestion
+
+Input = Literal["features", "logits", "images", "points"]
+Direction = Literal["lower", "higher", "half"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One number of the tidy metrics file.
+
+    needs: what it is computed from; `features` and `logits` come out of a feature network.
+    direction: which values are better; `half` means that the ideal is 0.5.
+    title: its label where no feature network is involved, and the stem of its label elsewhere.
+    against_real: whether it compares with real samples (or the known density), or looks at samples alone.
+    """
+
+    name: str
+    needs: Input
+    direction: Direction
+    title: str
+    against_real: bool = True
+
+    @property
+    def uses_network(self) -> bool:
+        """Whether its value depends on a feature network."""
+        return self.needs in ("features", "logits")
+
+
+METRICS: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric("frechet_distance", "features", "lower", "FD"),
+        Metric("frechet_distance_infinity", "features", "lower", "FD∞"),
+        Metric("kernel_distance", "features", "lower", "KD"),
+        Metric("precision", "features", "higher", "precision"),
+        Metric("recall", "features", "higher", "recall"),
+        Metric("density", "features", "higher", "density"),
+        Metric("coverage", "features", "higher", "coverage"),
+        Metric("neighbour_accuracy", "features", "half", "1-NN accuracy"),
+        Metric("neighbour_accuracy_real", "features", "half", "1-NN accuracy, real part"),
+        Metric("neighbour_accuracy_generated", "features", "half", "1-NN accuracy, generated part"),
+        Metric("inception_score", "logits", "higher", "class score", against_real=False),
+        Metric("inception_score_deviation", "logits", "lower", "class score's deviation over splits", False),
+        Metric("mode_score", "logits", "higher", "mode score"),
+        Metric("swd", "images", "lower", "SWD×10³"),
+        Metric("modes_covered", "points", "higher", "modes covered"),
+        Metric("modes_reached", "points", "higher", "modes reached by a sample"),
+        Metric("share_within_3_sigma", "points", "higher", "share within 3σ"),
+        Metric("kl_density_samples", "points", "lower", "KL(density ‖ samples)"),
+        Metric("kl_samples_density", "points", "lower", "KL(samples ‖ density)"),
+        Metric("js", "points", "lower", "JS"),
+        Metric("energy_distance", "points", "lower", "energy distance"),
+        Metric("w2", "points", "lower", "W2"),
+    )
+}
+
+# Families of numbered metrics: SWD at one level of the pyramid, the share of samples at one mode.
+NUMBERED: dict[str, Metric] = {
+    "swd_": Metric("swd_", "images", "lower", "SWD×10³ at {}"),
+    "mode_share_": Metric("mode_share_", "points", "half", "share at mode {}"),
+}
+
+# The complete Inception by way of resizing: these, and only these, give FID, KID and IS.
+INCEPTION = {
+    "inception": "",
+    "inception-legacy-pytorch": " (legacy PyTorch resize)",
+    "inception-legacy-tensorflow": " (legacy TensorFlow resize)",
+}
+INCEPTION_BLOCKS = {"inception-64": 64, "inception-192": 192, "inception-768": 768}
+OTHER_NETWORKS = {"embedded": "embedded classifier", "efficientnet-lite0": "EfficientNet-Lite0"}
+FEATURE_NETWORKS = (*INCEPTION, *INCEPTION_BLOCKS, *OTHER_NETWORKS)
+# Networks that end in class probabilities, which the scores from logits need.
+CLASSIFYING_NETWORKS = (*INCEPTION, *OTHER_NETWORKS)
+
+_INCEPTION_TITLES = {
+    "frechet_distance": "FID",
+    "frechet_distance_infinity": "FID∞",
+    "kernel_distance": "KID",
+    "inception_score": "IS",
+    "inception_score_deviation": "IS's deviation over splits",
+}
+_BLOCK_TITLES = {
+    "frechet_distance": "FID-{}",
+    "frechet_distance_infinity": "FID∞-{}",
+    "kernel_distance": "KID-{}",
+}
+
+
+def metric(name: str) -> Metric:
+    """Return what is known of metric `name`, numbered ones such as `swd_16` included.
+
+    Raises UserError that lists the known names.
+    """
+    if name in METRICS:
+        return METRICS[name]
+    for stem, family in NUMBERED.items():
+        number = name.removeprefix(stem)
+        if name.startswith(stem) and number.isdigit():
+            return Metric(
+                name, family.needs, family.direction, family.title.format(number), family.against_real
+            )
+    raise UserError(
+        f"unknown metric {name!r}{suggestion(name, METRICS)}; known metrics: {', '.join(METRICS)}, "
+        "swd_<resolution>, mode_share_<mode>"
+    )
+
+
+def check_network(name: str) -> None:
+    """Raise UserError that lists the known feature networks unless `name` is one."""
+    if name not in FEATURE_NETWORKS:
+        raise UserError(
+            f"unknown feature network {name!r}{suggestion(name, FEATURE_NETWORKS)}; "
+            f"known networks: {', '.join(FEATURE_NETWORKS)}"
+        )
+
+
+def label(name: str, network: str | None = None) -> str:
+    """Return what a table calls metric `name` computed on feature network `network`.
+
+    `network` is ignored (and may be None or empty) for metrics that need none. A metric that needs one
+    and gets none is labelled without; an unknown metric or network raises UserError.
+    """
+    known = metric(name)
+    if not known.uses_network or not network:
+        return known.title
+    check_network(network)
+    if network in INCEPTION:
+        return _INCEPTION_TITLES.get(name, known.title) + INCEPTION[network]
+    if network in INCEPTION_BLOCKS:
+        width = INCEPTION_BLOCKS[network]
+        if name in _BLOCK_TITLES:
+            return _BLOCK_TITLES[name].format(width)
+        return f"{known.title} (Inception-{width})"
+    return f"{known.title} ({OTHER_NETWORKS[network]})"
