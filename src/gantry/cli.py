@@ -1,0 +1,277 @@
+"""The command line: one verb a workflow step, each of which runs by hand without Snakemake.
+
+A user's mistake ends in one message and exit code 2; a request to stop in exit code 75: run it again.
+"""
+
+import argparse
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from gantry.errors import UserError
+from gantry.training.signals import EXIT_CONTINUE, Stopped
+
+EXIT_USER_ERROR = 2
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run one verb and exit with its code."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run one verb; return the exit code."""
+    options = _parser().parse_args(arguments)
+    log = getattr(options, "log", None)
+    try:
+        options.verb(options)
+    except UserError as error:
+        return _end(f"gantry: {error}", EXIT_USER_ERROR, log)
+    except BrokenPipeError:
+        # The reader of our output (head, less) has gone: not an error of anybody's.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return _end("gantry: interrupted", 130, log)
+    except Stopped as stopped:
+        return _end(f"gantry: {stopped}; the same command continues", EXIT_CONTINUE, log)
+    except Exception:
+        return _end(f"gantry: a defect, please report it with this:\n{traceback.format_exc()}", 1, log)
+    return _end("", 0, log)
+
+
+def _end(message: str, code: int, log: Path | None) -> int:
+    """Print the last message, leave it in the log, return the exit code."""
+    if message:
+        print(message, file=sys.stderr, flush=True)
+    if log is not None:
+        try:
+            log.parent.mkdir(parents=True, exist_ok=True)
+            log.write_text(f"{message or 'done'}\n", encoding="utf-8")
+        except OSError as error:
+            print(f"gantry: {log}: the log cannot be written: {error.strerror}", file=sys.stderr)
+    return code
+
+
+# ── verbs: each imports what it needs, so that plan and report start without torch ────────────────────
+
+
+def _plan(options: argparse.Namespace) -> None:
+    from gantry.plan.estimate import describe
+
+    print(describe(_load(options.settings)))
+
+
+def _prepare(options: argparse.Namespace) -> None:
+    from gantry.data import prepare
+    from gantry.plan.recipe import DatasetSpec
+
+    told = _json(options.dataset, "--dataset")
+    prepare(
+        DatasetSpec.model_validate(told["spec"]),
+        told["name"],
+        Path(told["root"]),
+        told["resolution"],
+        options.out.parent,
+        workers=options.workers,
+    )
+
+
+def _train(options: argparse.Namespace) -> None:
+    from gantry.training.train import train
+
+    train(
+        options.seal.parent,
+        _json(options.spec, "--spec"),
+        options.data,
+        options.until,
+        options.seal,
+        device=options.device,
+        threads=options.threads,
+        deterministic=options.deterministic,
+    )
+
+
+def _classifier(options: argparse.Namespace) -> None:
+    from gantry.evaluation.features import train_classifier
+
+    train_classifier(options.data, options.out)
+
+
+def _statistics(options: argparse.Namespace) -> None:
+    from gantry.evaluation.features import store_real_statistics
+
+    store_real_statistics(
+        options.data, options.network, options.weights, options.out, options.device, options.threads
+    )
+
+
+def _score_run(options: argparse.Namespace) -> None:
+    from gantry.evaluation.score import score_run
+
+    score_run(
+        options.seal,
+        options.data,
+        _json(options.scoring, "--scoring"),
+        after=options.after,
+        statistics=options.statistics,
+        weights=options.weights,
+        metrics_out=options.metrics,
+        samples_out=options.samples,
+        device=options.device,
+        threads=options.threads,
+    )
+
+
+def _table(options: argparse.Namespace) -> None:
+    from gantry.report import make_table
+
+    out = options.out
+    order = _load(options.config).order(options.paper, options.name)
+    make_table(order, out, out.with_suffix(".md"), out.with_suffix(".tex"))
+
+
+def _figure(options: argparse.Namespace) -> None:
+    from gantry.report import make_figure
+
+    order = _load(options.config).order(options.paper, options.name)
+    make_figure(order, options.out, options.out.with_suffix(".svg"))
+
+
+def _claims(options: argparse.Namespace) -> None:
+    from gantry.report import make_claims
+
+    order = _load(options.config).order(options.paper, options.name)
+    make_claims(order, options.out, options.out.with_suffix(".md"))
+
+
+def _page(options: argparse.Namespace) -> None:
+    from gantry.report import make_page
+
+    plan = _load(options.config)
+    make_page(
+        [plan.order(paper, name) for paper, name, _ in plan.outputs()], Path(plan.results), options.out
+    )
+
+
+# ── arguments ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _load(settings: list[str] | str) -> Any:
+    """Return the plan of a JSON configuration, or of config.yaml with `key=value` settings on top."""
+    from gantry.plan import load_plan
+    from gantry.plan.configuration import merged, read_yaml
+
+    if isinstance(settings, str):
+        return load_plan(_json(settings, "--config"))
+    given = read_yaml(Path("config.yaml"), "config.yaml")
+    for setting in settings:
+        key, separator, value = setting.partition("=")
+        if not separator:
+            raise UserError(f"{setting!r}: write settings as key=value, e.g. scale=quick")
+        try:
+            given = merged(given, {key: yaml.safe_load(value)})
+        except yaml.YAMLError:
+            raise UserError(f"{setting!r}: the value is not YAML; quote it, e.g. 'seeds=[0, 1]'") from None
+    return load_plan(given)
+
+
+def _json(text: str, option: str) -> dict[str, Any]:
+    """Return the JSON mapping that `option` was given, as text or as @file."""
+    try:
+        value = json.loads(Path(text[1:]).read_text(encoding="utf-8") if text.startswith("@") else text)
+    except (json.JSONDecodeError, OSError) as error:
+        raise UserError(f"{option}: not JSON: {error}; give a mapping, or @ and the name of a file") from None
+    if not isinstance(value, dict):
+        raise UserError(f"{option}: should be a JSON mapping, not {type(value).__name__}")
+    return value
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
+    return value
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="gantry", description=__doc__.partition("\n")[0] if __doc__ else "")
+    verbs = parser.add_subparsers(required=True, metavar="verb")
+
+    def verb(name: str, function: Callable[[argparse.Namespace], None], about: str) -> argparse.ArgumentParser:
+        added = verbs.add_parser(name, help=about, description=about)
+        added.set_defaults(verb=function)
+        return added
+
+    def step(name: str, function: Callable[[argparse.Namespace], None], about: str) -> argparse.ArgumentParser:
+        added = verb(name, function, about)
+        added.add_argument("--log", type=Path, help="file for the last message")
+        return added
+
+    def compute(added: argparse.ArgumentParser) -> None:
+        added.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+        added.add_argument("--threads", type=_positive, default=1, help="threads on a CPU")
+
+    add = verb("plan", _plan, "list runs, data, and what they will cost, before anything starts")
+    add.add_argument("settings", nargs="*", metavar="key=value", help="as after snakemake's --config")
+
+    add = step("prepare", _prepare, "raw data set → images.npy and its manifest")
+    add.add_argument("--dataset", required=True, help="JSON: name, spec, resolution, root")
+    add.add_argument("--out", type=Path, required=True, help="manifest.json to write")
+    add.add_argument("--workers", type=_positive, default=1)
+
+    add = step("train", _train, "train one run up to an iteration, resuming from its state")
+    add.add_argument("--spec", required=True, help="JSON: recipe, dataset, seed, checkpoint_every")
+    add.add_argument("--data", type=Path, required=True, help="manifest of the prepared set")
+    add.add_argument("--until", type=_positive, required=True, help="iteration to reach")
+    add.add_argument("--seal", type=Path, required=True, help="seal to write, in the run's folder")
+    add.add_argument("--deterministic", action="store_true", help="the same bits in every run on a GPU too")
+    compute(add)
+
+    add = step("classifier", _classifier, "train the embedded feature network on labelled sets")
+    add.add_argument("--data", type=Path, nargs="+", required=True, help="manifests of prepared sets")
+    add.add_argument("--out", type=Path, required=True)
+
+    add = step("statistics", _statistics, "statistics of a prepared set under a feature network")
+    add.add_argument("--data", type=Path, required=True, help="manifest of the prepared set")
+    add.add_argument("--network", required=True)
+    add.add_argument("--weights", type=Path, nargs="?")
+    add.add_argument("--out", type=Path, required=True)
+    compute(add)
+
+    add = step("score-run", _score_run, "sample and score the checkpoints that a seal lists")
+    add.add_argument("--seal", type=Path, required=True)
+    add.add_argument("--data", type=Path, required=True, help="manifest of the prepared set")
+    add.add_argument("--scoring", required=True, help="JSON: metrics, samples, shown, features, spec_digest")
+    add.add_argument("--after", type=int, default=0, help="leave out checkpoints up to this iteration")
+    add.add_argument("--statistics", type=Path, nargs="?", help="stored statistics of the real images")
+    add.add_argument("--weights", type=Path, nargs="?", help="weights of the feature network")
+    add.add_argument("--metrics", type=Path, required=True, help="CSV to write")
+    add.add_argument("--samples", type=Path, required=True, help=".npz to write")
+    compute(add)
+
+    for name, function, about in (
+        ("table", _table, "one table as CSV, Markdown and LaTeX"),
+        ("figure", _figure, "one figure as PNG and SVG"),
+        ("claims", _claims, "the paper's statements, checked, as CSV and Markdown"),
+    ):
+        add = step(name, function, about)
+        add.add_argument("paper")
+        add.add_argument("name")
+        add.add_argument("--config", required=True, help="JSON: the configuration")
+        add.add_argument("--out", type=Path, required=True, help="first file to write; the others lie beside it")
+
+    add = step("page", _page, "everything on one page, report.html")
+    add.add_argument("--config", required=True, help="JSON: the configuration")
+    add.add_argument("--out", type=Path, required=True)
+    return parser
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Checkpoint → samples → metrics: the only place where networks, data and metrics meet."""

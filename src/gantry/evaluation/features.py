@@ -1,0 +1,47 @@
+"""Feature networks prepared for scoring: the embedded classifier, and statistics of the real images."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from gantry.data import open_prepared
+from gantry.errors import UserError
+from gantry.metrics.features import load_feature_network, train_embedded_classifier
+from gantry.metrics.frechet import gaussian_statistics
+from gantry.training.device import choose_device, gpu_slot
+
+CLASSIFIER_SEED = 0
+
+
+def train_classifier(manifests: list[Path], out: Path) -> None:
+    """Train the embedded classifier on prepared image sets: a labelled set brings its classes, another is one.
+
+    Writes the weights as safetensors and prints the accuracy on held-out images.
+    """
+    images, labels, classes = [], [], 0
+    for manifest in manifests:
+        prepared = open_prepared(manifest)
+        if prepared.kind != "images":
+            raise UserError(f"{manifest}: the classifier learns from images, and this set holds points")
+        own = np.zeros(len(prepared.samples), np.int64) if prepared.labels is None else prepared.labels
+        images.append(np.asarray(prepared.samples))
+        labels.append(np.asarray(own) + classes)
+        classes += int(own.max()) + 1
+    accuracy = train_embedded_classifier(
+        np.concatenate(images), np.concatenate(labels), CLASSIFIER_SEED, out
+    )
+    print(f"embedded classifier: {classes} classes, accuracy {accuracy:.3f} on held-out images", file=sys.stderr)
+
+
+def store_real_statistics(
+    manifest: Path, network: str, weights: Path | None, out: Path, device: str, threads: int
+) -> None:
+    """Fit the Gaussian of a prepared set's features and write it to `out`: once for all runs on the set."""
+    with gpu_slot(device):
+        chosen = choose_device(device, threads)
+        prepared = open_prepared(manifest)
+        if prepared.kind != "images":
+            raise UserError(f"{manifest}: features are of images, and this set holds points")
+        features = load_feature_network(network, weights, chosen).extract(prepared.samples).features
+        gaussian_statistics(features).save(out)

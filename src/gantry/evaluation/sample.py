@@ -1,0 +1,44 @@
+"""Samples of trained generators, as the metrics and the figures want them."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from gantry.plan.recipe import Latent
+from gantry.training.game import draw_latents
+
+BATCH = 500
+SHOWN_SEED = 20_230_901  # of the one fixed z that figures follow through training
+SCORED_SEED = 1
+
+
+def to_uint8(images: Tensor) -> Tensor:
+    """Turn images (B, 3, H, W) in [−1, 1] into uint8 (B, H, W, 3), rounded to the nearest grey level."""
+    scaled = (images.float() + 1) * 127.5
+    return scaled.round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
+
+
+@torch.inference_mode()
+def sample(
+    generator: nn.Module, latent: Latent, count: int, seed: int, device: torch.device
+) -> Iterator[NDArray[np.uint8] | NDArray[np.float32]]:
+    """Yield `count` samples in batches: uint8 (B, H, W, 3) images or float32 (B, 2) points.
+
+    z comes from a generator of its own on the CPU, so the same seed gives the same z on every device.
+    """
+    source = torch.Generator().manual_seed(seed)
+    for start in range(0, count, BATCH):
+        z = draw_latents(latent, min(BATCH, count - start), torch.device("cpu"), source).to(device)
+        samples = generator(z)
+        samples = to_uint8(samples) if samples.dim() == 4 else samples.float()
+        yield samples.cpu().numpy()
+
+
+def sampled(
+    generator: nn.Module, latent: Latent, count: int, seed: int, device: torch.device
+) -> NDArray[np.uint8] | NDArray[np.float32]:
+    """Return `sample`'s batches as one array."""
+    return np.concatenate(list(sample(generator, latent, count, seed, device)))

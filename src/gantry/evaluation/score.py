@@ -1,0 +1,146 @@
+"""Scoring one segment of a run: all its checkpoints, in one process, with the feature network loaded once."""
+
+import csv
+import io
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gantry.data import PreparedSet, open_prepared
+from gantry.errors import UserError
+from gantry.evaluation.sample import SCORED_SEED, SHOWN_SEED, sampled
+from gantry.files import write_text, write_with
+from gantry.metrics import metric
+from gantry.plan.recipe import Recipe
+from gantry.training.device import choose_device, gpu_slot
+from gantry.training.history import duration
+from gantry.training.run import load_generators, read_seal
+
+COLUMNS = (
+    "dataset",
+    "recipe",
+    "seed",
+    "iteration",
+    "sampled_from",
+    "metric",
+    "value",
+    "samples",
+    "feature_network",
+)
+Array = NDArray[Any]
+# What a scorer does: samples by source ("G1", "G2", …) → rows (source, metric, value, samples, network).
+Row = tuple[str, str, float, int, str]
+Scorer = Callable[[dict[str, Array]], Iterator[Row]]
+
+
+def score_run(
+    seal_path: Path,
+    manifest: Path,
+    scoring: dict[str, Any],
+    *,
+    after: int,
+    statistics: Path | None,
+    weights: Path | None,
+    metrics_out: Path,
+    samples_out: Path,
+    device: str = "cpu",
+    threads: int = 1,
+) -> None:
+    """Sample and score the checkpoints of a sealed segment that lie after iteration `after`.
+
+    Writes the tidy metrics and the shown samples. Raises UserError where seal, data or checkpoints are
+    not the ones that the configuration asks for.
+    """
+    seal = read_seal(seal_path)
+    if seal["spec_digest"] != scoring["spec_digest"]:
+        raise UserError(
+            f"{seal_path}: sealed for another spec ({seal['spec_digest']}, configured {scoring['spec_digest']}); "
+            "delete it and run the same command again: the run is trained, or found, under the configured spec"
+        )
+    prepared = open_prepared(manifest)
+    if prepared.digest != seal["data_digest"]:
+        raise UserError(
+            f"{seal_path}: trained on other data than {manifest} holds now; delete the seal and run the same "
+            "command again"
+        )
+    with gpu_slot(device):
+        chosen = choose_device(device, threads)
+        recipe = Recipe.model_validate({"workload": ""} | seal["spec"]["recipe"])
+        scorer = build_scorer(prepared, scoring, statistics, weights, chosen)
+        entries = [entry for entry in seal["checkpoints"] if entry["iteration"] > after]
+        rows: list[list[Any]] = []
+        shown: dict[str, list[Array]] = {}
+        started = time.monotonic()
+        for number, entry in enumerate(entries, 1):
+            path = seal_path.parent / entry["file"]
+            generators = load_generators(path, recipe, prepared.sample_shape, entry["sha256"]).to(chosen)
+            drawn = {}
+            for index, generator in enumerate(generators, 1):
+                source = f"G{index}"
+                # Generators differ in their seeds when they are scored, and share z when they are shown.
+                seed = SCORED_SEED + 1000 * index
+                drawn[source] = sampled(generator, recipe.latent, scoring["samples"], seed, chosen)
+                picture = sampled(generator, recipe.latent, scoring["shown"], SHOWN_SEED, chosen)
+                shown.setdefault(source, []).append(picture)
+            run = seal["run"]
+            key = [run["dataset"], run["recipe"], run["seed"], entry["iteration"]]
+            rows += [[*key, *row] for row in scorer(drawn)]
+            elapsed = time.monotonic() - started
+            left = duration(elapsed / number * (len(entries) - number))
+            print(
+                f"{'/'.join(map(str, key[:2]))}/seed{key[2]}  scored {number}/{len(entries)} checkpoints  ETA {left}",
+                file=sys.stderr,
+                flush=True,
+            )
+    _write_samples(samples_out, [entry["iteration"] for entry in entries], shown, prepared, scoring["shown"])
+    _write_rows(metrics_out, rows)
+
+
+def _write_rows(path: Path, rows: list[list[Any]]) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for *key, value, samples, network in rows:
+        writer.writerow([*key, f"{value:.10g}", samples, network])
+    write_text(path, text.getvalue())
+
+
+def _write_samples(
+    path: Path, iterations: list[int], shown: dict[str, list[Array]], prepared: PreparedSet, count: int
+) -> None:
+    """Write what figures show; of real data only points, which belong to nobody."""
+    arrays: dict[str, Array] = {"iterations": np.asarray(iterations, dtype=np.int64)}
+    arrays |= {source: np.stack(pictures) for source, pictures in shown.items()}
+    if prepared.kind == "points":
+        arrays["real"] = np.array(prepared.samples[:count])
+    write_with(path, lambda temporary: np.savez_compressed(temporary, allow_pickle=False, **arrays))
+
+
+def build_scorer(
+    prepared: PreparedSet, scoring: dict[str, Any], statistics: Path | None, weights: Path | None, device: Any
+) -> Scorer:
+    """Return the scorer for points or for images that computes the metrics that `scoring` names."""
+    needs = "points" if prepared.kind == "points" else "images"
+    for name in scoring["metrics"]:
+        if (metric(name).needs == "points") != (needs == "points"):
+            raise UserError(f"metric {name!r} is not for {needs}: change `metrics` of the workload")
+    if needs == "points":
+        from gantry.evaluation.points import PointScorer
+
+        return PointScorer(prepared, scoring["metrics"])
+    from gantry.evaluation.images import ImageScorer
+
+    if statistics is None:
+        raise UserError("--statistics: image metrics need the stored statistics of the real images")
+    return ImageScorer(prepared, scoring["metrics"], scoring["features"], statistics, weights, device)
+
+
+def equal_mixture(parts: list[Array], count: int) -> Array:
+    """Return `count` rows, the first of each part in turn: 2,500 of each of two for 5,000."""
+    sizes = [count // len(parts) + (index < count % len(parts)) for index in range(len(parts))]
+    return np.concatenate([part[:size] for part, size in zip(parts, sizes, strict=True)])

@@ -1,0 +1,5 @@
+"""From configuration to a validated list of runs and files; needs neither torch nor NumPy."""
+
+from gantry.plan.runs import Missing, Plan, Run, load_plan, to_json
+
+__all__ = ["Missing", "Plan", "Run", "load_plan", "to_json"]

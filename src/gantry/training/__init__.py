@@ -1,0 +1,1 @@
+"""The loop, and what lets it be stopped anywhere: state, locks, signals, seals."""

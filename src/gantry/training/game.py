@@ -1,0 +1,94 @@
+"""The game: K generators against one discriminator, with an objective and terms on top."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from gantry.networks import build_discriminator, build_generator
+from gantry.objectives import build_objective
+from gantry.plan.recipe import Latent, Recipe
+from gantry.terms import Batch, build_terms
+
+
+class Latents:
+    """Draws z for one update: a list of views, [z] or [z, z + Δz].
+
+    z is (B, dimension), standard normal or uniform on [−1, 1]; it comes from the default generator of
+    its device, so the state of a run contains the whole of its randomness.
+    """
+
+    def __init__(self, latent: Latent, batch_size: int, device: torch.device) -> None:
+        self.latent = latent
+        self.shape = (batch_size, latent.dimension)
+        self.device = device
+
+    def next(self) -> list[Tensor]:
+        """Return the views of a fresh batch of z."""
+        z = draw_latents(self.latent, self.shape[0], self.device)
+        if self.latent.shift is None:
+            return [z]
+        return [z, z + self.latent.shift * torch.randn(self.shape, device=self.device)]
+
+
+def draw_latents(
+    latent: Latent, count: int, device: torch.device, generator: torch.Generator | None = None
+) -> Tensor:
+    """Return (count, dimension) float32 latents, from `generator` or the device's default one."""
+    shape = (count, latent.dimension)
+    if latent.distribution == "uniform":
+        return 2 * torch.rand(shape, device=device, generator=generator) - 1
+    return torch.randn(shape, device=device, generator=generator)
+
+
+class Game(nn.Module):
+    """What the players are and what each wants; four verbs: build, two losses, sample.
+
+    All the generators of a step see the same z. Nothing here moves weights: see `step.py`.
+    """
+
+    def __init__(self, recipe: Recipe, sample_shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.objective = build_objective(recipe.objective)
+        self.generators = nn.ModuleList(
+            build_generator(recipe.networks, recipe.latent.dimension, sample_shape)
+            for _ in range(recipe.generators)
+        )
+        self.discriminator = build_discriminator(recipe.networks, sample_shape, self.objective.outputs)
+        self.discriminator_terms, self.generator_terms = build_terms(recipe.terms, recipe.objective)
+        # One pass over everything is exact unless a sample's verdict depends on its neighbours.
+        self.one_pass = not any(
+            isinstance(part, nn.modules.batchnorm._BatchNorm) for part in self.discriminator.modules()
+        )
+
+    def verdicts(self, batches: Sequence[Tensor]) -> list[Tensor]:
+        """Return D's raw outputs (B, outputs) for each batch, in one pass where that is the same."""
+        if not self.one_pass:
+            return [self.discriminator(batch) for batch in batches]
+        sizes = [len(batch) for batch in batches]
+        return list(self.discriminator(torch.cat(list(batches))).split(sizes))
+
+    def generate(self, views: Sequence[Tensor]) -> list[Tensor]:
+        """Return one batch of samples for each generator and view, generators first."""
+        return [generator(z) for generator in self.generators for z in views]
+
+    def discriminator_loss(self, real: Tensor, views: Sequence[Tensor]) -> Tensor:
+        """loss_D on one real batch and the generators' answers to `views`; a scalar."""
+        with torch.no_grad():
+            fakes = self.generate(views)
+        real_outputs, *fake_outputs = self.verdicts([real, *fakes])
+        loss = self.objective.discriminator_loss(real_outputs, fake_outputs)
+        batch = Batch(fakes, fake_outputs, real, real_outputs, self.discriminator)
+        return loss + sum(weight * term(batch) for weight, term in self.discriminator_terms)
+
+    def generator_loss(self, real: Tensor, views: Sequence[Tensor]) -> Tensor:
+        """loss_G on the generators' answers to `views`, `real` serving as a constant reference; a scalar."""
+        fakes = self.generate(views)
+        fake_outputs = self.verdicts(fakes)
+        real_outputs = None
+        if self.objective.generator_uses_real:
+            with torch.no_grad():
+                real_outputs = self.discriminator(real)
+        loss = self.objective.generator_loss(real_outputs, fake_outputs)
+        batch = Batch(fakes, fake_outputs, real, real_outputs, self.discriminator)
+        return loss + sum(weight * term(batch) for weight, term in self.generator_terms)

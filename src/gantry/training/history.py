@@ -1,0 +1,134 @@
+"""What happened during a run: losses averaged over log intervals, speed, memory, a line of progress."""
+
+import csv
+import io
+import resource
+import sys
+import time
+from pathlib import Path
+from typing import IO
+
+import torch
+from torch import Tensor
+
+from gantry.files import write_text
+
+COLUMNS = ("iteration", "loss_d", "loss_g", "iterations_per_second", "images_per_second", "peak_memory_bytes")
+
+
+class LossMeter:
+    """Means of both losses since the last reading, summed on the device so that the loop never waits.
+
+    The first loss that is not finite ends the count of healthy updates: `read` says how many there were.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.sums = torch.zeros(2, dtype=torch.float64, device=device)
+        self.counts = torch.zeros(2, dtype=torch.float64, device=device)
+        self.healthy = torch.zeros((), dtype=torch.int64, device=device)
+        self.ok = torch.ones((), dtype=torch.bool, device=device)
+
+    def add(self, player: int, loss: Tensor) -> None:
+        """Note one update of player 0 (D) or 1 (G); `loss` is a scalar on the device."""
+        self.sums[player] += loss
+        self.counts[player] += 1
+        self.ok &= torch.isfinite(loss)
+
+    def end_iteration(self) -> None:
+        """Count the iteration as healthy if every loss so far was finite."""
+        self.healthy += self.ok
+
+    def read(self) -> tuple[float, float, int, bool]:
+        """Return (mean loss_D, mean loss_G, healthy iterations, all finite) and start anew; waits for the device."""
+        mean_d, mean_g = (self.sums / self.counts.clamp(min=1)).tolist()
+        healthy, ok = int(self.healthy), bool(self.ok)
+        self.sums.zero_()
+        self.counts.zero_()
+        self.healthy.zero_()
+        return mean_d, mean_g, healthy, ok
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """The running sums, so that an interval cut by a restart reads the same."""
+        return {"sums": self.sums, "counts": self.counts, "healthy": self.healthy, "ok": self.ok}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Take up the sums of `state_dict`."""
+        for name, value in state.items():
+            getattr(self, name).copy_(value)
+
+
+class History:
+    """`history.csv` of a run: rows after the state's iteration are dropped on resume, then appended to."""
+
+    def __init__(self, path: Path, resumed_at: int) -> None:
+        self.path = path
+        self.rows: list[list[str]] = []
+        if path.exists():
+            with path.open(newline="") as stream:
+                lines = list(csv.reader(stream))[1:]
+            # A line cut by a kill has too few fields; it lies after the state's iteration anyway.
+            self.rows = [
+                row for row in lines if len(row) == len(COLUMNS) and int(row[0]) <= resumed_at
+            ]
+        self.flush()
+
+    def add(self, iteration: int, loss_d: float, loss_g: float, rate: float, batch: int, memory: int | None) -> None:
+        """Append one interval that ended at `iteration`; `rate` in iterations per second."""
+        values = (iteration, f"{loss_d:.9g}", f"{loss_g:.9g}", f"{rate:.4g}", f"{rate * batch:.4g}", "" if memory is None else memory)
+        self.rows.append([str(value) for value in values])
+        with self.path.open("a", newline="") as stream:
+            csv.writer(stream, lineterminator="\n").writerow(self.rows[-1])
+
+    def flush(self) -> None:
+        """Write the whole table anew."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        writer.writerows(self.rows)
+        write_text(self.path, text.getvalue())
+
+
+class ProgressLine:
+    """'digits/bcgan/seed0  1200/5000  24 %  15.1 it/s  ETA 4:12 …': in place on a terminal, sparse in a log."""
+
+    def __init__(self, name: str, total: int, stream: IO[str] | None = None, every: float = 15.0) -> None:
+        self.name = name
+        self.total = total
+        self.stream = stream or sys.stderr
+        self.is_terminal = self.stream.isatty()
+        self.every = 0.5 if self.is_terminal else every
+        self.shown_at = time.monotonic()
+
+    def show(self, iteration: int, rate: float, loss_d: float, loss_g: float, *, force: bool = False) -> None:
+        """Print the line if enough time has passed since the last one, or if `force`."""
+        now = time.monotonic()
+        if not force and now - self.shown_at < self.every:
+            return
+        self.shown_at = now
+        left = duration((self.total - iteration) / rate) if rate > 0 else "?"
+        line = (
+            f"{self.name}  {iteration}/{self.total}  {100 * iteration // max(self.total, 1)} %  "
+            f"{rate:.1f} it/s  ETA {left}  loss D {loss_d:.4f}  G {loss_g:.4f}"
+        )
+        end = "\n" if force or not self.is_terminal else ""
+        print(("\r\x1b[K" if self.is_terminal else "") + line, end=end, file=self.stream, flush=True)
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as 'M:SS', 'H:MM:SS' or 'D days H:MM:SS'."""
+    whole = round(seconds)
+    days, rest = divmod(whole, 86400)
+    hours, rest = divmod(rest, 3600)
+    minutes, second = divmod(rest, 60)
+    clock = f"{hours}:{minutes:02}:{second:02}" if hours or days else f"{minutes}:{second:02}"
+    return f"{days} d {clock}" if days else clock
+
+
+def peak_memory(device: torch.device) -> int | None:
+    """Peak bytes allocated on the GPU by this process; None on a CPU."""
+    return torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None
+
+
+def peak_host_memory() -> int:
+    """Peak resident bytes of this process."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

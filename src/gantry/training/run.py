@@ -1,0 +1,138 @@
+"""A run's folder: where its state, checkpoints, history and seals lie."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from gantry.errors import UserError
+from gantry.files import canonical_json, digest_of, read_json, sha256_of_file, write_json, write_with
+from gantry.plan.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """`…/<dataset>/<recipe>/seed<k>` and, in it, the work folder of one spec on one prepared set.
+
+    The work folder is keyed by both digests: a changed recipe or data set starts afresh beside the old
+    one, and one that is changed back finds its results where they were.
+    """
+
+    root: Path
+    spec: dict[str, Any]
+    data_digest: str
+
+    @property
+    def name(self) -> str:
+        """'dataset/recipe/seed0', as in the progress line."""
+        return "/".join(self.root.parts[-3:])
+
+    @property
+    def spec_digest(self) -> str:
+        """The digest of the spec alone, which the plan knows before any data exist."""
+        return digest_of(self.spec)
+
+    @property
+    def identity(self) -> str:
+        """The digest of spec and data together, which the state must carry."""
+        return digest_of({"spec": self.spec, "data": self.data_digest})
+
+    @property
+    def work(self) -> Path:
+        """The undeclared folder that survives whatever Snakemake deletes."""
+        return self.root / "work" / self.identity
+
+    @property
+    def lock(self) -> Path:
+        """The file that a trainer holds."""
+        return self.root / "work" / "lock"
+
+    @property
+    def state(self) -> Path:
+        """The file to resume from."""
+        return self.work / "state" / "state.bin"
+
+    @property
+    def history(self) -> Path:
+        """The table of losses and speed."""
+        return self.work / "history.csv"
+
+    def checkpoint(self, iteration: int) -> Path:
+        """The generators as they were after `iteration`."""
+        return self.work / "checkpoints" / f"{iteration:07d}.safetensors"
+
+    def save_checkpoint(self, iteration: int, generators: nn.ModuleList) -> dict[str, Any]:
+        """Write the generators with the spec in the file's header; return the seal's entry for them."""
+        path = self.checkpoint(iteration)
+        tensors = {name: value.detach().cpu().contiguous() for name, value in generators.state_dict().items()}
+        header = {"spec": canonical_json(self.spec), "iteration": str(iteration)}
+        write_with(path, lambda temporary: save_file(tensors, temporary, metadata=header))
+        return {
+            "iteration": iteration,
+            "file": str(path.relative_to(self.root)),
+            "sha256": sha256_of_file(path),
+        }
+
+    def write_seal(
+        self,
+        path: Path,
+        end: int,
+        checkpoints: list[dict[str, Any]],
+        diverged_at: int | None,
+        provenance: dict[str, Any],
+    ) -> None:
+        """Write the seal: the last file of a segment, and the only one that Snakemake knows."""
+        dataset, recipe, seed = self.root.parts[-3:]
+        write_json(
+            path,
+            {
+                "format": 1,
+                "run": {"dataset": dataset, "recipe": recipe, "seed": int(seed.removeprefix("seed"))},
+                "spec": self.spec,
+                "spec_digest": self.spec_digest,
+                "data_digest": self.data_digest,
+                "iterations": end,
+                "status": "complete" if diverged_at is None else "diverged",
+                "diverged_at": diverged_at,
+                "checkpoints": [entry for entry in checkpoints if entry["iteration"] <= end],
+                "provenance": provenance,
+            },
+        )
+
+
+def read_seal(path: Path) -> dict[str, Any]:
+    """Read a seal, checked for its format."""
+    seal = read_json(path, "the seal of a training run")
+    if not isinstance(seal, dict) or seal.get("format") != 1:
+        raise UserError(f"{path}: not a seal of this version; delete it and run the same command again")
+    return seal
+
+
+def load_generators(
+    path: Path, recipe: Recipe, sample_shape: tuple[int, ...], sha256: str | None = None
+) -> nn.ModuleList:
+    """Return the generators of a checkpoint, in eval mode on the CPU.
+
+    Raises UserError if the file is missing, is damaged (where `sha256` is given), or does not fit the recipe.
+    """
+    from gantry.networks import build_generator
+
+    if not path.exists():
+        raise UserError(f"{path}: the checkpoint is missing; delete the run's seal and run the same command again")
+    if sha256 is not None and sha256_of_file(path) != sha256:
+        raise UserError(
+            f"{path}: the checkpoint is damaged (its sha256 differs from the seal's); delete the run's work "
+            "folder and its seals, and run the same command again"
+        )
+    generators = nn.ModuleList(
+        build_generator(recipe.networks, recipe.latent.dimension, sample_shape) for _ in range(recipe.generators)
+    )
+    try:
+        generators.load_state_dict(load_file(path))
+    except (RuntimeError, OSError, ValueError) as error:
+        raise UserError(f"{path}: the checkpoint does not fit its recipe: {error}") from error
+    return generators.eval().requires_grad_(False)
+

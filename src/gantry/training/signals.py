@@ -1,0 +1,36 @@
+"""Stopping in good order: a signal asks, the loop answers at the end of an iteration."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+# "Temporary failure, try again" in sysexits.h: the state is saved, the same command continues.
+EXIT_CONTINUE = 75
+
+
+class Stopped(Exception):
+    """Training was asked to stop; its state is saved."""
+
+
+class StopRequest:
+    """Whether somebody has asked the loop to stop."""
+
+    def __init__(self) -> None:
+        self.signal: str | None = None
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        self.signal = signal.Signals(number).name
+
+
+@contextmanager
+def stop_requests() -> Iterator[StopRequest]:
+    """Turn SIGTERM, SIGINT and SIGURG (clusters' warning before the time limit) into a request."""
+    request = StopRequest()
+    watched = (signal.SIGTERM, signal.SIGINT, signal.SIGURG)
+    before = {number: signal.signal(number, request) for number in watched}
+    try:
+        yield request
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,75 @@
+"""One update of a player: loss, gradient, optimiser. Precision and averaging are decided here."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from gantry.plan.recipe import Optimiser, Recipe
+from gantry.training.game import Game
+
+
+def build_optimiser(block: Optimiser, parameters: list[nn.Parameter], rate: float) -> torch.optim.Optimizer:
+    """Return the optimiser that the recipe names, in its fused form (one kernel for all weights)."""
+    return _OPTIMISERS[block.name](parameters, lr=rate, betas=block.betas, fused=True)
+
+
+_OPTIMISERS = {"adam": torch.optim.Adam}
+
+
+class Step:
+    """The two updates of a game.
+
+    `discriminator(real, views)` and `generator(real, views)` return their loss as a detached scalar on
+    the device, without waiting for it.
+    """
+
+    def __init__(self, game: Game, recipe: Recipe, device: torch.device) -> None:
+        self.game = game
+        self.device = device
+        self.precision = recipe.precision
+        self.weights_d = list(game.discriminator.parameters())
+        self.weights_g = list(game.generators.parameters())
+        self.optimiser_d = build_optimiser(recipe.optimiser, self.weights_d, recipe.optimiser.lr_d)
+        self.optimiser_g = build_optimiser(recipe.optimiser, self.weights_g, recipe.optimiser.lr_g)
+        self.average = (
+            AveragedModel(game.generators, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema))
+            if recipe.ema > 0
+            else None
+        )
+        # Convolutions and matrix products in TF32 only where the recipe says so.
+        torch.set_float32_matmul_precision("high" if recipe.precision == "tf32" else "highest")
+        torch.backends.cudnn.allow_tf32 = recipe.precision == "tf32"
+
+    def discriminator(self, real: Tensor, views: Sequence[Tensor]) -> Tensor:
+        """Move D by one step."""
+        with self._cast():
+            loss = self.game.discriminator_loss(real, views)
+        return self._descend(loss, self.weights_d, self.optimiser_d)
+
+    def generator(self, real: Tensor, views: Sequence[Tensor]) -> Tensor:
+        """Move all generators by one step, and their running average if the recipe has one."""
+        with self._cast():
+            loss = self.game.generator_loss(real, views)
+        loss = self._descend(loss, self.weights_g, self.optimiser_g)
+        if self.average is not None:
+            self.average.update_parameters(self.game.generators)
+        return loss
+
+    def sampling_generators(self) -> nn.ModuleList:
+        """The generators to sample from: the averaged ones where the recipe averages."""
+        return self.average.module if self.average is not None else self.game.generators
+
+    def _descend(self, loss: Tensor, weights: list[nn.Parameter], optimiser: torch.optim.Optimizer) -> Tensor:
+        optimiser.zero_grad(set_to_none=True)
+        # `inputs` keeps the other player's weights out of the backward pass: a third of its cost.
+        loss.backward(inputs=weights)
+        optimiser.step()
+        return loss.detach()
+
+    def _cast(self) -> AbstractContextManager[object]:
+        if self.precision == "bf16":
+            return torch.autocast(self.device.type, dtype=torch.bfloat16)
+        return nullcontext()

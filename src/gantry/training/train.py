@@ -1,0 +1,168 @@
+"""Training one run, from wherever it stands to a given iteration."""
+
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gantry.data import Batches, open_prepared
+from gantry.files import write_json
+from gantry.plan.recipe import Recipe
+from gantry.training.device import choose_device, gpu_slot
+from gantry.training.game import Game, Latents
+from gantry.training.history import History, LossMeter, ProgressLine, peak_host_memory, peak_memory
+from gantry.training.lock import only_one
+from gantry.training.provenance import provenance
+from gantry.training.run import RunFolder
+from gantry.training.signals import Stopped, StopRequest, stop_requests
+from gantry.training.state import Progress, load_state, random_state, restore_random_state, save_state
+from gantry.training.step import Step
+
+LOG_EVERY = 100  # iterations between two readings of the losses
+SAVE_EVERY = 300.0  # seconds after which the state is saved even between checkpoints
+
+
+class Trainer:
+    """Everything that moves while a run trains, and how it is put aside and taken up again."""
+
+    def __init__(self, run: RunFolder, recipe: Recipe, manifest: Path, device: torch.device) -> None:
+        self.run = run
+        self.recipe = recipe
+        self.device = device
+        prepared = open_prepared(manifest)
+        seed = int(run.spec["seed"])
+        torch.manual_seed(seed)
+        self.game = Game(recipe, prepared.sample_shape).to(device).train()
+        self.step = Step(self.game, recipe, device)
+        self.batches = Batches(prepared, recipe.batch_size, seed=seed, device=device, flip=recipe.flip)
+        self.latents = Latents(recipe.latent, recipe.batch_size, device)
+        self.losses = LossMeter(device)
+        self.progress = Progress()
+        if run.state.exists():
+            self._restore(load_state(run.state, run.identity, device))
+
+    def iterate(self) -> None:
+        """One iteration: the discriminator's updates, then the generators', each on fresh batches."""
+        self.game.objective.redraw(self.device)
+        for _ in range(self.recipe.updates.discriminator):
+            self.losses.add(0, self.step.discriminator(self.batches.next(), self.latents.next()))
+        for _ in range(self.recipe.updates.generator):
+            self.losses.add(1, self.step.generator(self.batches.next(), self.latents.next()))
+        self.losses.end_iteration()
+        self.progress.iteration += 1
+
+    def save(self) -> None:
+        """Write the state: networks, optimisers, averages, randomness, data cursor, progress."""
+        average = self.step.average
+        save_state(
+            self.run.state,
+            self.run.identity,
+            {
+                "game": self.game.state_dict(),
+                "objective": self.game.objective.state_dict(),
+                "optimiser_d": self.step.optimiser_d.state_dict(),
+                "optimiser_g": self.step.optimiser_g.state_dict(),
+                "average": None if average is None else average.state_dict(),
+                "random": random_state(self.device),
+                "batches": self.batches.state_dict(),
+                "losses": self.losses.state_dict(),
+                "progress": asdict(self.progress),
+            },
+        )
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        self.game.load_state_dict(state["game"])
+        self.game.objective.load_state_dict(state["objective"])
+        self.step.optimiser_d.load_state_dict(state["optimiser_d"])
+        self.step.optimiser_g.load_state_dict(state["optimiser_g"])
+        if self.step.average is not None:
+            self.step.average.load_state_dict(state["average"])
+        self.batches.load_state_dict(state["batches"])
+        self.losses.load_state_dict(state["losses"])
+        self.progress = Progress(**state["progress"])
+        restore_random_state(state["random"], self.device)
+
+    def checkpoint(self) -> None:
+        """Write the generators, note them in the progress, then save the state that knows of them."""
+        entry = self.run.save_checkpoint(self.progress.iteration, self.step.sampling_generators())
+        known = [each for each in self.progress.checkpoints if each["iteration"] < entry["iteration"]]
+        self.progress.checkpoints = [*known, entry]
+        self.save()
+
+
+def train(
+    root: Path,
+    spec: dict[str, Any],
+    manifest: Path,
+    until: int,
+    seal: Path,
+    *,
+    device: str = "cpu",
+    threads: int = 1,
+    deterministic: bool = False,
+) -> None:
+    """Train the run in `root` to iteration `until` and seal it; resume from its state if there is one.
+
+    Raises UserError for a user's mistake, Stopped when a signal asked to stop (the state is saved).
+    """
+    data_digest = open_prepared(manifest).digest
+    run = RunFolder(root, spec, data_digest)
+    with only_one(run.lock), gpu_slot(device), stop_requests() as request:
+        chosen = choose_device(device, threads, deterministic)
+        recipe = Recipe.model_validate({"workload": ""} | spec["recipe"])
+        trainer = Trainer(run, recipe, manifest, chosen)
+        write_json(run.work / "spec.json", spec)
+        _train_until(trainer, until, request)
+        measured = provenance(chosen) | _cost(trainer)
+        run.write_seal(seal, until, trainer.progress.checkpoints, trainer.progress.diverged_at, measured)
+
+
+def _train_until(trainer: Trainer, until: int, request: StopRequest) -> None:
+    """Run the loop to `until`, to divergence, or to a request to stop."""
+    progress = trainer.progress
+    every = int(trainer.run.spec["checkpoint_every"])
+    history = History(trainer.run.history, progress.iteration)
+    line = ProgressLine(trainer.run.name, until)
+    saved_at = mark_time = time.perf_counter()
+    mark_iteration = progress.iteration
+    while progress.iteration < until and progress.diverged_at is None:
+        trainer.iterate()
+        done = progress.iteration
+        if done % LOG_EVERY == 0 or done % every == 0:
+            loss_d, loss_g, healthy, finite = trainer.losses.read()
+            now = time.perf_counter()
+            rate = (done - mark_iteration) / (now - mark_time)
+            progress.seconds += now - mark_time
+            history.add(done, loss_d, loss_g, rate, trainer.recipe.batch_size, peak_memory(trainer.device))
+            line.show(done, rate, loss_d, loss_g, force=done == until)
+            if not finite:
+                progress.diverged_at = progress.read_at + healthy + 1
+                trainer.save()
+                break
+            progress.read_at = done
+            if done % every == 0:
+                trainer.checkpoint()
+                saved_at = time.perf_counter()
+            mark_time, mark_iteration = time.perf_counter(), done
+        if request.signal or time.perf_counter() - saved_at > SAVE_EVERY:
+            progress.seconds += time.perf_counter() - mark_time
+            trainer.save()
+            saved_at = mark_time = time.perf_counter()
+            mark_iteration = done
+            if request.signal:
+                raise Stopped(f"{request.signal}: state saved at iteration {done} of {until}")
+
+
+def _cost(trainer: Trainer) -> dict[str, Any]:
+    """Time and memory of the whole run so far; the time of checkpoints is not training time."""
+    progress = trainer.progress
+    per_iteration = progress.seconds / max(progress.iteration, 1)
+    return {
+        "wall_seconds": round(progress.seconds, 3),
+        "seconds_per_iteration": per_iteration,
+        "images_per_second": trainer.recipe.batch_size / per_iteration if per_iteration else None,
+        "peak_memory_bytes": peak_memory(trainer.device),
+        "peak_host_bytes": peak_host_memory(),
+    }

@@ -1,0 +1,13 @@
+# Raw data → prepared sets.
+
+
+rule prepare:
+    output:
+        manifest="<prepared>/{prepared}/manifest.json",
+    params:
+        dataset=lambda w: PLAN.preparation(w.prepared),
+    log:
+        "<prepared>/{prepared}/prepare.log",
+    threads: workflow.cores if PLAN.device == "cuda" else 1
+    shell:
+        "gantry prepare --dataset {params.dataset:q} --out {output.manifest} --workers {threads} --log {log}"

@@ -1,0 +1,55 @@
+# Checkpoints → samples → metrics.
+
+
+rule classifier:
+    input:
+        manifests=PLAN.embedded_manifests(),
+    output:
+        weights="<prepared>/embedded-classifier.safetensors",
+    log:
+        "<prepared>/embedded-classifier.log",
+    threads: 1
+    shell:
+        "gantry classifier --data {input.manifests} --out {output.weights} --log {log}"
+
+
+rule real_statistics:
+    input:
+        manifest="<prepared>/{prepared}/manifest.json",
+        weights=PLAN.feature_weights(),
+    output:
+        statistics="<prepared>/{prepared}/statistics-{features}.npz",
+    params:
+        network=PLAN.features,
+    log:
+        "<prepared>/{prepared}/statistics-{features}.log",
+    threads: THREADS
+    resources:
+        gpu=GPUS,
+    shell:
+        "gantry statistics --data {input.manifest} --network {params.network} --weights {input.weights}"
+        " --out {output.statistics} --device {DEVICE} --threads {threads} --log {log}"
+
+
+rule score:
+    input:
+        seal="<here>/runs/{dataset}/{recipe}/seed{seed}/seal-{end}.json",
+        manifest=lambda w: PLAN.manifest(run_of(w)),
+        statistics=lambda w: PLAN.real_statistics(run_of(w)),
+        weights=lambda w: PLAN.feature_weights() if run_of(w).workload.resolution else [],
+    output:
+        metrics="<here>/runs/{dataset}/{recipe}/seed{seed}/metrics-{end}.csv",
+        samples="<here>/runs/{dataset}/{recipe}/seed{seed}/samples-{end}.npz",
+    params:
+        scoring=lambda w: to_json(PLAN.scoring(run_of(w))),
+        after=lambda w: run_of(w).previous_end(int(w.end)),
+    log:
+        "<here>/runs/{dataset}/{recipe}/seed{seed}/score-{end}.log",
+    threads: THREADS
+    resources:
+        gpu=GPUS,
+    shell:
+        "gantry score-run --seal {input.seal} --data {input.manifest} --scoring {params.scoring:q}"
+        " --after {params.after} --statistics {input.statistics} --weights {input.weights}"
+        " --metrics {output.metrics} --samples {output.samples}"
+        " --device {DEVICE} --threads {threads} --log {log}"

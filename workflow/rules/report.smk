@@ -1,0 +1,80 @@
+# Metrics of many runs → tables, figures, one page.
+
+
+def seals_of(wildcards):
+    return PLAN.run_files(PLAN.output(wildcards.paper, wildcards.name), "seal-{end}.json")
+
+
+def metrics_of(wildcards):
+    return PLAN.run_files(PLAN.output(wildcards.paper, wildcards.name), "metrics-{end}.csv")
+
+
+def samples_of(wildcards):
+    return PLAN.run_files(PLAN.output(wildcards.paper, wildcards.name), "samples-{end}.npz")
+
+
+rule table:
+    input:
+        seals=seals_of,
+        metrics=metrics_of,
+        published=lambda w: PLAN.published(w.paper, w.name),
+    output:
+        csv="<here>/{paper}/{name}.csv",
+        md="<here>/{paper}/{name}.md",
+        tex="<here>/{paper}/{name}.tex",
+    wildcard_constraints:
+        name=PLAN.names("table"),
+    params:
+        order=lambda w: PLAN.order_digest(w.paper, w.name),
+    log:
+        "<here>/{paper}/{name}.log",
+    shell:
+        "gantry table {wildcards.paper} {wildcards.name} --config {CONFIG:q} --out {output.csv} --log {log}"
+
+
+rule figure:
+    input:
+        seals=seals_of,
+        metrics=metrics_of,
+        samples=samples_of,
+    output:
+        png="<here>/{paper}/{name}.png",
+        svg="<here>/{paper}/{name}.svg",
+    wildcard_constraints:
+        name=PLAN.names("figure"),
+    params:
+        order=lambda w: PLAN.order_digest(w.paper, w.name),
+    log:
+        "<here>/{paper}/{name}.log",
+    shell:
+        "gantry figure {wildcards.paper} {wildcards.name} --config {CONFIG:q} --out {output.png} --log {log}"
+
+
+rule claims:
+    input:
+        seals=seals_of,
+        metrics=metrics_of,
+    output:
+        csv="<here>/{paper}/{name}.csv",
+        md="<here>/{paper}/{name}.md",
+    wildcard_constraints:
+        name=PLAN.names("claims"),
+    params:
+        order=lambda w: PLAN.order_digest(w.paper, w.name),
+    log:
+        "<here>/{paper}/{name}.log",
+    shell:
+        "gantry claims {wildcards.paper} {wildcards.name} --config {CONFIG:q} --out {output.csv} --log {log}"
+
+
+rule page:
+    input:
+        PLAN.output_files(),
+    output:
+        "<here>/report.html",
+    params:
+        orders=PLAN.orders_digest(),
+    log:
+        "<here>/report.log",
+    shell:
+        "gantry page --config {CONFIG:q} --out {output} --log {log}"

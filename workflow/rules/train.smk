@@ -1,0 +1,20 @@
+# Prepared set → trained generators. The declared output is the seal; what it seals is kept beside it, where
+# Snakemake deletes nothing.
+
+
+rule train:
+    input:
+        manifest=lambda w: PLAN.manifest(run_of(w)),
+        previous=lambda w: PLAN.previous_seal(run_of(w), int(w.end)),
+    output:
+        seal="<here>/runs/{dataset}/{recipe}/seed{seed}/seal-{end}.json",
+    params:
+        spec=lambda w: to_json(run_of(w).spec),
+    log:
+        "<here>/runs/{dataset}/{recipe}/seed{seed}/train-{end}.log",
+    threads: THREADS
+    resources:
+        gpu=GPUS,
+    shell:
+        "gantry train --spec {params.spec:q} --data {input.manifest} --until {wildcards.end}"
+        " --seal {output.seal} --device {DEVICE} --threads {threads} --log {log}"
