@@ -1,0 +1,47 @@
+"""Generators and discriminators: pairs by family, initialised, ready for a device.
+
+A new family is one file with two builders and one line in `FAMILIES`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from gantry.networks import dcgan, mlp
+
+
+@dataclass(frozen=True)
+class Family:
+    """The two builders of a pair; both take the recipe's `networks` block first."""
+
+    generator: Callable[[Any, int, tuple[int, ...]], nn.Module]
+    discriminator: Callable[[Any, tuple[int, ...], int], nn.Module]
+
+
+FAMILIES: dict[str, Family] = {
+    "mlp": Family(mlp.build_generator, mlp.build_discriminator),
+    "dcgan": Family(dcgan.build_generator, dcgan.build_discriminator),
+}
+
+
+def build_generator(networks: Any, latent_dimension: int, sample_shape: tuple[int, ...]) -> nn.Module:
+    """Return an initialised generator: forward(z (B, latent_dimension)) → (B, *sample_shape).
+
+    `networks` is the recipe's block (`MlpNetworks`, `DcganNetworks`). Images come out in [−1, 1]. Raises
+    `UserError` where the family cannot make samples of that shape.
+    """
+    return FAMILIES[networks.family].generator(networks, latent_dimension, sample_shape)
+
+
+def build_discriminator(networks: Any, sample_shape: tuple[int, ...], outputs: int) -> nn.Module:
+    """Return an initialised discriminator: forward(samples (B, *sample_shape)) → (B, outputs) logits.
+
+    Rows do not depend on each other, so real and generated batches may be concatenated into one call.
+    Raises `UserError` where the family cannot read samples of that shape.
+    """
+    return FAMILIES[networks.family].discriminator(networks, sample_shape, outputs)
+
+
+__all__ = ["FAMILIES", "Family", "build_discriminator", "build_generator"]

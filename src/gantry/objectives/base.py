@@ -1,0 +1,60 @@
+"""What every objective offers the training loop, and the registry from a recipe's name to its class."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+class Objective(ABC):
+    """The game's two losses for one real batch and K ≥ 1 generated ones (one per generator or view of z).
+
+    All arguments of the losses are D's raw outputs, (B, `outputs`) each; both losses are scalars to be
+    minimised, sums over the K batches of means over B.
+    """
+
+    outputs: int
+    """Width of the discriminator's output."""
+
+    generator_uses_real: bool = False
+    """Whether `generator_loss` reads D's outputs for a real batch."""
+
+    def redraw(self, device: torch.device | str) -> None:  # noqa: B027 (most objectives draw nothing)
+        """Draw anew what the objective draws at the start of every iteration; tensors stay on `device`."""
+
+    @abstractmethod
+    def discriminator_loss(self, real: Tensor, fakes: Sequence[Tensor]) -> Tensor:
+        """Return D's loss."""
+
+    @abstractmethod
+    def generator_loss(self, real: Tensor | None, fakes: Sequence[Tensor]) -> Tensor:
+        """Return the generators' loss; `real` may be None unless `generator_uses_real`."""
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return what must survive a restart."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Take up a `state_dict()`. Raises ValueError if it is another objective's."""
+        if state:
+            raise ValueError(f"{type(self).__name__} keeps no state, but was given {sorted(state)}")
+
+
+OBJECTIVES: dict[str, type[Objective]] = {}
+
+
+def register(name: str) -> Callable[[type[Objective]], type[Objective]]:
+    """Class decorator: make an objective known under the name that recipes use."""
+
+    def enter(objective: type[Objective]) -> type[Objective]:
+        OBJECTIVES[name] = objective
+        return objective
+
+    return enter
+
+
+def build_objective(block: Any) -> Objective:
+    """Return the objective of a recipe's `objective` block; its other keys are the class's arguments."""
+    return OBJECTIVES[block.name](**block.model_dump(exclude={"name"}))

@@ -1,0 +1,21 @@
+"""Summands added to an objective's losses: constraints and penalties, by weight."""
+
+from gantry.terms import bidirectional  # importing a file registers its terms
+from gantry.terms.base import (
+    DISCRIMINATOR_TERMS,
+    GENERATOR_TERMS,
+    Batch,
+    DiscriminatorTerm,
+    GeneratorTerm,
+    build_terms,
+)
+
+__all__ = [
+    "DISCRIMINATOR_TERMS",
+    "GENERATOR_TERMS",
+    "Batch",
+    "DiscriminatorTerm",
+    "GeneratorTerm",
+    "bidirectional",
+    "build_terms",
+]

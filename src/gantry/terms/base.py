@@ -1,0 +1,75 @@
+"""What a term is given and what it returns, and the registries from a recipe's name to its class."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from torch import Tensor, nn
+
+
+@dataclass
+class Batch:
+    """All that one update has seen; the lists have one entry per generator or view of z.
+
+    Images are (B, C, R, R) in [−1, 1], points (B, D); outputs are D's raw outputs, (B, outputs). In a
+    generators' update that uses no real batch, the two real fields are None.
+    """
+
+    fake_images: Sequence[Tensor]
+    fake_outputs: Sequence[Tensor]
+    real_images: Tensor | None
+    real_outputs: Tensor | None
+    discriminator: nn.Module
+
+
+class Term(ABC):
+    """One summand of a loss, unweighted, signed as it stands in the loss.
+
+    `formulation` is `paper` (the equations) or `reference` (what the authors' code computes).
+    """
+
+    def __init__(self, formulation: str) -> None:
+        self.formulation = formulation
+
+    @abstractmethod
+    def __call__(self, batch: Batch) -> Tensor:
+        """Return the summand, a scalar."""
+
+
+class DiscriminatorTerm(Term):
+    """A summand of the discriminator's loss."""
+
+
+class GeneratorTerm(Term):
+    """A summand of the generators' loss."""
+
+
+DISCRIMINATOR_TERMS: dict[str, type[DiscriminatorTerm]] = {}
+GENERATOR_TERMS: dict[str, type[GeneratorTerm]] = {}
+_T = TypeVar("_T", bound=type[Term])
+
+
+def register(registry: dict[str, _T], name: str) -> Callable[[_T], _T]:
+    """Class decorator: make a term known under the name that recipes use."""
+
+    def enter(term: _T) -> _T:
+        registry[name] = term
+        return term
+
+    return enter
+
+
+def build_terms(
+    terms_block: Any, objective_block: Any
+) -> tuple[list[tuple[float, DiscriminatorTerm]], list[tuple[float, GeneratorTerm]]]:
+    """Return a recipe's (weight, term) pairs for D and for G; terms of weight 0 are left out.
+
+    The formulation is the terms' own, else the objective's where it has one, else the paper's.
+    """
+    formulation = terms_block.formulation or getattr(objective_block, "formulation", "paper")
+    weights = terms_block.model_dump(exclude={"formulation"})
+    return (
+        [(weights[name], term(formulation)) for name, term in DISCRIMINATOR_TERMS.items() if weights[name]],
+        [(weights[name], term(formulation)) for name, term in GENERATOR_TERMS.items() if weights[name]],
+    )
