@@ -21,7 +21,7 @@ def finite_rows(values: ArrayLike, what: str, least: int = 1) -> NDArray[np.floa
     if not np.isfinite(rows).all():
         bad = int((~np.isfinite(rows).all(axis=1)).sum())
         raise UserError(
-            f"{what}: {bad} of {len(rows)} samples contain NaN or infinity; the run they came from has diverged"
+            f"{what}: {bad} of {len(rows)} samples hold NaN or infinity; has the run that made them diverged?"
         )
     return rows
 

@@ -9,6 +9,7 @@ their roots. No matrix square root is taken, nothing can turn complex, and F of 
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -55,7 +56,7 @@ class GaussianStatistics:
             with np.load(path, allow_pickle=False) as stored:
                 mean, covariance, factor = stored["mean"], stored["covariance"], stored["factor"]
                 statistics = cls(mean, covariance, int(stored["count"]))
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
             raise UserError(f"{path}: stored statistics cannot be read ({error}); delete the file") from error
         width = len(mean)
         if covariance.shape != (width, width) or factor.shape[0] != width:

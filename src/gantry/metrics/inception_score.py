@@ -3,6 +3,7 @@
 IS = exp( E_x KL( p(y|x) ‖ p(y) ) ), mean and standard deviation over splits.     (Salimans et al. 2016)
 """
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -36,7 +37,7 @@ def inception_score(logits: ArrayLike, splits: int = 10, shuffle_seed: int | Non
         rows = rows[np.random.RandomState(shuffle_seed).permutation(len(rows))]
     log_p = log_softmax(rows.astype(np.float64), axis=1)
     bounds = [i * len(rows) // splits for i in range(splits + 1)]
-    scores = [_score(log_p[start:end]) for start, end in zip(bounds, bounds[1:], strict=False)]
+    scores = [_score(log_p[start:end]) for start, end in pairwise(bounds)]
     return InceptionScore(float(np.mean(scores)), float(np.std(scores)))
 
 

@@ -35,7 +35,7 @@ class ModeStatistics:
 
 
 def mode_statistics(samples: ArrayLike, means: ArrayLike, variance: float) -> ModeStatistics:
-    """Return the mode statistics of samples (N, 2) under equally weighted N(mean, variance·I), means (K, 2)."""
+    """Return the statistics of samples (N, 2) under equally weighted N(mean, variance·I), means (K, 2)."""
     points = finite_rows(samples, "samples")
     centres = mixture_means(means, variance)
     squared = ((points[:, None, :].astype(np.float64) - centres) ** 2).sum(axis=2)

@@ -59,7 +59,7 @@ def resolutions(images: NDArray[np.uint8]) -> list[int]:
     height, width = images.shape[1:3]
     if height != width or height < LOWEST_RESOLUTION or height & (height - 1):
         raise UserError(
-            f"swd: images of {height}×{width}; the pyramid needs squares of a power of two from {LOWEST_RESOLUTION}"
+            f"swd: images of {height}×{width}; needed are squares of a power of two from {LOWEST_RESOLUTION}"
         )
     return [height >> level for level in range((height // LOWEST_RESOLUTION).bit_length())]
 
@@ -118,7 +118,7 @@ def laplacian_level(images: Tensor, level: int) -> Tensor:
 
 
 def pyramid_down(images: Tensor) -> Tensor:
-    """Blur with [1 4 6 4 1]/16 each way, mirrored at the border, and keep every second pixel (cv2.pyrDown)."""
+    """Blur by [1 4 6 4 1]/16 each way, mirrored at the border; keep every second pixel (cv2.pyrDown)."""
 
     def halve(x: Tensor) -> Tensor:
         x = pad(x, (2, 2, 0, 0), mode="reflect")

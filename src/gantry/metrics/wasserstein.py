@@ -14,7 +14,7 @@ from gantry.metrics.checks import finite_rows, same_width
 
 
 def wasserstein2(samples: ArrayLike, real: ArrayLike, count: int = 1000, seed: int = 0) -> float:
-    """Return W₂ between samples (N, D) and real points (M, D), on at most `count` of each chosen by `seed`."""
+    """Return W₂ between samples (N, D) and real points (M, D), on `count` of each chosen by `seed`."""
     a, b = finite_rows(samples, "samples"), finite_rows(real, "real points")
     same_width(a, b, "w2")
     rng = np.random.default_rng(seed)

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from gantry.metrics.features.efficientnet import efficientnet_lite0
-from gantry.metrics.features.embedded import embedded, train_embedded_classifier
+from gantry.metrics.features.embedded import embedded_classifier, train_embedded_classifier
 from gantry.metrics.features.fid_networks import inception, inception_block
 from gantry.metrics.features.network import FeatureNetwork, Features
 from gantry.metrics.names import INCEPTION, INCEPTION_BLOCKS, check_network
@@ -16,7 +16,7 @@ Loader = Callable[[str, Path | None, torch.device | str], FeatureNetwork]
 LOADERS: dict[str, Loader] = {
     **dict.fromkeys(INCEPTION, inception),
     **dict.fromkeys(INCEPTION_BLOCKS, inception_block),
-    "embedded": embedded,
+    "embedded": embedded_classifier,
     "efficientnet-lite0": efficientnet_lite0,
 }
 

@@ -24,7 +24,7 @@ SIDE = 32
 WIDTH = 64
 EPOCHS = 12
 BATCH = 64
-LEARNING_RATE = 3e-3
+LEARNING_RATE = 2e-2
 HELD_OUT = 0.2
 
 
@@ -78,7 +78,7 @@ def classifier(classes: int) -> nn.Sequential:
     return network
 
 
-def embedded(name: str, weights: Path | None, device: torch.device | str) -> FeatureNetwork:
+def embedded_classifier(name: str, weights: Path | None, device: torch.device | str) -> FeatureNetwork:
     """Load what `train_embedded_classifier` wrote to `weights`; images of any size are resized to 32×32."""
     if weights is None or not weights.is_file():
         raise UserError(
@@ -132,7 +132,7 @@ def _prepared(images: NDArray[np.uint8]) -> Tensor:
 
 
 def _fit(network: nn.Module, x: Tensor, y: Tensor) -> None:
-    """AdamW under a one-cycle schedule; images shifted by up to two pixels, as a guard against learning by heart."""
+    """AdamW under a one-cycle schedule; batches shifted by up to two pixels, against learning by heart."""
     steps = EPOCHS * max(len(x) // BATCH, 1)
     optimiser = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, total_steps=steps)

@@ -34,7 +34,7 @@ class ScriptedLayers(nn.Module):
 
 
 def inception(name: str, weights: Path | None, device: torch.device | str) -> FeatureNetwork:
-    """The complete Inception in one of clean-fid's three modes: 2048 features and 1008 logits without bias."""
+    """The complete Inception in one of clean-fid's modes: 2048 features, 1008 logits without bias."""
     mode, preference = MODES[name]
     path = find_inception(weights, preference, name)
     body, output = _scripted(path) if path.suffix == ".pt" else _from_arrays(path)

@@ -207,7 +207,7 @@ class FidInception(nn.Sequential):
                 raise UserError(f"{source}: {key} is missing; expected the FID Inception's weights")
             if weights[key].shape != parameter.shape:
                 raise UserError(
-                    f"{source}: {key} has shape {tuple(weights[key].shape)}, expected {tuple(parameter.shape)}"
+                    f"{source}: {key} has shape {tuple(weights[key].shape)}, not {tuple(parameter.shape)}"
                 )
         # `assign` puts the arrays in the place of meta tensors: no random initialisation that would cost time
         # and draw from torch's generator.

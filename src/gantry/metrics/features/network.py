@@ -14,7 +14,7 @@ from gantry.metrics.checks import images_of
 
 @dataclass(frozen=True)
 class Features:
-    """One row an image: features float32 (N, D), and class logits float32 (N, C) where the network has any."""
+    """One row an image: features float32 (N, D), and class logits float32 (N, C) if the network has any."""
 
     features: NDArray[np.float32]
     logits: NDArray[np.float32] | None
@@ -34,11 +34,12 @@ class FeatureNetwork:
         body: nn.Module,
         head: nn.Module | None,
         device: torch.device | str = "cpu",
-        batch_size: int = 32,
+        batch_size: int | None = None,
     ) -> None:
         self.name = name
         self.device = torch.device(device)
-        self.batch_size = batch_size
+        # On CPU the layers' outputs should stay in the cache; a GPU wants many images at once.
+        self.batch_size = batch_size or (16 if self.device.type == "cpu" else 128)
         self.prepare = prepare
         self.body = body.to(self.device).eval().requires_grad_(False)
         self.head = None if head is None else head.to(self.device).eval().requires_grad_(False)
@@ -104,7 +105,7 @@ class FeatureNetwork:
 def folded(
     weight: Tensor, gamma: Tensor, beta: Tensor, mean: Tensor, variance: Tensor, epsilon: float
 ) -> tuple[Tensor, Tensor]:
-    """Weight and bias of the one convolution that equals a convolution without bias and a BatchNorm after it."""
+    """Weight and bias of the one convolution that equals a bias-free convolution and its BatchNorm."""
     scale = gamma.double() / (variance.double() + epsilon).sqrt()
     bias = beta.double() - mean.double() * scale
     return (weight.double() * scale[:, None, None, None]).float(), bias.float()

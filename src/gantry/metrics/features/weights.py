@@ -1,4 +1,4 @@
-"""Where the complete FID Inception's weights come from: a configured path, a cache, or one checked download."""
+"""Where the complete FID Inception's weights come from: a path, a cache, or one checked download."""
 
 import os
 import urllib.error
@@ -102,7 +102,7 @@ def _check(path: Path, file: WeightsFile) -> None:
     digest = sha256_of_file(path)
     if digest != file.sha256:
         raise UserError(
-            f"{path}: SHA-256 is {digest}, expected {file.sha256}: a broken download? delete the file and run again"
+            f"{path}: SHA-256 is {digest}, expected {file.sha256}: delete the broken file and run again"
         )
 
 
@@ -112,7 +112,7 @@ def _advice(preference: Sequence[str]) -> str:
     return (
         f"put {names} into {own_cache()} (or name its path as the network's weights), fetched on a machine "
         f"with internet access from {files[preference[0]].url}; "
-        "without it, efficientnet-lite0, inception-768 or embedded can be used, and their numbers are not FID or IS"
+        "efficientnet-lite0, inception-768 or embedded can stand in, but their numbers are not FID or IS"
     )
 
 
