@@ -1,0 +1,62 @@
+"""The order in which training sees a set: a fresh permutation each epoch, known from the seed alone."""
+
+import hashlib
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """A place in the order: the first `position` rows of epoch `epoch` have been handed out."""
+
+    epoch: int = 0
+    position: int = 0
+
+
+class Order:
+    """Uniform shuffling without repeats in an epoch; where one ends inside a batch, the next fills it.
+
+    Everything follows from (count, seed, cursor), so nothing else need be saved. Permutations are drawn on
+    the CPU, whose generator gives the same numbers on every machine, and moved to `device` once an epoch.
+    """
+
+    def __init__(self, count: int, seed: int, device: torch.device, flip: bool = False) -> None:
+        self.count, self.seed, self.device, self.flip = count, seed, device, flip
+        self.cursor = Cursor()
+        self._begin(0)
+
+    def go_to(self, cursor: Cursor) -> None:
+        """Go on from `cursor`."""
+        self.cursor = cursor
+        self._begin(cursor.epoch)
+
+    def take(self, size: int) -> tuple[Tensor, Tensor | None]:
+        """The next `size` row numbers, int64 on the device, and which of them to mirror, bool, if any are."""
+        epoch, start = self.cursor.epoch, self.cursor.position
+        stop = start + size
+        if stop <= self.count:
+            self.cursor = Cursor(epoch, stop)
+            return self._rows[start:stop], None if self._mirrored is None else self._mirrored[start:stop]
+        head = (self._rows[start:], None if self._mirrored is None else self._mirrored[start:])
+        self.go_to(Cursor(epoch + 1, 0))
+        tail = self.take(stop - self.count)
+        mirrored = None if head[1] is None or tail[1] is None else torch.cat([head[1], tail[1]])
+        return torch.cat([head[0], tail[0]]), mirrored
+
+    def _begin(self, epoch: int) -> None:
+        generator = torch.Generator().manual_seed(_mixed(self.seed, epoch))
+        self._rows = self._moved(torch.randperm(self.count, generator=generator))
+        self._mirrored = self._moved(torch.rand(self.count, generator=generator) < 0.5) if self.flip else None
+
+    def _moved(self, drawn: Tensor) -> Tensor:
+        """To the device; from pinned memory, because a copy from pageable memory waits for the device."""
+        if self.device.type == "cuda":
+            return drawn.pin_memory().to(self.device, non_blocking=True)
+        return drawn.to(self.device)
+
+
+def _mixed(seed: int, epoch: int) -> int:
+    """A seed for one epoch; neighbouring seeds and epochs give unrelated ones."""
+    return int.from_bytes(hashlib.sha256(f"order {seed} {epoch}".encode()).digest()[:8], "little") >> 1

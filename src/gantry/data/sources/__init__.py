@@ -1,0 +1,14 @@
+"""The sources that a data set's `source` key can name; a new one is a class in a file and a line here."""
+
+from gantry.data.sources.array import Array
+from gantry.data.sources.base import Source
+from gantry.data.sources.folder import Folder
+from gantry.data.sources.synthetic import Digits, GaussianGrid, Photograph
+
+SOURCES: dict[str, type[Source]] = {
+    "gaussian_grid": GaussianGrid,
+    "digits": Digits,
+    "photograph": Photograph,
+    "folder": Folder,
+    "array": Array,
+}

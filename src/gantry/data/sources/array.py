@@ -1,0 +1,65 @@
+"""A NumPy file: images (N, H, W, 3), (N, H, W, 1) or (N, H, W) of uint8, or points (N, 2) of floats."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gantry.data.sources.base import ImageSource, Indices, Item, PointSource, Reader, pixels_as_they_are
+from gantry.data.sources.folder import required
+from gantry.errors import UserError
+from gantry.plan.recipe import DatasetSpec
+
+EXPECTED = (
+    "expected images (N, H, W, 3), (N, H, W, 1) or (N, H, W) of uint8, or points (N, 2) of float32 or float64"
+)
+
+
+class Array(ImageSource, PointSource):
+    """One .npy file, memory-mapped."""
+
+    def __init__(self, spec: DatasetSpec, name: str, path: Path | None) -> None:
+        super().__init__(spec, name, path)
+        self._file = required(path, name)
+        self._array = load_array(self._file, name)
+        shape, dtype = self._array.shape, self._array.dtype
+        self._is_points = len(shape) == 2 and shape[1] == 2 and dtype in (np.float32, np.float64)
+        is_images = dtype == np.uint8 and (len(shape) == 3 or (len(shape) == 4 and shape[3] in (1, 3)))
+        if not (self._is_points or is_images) or 0 in shape:
+            raise UserError(
+                f"{self._file}: data set {name}: an array of shape {shape} and dtype {dtype}; {EXPECTED}"
+            )
+        if self._is_points and not np.isfinite(self._array).all():
+            raise UserError(f"{self._file}: data set {name}: some of the points are NaN or infinite")
+
+    @property
+    def kind(self) -> str:
+        return "points" if self._is_points else "images"
+
+    def __len__(self) -> int:
+        return len(self._array)
+
+    def points(self) -> NDArray[np.float32]:
+        return np.asarray(self._array, dtype=np.float32)
+
+    def items(self, chosen: Indices) -> Iterator[Item]:
+        for i in chosen:
+            image = np.ascontiguousarray(self._array[i])
+            grey = image.ndim == 2 or image.shape[2] == 1
+            pixels = np.repeat(image.reshape(*image.shape[:2], 1), 3, axis=2) if grey else image
+            yield Item(f"row {i}", pixels)
+
+    def reader(self) -> Reader:
+        return pixels_as_they_are
+
+
+def load_array(path: Path, named: str) -> NDArray:
+    """Memory-map a .npy file; arrays of Python objects are refused, since reading them executes code."""
+    try:
+        loaded = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise UserError(f"{path}: data set {named}: not a whole .npy file ({error})") from error
+    if not isinstance(loaded, np.ndarray):
+        raise UserError(f"{path}: data set {named}: an .npz archive; save the one array with numpy.save")
+    return loaded

@@ -1,0 +1,129 @@
+"""What every source of data offers to `prepare`."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gantry.errors import UserError, suggestion
+from gantry.plan.recipe import DatasetSpec
+
+Indices = NDArray[np.int64]
+Pixels = NDArray[np.uint8]
+# Turns an item's content into an encoded image file (bytes) or into pixels (H, W, 3); runs in the workers,
+# so it must be picklable. What it cannot read raises BadImage.
+Reader = Callable[[Any], "bytes | Pixels"]
+Option = int | float | str
+
+
+class BadImage(Exception):
+    """One image that cannot be read; the message says why, the caller knows which."""
+
+
+class Item(NamedTuple):
+    """One image of a source, not yet read: `content` is where it lies, or its pixels, contiguous."""
+
+    name: str
+    content: Any
+    label: int | None = None
+
+
+class Source(ABC):
+    """A data set in the format in which users get it.
+
+    `path` is the file or folder of the specification, or None where the data come with a dependency.
+    Opening a source lists what is there, quickly, and raises UserError where the listing is not as it
+    should be; pixels are read later, by the workers.
+    """
+
+    options: ClassVar[dict[str, Option]] = {}
+    stand_in: ClassVar[bool] = False
+    native_resolution: ClassVar[int | None] = None
+
+    def __init__(self, spec: DatasetSpec, name: str, path: Path | None) -> None:
+        self.spec = spec
+        self.name = name
+        self.path = path
+        self.chosen_options = self._checked(spec.options)
+
+    @property
+    def kind(self) -> str:
+        """Either "images" or "points"."""
+        return "images"
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """The number of images or points in the whole source."""
+
+    def describe(self) -> dict[str, Any]:
+        """Facts that go into the manifest beside the counts."""
+        return {}
+
+    def _checked(self, given: dict[str, Option]) -> dict[str, Any]:
+        """The source's options with `given` laid over the defaults, each of the default's type."""
+        for key, value in given.items():
+            where = f"data set {self.name}: options.{key}"
+            if key not in self.options:
+                known = ", ".join(self.options) or "none"
+                raise UserError(
+                    f"{where}: unknown option{suggestion(key, self.options)}\n"
+                    f"  options of source {self.spec.source}: {known}"
+                )
+            default = self.options[key]
+            fits = isinstance(value, type(default)) or (isinstance(default, float) and isinstance(value, int))
+            if not fits or isinstance(value, bool):
+                raise UserError(f"{where}: {value!r} is not of type {type(default).__name__}")
+        return dict(self.options) | given
+
+    def _above(self, key: str, least: float) -> Any:
+        """An option that must be at least `least`."""
+        value = self.chosen_options[key]
+        if value < least:
+            raise UserError(f"data set {self.name}: options.{key}: {value} is below {least}")
+        return value
+
+    def _one_of(self, key: str, allowed: tuple[str, ...]) -> str:
+        """An option that must be one of `allowed`."""
+        value = self.chosen_options[key]
+        if value not in allowed:
+            raise UserError(
+                f"data set {self.name}: options.{key}: {value!r} is none of {', '.join(allowed)}"
+                f"{suggestion(str(value), allowed)}"
+            )
+        return str(value)
+
+
+class ImageSource(Source):
+    """A source of images, listed in a fixed order."""
+
+    @abstractmethod
+    def items(self, chosen: Indices) -> Iterator[Item]:
+        """The images at the ascending positions `chosen`, in order, without reading the others."""
+
+    @abstractmethod
+    def reader(self) -> Reader:
+        """What the workers call on each item's content."""
+
+
+class PointSource(Source):
+    """A source of points in the plane."""
+
+    @property
+    def kind(self) -> str:
+        return "points"
+
+    @abstractmethod
+    def points(self) -> NDArray[np.float32]:
+        """All points, (N, 2)."""
+
+    def labels(self) -> NDArray[np.int64] | None:
+        """The component that each point was drawn from, (N,), where that is known."""
+        return None
+
+
+def pixels_as_they_are(content: Pixels) -> Pixels:
+    """The reader of sources whose items carry their pixels."""
+    return content

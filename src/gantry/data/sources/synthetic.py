@@ -1,0 +1,138 @@
+"""Sets that need no download: the Gaussian mixture, and the stand-ins that ship inside scikit-learn."""
+
+import gzip
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from gantry.data.sources.base import (
+    ImageSource,
+    Indices,
+    Item,
+    Option,
+    Pixels,
+    PointSource,
+    Reader,
+    pixels_as_they_are,
+)
+from gantry.errors import UserError
+from gantry.plan.recipe import DatasetSpec
+
+
+class GaussianGrid(PointSource):
+    """Points of isotropic Gaussians on a square grid around the origin, equally likely.
+
+    The defaults are BCGAN's section 3.2: 100,000 points, means {−2, 0, 2}², variance 0.05.
+    """
+
+    options: ClassVar[dict[str, Option]] = {
+        "count": 100_000,
+        "side": 3,
+        "spacing": 2.0,
+        "variance": 0.05,
+        "seed": 0,
+    }
+
+    def __init__(self, spec: DatasetSpec, name: str, path: Path | None) -> None:
+        super().__init__(spec, name, path)
+        axis = (
+            np.arange(self._above("side", 1)) - (self.chosen_options["side"] - 1) / 2
+        ) * self.chosen_options["spacing"]
+        self.means = np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1).reshape(-1, 2)
+        random = np.random.default_rng(self._above("seed", 0))
+        self._component = random.integers(len(self.means), size=self._above("count", 1))
+        noise = random.standard_normal((len(self._component), 2))
+        self._points = self.means[self._component] + np.sqrt(self._above("variance", 0.0)) * noise
+
+    def __len__(self) -> int:
+        return len(self._points)
+
+    def points(self) -> NDArray[np.float32]:
+        return self._points.astype(np.float32)
+
+    def labels(self) -> NDArray[np.int64]:
+        return self._component
+
+    def describe(self) -> dict[str, Any]:
+        return {"means": self.means.tolist(), "variance": self.chosen_options["variance"]}
+
+
+class Digits(ImageSource):
+    """scikit-learn's 1,797 handwritten digits, 8×8 grey levels 0 to 16, as RGB, with labels 0 to 9."""
+
+    stand_in = True
+    native_resolution = 32
+
+    def __init__(self, spec: DatasetSpec, name: str, path: Path | None) -> None:
+        super().__init__(spec, name, path)
+        with gzip.open(_inside_sklearn("data/digits.csv.gz"), "rt") as stream:
+            table = np.loadtxt(stream, delimiter=",")
+        grey = np.rint(table[:, :-1] * (255 / 16)).astype(np.uint8).reshape(-1, 8, 8, 1)
+        self._images: Pixels = np.repeat(grey, 3, axis=-1)
+        self._labels = table[:, -1].astype(np.int64)
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def items(self, chosen: Indices) -> Iterator[Item]:
+        for i in chosen:
+            yield Item(f"digit {i}", self._images[i], int(self._labels[i]))
+
+    def reader(self) -> Reader:
+        return pixels_as_they_are
+
+
+class Photograph(ImageSource):
+    """Square windows of one of scikit-learn's two photographs, at random places and of random sizes."""
+
+    stand_in = True
+    native_resolution = 32
+    options: ClassVar[dict[str, Option]] = {
+        "image": "flower",
+        "count": 2000,
+        "smallest": 48,
+        "largest": 192,
+        "seed": 0,
+    }
+
+    def __init__(self, spec: DatasetSpec, name: str, path: Path | None) -> None:
+        super().__init__(spec, name, path)
+        image = self._one_of("image", ("flower", "china"))
+        self._photograph: Pixels = np.asarray(Image.open(_inside_sklearn(f"images/{image}.jpg")))
+        height, width = self._photograph.shape[:2]
+        smallest, largest = self._above("smallest", 8), self.chosen_options["largest"]
+        if not smallest <= largest <= min(height, width):
+            raise UserError(
+                f"data set {name}: options.largest: {largest} is not between options.smallest "
+                f"({smallest}) and the photograph's height ({min(height, width)})"
+            )
+        random = np.random.default_rng(self._above("seed", 0))
+        sides = random.integers(smallest, largest, size=self._above("count", 1), endpoint=True)
+        self._windows = np.stack(
+            [random.integers(height - sides + 1), random.integers(width - sides + 1), sides], axis=1
+        )
+
+    def __len__(self) -> int:
+        return len(self._windows)
+
+    def items(self, chosen: Indices) -> Iterator[Item]:
+        for i in chosen:
+            top, left, side = self._windows[i]
+            window = self._photograph[top : top + side, left : left + side]
+            yield Item(f"window {i}", np.ascontiguousarray(window))
+
+    def reader(self) -> Reader:
+        return pixels_as_they_are
+
+
+def _inside_sklearn(file: str) -> Path:
+    """A data file of scikit-learn's, found without the seconds that importing the package takes."""
+    package = find_spec("sklearn")
+    if package is None or package.origin is None:
+        raise UserError("scikit-learn is not installed: its digits and photographs stand in for data sets")
+    return Path(package.origin).parent / "datasets" / file

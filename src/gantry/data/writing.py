@@ -1,0 +1,192 @@
+"""Writes the images of a source, once and in order, so that a killed preparation goes on where it was.
+
+The array grows in a folder beside the prepared set (`.NAME.partial`), because a workflow may delete the
+outputs of a killed job. `progress.json` there says how far the array is good; it is replaced atomically,
+after the array's bytes are on the disk.
+"""
+
+import fcntl
+import hashlib
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gantry.data.progress import ProgressLine
+from gantry.data.rows import Rows
+from gantry.data.sources.base import ImageSource, Indices, Item
+from gantry.data.workers import Chunk, Done, Work, in_order
+from gantry.errors import UserError
+from gantry.files import digest_of, read_json, write_json
+
+# Images in a chunk. The source's digest is chained over chunks, so another number gives other digests.
+CHUNK = 128
+SAVE_EVERY_SECONDS = 5.0
+# In a set with this many bad images something else is wrong; looking for more of them wastes hours.
+OFFENDERS = 100
+
+
+@dataclass
+class Progress:
+    """How far the array is good, in images of the source and in rows; what it takes to go on from there."""
+
+    plan: str
+    done: int = 0
+    kept: int = 0
+    listing: str = ""
+    source: str = ""
+    skipped: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Written:
+    """The array that stands in the partial folder, and what the manifest says of it."""
+
+    path: Path
+    count: int
+    digest: str
+    source_digest: str
+    skipped: list[dict[str, Any]]
+    labels: NDArray[np.int64] | None
+
+
+class Writer:
+    """Prepares the images `chosen` of one source into `folder`/images.npy."""
+
+    def __init__(self, source: ImageSource, chosen: Indices, side: int, folder: Path, workers: int) -> None:
+        self.source, self.chosen, self.side, self.workers = source, chosen, side, workers
+        self.rows = Rows(folder / "images.npy", (side, side, 3))
+        self._file = folder / "progress.json"
+        plan = [source.spec.identity(side), digest_of_indices(chosen), CHUNK]
+        self._fresh = Progress(plan=digest_of(plan))
+        self._labels = np.full(len(chosen), -1, np.int64)
+        self._labelled = 0
+
+    def write(self) -> Written:
+        """Write what is not yet written. UserError names the bad images, unless they are to be skipped."""
+        progress, items = self._where_it_stopped()
+        if not progress.done:
+            self.rows.begin(len(self.chosen))
+        digest = self.rows.hash_prefix(progress.kept)
+        work = Work(self.source.reader(), self.rows, self.side, self.source.spec.crop)
+        line = ProgressLine(f"preparing {self.source.name}", len(self.chosen), "images", progress.done)
+        saved = time.monotonic()
+        for (first, chunk), done in in_order(work, self._chunks(items, progress.done), self.workers):
+            self._account(progress, first, chunk, done)
+            digest.update(self._settle(progress, first, len(chunk), done))
+            line.advance(len(chunk))
+            if time.monotonic() - saved > SAVE_EVERY_SECONDS and not self._must_stop(progress):
+                self.rows.flush()
+                write_json(self._file, asdict(progress))
+                saved = time.monotonic()
+        line.close()
+        self._check(progress)
+        self.rows.finish(progress.kept)
+        labels = self._labels[self._labels >= 0] if self._labelled == progress.kept else None
+        return Written(
+            self.rows.path, progress.kept, digest.hexdigest(), progress.source, progress.skipped, labels
+        )
+
+    def _where_it_stopped(self) -> tuple[Progress, Iterator[Item]]:
+        """The saved progress and the items still to do; a fresh start if the source has changed."""
+        items = self.source.items(self.chosen)
+        if not (self._file.exists() and self.rows.path.exists()):
+            return self._fresh, items
+        progress = Progress(**read_json(self._file, "progress of a preparation"))
+        if progress.plan == self._fresh.plan:
+            replayed = Progress(progress.plan)
+            bad = {entry["row"] for entry in progress.skipped}
+            for first, chunk in self._chunks(islice(items, progress.done), 0):
+                wrong = {i: "" for i in range(len(chunk)) if first + i in bad}
+                self._account(replayed, first, chunk, Done(wrong, b""))
+            if replayed.listing == progress.listing:
+                return progress, items
+        self._labels[:], self._labelled = -1, 0
+        return self._fresh, self.source.items(self.chosen)
+
+    def _chunks(self, items: Iterator[Item], first: int) -> Iterator[Chunk]:
+        while chunk := list(islice(items, CHUNK)):
+            yield first, chunk
+            first += len(chunk)
+
+    def _account(self, progress: Progress, first: int, chunk: list[Item], done: Done) -> None:
+        """Enter a chunk into the books: names, digests, labels, bad images."""
+        listing = hashlib.sha256(progress.listing.encode())
+        for i, item in enumerate(chunk):
+            listing.update(f"{item.name}\0".encode())
+            pixels = isinstance(item.content, np.ndarray)
+            listing.update(item.content.tobytes() if pixels else repr(item.content).encode())
+            if i in done.bad:
+                progress.skipped.append({"file": item.name, "reason": done.bad[i], "row": first + i})
+            elif item.label is not None:
+                self._labels[first + i] = item.label
+                self._labelled += 1
+        progress.listing = listing.hexdigest()
+        progress.source = hashlib.sha256(progress.source.encode() + done.digest).hexdigest()
+        progress.done = first + len(chunk)
+
+    def _settle(self, progress: Progress, first: int, count: int, done: Done) -> bytes:
+        """Close the gaps that bad images left before and inside a chunk; return the bytes of its rows."""
+        content = self.rows.read(first, count)
+        if progress.kept == first and not done.bad:
+            progress.kept += count
+            return content
+        rows = np.frombuffer(content, np.uint8).reshape(count, -1)
+        good = rows[[i for i in range(count) if i not in done.bad]]
+        self.rows.write_bytes(progress.kept, good.tobytes())
+        progress.kept += len(good)
+        return good.tobytes()
+
+    def _must_stop(self, progress: Progress) -> bool:
+        """Whether bad images forbid the set; gives up early when they are too many to be worth listing."""
+        stop = bool(progress.skipped) and self.source.spec.on_bad_image == "stop"
+        if stop and len(progress.skipped) >= OFFENDERS:
+            self._check(progress)
+        return stop
+
+    def _check(self, progress: Progress) -> None:
+        name, bad = self.source.name, progress.skipped
+        if progress.done and not progress.kept:
+            raise UserError(
+                f"data set {name}: none of its {progress.done:,} images can be read:\n{_listed(bad)}"
+            )
+        if bad and self.source.spec.on_bad_image == "stop":
+            raise UserError(
+                f"data set {name}: {len(bad):,} of its {progress.done:,} images looked at cannot be read: "
+                f"replace them, or leave them out with `on_bad_image: skip`\n{_listed(bad)}"
+            )
+
+
+def _listed(bad: list[dict[str, Any]], shown: int = 20) -> str:
+    lines = [f"  {entry['file']}: {entry['reason']}" for entry in bad[:shown]]
+    return "\n".join(lines + [f"  and {len(bad) - shown:,} more"] * (len(bad) > shown))
+
+
+def digest_of_indices(chosen: Indices) -> str:
+    """The SHA-256 of the positions drawn, as little-endian int64."""
+    return hashlib.sha256(np.ascontiguousarray(chosen, dtype="<i8").tobytes()).hexdigest()
+
+
+@contextmanager
+def partial_folder(out: Path) -> Iterator[Path]:
+    """The folder beside `out` in which its array grows, locked; removed at the end if all went well."""
+    folder = out.parent / f".{out.name}.partial"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / "lock").open("a")
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be written: {error.strerror or error}") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(f"{out}: another process is preparing this set; wait for it or end it") from None
+        yield folder
+        shutil.rmtree(folder)
