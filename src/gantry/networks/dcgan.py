@@ -3,6 +3,8 @@
 Source: Radford et al. 2016; Miyato et al. 2018 (spectral norm); Xiangli et al. 2020 (the adaptive head).
 """
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
@@ -24,7 +26,7 @@ class Generator(nn.Module):
     def __init__(self, latent_dimension: int, widths: list[int], channels: int) -> None:
         super().__init__()
         layers: list[nn.Module] = [nn.ConvTranspose2d(latent_dimension, widths[0], 4, 1, 0, bias=False)]
-        for inputs, outputs in zip(widths, widths[1:], strict=False):
+        for inputs, outputs in pairwise(widths):
             layers += [
                 nn.BatchNorm2d(inputs),
                 nn.ReLU(inplace=True),
@@ -133,8 +135,8 @@ def _channels_and_resolution(sample_shape: tuple[int, ...]) -> tuple[int, int]:
     is_square_image = len(sample_shape) == 3 and sample_shape[1] == sample_shape[2]
     if not is_square_image or sample_shape[1] not in RESOLUTIONS:
         raise UserError(
-            f"networks.family dcgan: the data set's samples have shape {tuple(sample_shape)}, but this family "
-            f"is for square images (channels, R, R) with R one of {', '.join(map(str, RESOLUTIONS))}; "
+            f"networks.family dcgan: the data set's samples have shape {tuple(sample_shape)}, but this "
+            f"family is for square images (channels, R, R) with R one of {', '.join(map(str, RESOLUTIONS))}; "
             "prepare the data at one of these resolutions, or use family mlp for points"
         )
     return sample_shape[0], sample_shape[1]

@@ -1,5 +1,7 @@
 """The pair of BCGAN's synthetic experiment (section 3.2): a ReLU MLP against a maxout MLP, for points."""
 
+from itertools import pairwise
+
 from torch import nn
 
 from gantry.errors import UserError
@@ -12,7 +14,7 @@ def build_generator(networks: MlpNetworks, latent_dimension: int, sample_shape: 
     """z (B, latent_dimension) → depth × [Linear, BatchNorm, ReLU] → Linear → points (B, D), unbounded."""
     widths = [latent_dimension] + [networks.width] * networks.depth
     layers: list[nn.Module] = []
-    for inputs, outputs in zip(widths, widths[1:], strict=False):
+    for inputs, outputs in pairwise(widths):
         layers += [nn.Linear(inputs, outputs), nn.BatchNorm1d(outputs), nn.ReLU(inplace=True)]
     generator = nn.Sequential(*layers, nn.Linear(networks.width, _dimension(sample_shape)))
     initialise(generator)
@@ -22,17 +24,14 @@ def build_generator(networks: MlpNetworks, latent_dimension: int, sample_shape: 
 def build_discriminator(networks: MlpNetworks, sample_shape: tuple[int, ...], outputs: int) -> nn.Module:
     """Points (B, D) → maxout_depth × Maxout → Linear → logits (B, outputs)."""
     widths = [_dimension(sample_shape)] + [networks.maxout_units] * networks.maxout_depth
-    layers = [
-        Maxout(inputs, units, networks.maxout_pieces)
-        for inputs, units in zip(widths, widths[1:], strict=False)
-    ]
+    layers = [Maxout(inputs, units, networks.maxout_pieces) for inputs, units in pairwise(widths)]
     return nn.Sequential(*layers, nn.Linear(networks.maxout_units, outputs))
 
 
 def _dimension(sample_shape: tuple[int, ...]) -> int:
     if len(sample_shape) != 1:
         raise UserError(
-            f"networks.family mlp: the data set's samples have shape {tuple(sample_shape)}, but this family is "
-            "for points such as (2,); use family dcgan for images"
+            f"networks.family mlp: the data set's samples have shape {tuple(sample_shape)}, but this family "
+            "is for points such as (2,); use family dcgan for images"
         )
     return sample_shape[0]
