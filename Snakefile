@@ -1,5 +1,6 @@
 # Gantry: from raw data to the papers' tables and curves. This file is the map; see workflow/rules.
 
+
 configfile: "config.yaml"
 
 
@@ -8,3 +9,27 @@ include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
+
+
+onstart:
+    PLAN.require_data(
+        job.wildcards.prepared
+        for job in workflow.dag.needrun_jobs()
+        if job.rule.name == "prepare"
+    )
+
+
+rule all:
+    input:
+        PLAN.output_files(),
+        "<here>/report.html",
+
+
+for paper in PLAN.experiments:
+
+    rule:
+        name:
+            paper
+        input:
+            PLAN.output_files(paper),
+        localrule: True

@@ -155,9 +155,7 @@ def _page(options: argparse.Namespace) -> None:
     from gantry.report import make_page
 
     plan = _load(options.config)
-    make_page(
-        [plan.order(paper, name) for paper, name, _ in plan.outputs()], Path(plan.results), options.out
-    )
+    make_page([plan.order(paper, name) for paper, name, _ in plan.outputs()], Path(plan.results), options.out)
 
 
 # ── arguments ─────────────────────────────────────────────────────────────────────────────────────────
@@ -204,12 +202,16 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="gantry", description=__doc__.partition("\n")[0] if __doc__ else "")
     verbs = parser.add_subparsers(required=True, metavar="verb")
 
-    def verb(name: str, function: Callable[[argparse.Namespace], None], about: str) -> argparse.ArgumentParser:
+    def verb(
+        name: str, function: Callable[[argparse.Namespace], None], about: str
+    ) -> argparse.ArgumentParser:
         added = verbs.add_parser(name, help=about, description=about)
         added.set_defaults(verb=function)
         return added
 
-    def step(name: str, function: Callable[[argparse.Namespace], None], about: str) -> argparse.ArgumentParser:
+    def step(
+        name: str, function: Callable[[argparse.Namespace], None], about: str
+    ) -> argparse.ArgumentParser:
         added = verb(name, function, about)
         added.add_argument("--log", type=Path, help="file for the last message")
         return added
@@ -265,7 +267,9 @@ def _parser() -> argparse.ArgumentParser:
         add.add_argument("paper")
         add.add_argument("name")
         add.add_argument("--config", required=True, help="JSON: the configuration")
-        add.add_argument("--out", type=Path, required=True, help="first file to write; the others lie beside it")
+        add.add_argument(
+            "--out", type=Path, required=True, help="first file to write; the others lie beside it"
+        )
 
     add = step("page", _page, "everything on one page, report.html")
     add.add_argument("--config", required=True, help="JSON: the configuration")

@@ -80,6 +80,7 @@ def write_with(path: Path, save: Callable[[Path], None]) -> None:
         with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
             temporary = Path(folder) / path.name
             save(temporary)
+            temporary.chmod(0o644)
             with temporary.open("rb") as stream:
                 os.fsync(stream.fileno())
             temporary.replace(path)

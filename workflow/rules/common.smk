@@ -35,27 +35,6 @@ localrules:
     all,
 
 
-onstart:
-    PLAN.require_data(job.wildcards.prepared for job in workflow.dag.needrun_jobs() if job.rule.name == "prepare")
-
-
-rule all:
-    default_target: True
-    input:
-        PLAN.output_files(),
-        "<here>/report.html",
-
-
-for paper in PLAN.experiments:
-
-    rule:
-        name:
-            paper
-        localrule: True
-        input:
-            PLAN.output_files(paper),
-
-
 def run_of(wildcards):
     """The run that a job's wildcards name."""
     return PLAN.run(wildcards.dataset, wildcards.recipe, wildcards.seed)

@@ -4,10 +4,10 @@
 rule prepare:
     output:
         manifest="<prepared>/{prepared}/manifest.json",
-    params:
-        dataset=lambda w: PLAN.preparation(w.prepared),
     log:
         "<prepared>/{prepared}/prepare.log",
     threads: workflow.cores if PLAN.device == "cuda" else 1
+    params:
+        dataset=lambda w: PLAN.preparation(w.prepared),
     shell:
         "gantry prepare --dataset {params.dataset:q} --out {output.manifest} --workers {threads} --log {log}"

@@ -19,13 +19,13 @@ rule real_statistics:
         weights=PLAN.feature_weights(),
     output:
         statistics="<prepared>/{prepared}/statistics-{features}.npz",
-    params:
-        network=PLAN.features,
     log:
         "<prepared>/{prepared}/statistics-{features}.log",
     threads: THREADS
     resources:
         gpu=GPUS,
+    params:
+        network=PLAN.features,
     shell:
         "gantry statistics --data {input.manifest} --network {params.network} --weights {input.weights}"
         " --out {output.statistics} --device {DEVICE} --threads {threads} --log {log}"
@@ -36,18 +36,20 @@ rule score:
         seal="<here>/runs/{dataset}/{recipe}/seed{seed}/seal-{end}.json",
         manifest=lambda w: PLAN.manifest(run_of(w)),
         statistics=lambda w: PLAN.real_statistics(run_of(w)),
-        weights=lambda w: PLAN.feature_weights() if run_of(w).workload.resolution else [],
+        weights=lambda w: (
+            PLAN.feature_weights() if run_of(w).workload.resolution else []
+        ),
     output:
         metrics="<here>/runs/{dataset}/{recipe}/seed{seed}/metrics-{end}.csv",
         samples="<here>/runs/{dataset}/{recipe}/seed{seed}/samples-{end}.npz",
-    params:
-        scoring=lambda w: to_json(PLAN.scoring(run_of(w))),
-        after=lambda w: run_of(w).previous_end(int(w.end)),
     log:
         "<here>/runs/{dataset}/{recipe}/seed{seed}/score-{end}.log",
     threads: THREADS
     resources:
         gpu=GPUS,
+    params:
+        scoring=lambda w: to_json(PLAN.scoring(run_of(w))),
+        after=lambda w: run_of(w).previous_end(int(w.end)),
     shell:
         "gantry score-run --seal {input.seal} --data {input.manifest} --scoring {params.scoring:q}"
         " --after {params.after} --statistics {input.statistics} --weights {input.weights}"

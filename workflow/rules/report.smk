@@ -2,15 +2,21 @@
 
 
 def seals_of(wildcards):
-    return PLAN.run_files(PLAN.output(wildcards.paper, wildcards.name), "seal-{end}.json")
+    return PLAN.run_files(
+        PLAN.output(wildcards.paper, wildcards.name), "seal-{end}.json"
+    )
 
 
 def metrics_of(wildcards):
-    return PLAN.run_files(PLAN.output(wildcards.paper, wildcards.name), "metrics-{end}.csv")
+    return PLAN.run_files(
+        PLAN.output(wildcards.paper, wildcards.name), "metrics-{end}.csv"
+    )
 
 
 def samples_of(wildcards):
-    return PLAN.run_files(PLAN.output(wildcards.paper, wildcards.name), "samples-{end}.npz")
+    return PLAN.run_files(
+        PLAN.output(wildcards.paper, wildcards.name), "samples-{end}.npz"
+    )
 
 
 rule table:
@@ -22,12 +28,12 @@ rule table:
         csv="<here>/{paper}/{name}.csv",
         md="<here>/{paper}/{name}.md",
         tex="<here>/{paper}/{name}.tex",
+    log:
+        "<here>/{paper}/{name}.log",
     wildcard_constraints:
         name=PLAN.names("table"),
     params:
         order=lambda w: PLAN.order_digest(w.paper, w.name),
-    log:
-        "<here>/{paper}/{name}.log",
     shell:
         "gantry table {wildcards.paper} {wildcards.name} --config {CONFIG:q} --out {output.csv} --log {log}"
 
@@ -40,12 +46,12 @@ rule figure:
     output:
         png="<here>/{paper}/{name}.png",
         svg="<here>/{paper}/{name}.svg",
+    log:
+        "<here>/{paper}/{name}.log",
     wildcard_constraints:
         name=PLAN.names("figure"),
     params:
         order=lambda w: PLAN.order_digest(w.paper, w.name),
-    log:
-        "<here>/{paper}/{name}.log",
     shell:
         "gantry figure {wildcards.paper} {wildcards.name} --config {CONFIG:q} --out {output.png} --log {log}"
 
@@ -57,12 +63,12 @@ rule claims:
     output:
         csv="<here>/{paper}/{name}.csv",
         md="<here>/{paper}/{name}.md",
+    log:
+        "<here>/{paper}/{name}.log",
     wildcard_constraints:
         name=PLAN.names("claims"),
     params:
         order=lambda w: PLAN.order_digest(w.paper, w.name),
-    log:
-        "<here>/{paper}/{name}.log",
     shell:
         "gantry claims {wildcards.paper} {wildcards.name} --config {CONFIG:q} --out {output.csv} --log {log}"
 
@@ -72,9 +78,9 @@ rule page:
         PLAN.output_files(),
     output:
         "<here>/report.html",
-    params:
-        orders=PLAN.orders_digest(),
     log:
         "<here>/report.log",
+    params:
+        orders=PLAN.orders_digest(),
     shell:
         "gantry page --config {CONFIG:q} --out {output} --log {log}"

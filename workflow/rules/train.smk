@@ -8,13 +8,13 @@ rule train:
         previous=lambda w: PLAN.previous_seal(run_of(w), int(w.end)),
     output:
         seal="<here>/runs/{dataset}/{recipe}/seed{seed}/seal-{end}.json",
-    params:
-        spec=lambda w: to_json(run_of(w).spec),
     log:
         "<here>/runs/{dataset}/{recipe}/seed{seed}/train-{end}.log",
     threads: THREADS
     resources:
         gpu=GPUS,
+    params:
+        spec=lambda w: to_json(run_of(w).spec),
     shell:
         "gantry train --spec {params.spec:q} --data {input.manifest} --until {wildcards.end}"
         " --seal {output.seal} --device {DEVICE} --threads {threads} --log {log}"

@@ -28,10 +28,10 @@ def train_classifier(manifests: list[Path], out: Path) -> None:
         images.append(np.asarray(prepared.samples))
         labels.append(np.asarray(own) + classes)
         classes += int(own.max()) + 1
-    accuracy = train_embedded_classifier(
-        np.concatenate(images), np.concatenate(labels), CLASSIFIER_SEED, out
+    accuracy = train_embedded_classifier(np.concatenate(images), np.concatenate(labels), CLASSIFIER_SEED, out)
+    print(
+        f"embedded classifier: {classes} classes, accuracy {accuracy:.3f} on held-out images", file=sys.stderr
     )
-    print(f"embedded classifier: {classes} classes, accuracy {accuracy:.3f} on held-out images", file=sys.stderr)
 
 
 def store_real_statistics(

@@ -19,8 +19,8 @@ class PointScorer:
     """Scores samples (N, 2) of each generator, and of their equal mixture where there are several."""
 
     def __init__(self, prepared: PreparedSet, metrics: list[str]) -> None:
-        self.means = np.asarray(prepared.manifest["density"]["means"], dtype=np.float64)
-        self.variance = float(prepared.manifest["density"]["variance"])
+        self.means = np.asarray(prepared.manifest["means"], dtype=np.float64)
+        self.variance = float(prepared.manifest["variance"])
         self.real = np.asarray(prepared.samples)
         self.metrics = metrics
 

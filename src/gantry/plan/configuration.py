@@ -42,7 +42,7 @@ class Scale(Strict):
     title: str
     device: Literal["cpu", "cuda"]
     seeds: tuple[int, ...] = Field(min_length=1)
-    features: Literal["embedded", "inception-blocks", "inception", "efficientnet-lite0"]
+    features: str
     substitute: dict[str, str] = {}
     workloads: dict[str, dict[str, Any]] = {}
 
@@ -127,6 +127,8 @@ class _StrictLoader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
         for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                continue
             key = self.construct_object(key_node, deep=True)
             if key in seen:
                 raise yaml.constructor.ConstructorError(
@@ -139,7 +141,7 @@ class _StrictLoader(yaml.SafeLoader):
 def read_yaml(path: Path, shown: str) -> dict[str, Any]:
     """Read one YAML file as a dictionary; `shown` is how errors name the file."""
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), _StrictLoader)  # noqa: S506 (a SafeLoader)
+        content = yaml.load(path.read_text(encoding="utf-8"), _StrictLoader)
     except FileNotFoundError:
         known = sorted(file.stem for file in path.parent.glob("*.yaml"))
         raise UserError(
@@ -176,7 +178,9 @@ def extended(
     key = f"recipes.{name}.extends"
     if parent not in recipes:
         known = ", ".join(sorted(recipes))
-        problems.add(file, key, f"unknown recipe {parent!r}{suggestion(str(parent), recipes)}; known: {known}")
+        problems.add(
+            file, key, f"unknown recipe {parent!r}{suggestion(str(parent), recipes)}; known: {known}"
+        )
         return own
     if parent in (*seen, name):
         problems.add(file, key, f"circular: {' → '.join((*seen, name, parent))}")
@@ -189,7 +193,9 @@ def extended(
     return merged(base, own)
 
 
-def read_datasets(path: Path, patches: dict[str, dict[str, Any]], problems: Problems) -> dict[str, DatasetSpec]:
+def read_datasets(
+    path: Path, patches: dict[str, dict[str, Any]], problems: Problems
+) -> dict[str, DatasetSpec]:
     """Read workflow/datasets.yaml with the configuration's own `datasets` laid over it."""
     shown = "workflow/datasets.yaml"
     described = merged(read_yaml(path, shown), patches)

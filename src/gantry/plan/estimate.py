@@ -49,7 +49,9 @@ def dcgan_sizes(networks: DcganNetworks, latent: int, outputs: int, resolution: 
         discriminator_macs += kernel * pixels
         discriminator_weights += kernel
     head = widths[0] * 16 * outputs * (2 if networks.head == "adaptive" else 1)
-    return Size(generator_macs, generator_weights), Size(discriminator_macs + head, discriminator_weights + head)
+    return Size(generator_macs, generator_weights), Size(
+        discriminator_macs + head, discriminator_weights + head
+    )
 
 
 def sizes(recipe: Recipe, resolution: int | None) -> tuple[Size, Size]:
@@ -137,7 +139,9 @@ def _prepared_bytes(plan: Plan, dataset: str, resolution: int | None) -> int:
 
 def _aligned(rows: list[tuple[str, ...]]) -> list[str]:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]
 
 
 def _time(seconds: float) -> str:

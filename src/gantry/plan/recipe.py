@@ -159,7 +159,9 @@ class Workload(Strict):
     def _grid_fits(self) -> "Workload":
         for name, end in (("iterations", self.iterations), ("extended_iterations", self.extended_iterations)):
             if end is not None and end % self.checkpoint_every:
-                raise ValueError(f"{name} {end} is not a multiple of checkpoint_every {self.checkpoint_every}")
+                raise ValueError(
+                    f"{name} {end} is not a multiple of checkpoint_every {self.checkpoint_every}"
+                )
         if self.extended_iterations is not None and self.extended_iterations <= self.iterations:
             raise ValueError(f"extended_iterations {self.extended_iterations} is not above iterations")
         for snapshot in self.snapshots:
@@ -176,7 +178,16 @@ class DatasetSpec(Strict):
 
     title: str
     source: Literal[
-        "gaussian_grid", "digits", "photograph", "folder", "array", "celeba", "lsun", "cifar10", "svhn", "stl10"
+        "gaussian_grid",
+        "digits",
+        "photograph",
+        "folder",
+        "array",
+        "celeba",
+        "lsun",
+        "cifar10",
+        "svhn",
+        "stl10",
     ]
     path: str | None = None
     images: Positive | None = None
@@ -192,5 +203,7 @@ class DatasetSpec(Strict):
 
     def identity(self, resolution: int | None) -> dict[str, Any]:
         """What makes two prepared sets the same set: everything but where the files lie on this machine."""
-        kept = self.model_dump(include={"source", "crop", "fraction", "subset_seed", "on_bad_image", "options"})
+        kept = self.model_dump(
+            include={"source", "crop", "fraction", "subset_seed", "on_bad_image", "options"}
+        )
         return kept | {"resolution": resolution}

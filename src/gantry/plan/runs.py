@@ -77,7 +77,7 @@ class Missing:
         how = "\n".join(f"    {line}" for line in self.acquisition.strip().splitlines())
         return (
             f"data set {self.name} ({self.title}) is missing: looked for {wanted} in {self.looked_in}\n{how}\n"
-            f"    Lies elsewhere? --config 'datasets={{\"{self.name}\": {{\"path\": \"/your/folder\"}}}}'"
+            f'    Lies elsewhere? --config \'datasets={{"{self.name}": {{"path": "/your/folder"}}}}\''
         )
 
 
@@ -132,7 +132,8 @@ class Plan:
         workload = self.workloads[recipe.workload]
         spec = {
             "format": 1,
-            "recipe": recipe.model_dump(mode="json", exclude={"workload"}),
+            # Only what differs from the defaults: a key that is new to the models then changes no old spec.
+            "recipe": recipe.model_dump(mode="json", exclude={"workload"}, exclude_defaults=True),
             "dataset": {"name": dataset} | self.datasets[dataset].identity(workload.resolution),
             "seed": seed,
             "checkpoint_every": workload.checkpoint_every,
@@ -184,7 +185,10 @@ class Plan:
 
     def _pairs(self, output: Output) -> Iterable[tuple[str, str]]:
         return [
-            (dataset, recipe) for block in output.runs for dataset in block.datasets for recipe in block.recipes
+            (dataset, recipe)
+            for block in output.runs
+            for dataset in block.datasets
+            for recipe in block.recipes
         ]
 
     def runs_of(self, output: Output) -> list[tuple[Run, list[int]]]:
@@ -201,7 +205,9 @@ class Plan:
     def run_files(self, output: Output, pattern: str) -> list[str]:
         """`pattern` (with {end}) for every run and segment behind an output."""
         return [
-            f"{self.folder(run)}/{pattern.format(end=end)}" for run, ends in self.runs_of(output) for end in ends
+            f"{self.folder(run)}/{pattern.format(end=end)}"
+            for run, ends in self.runs_of(output)
+            for end in ends
         ]
 
     def output(self, paper: str, name: str) -> Output:
@@ -318,7 +324,8 @@ class Plan:
             "recipe_label": label,
             "method": output.methods.get(recipe, recipe),
             "runs": [
-                {"seed": run.seed, "spec_digest": run.spec_digest, "ends": run.ends_until(end)} for run in runs
+                {"seed": run.seed, "spec_digest": run.spec_digest, "ends": run.ends_until(end)}
+                for run in runs
             ],
         }
 
@@ -444,7 +451,9 @@ def _check_names(
                 if dataset not in datasets:
                     near = suggestion(dataset, datasets)
                     known = ", ".join(sorted(datasets))
-                    problems.add(file, f"{key}.datasets", f"unknown data set {dataset!r}{near}; known: {known}")
+                    problems.add(
+                        file, f"{key}.datasets", f"unknown data set {dataset!r}{near}; known: {known}"
+                    )
             for recipe in block.recipes:
                 if recipe not in experiment.recipes:
                     near = suggestion(recipe, experiment.recipes)

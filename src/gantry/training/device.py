@@ -1,5 +1,6 @@
 """Where to train: the CPU, or a GPU that no other job of ours on this machine holds."""
 
+import ctypes
 import fcntl
 import os
 import random
@@ -23,6 +24,7 @@ def choose_device(name: str, threads: int = 1, deterministic: bool = False) -> t
         torch.set_num_threads(threads)
         # Values near zero would slow a CPU's arithmetic a hundredfold and mean nothing to training.
         torch.set_flush_denormal(True)
+        _keep_freed_memory()
         return torch.device("cpu")
     if not torch.cuda.is_available():
         raise UserError(
@@ -36,6 +38,21 @@ def choose_device(name: str, threads: int = 1, deterministic: bool = False) -> t
     else:
         torch.backends.cudnn.benchmark = True
     return torch.device("cuda", torch.cuda.current_device())
+
+
+def _keep_freed_memory() -> None:
+    """Let the C library keep freed memory for the next step instead of giving it back to the system.
+
+    Every step frees and takes the same gradients; returning their pages costs a tenth of the step. Elsewhere
+    than in glibc nothing happens.
+    """
+    trim_threshold, top_pad, mmap_threshold = -1, -2, -3  # from malloc.h
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):
+        return
+    for parameter, value in ((mmap_threshold, 1 << 30), (trim_threshold, 1 << 30), (top_pad, 64 << 20)):
+        mallopt(parameter, value)
 
 
 @contextmanager

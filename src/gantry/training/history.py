@@ -67,14 +67,21 @@ class History:
             with path.open(newline="") as stream:
                 lines = list(csv.reader(stream))[1:]
             # A line cut by a kill has too few fields; it lies after the state's iteration anyway.
-            self.rows = [
-                row for row in lines if len(row) == len(COLUMNS) and int(row[0]) <= resumed_at
-            ]
+            self.rows = [row for row in lines if len(row) == len(COLUMNS) and int(row[0]) <= resumed_at]
         self.flush()
 
-    def add(self, iteration: int, loss_d: float, loss_g: float, rate: float, batch: int, memory: int | None) -> None:
+    def add(
+        self, iteration: int, loss_d: float, loss_g: float, rate: float, batch: int, memory: int | None
+    ) -> None:
         """Append one interval that ended at `iteration`; `rate` in iterations per second."""
-        values = (iteration, f"{loss_d:.9g}", f"{loss_g:.9g}", f"{rate:.4g}", f"{rate * batch:.4g}", "" if memory is None else memory)
+        values = (
+            iteration,
+            f"{loss_d:.9g}",
+            f"{loss_g:.9g}",
+            f"{rate:.4g}",
+            f"{rate * batch:.4g}",
+            "" if memory is None else memory,
+        )
         self.rows.append([str(value) for value in values])
         with self.path.open("a", newline="") as stream:
             csv.writer(stream, lineterminator="\n").writerow(self.rows[-1])

@@ -18,7 +18,9 @@ def only_one(path: Path) -> Iterator[None]:
         path.parent.mkdir(parents=True, exist_ok=True)
         stream = path.open("a+")
     except OSError as error:
-        raise UserError(f"{path}: cannot be written: {error.strerror}; choose another `results` folder") from error
+        raise UserError(
+            f"{path}: cannot be written: {error.strerror}; choose another `results` folder"
+        ) from error
     with stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)

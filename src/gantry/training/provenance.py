@@ -29,7 +29,9 @@ def commit() -> str | None:
 
     def git(*arguments: str) -> str:
         root = Path(gantry.__file__).parent
-        done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True
+        )
         return done.stdout.strip()
 
     try:

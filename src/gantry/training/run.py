@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -121,18 +120,20 @@ def load_generators(
     from gantry.networks import build_generator
 
     if not path.exists():
-        raise UserError(f"{path}: the checkpoint is missing; delete the run's seal and run the same command again")
+        raise UserError(
+            f"{path}: the checkpoint is missing; delete the run's seal and run the same command again"
+        )
     if sha256 is not None and sha256_of_file(path) != sha256:
         raise UserError(
             f"{path}: the checkpoint is damaged (its sha256 differs from the seal's); delete the run's work "
             "folder and its seals, and run the same command again"
         )
     generators = nn.ModuleList(
-        build_generator(recipe.networks, recipe.latent.dimension, sample_shape) for _ in range(recipe.generators)
+        build_generator(recipe.networks, recipe.latent.dimension, sample_shape)
+        for _ in range(recipe.generators)
     )
     try:
         generators.load_state_dict(load_file(path))
     except (RuntimeError, OSError, ValueError) as error:
         raise UserError(f"{path}: the checkpoint does not fit its recipe: {error}") from error
     return generators.eval().requires_grad_(False)
-

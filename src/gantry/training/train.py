@@ -7,7 +7,8 @@ from typing import Any
 
 import torch
 
-from gantry.data import Batches, open_prepared
+from gantry.data import open_prepared
+from gantry.data.batches import Batches
 from gantry.files import write_json
 from gantry.plan.recipe import Recipe
 from gantry.training.device import choose_device, gpu_slot
