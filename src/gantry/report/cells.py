@@ -1,0 +1,193 @@
+"""The numbers of a table: one cell is one quantity of one row, published and measured."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from gantry.errors import UserError
+from gantry.metrics import names
+from gantry.report.load import LoadedGroup, Order, Run, command
+
+# The tidy table. `part` is "main" or the title of a supplementary part; `source` is what was scored;
+# `iteration` is empty where a quantity belongs to a whole run; `n` counts the runs behind ours_mean and
+# `diverged` those left out of `runs`; `note` holds
+# footnotes, separated by " | "; `groups` names the runs (dataset/recipe, separated by spaces).
+COLUMNS = [
+    "part",
+    "dataset",
+    "method",
+    "source",
+    "iteration",
+    "quantity",
+    "published",
+    "ours_mean",
+    "ours_sd",
+    "n",
+    "difference",
+    "note",
+    "runs",
+    "diverged",
+    "stand_in",
+    "metric",
+    "feature_network",
+    "groups",
+]
+
+NUMBERS = {"iteration", "published", "ours_mean", "ours_sd", "n", "difference", "runs", "diverged"}
+
+MAIN = "main"
+BY_GENERATOR = "each generator"
+STAND_IN_NOTE = "ours was trained on stand-in data: no difference is given"
+NETWORK_NOTE = (
+    "ours is {ours}, the paper's is {theirs}: different feature networks, so no difference is given"
+)
+DIVERGED_NOTE = "diverged runs (loss not finite) are counted and left out of mean and sd"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One number of a table: `values` holds one entry per run that reached its end (NaN: not measured)."""
+
+    part: str
+    dataset: str
+    method: str
+    source: str
+    quantity: str
+    values: Sequence[float]
+    runs: int
+    diverged: int
+    groups: tuple[str, ...]
+    iteration: int | None = None
+    published: float | None = None
+    metric: str = ""
+    feature_network: str = ""
+    stand_in: str | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def comparable(self) -> bool:
+        """Whether published and ours measure the same thing on the same data."""
+        return self.stand_in is None and same_measure(self.metric, self.feature_network)
+
+    def _protocol(self) -> list[str]:
+        """How ours came about otherwise than the paper's number, or why they are not compared."""
+        if self.stand_in is not None:
+            return [STAND_IN_NOTE]
+        if not self.comparable:
+            ours, theirs = names.label(self.metric, self.feature_network), published_label(self.metric)
+            return [NETWORK_NOTE.format(ours=ours, theirs=theirs)]
+        return list(self.notes)
+
+    def row(self) -> dict[str, object]:
+        """The cell as a row of the tidy table."""
+        mean, sd, n = mean_sd(self.values)
+        published = np.nan if self.published is None else self.published
+        notes = [] if np.isnan(published) or not n else self._protocol()
+        if self.diverged:
+            notes.append(DIVERGED_NOTE)
+        return {
+            "part": self.part,
+            "dataset": self.dataset,
+            "method": self.method,
+            "source": self.source,
+            "iteration": self.iteration,
+            "quantity": self.quantity,
+            "published": published,
+            "ours_mean": mean,
+            "ours_sd": sd,
+            "n": n,
+            "difference": mean - published if self.comparable else np.nan,
+            "note": " | ".join(notes),
+            "runs": self.runs,
+            "diverged": self.diverged,
+            "stand_in": self.stand_in or "",
+            "metric": self.metric,
+            "feature_network": self.feature_network,
+            "groups": " ".join(self.groups),
+        }
+
+
+def tidy(cells: Iterable[Cell]) -> pd.DataFrame:
+    """The cells as one tidy table with the columns of COLUMNS."""
+    frame = pd.DataFrame([cell.row() for cell in cells], columns=COLUMNS)
+    return frame.astype({"iteration": "Int64"})
+
+
+def read_tidy(path: Path) -> pd.DataFrame:
+    """Read a tidy table as `make_table` wrote it."""
+    texts = [column for column in COLUMNS if column not in NUMBERS]
+    try:
+        frame = pd.read_csv(path, dtype=dict.fromkeys(texts, str))
+        frame[texts] = frame[texts].fillna("")
+        return frame[COLUMNS].astype({"iteration": "Int64"})
+    except FileNotFoundError:
+        raise UserError(f"{path}: table not found; make it first") from None
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(
+            f"{path}: table cannot be read ({error}); delete it and run the same command again"
+        ) from None
+
+
+def mean_sd(values: Sequence[float]) -> tuple[float, float, int]:
+    """Mean, standard deviation over runs (n − 1; NaN for one run) and count of the values that are known."""
+    known = np.asarray([value for value in values if not np.isnan(value)], dtype=float)
+    if not len(known):
+        return np.nan, np.nan, 0
+    return float(known.mean()), float(known.std(ddof=1)) if len(known) > 1 else np.nan, len(known)
+
+
+def same_measure(metric: str, feature_network: str) -> bool:
+    """Whether the papers compute `metric` as we did: with the complete Inception, or with no network."""
+    if not metric or not names.metric(metric).uses_network:
+        return True
+    return feature_network in names.INCEPTION
+
+
+def published_label(metric: str) -> str:
+    """What the papers call `metric`: FID, IS, …"""
+    return names.label(metric, "inception")
+
+
+def series(run: Run, metric: str, source: str) -> pd.Series:
+    """The values of a metric over the run's checkpoints: index iteration, ascending."""
+    rows = run.metrics
+    rows = rows[(rows["metric"] == metric) & (rows["sampled_from"] == source)]
+    return rows.set_index("iteration")["value"].sort_index()
+
+
+def network_of(groups: Iterable[LoadedGroup], metric: str) -> str:
+    """The one feature network behind `metric` in these runs ("" if it needs none or nothing was scored)."""
+    found: dict[str, str] = {}
+    for group in groups:
+        for run in group.runs:
+            rows = run.metrics
+            for network in rows.loc[rows["metric"] == metric, "feature_network"].unique():
+                found.setdefault(network, run.key)
+    if len(found) > 1:
+        listed = ", ".join(f"{network or 'none'} ({run})" for network, run in found.items())
+        raise UserError(
+            f"{metric}: numbers of different feature networks do not share a table: {listed}; "
+            "score these runs with one network"
+        )
+    return next(iter(found), "")
+
+
+def require_metrics(order: Order, groups: Iterable[LoadedGroup]) -> None:
+    """Raise UserError unless every run that reached its end has every metric that the order asks for."""
+    for group in groups:
+        for run in group.complete:
+            lacking = [metric for metric in order.metrics if not (run.metrics["metric"] == metric).any()]
+            if lacking:
+                file = f"{run.folder}/metrics-{run.ends[-1]}.csv"
+                raise UserError(
+                    f"{file}: no {', '.join(lacking)}, which {order.paper}/{order.name} needs; score again: "
+                    f"{command(file, order.scale, force=True)}"
+                )
+
+
+def part_of(group: LoadedGroup, source: str) -> str:
+    """The part of a table where a source belongs: the headline in the main one."""
+    return MAIN if source == group.headline else BY_GENERATOR

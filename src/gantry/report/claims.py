@@ -1,0 +1,257 @@
+"""Claims of a paper's text, each with the statistic that tests it and a verdict."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import Field, model_validator
+
+from gantry.errors import UserError
+from gantry.files import write_text
+from gantry.metrics import names
+from gantry.report.cells import network_of
+from gantry.report.layout import decimals, number
+from gantry.report.load import Cache, Loaded, LoadedGroup, Run, Strict, load, parse_order
+from gantry.report.markup import escape_markdown
+from gantry.report.quantities import COSTS, DERIVED, REACHING, curve_of, over
+from gantry.report.statistics import MOST_SEEDS, Interval, Verdict, interval, seeds_to_decide, verdict
+from gantry.report.tables import options_of, protocol_notes
+
+COLUMNS = [
+    "name",
+    "statement",
+    "source",
+    "published",
+    "quantity",
+    "estimate",
+    "low",
+    "high",
+    "n",
+    "rank_p",
+    "verdict",
+    "seeds_to_decide",
+    "result",
+    "stand_in",
+    "note",
+    "groups",
+]
+
+
+class Side(Strict):
+    """One of the things compared: a recipe on a data set (by the paper's name; none if there is just one).
+
+    source: which samples; none is the headline. share: up to which share of the run (0.52: its first 52 %).
+    """
+
+    recipe: str
+    dataset: str | None = None
+    source: str | None = None
+    share: Annotated[float, Field(gt=0, le=1)] = 1.0
+
+
+class Test(Strict):
+    """A statistic over training seeds, and which side of `than` the claim puts it on.
+
+    statistic: value of `of`; difference `of` − `against`, paired by seed; ratio `of` / `against`, likewise,
+    by its logarithm. The quantity is `metric` reduced `over` the checkpoints (see `quantities`), after the
+    first `skip`, of these the last `checkpoints`. `than` is by default 0, and 1 for a ratio.
+    if_diverged: the verdict when every run of `of` diverged.
+    """
+
+    statistic: Literal["value", "difference", "ratio"] = "difference"
+    metric: str
+    over: str = "last"
+    of: Side
+    against: Side | None = None
+    expect: Literal["lower", "higher"]
+    than: float | None = None
+    level: float | None = None
+    skip: Annotated[int, Field(ge=0)] = 0
+    checkpoints: Annotated[int, Field(ge=1)] | None = None
+    if_diverged: Verdict = "undecided"
+
+    @model_validator(mode="after")
+    def _has_both_sides(self) -> "Test":
+        if (self.against is None) != (self.statistic == "value"):
+            raise ValueError("difference and ratio need `against`; value has none")
+        return self
+
+    @property
+    def threshold(self) -> float:
+        return self.than if self.than is not None else float(self.statistic == "ratio")
+
+
+class Claim(Strict):
+    """A statement of the paper, where it stands, what was published, and its test."""
+
+    name: str
+    statement: str
+    source: str = ""
+    published: str = ""
+    test: Test
+
+
+class Options(Strict):
+    """The claims of one paper, in the order in which they are shown."""
+
+    claims: tuple[Claim, ...]
+
+
+def make_claims(order: dict[str, Any], csv: Path, md: Path, cache: Cache | None = None) -> pd.DataFrame:
+    """Test every claim of the order, write both files, and return the rows (columns: COLUMNS)."""
+    parsed = parse_order(order)
+    options = options_of(parsed, Options)
+    loaded = load(parsed, cache)
+    frame = pd.DataFrame([_row(claim, loaded) for claim in options.claims], columns=COLUMNS)
+    write_text(csv, frame.to_csv(index=False))
+    write_text(md, _markdown(parsed.title, frame, protocol_notes(parsed)))
+    return frame
+
+
+def _row(claim: Claim, loaded: Loaded) -> dict[str, Any]:
+    test = claim.test
+    sides = [test.of] if test.against is None else [test.of, test.against]
+    groups = [_group(claim, side, loaded) for side in sides]
+    values, note = _values(test, sides, groups)
+    than = np.log(test.threshold) if test.statistic == "ratio" else test.threshold
+    result = interval(values, than)
+    stand_ins = dict.fromkeys(group.group.stand_in for group in groups if group.group.stand_in)
+    all_diverged = bool(groups[0].runs) and not groups[0].complete
+    decision = test.if_diverged if all_diverged else verdict(result, test.expect, than)
+    shown = _exponential(result) if test.statistic == "ratio" else result
+    return {
+        "name": claim.name,
+        "statement": claim.statement,
+        "source": claim.source,
+        "published": claim.published,
+        "quantity": _quantity(test, loaded),
+        "estimate": shown.mean,
+        "low": shown.low,
+        "high": shown.high,
+        "n": shown.n,
+        "rank_p": shown.rank_p,
+        "verdict": decision,
+        "seeds_to_decide": _needed(values, than) if decision == "undecided" else "",
+        "result": _result(test, shown, loaded),
+        "stand_in": ", ".join(stand_ins),
+        "note": "; ".join([*note, *([f"measured on {', '.join(stand_ins)}"] if stand_ins else [])]),
+        "groups": " ".join(dict.fromkeys(group.group.key for group in groups)),
+    }
+
+
+def _group(claim: Claim, side: Side, loaded: Loaded) -> LoadedGroup:
+    found = [
+        group
+        for group in loaded.groups
+        if group.group.recipe == side.recipe and side.dataset in (None, group.group.dataset_name)
+    ]
+    if len(found) != 1:
+        what = "no runs of" if not found else "several data sets for"
+        known = ", ".join(f"{group.recipe} on {group.dataset_name}" for group in loaded.order.groups)
+        raise UserError(
+            f"{loaded.order.paper}/{loaded.order.name}: claims.{claim.name}: {what} {side.recipe}"
+            f"{f' on {side.dataset}' if side.dataset else ''}; the order has {known}"
+        )
+    return found[0]
+
+
+def _values(test: Test, sides: list[Side], groups: list[LoadedGroup]) -> tuple[list[float], list[str]]:
+    """One value per seed (of pairs: where both sides reached their end), and what was left out."""
+    by_seed = [
+        {run.seed: _measure(test, side, group, run) for run in group.complete}
+        for side, group in zip(sides, groups, strict=True)
+    ]
+    known = [{seed: value for seed, value in each.items() if not np.isnan(value)} for each in by_seed]
+    seeds = sorted(set.intersection(*(set(each) for each in known)))
+    note = [
+        f"{lost} of {len(group.runs)} runs of {group.group.recipe_label} diverged"
+        for group in groups
+        if (lost := len(group.runs) - len(group.complete))
+    ]
+    if not seeds and all(group.complete for group in groups):
+        note.append("not measured in these runs")
+    if len(known) == 1:
+        return [known[0][seed] for seed in seeds], note
+    pairs = [(known[0][seed], known[1][seed]) for seed in seeds]
+    if test.statistic == "difference":
+        return [a - b for a, b in pairs], note
+    return [float(np.log(a / b)) for a, b in pairs if a > 0 and b > 0], note
+
+
+def _measure(test: Test, side: Side, group: LoadedGroup, run: Run) -> float:
+    if test.metric in COSTS:
+        return COSTS[test.metric][1](run)
+    curve = curve_of(run, test.metric, side.source or group.headline)
+    curve = curve[curve.index <= side.share * run.iterations]
+    curve = curve.iloc[test.skip :]
+    return over(curve.iloc[-test.checkpoints :] if test.checkpoints else curve, test.over, test.level)
+
+
+def _exponential(result: Interval) -> Interval:
+    """A ratio's interval, back from logarithms."""
+    mean, low, high = np.exp([result.mean, result.low, result.high])
+    return Interval(float(mean), float(low), float(high), result.n, result.rank_p)
+
+
+def _needed(values: list[float], than: float) -> str:
+    """How many seeds would decide, in words."""
+    if len(values) < 2:
+        return "two seeds at least are needed for an interval"
+    needed = seeds_to_decide(values, than)
+    if needed is None:
+        return f"more than {MOST_SEEDS} seeds would be needed to decide"
+    return f"about {needed} seeds would decide, if mean and spread stay as they are"
+
+
+REDUCED = {
+    "min": "lowest ",
+    "max": "highest ",
+    "mean": "mean ",
+    "std": "deviation over checkpoints of ",
+    "last": "",
+}
+
+
+def _quantity(test: Test, loaded: Loaded) -> str:
+    """What was measured, in words."""
+    if test.metric in COSTS:
+        return COSTS[test.metric][0]
+    if test.metric in DERIVED:
+        title = DERIVED[test.metric][0]
+    else:
+        title = names.label(test.metric, network_of(loaded.groups, test.metric))
+    if test.over in REACHING:
+        comparison = "≤" if test.over == "first_below" else "≥"
+        return f"iterations until {title} {comparison} {test.level:g}"
+    tail = f" of the last {test.checkpoints} checkpoints" if test.checkpoints else ""
+    return f"{REDUCED.get(test.over, '')}{title}{tail}{' at the end' if test.over == 'last' else ''}"
+
+
+def _result(test: Test, result: Interval, loaded: Loaded) -> str:
+    """The statistic in one phrase."""
+    kind = {"value": "", "difference": "difference in ", "ratio": "ratio of "}[test.statistic]
+    head = f"{kind}{_quantity(test, loaded)}: "
+    if not result.n:
+        return head + "no value"
+    places = decimals(np.asarray([result.mean]))
+    text = f"{head}{number(result.mean, places)}"
+    if result.n < 2:
+        return f"{text} (one seed, no interval)"
+    low, high = (number(value, places) for value in (result.low, result.high))
+    ranks = "" if np.isnan(result.rank_p) else f", signed-rank p = {result.rank_p:.2g}"
+    return f"{text} (95 % interval {low} to {high}, {result.n} seeds{ranks})"
+
+
+def _markdown(title: str, frame: pd.DataFrame, notes: list[str]) -> str:
+    lines = ["| Claim | Published | Ours | Verdict |", "| :-- | :-- | :-- | :-- |"]
+    for row in frame.to_dict("records"):
+        ours = "; ".join(filter(None, [row["result"], row["seeds_to_decide"], row["note"]]))
+        statement = f"{row['statement']} ({row['source']})" if row["source"] else row["statement"]
+        on_stand_in = " (stand-in data)" if row["stand_in"] else ""
+        cells = [statement, row["published"] or "–", ours]
+        lines.append(
+            "| " + " | ".join(map(escape_markdown, cells)) + f" | **{row['verdict']}**{on_stand_in} |"
+        )
+    body = "\n".join(f"- {escape_markdown(note)}" for note in notes)
+    return f"**{escape_markdown(title)}**\n\n" + "\n".join(lines) + f"\n\n{body}\n"

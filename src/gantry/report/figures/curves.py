@@ -1,0 +1,175 @@
+"""Metrics over the iterations, a band over seeds, the tail enlarged: BCGAN figures 5 to 8 and 10."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from pydantic import Field
+
+from gantry.metrics import names
+from gantry.report.cells import network_of, require_metrics, series
+from gantry.report.figures.style import (
+    COLOURS,
+    LINES,
+    MARKERS,
+    footer,
+    label,
+    new_figure,
+    put_footer,
+    put_head,
+    thousands,
+)
+from gantry.report.layout import ARROWS
+from gantry.report.load import Loaded, LoadedGroup, Strict
+
+MARK = "#1b8a5a"
+
+
+class Options(Strict):
+    """tail_checkpoints: how many of the last checkpoints the second panel enlarges; 0 leaves it out.
+
+    mark: an iteration at which a vertical green dashed line stands (figure 8: 520,000).
+    """
+
+    tail_checkpoints: Annotated[int, Field(ge=0)] = 10
+    mark: int | None = None
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A metric of one recipe: mean and deviation over the runs that reached their end, and the others alone.
+
+    `table` has a row per checkpoint and a column per run; `broken` are the diverged runs.
+    """
+
+    group: LoadedGroup
+    table: pd.DataFrame
+    broken: tuple[pd.Series, ...]
+
+
+def draw(loaded: Loaded, options: Options) -> Figure:
+    """A row of panels per data set and metric: the whole training, and the tail enlarged."""
+    order = loaded.order
+    require_metrics(order, loaded.groups)
+    datasets = dict.fromkeys(group.dataset_title for group in order.groups)
+    rows = [(dataset, metric) for dataset in datasets for metric in order.metrics]
+    labels = list(dict.fromkeys(group.recipe_label for group in order.groups))
+    columns = 2 if options.tail_checkpoints else 1
+    figure = new_figure(7.6 if columns == 2 else 5.2, 2.1 * len(rows) + 1.1)
+    ratios = [1.7, 1][:columns]
+    axes = figure.subplots(len(rows), columns, squeeze=False, width_ratios=ratios)
+    for (dataset, metric), panels in zip(rows, axes, strict=True):
+        groups = [each for each in loaded.groups if each.group.dataset_title == dataset]
+        curves = [_curve(group, metric) for group in groups]
+        title = (
+            names.label(metric, network_of(loaded.groups, metric)) + ARROWS[names.metric(metric).direction]
+        )
+        start = _tail_start(curves, options.tail_checkpoints)
+        _whole(panels[0], curves, labels, options)
+        panels[0].set_title(f"{dataset} · {title}", loc="left")
+        if columns == 2:
+            panels[0].axvspan(start, _last(curves), color="#f1f1f1", zorder=0, linewidth=0)
+            _tail(panels[1], curves, labels, start, options)
+            panels[1].set_title(
+                f"its last {options.tail_checkpoints} checkpoints", loc="left", color="#555555"
+            )
+    for ax in axes[-1]:
+        ax.set_xlabel("iterations")
+    handles, texts = axes[0][0].get_legend_handles_labels()
+    titles = [label(text) + _diverged(loaded, text) for text in texts]
+    put_head(figure, order.title, handles, titles)
+    counts = sorted({len(group.runs) for group in loaded.groups})
+    seeds = "–".join(map(str, dict.fromkeys((counts[0], counts[-1]))))
+    band = f"mean and band of ± 1 sd over {seeds} seeds" if counts[-1] > 1 else "one seed"
+    broken = any(run.diverged and len(run.metrics) for group in loaded.groups for run in group.runs)
+    mixture = "several generators: their equal mixture" if _has_mixture(loaded) else ""
+    put_footer(figure, footer(order, band, mixture, "× a run diverged, drawn alone" if broken else ""))
+    return figure
+
+
+def _diverged(loaded: Loaded, recipe_label: str) -> str:
+    """How many runs of a recipe diverged, for the legend."""
+    groups = [group for group in loaded.groups if group.group.recipe_label == recipe_label]
+    total = sum(len(group.runs) for group in groups)
+    diverged = total - sum(len(group.complete) for group in groups)
+    return f" ({diverged} of {total} diverged)" if diverged else ""
+
+
+def _has_mixture(loaded: Loaded) -> bool:
+    return any(group.headline == "mixture" for group in loaded.groups)
+
+
+def _curve(group: LoadedGroup, metric: str) -> Curve:
+    source = group.headline
+    table = pd.DataFrame({run.seed: series(run, metric, source) for run in group.complete})
+    broken = tuple(series(run, metric, source) for run in group.runs if run.diverged)
+    return Curve(group, table.sort_index(), broken)
+
+
+def _tail_start(curves: list[Curve], checkpoints: int) -> float:
+    iterations = sorted({int(i) for curve in curves for i in curve.table.index})
+    return float(iterations[-checkpoints:][0]) if iterations and checkpoints else 0.0
+
+
+def _last(curves: list[Curve]) -> float:
+    return float(max((curve.table.index.max() for curve in curves if len(curve.table)), default=0))
+
+
+def _whole(ax: Axes, curves: list[Curve], labels: list[str], options: Options) -> None:
+    for curve in curves:
+        look = labels.index(curve.group.group.recipe_label)
+        _line(ax, curve, look, curve.table)
+        for broken in curve.broken:
+            _broken(ax, curve, broken, look)
+    if options.mark:
+        ax.axvline(options.mark, color=MARK, linestyle="--", linewidth=1)
+    ax.grid(axis="y")
+    ax.set_axisbelow(True)
+    ax.set_xlim(0, 1.02 * _last(curves) or None)
+    thousands(ax)
+
+
+def _tail(ax: Axes, curves: list[Curve], labels: list[str], start: float, options: Options) -> None:
+    for curve in curves:
+        look = labels.index(curve.group.group.recipe_label)
+        _line(ax, curve, look, curve.table[curve.table.index >= start])
+    if options.mark and options.mark > start:
+        ax.axvline(options.mark, color=MARK, linestyle="--", linewidth=1)
+    ax.grid(axis="y")
+    ax.set_axisbelow(True)
+    ax.set_facecolor("#fafafa")
+    thousands(ax)
+
+
+def _line(ax: Axes, curve: Curve, look: int, table: pd.DataFrame) -> None:
+    """The mean over seeds with markers (few, so that they stay apart) and the band."""
+    style: dict[str, Any] = {
+        "color": COLOURS[look % len(COLOURS)],
+        "linestyle": LINES[look % len(LINES)],
+        "marker": MARKERS[look % len(MARKERS)],
+        "markersize": 3.8,
+        "markevery": max(1, len(table) // 8),
+    }
+    if not len(table):
+        ax.plot([], [], label=curve.group.group.recipe_label, **style)
+        return
+    mean = table.mean(axis=1)
+    ax.plot(table.index, mean, label=curve.group.group.recipe_label, zorder=3, **style)
+    if table.shape[1] > 1:
+        sd = table.std(axis=1, ddof=1)
+        ax.fill_between(
+            table.index, mean - sd, mean + sd, color=style["color"], alpha=0.16, linewidth=0, zorder=2
+        )
+
+
+def _broken(ax: Axes, curve: Curve, values: pd.Series, look: int) -> None:
+    """A run that diverged: thin, with a cross where it stopped."""
+    if len(values):
+        colour = COLOURS[look % len(COLOURS)]
+        ax.plot(
+            values.index, values, color=colour, linestyle=LINES[look % len(LINES)], linewidth=0.8, zorder=2
+        )
+        ax.plot(values.index[-1:], np.asarray(values)[-1:], marker="x", color=colour, markersize=6, zorder=4)

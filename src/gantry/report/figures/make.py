@@ -1,0 +1,30 @@
+"""Figures: an order in, PNG and SVG out."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from gantry.errors import UserError
+from gantry.report.figures import curves, scatter
+from gantry.report.figures.style import save, styled
+from gantry.report.load import Cache, Loaded, load, parse_order
+from gantry.report.tables import options_of, unknown_kind
+
+FigureKind = tuple[type[Any], Callable[[Loaded, Any], Figure]]
+
+KINDS: dict[str, FigureKind] = {
+    "scatter": (scatter.Options, scatter.draw),
+    "curves": (curves.Options, curves.draw),
+}
+
+
+def make_figure(order: dict[str, Any], png: Path, svg: Path, cache: Cache | None = None) -> None:
+    """Draw one figure and write it in both formats."""
+    parsed = parse_order(order)
+    if parsed.kind not in KINDS:
+        raise UserError(unknown_kind(parsed, KINDS))
+    options, draw = KINDS[parsed.kind]
+    with styled():
+        save(draw(load(parsed, cache), options_of(parsed, options)), png, svg)

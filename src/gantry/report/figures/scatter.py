@@ -1,0 +1,219 @@
+"""Real points beside generated ones, over the iterations or at the end: BCGAN figures 3, 11 and 12."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from gantry.errors import UserError
+from gantry.report.figures.style import (
+    COLOURS,
+    DIVIDER,
+    FAINT,
+    INK,
+    REAL,
+    footer,
+    label,
+    nearest_index,
+    new_figure,
+    no_ticks,
+    short,
+    wrapped,
+)
+from gantry.report.load import Loaded, LoadedGroup, Strict
+
+SIDE = 1.28  # inches of a panel
+LARGE = 1.9  # where there is a single row
+# Dots, crosses and triangles tell the generators apart where colour does not.
+POINT_MARKERS = ("o", "x", "^", "+")
+POINT_SIZES = (3.0, 7.0, 7.0, 9.0)
+
+
+class Options(Strict):
+    """union: a further row for each method with several generators, their equal mixture in one colour.
+
+    last: only the end of training, the methods side by side (figure 12).
+    """
+
+    union: bool = False
+    last: bool = False
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of panels: its title, the group, and whether the generators are drawn as one."""
+
+    title: str
+    group: LoadedGroup
+    union: bool
+
+
+def draw(loaded: Loaded, options: Options) -> Figure:
+    """The real points at the left of a red dashed line, the methods' at its right."""
+    order = loaded.order
+    for group in loaded.groups:
+        if "real" not in group.shown.samples:
+            raise UserError(
+                f"{order.paper}/{order.name}: kind scatter draws 2-D points, not {group.group.key}"
+            )
+    rows = _rows(loaded, options)
+    ends = [int(iterations[-1]) for group in loaded.groups if len(iterations := _iterations(group))]
+    last = max(ends, default=order.iterations)
+    columns = [] if options.last else [snapshot for snapshot in order.snapshots if snapshot <= last]
+    real = loaded.groups[0].shown.samples["real"]
+    limit = 1.25 * float(np.abs(real).max())
+    seeds = ", ".join(dict.fromkeys(str(group.shown.seed) for group in loaded.groups))
+    small_print = footer(
+        order,
+        order.groups[0].dataset_label,
+        f"one run each, seed {seeds}",
+        f"after {short(last)} iterations" if len(columns) < 2 else "",
+        "equally many points in every panel",
+    )
+    if len(columns) > 1:
+        sheet = _sheet(order.title, small_print, len(rows), len(columns), SIDE)
+        for row, line in zip(rows, sheet.panels, strict=True):
+            for ax, iteration in zip(line, columns, strict=True):
+                _points(ax, row, iteration, real, limit)
+            line[0].set_ylabel(label(row.title), fontsize=8, color=INK)
+        for ax, iteration in zip(sheet.panels[0], columns, strict=True):
+            ax.set_title(f"{short(iteration)} iterations" if iteration == columns[0] else short(iteration))
+    else:
+        sheet = _sheet(order.title, small_print, 1, len(rows), LARGE)
+        for ax, row in zip(sheet.panels[0], rows, strict=True):
+            _points(ax, row, last, real, limit)
+            ax.set_title(label(row.title))
+    _real(sheet.real, real, limit)
+    _legend(sheet.figure, rows)
+    return sheet.figure
+
+
+def _iterations(group: LoadedGroup) -> np.ndarray:
+    return group.shown.samples["iterations"]
+
+
+def _rows(loaded: Loaded, options: Options) -> list[Row]:
+    rows = []
+    for group in loaded.groups:
+        rows.append(Row(group.group.recipe_label, group, union=False))
+        if options.union and len(group.shown.generators) > 1:
+            rows.append(Row(f"{group.group.recipe_label},\nmixture", group, union=True))
+    return rows
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A figure with the real data's panel at the left and a grid of panels at the right."""
+
+    figure: Figure
+    real: Axes
+    panels: list[list[Axes]]
+
+
+def _sheet(title: str, small_print: str, rows: int, columns: int, side: float) -> Sheet:
+    """Square panels of `side` inches, all alike; a red dashed line sets the real data apart."""
+    left, gap, label_width, step = 0.08, 0.16, 0.36 if rows > 1 else 0.0, side + 0.07
+    top, below, row_step = 0.75, 0.12, side + 0.07
+    width = left + side + 2 * gap + label_width + columns * step
+    lines = wrapped(small_print, width)
+    bottom = below + 0.14 * (lines.count("\n") + 1)
+    height = top + rows * row_step + bottom
+    figure = new_figure(width, height, constrained=False)
+
+    def panel(x: float, y: float) -> Axes:
+        return figure.add_axes((x / width, y / height, side / width, side / height))
+
+    first = left + side + 2 * gap + label_width
+    upper = height - top - side
+    panels = [
+        [panel(first + column * step, upper - row * row_step) for column in range(columns)]
+        for row in range(rows)
+    ]
+    real = panel(left, upper - (rows - 1) * row_step / 2)
+    x, ends = (left + side + gap) / width, [bottom / height, 1 - (top - 0.3) / height]
+    figure.add_artist(Line2D([x, x], ends, color=DIVIDER, linestyle="--", linewidth=1.2))
+    figure.text(left / width, 0.08 / height, lines, fontsize=7, color="#555555", va="bottom")
+    figure.text(
+        left / width, 1 - 0.08 / height, label(title), fontsize=10, fontweight="bold", color=INK, va="top"
+    )
+    return Sheet(figure, real, panels)
+
+
+def _real(ax: Axes, real: np.ndarray, limit: float) -> None:
+    ax.scatter(real[:, 0], real[:, 1], s=3, color=INK, linewidths=0)
+    ax.set_title("real data")
+    _frame(ax, limit)
+
+
+def _frame(ax: Axes, limit: float) -> None:
+    ax.set_xlim(-limit, limit)
+    ax.set_ylim(-limit, limit)
+    ax.set_aspect("equal")
+    # Points become one picture per panel in SVG files, which stay small that way.
+    ax.set_rasterization_zorder(2.5)
+    no_ticks(ax)
+
+
+def _points(ax: Axes, row: Row, iteration: int, real: np.ndarray, limit: float) -> None:
+    """One panel: the generators' points over the real ones in light grey."""
+    run = row.group.shown
+    samples = run.samples
+    _frame(ax, limit)
+    if (run.diverged_at is not None and run.diverged_at <= iteration) or not len(samples["iterations"]):
+        ax.text(0, 0, f"diverged\nat {short(run.diverged_at or 0)}", ha="center", va="center", color=FAINT)
+        return
+    index = nearest_index(samples["iterations"], iteration)
+    ax.scatter(real[:, 0], real[:, 1], s=1.5, color=REAL, linewidths=0, zorder=1)
+    share = len(samples["G1"][index]) // len(run.generators)
+    for k, name in enumerate(run.generators):
+        points = samples[name][index][:share]
+        look = 0 if row.union else k % len(POINT_MARKERS)
+        ax.scatter(
+            points[:, 0],
+            points[:, 1],
+            s=POINT_SIZES[look],
+            marker=POINT_MARKERS[look],
+            color=INK if row.union else COLOURS[look],
+            linewidths=0.6 if POINT_MARKERS[look] in "x+" else 0,
+            alpha=0.85,
+            zorder=2,
+        )
+    outside = sum(
+        int((np.abs(samples[name][index][:share]) > limit).any(axis=1).sum()) for name in run.generators
+    )
+    if outside:
+        ax.text(
+            0.98, 0.02, f"{outside} outside", transform=ax.transAxes, ha="right", fontsize=5.5, color=FAINT
+        )
+
+
+def _legend(figure: Figure, rows: list[Row]) -> None:
+    most = max(len(row.group.shown.generators) for row in rows)
+    handles = [
+        Line2D(
+            [],
+            [],
+            linestyle="",
+            marker=POINT_MARKERS[k % 4],
+            color=COLOURS[k % 4],
+            markersize=4,
+            label=f"G{k + 1}",
+        )
+        for k in range(most)
+    ]
+    if any(row.union for row in rows):
+        handles.append(
+            Line2D([], [], linestyle="", marker="o", color=INK, markersize=4, label="equal mixture")
+        )
+    handles.append(Line2D([], [], linestyle="", marker="o", color=REAL, markersize=4, label="real"))
+    figure.legend(
+        handles=handles,
+        loc="upper right",
+        bbox_to_anchor=(1, 1 - 0.22 / figure.get_figheight()),
+        ncols=len(handles),
+        handletextpad=0.1,
+        columnspacing=1.2,
+        borderpad=0.1,
+    )

@@ -1,0 +1,172 @@
+"""How every figure looks: sizes, colours that differ in lightness too, line styles, saving.
+
+Figures are drawn on `Figure` directly, without pyplot: no global state, and a faster import.
+"""
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from gantry.files import write_with
+from gantry.report.load import Order
+from gantry.report.text import with_subscripts
+
+DPI = 150
+INK = "#222222"
+FAINT = "#8a8a8a"
+REAL = "#b9b9b9"
+# The papers' dashed lines: red sets the real data or the two generators apart, black the methods.
+DIVIDER = "#c1121f"
+
+# In order of use: dark blue, orange, green, purple, light blue, brown. In grey, style and marker tell them
+# apart.
+COLOURS = ("#0b4f9c", "#e07b00", "#1b8a5a", "#8e3b9e", "#59a9d8", "#7a4a1e")
+LINES: tuple[str | tuple[int, tuple[int, ...]], ...] = ("-", (0, (5, 2)), (0, (1, 1)), "-.", (0, (8, 2)), ":")
+MARKERS = ("o", "s", "^", "D", "v", "P")
+
+LEGEND_COLUMNS = 4
+PADS: dict[str, Any] = {"w_pad": 0.05, "h_pad": 0.05}
+
+SETTINGS: dict[Any, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 8.5,
+    "axes.titlesize": 9,
+    "axes.labelsize": 8.5,
+    "axes.edgecolor": "#555555",
+    "axes.linewidth": 0.7,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlepad": 5,
+    "xtick.labelsize": 7.5,
+    "ytick.labelsize": 7.5,
+    "xtick.color": "#444444",
+    "ytick.color": "#444444",
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
+    "lines.linewidth": 1.6,
+    "grid.color": "#e3e3e3",
+    "grid.linewidth": 0.6,
+    "figure.facecolor": "white",
+    "axes.facecolor": "white",
+    "svg.fonttype": "path",
+    # Equal input gives equal bytes: identifiers in SVG files come from this salt, not from chance.
+    "svg.hashsalt": "gantry",
+}
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """Draw and save within this style; the settings of the process stay as they were."""
+    with matplotlib.rc_context(SETTINGS):
+        yield
+
+
+def new_figure(width: float, height: float, constrained: bool = True) -> Figure:
+    """An empty figure of this size in inches; `constrained` layout places its axes."""
+    layout = ConstrainedLayoutEngine(**PADS) if constrained else None
+    figure = Figure(figsize=(width, height), dpi=DPI, layout=layout)
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def save(figure: Figure, png: Path, svg: Path) -> None:
+    """Write the figure in both formats, atomically, without dates or versions in the files."""
+    write_with(png, lambda path: figure.savefig(path, format="png", dpi=DPI, metadata={"Software": None}))
+    # Constrained layout has done its work for the PNG; doing it again costs half of the time.
+    if figure.get_layout_engine() is not None:
+        figure.set_layout_engine("none")
+    write_with(
+        svg,
+        lambda path: figure.savefig(
+            path, format="svg", dpi=DPI, metadata={"Date": None, "Creator": "gantry"}
+        ),
+    )
+
+
+def footer(order: Order, *more: str) -> str:
+    """The line below a figure: stand-in data first, then scale and whatever the figure adds."""
+    stand_ins = [f"{stand_in} for {label}" for label, stand_in in order.stand_ins.items()]
+    head = [f"STAND-IN DATA: {', '.join(stand_ins)}"] if stand_ins else []
+    return "\n".join([*head, " · ".join([f"scale: {order.scale}", *filter(None, more)])])
+
+
+def put_footer(figure: Figure, text: str) -> None:
+    """Write `text` small at the figure's lower left, below everything else."""
+    figure.supxlabel(wrapped(text, figure.get_figwidth()), x=0.01, ha="left", fontsize=7, color="#555555")
+
+
+def put_head(figure: Figure, title: str, handles: Sequence[Any] = (), texts: Sequence[str] = ()) -> None:
+    """Write the title and, below it, the legend above a constrained layout, which keeps out of their way."""
+    inch = 1 / figure.get_figheight()
+    rows = -(-len(handles) // LEGEND_COLUMNS)
+    figure.text(
+        0.01, 1 - 0.08 * inch, label(title), fontsize=10, fontweight="bold", color=INK, va="top", ha="left"
+    )
+    if handles:
+        figure.legend(
+            list(handles),
+            list(texts),
+            loc="upper left",
+            bbox_to_anchor=(0.0, 1 - 0.27 * inch),
+            ncols=min(LEGEND_COLUMNS, len(texts)),
+            handlelength=3.2,
+        )
+    figure.set_layout_engine(
+        ConstrainedLayoutEngine(**PADS, rect=(0, 0, 1, 1 - (0.32 + 0.2 * rows + 0.05) * inch))
+    )
+
+
+def wrapped(text: str, width: float) -> str:
+    """Break long lines so that small print fits a figure `width` inches wide."""
+    return "\n".join("\n".join(textwrap.wrap(line, int(width * 18.5))) for line in text.split("\n"))
+
+
+def label(text: str) -> str:
+    """A recipe's label with its subscripts set."""
+    return with_subscripts(text, r"$\1_{\2}$")
+
+
+def thousands(ax: Axes) -> None:
+    """Label the iterations as 500, 20k, 1M, at round numbers."""
+    ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, steps=[1, 2, 5, 10]))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
+
+
+def short(count: float) -> str:
+    """A count of iterations, short: 500, 1.5k, 20k, 1M."""
+    for size, suffix in ((1_000_000, "M"), (1_000, "k")):
+        if abs(count) >= size:
+            return f"{count / size:.4g}{suffix}"
+    return f"{count:.4g}"
+
+
+def no_ticks(ax: Axes) -> None:
+    """A panel for points or pictures: a thin frame and nothing on it."""
+    ax.set_xticks([])
+    ax.set_yticks([])
+    for spine in ax.spines.values():
+        spine.set_visible(True)
+        spine.set_color("#999999")
+
+
+def nearest_index(iterations: np.ndarray, wanted: int) -> int:
+    """The checkpoint at `wanted`, or the last one before it (the first one if there is none)."""
+    before = np.flatnonzero(iterations <= wanted)
+    return int(before[-1]) if len(before) else 0
+
+
+def evenly(values: Sequence[int], count: int) -> list[int]:
+    """At most `count` of the values, first and last among them, evenly spaced."""
+    if len(values) <= count:
+        return list(values)
+    return [values[i] for i in np.unique(np.linspace(0, len(values) - 1, count).round().astype(int))]

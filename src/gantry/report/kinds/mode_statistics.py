@@ -1,0 +1,91 @@
+"""What the paper's synthetic figures show, in numbers: modes, divergences, and who makes which mode."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from gantry.metrics import names
+from gantry.report.cells import BY_GENERATOR, MAIN, Cell, network_of, require_metrics, series
+from gantry.report.load import Loaded, LoadedGroup, Strict
+
+OVER_ITERATIONS = "over the iterations"
+MODES = "share of the samples at each mode"
+MODE_SHARE = "mode_share_"
+
+
+class Options(Strict):
+    """snapshots: whether the values at the order's snapshots follow in a supplementary part."""
+
+    snapshots: bool = True
+
+
+def cells(loaded: Loaded, options: Options) -> Iterator[Cell]:
+    """Every metric at the end of training; then at the snapshots, by generator, and by mode."""
+    require_metrics(loaded.order, loaded.groups)
+    order = loaded.order
+    snapshots = [snapshot for snapshot in order.snapshots if snapshot <= order.iterations]
+    for group in loaded.groups:
+        yield from _row(loaded, group, MAIN, group.headline, order.metrics, None)
+    if options.snapshots:
+        for group in loaded.groups:
+            for snapshot in snapshots:
+                yield from _row(loaded, group, OVER_ITERATIONS, group.headline, order.metrics, snapshot)
+    for group in loaded.groups:
+        if len(group.sources) > 1:
+            for source in group.sources[1:]:
+                yield from _row(loaded, group, BY_GENERATOR, source, order.metrics, None)
+    for group in loaded.groups:
+        for source in group.sources:
+            yield from _row(loaded, group, MODES, source, _modes(group), None)
+
+
+def _row(
+    loaded: Loaded,
+    loaded_group: LoadedGroup,
+    part: str,
+    source: str,
+    metrics: tuple[str, ...],
+    iteration: int | None,
+) -> Iterator[Cell]:
+    """The metrics of one recipe and source at `iteration`, or at the last checkpoint where that is None."""
+    group = loaded_group.group
+    for metric in metrics:
+        network = network_of(loaded.groups, metric)
+        curves = [series(run, metric, source) for run in loaded_group.complete]
+        yield Cell(
+            part=part,
+            dataset=group.dataset_label,
+            method=group.recipe_label,
+            source=source,
+            iteration=iteration,
+            quantity=_quantity(metric, network),
+            values=[
+                float(curve.iloc[-1] if iteration is None else curve.get(iteration, np.nan))
+                for curve in curves
+                if len(curve)
+            ],
+            runs=len(loaded_group.runs),
+            diverged=len(loaded_group.runs) - len(loaded_group.complete),
+            groups=(group.key,),
+            metric=metric,
+            feature_network=network,
+            stand_in=group.stand_in,
+        )
+
+
+def _quantity(metric: str, network: str) -> str:
+    """The metric's label; the shares at the modes are one group of columns, each headed by its mode."""
+    if metric.startswith(MODE_SHARE):
+        return f"share at mode, {metric.removeprefix(MODE_SHARE)}"
+    return names.label(metric, network)
+
+
+def _modes(group: LoadedGroup) -> tuple[str, ...]:
+    """The mode shares that were scored, by the number of the mode."""
+    found = {
+        metric
+        for run in group.runs
+        for metric in run.metrics["metric"].unique()
+        if str(metric).startswith(MODE_SHARE)
+    }
+    return tuple(sorted(found, key=lambda name: int(name.removeprefix(MODE_SHARE))))

@@ -1,0 +1,262 @@
+"""report.html: every table, figure and claim on one page that needs nothing beside it."""
+
+import base64
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from gantry.errors import UserError
+from gantry.files import write_text
+from gantry.report.cells import read_tidy
+from gantry.report.claims import COLUMNS as CLAIM_COLUMNS
+from gantry.report.layout import Arranged, Footnotes, arrange
+from gantry.report.load import Cache, Loaded, Order, Run, load, parse_order
+from gantry.report.tables import protocol_notes
+from gantry.report.text import with_subscripts
+
+# An SVG is sharper at any size; above this it is the picture inside that weighs, and the PNG does as well.
+LARGEST_SVG = 300_000
+PAPERS = {"bcgan": "BCGAN", "edgan": "EDGAN", "zoo": "The wider family"}
+VERDICTS = {"holds": "good", "does not hold": "bad", "undecided": "open"}
+
+
+@dataclass(frozen=True)
+class Item:
+    """One table, figure or list of claims as the page shows it."""
+
+    anchor: str
+    heading: str
+    order: Order
+    notes: Sequence[str]
+    groups: Sequence[str]
+    parts: Sequence[Arranged] = ()
+    footnotes: Footnotes | None = None
+    image: str = ""
+    claims: Sequence[Mapping[str, Any]] = ()
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """What the page tells of one run."""
+
+    anchor: str
+    seed: int
+    status: str
+    iterations: int
+    device: str
+    wall: str
+    speed: str
+    memory: str
+    spec_digest: str
+    data_digest: str
+    commit: str
+    code: str
+    software: str
+    finished: str
+
+
+@dataclass(frozen=True)
+class RunGroup:
+    """The runs of one recipe on one data set."""
+
+    anchor: str
+    key: str
+    title: str
+    rows: Sequence[RunRow]
+
+
+def make_page(
+    orders: Sequence[dict[str, Any]],
+    outputs: Mapping[str, Mapping[str, Path]],
+    out: Path,
+    cache: Cache | None = None,
+) -> None:
+    """Write the page for these orders.
+
+    `outputs` gives the files that were made of each, "paper/name" → {"csv": …} for tables and claims,
+    {"png": …, "svg": …} for figures. Images are embedded; the page refers to nothing outside itself.
+    """
+    cache = {} if cache is None else cache
+    loaded = [load(parse_order(order), cache) for order in orders]
+    items = [_item(each.order, outputs) for each in loaded]
+    runs = {run.key: run for each in loaded for group in each.groups for run in group.runs}
+    papers = list(dict.fromkeys(item.order.paper for item in items))
+    page = (
+        _environment()
+        .get_template("page.html")
+        .render(
+            overview=_overview([each.order for each in loaded], list(runs.values())),
+            stand_ins=_stand_ins(loaded),
+            papers=[(PAPERS.get(paper, paper), _sorted_items(items, paper)) for paper in papers],
+            groups=_run_groups(loaded),
+            verdicts=VERDICTS,
+        )
+    )
+    write_text(out, page)
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("gantry.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["label"] = lambda text: Markup(with_subscripts(str(escape(text)), r"\1<sub>\2</sub>"))
+    environment.filters["anchor"] = anchor
+    return environment
+
+
+def anchor(key: str) -> str:
+    """The id of a run or group on the page: digits/bcgan → runs-digits-bcgan."""
+    return "runs-" + re.sub(r"[^A-Za-z0-9_.-]+", "-", key)
+
+
+def _sorted_items(items: Sequence[Item], paper: str) -> list[Item]:
+    """Claims first, then tables, then figures, each in the order of their numbers."""
+    families = ("claims", "table", "figure")
+
+    def place(item: Item) -> tuple[int, list[int | str]]:
+        name = item.order.name
+        family = next((i for i, stem in enumerate(families) if name.startswith(stem)), 1)
+        return family, [int(part) if part.isdigit() else part for part in re.findall(r"\d+|\D+", name)]
+
+    return sorted((item for item in items if item.order.paper == paper), key=place)
+
+
+def _item(order: Order, outputs: Mapping[str, Mapping[str, Path]]) -> Item:
+    files = outputs.get(f"{order.paper}/{order.name}")
+    if files is None:
+        raise UserError(f"report page: no files given for {order.paper}/{order.name}")
+    common: dict[str, Any] = {
+        "anchor": f"{order.paper}-{order.name}",
+        "heading": _heading(order.name),
+        "order": order,
+        "notes": protocol_notes(order),
+        "groups": list(dict.fromkeys(group.key for group in order.groups)),
+    }
+    if order.kind == "claims":
+        return Item(**common, claims=_read_claims(files["csv"]))
+    if "csv" in files:
+        parts, footnotes = arrange(read_tidy(files["csv"]))
+        return Item(**common, parts=parts, footnotes=footnotes)
+    return Item(**common, image=_embedded(files))
+
+
+def _heading(name: str) -> str:
+    """table2 → Table 2; claims → Claims; table_synthetic → Table synthetic."""
+    return re.sub(r"(?<=[a-z])(?=\d)", " ", name).replace("_", " ").capitalize()
+
+
+def _read_claims(path: Path) -> list[dict[str, Any]]:
+    try:
+        frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+        return [
+            {str(key): value for key, value in row.items()} for row in frame[CLAIM_COLUMNS].to_dict("records")
+        ]
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(
+            f"{path}: claims cannot be read ({error}); delete it and run the same command again"
+        ) from None
+
+
+def _embedded(files: Mapping[str, Path]) -> str:
+    """A figure as a data: address."""
+    try:
+        use_svg = "svg" in files and files["svg"].stat().st_size <= LARGEST_SVG
+        path, kind = (files["svg"], "svg+xml") if use_svg else (files["png"], "png")
+        return f"data:image/{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
+    except OSError as error:
+        raise UserError(
+            f"{error.filename}: figure cannot be read ({error.strerror}); make it first"
+        ) from None
+
+
+def _overview(orders: Sequence[Order], runs: Sequence[Run]) -> list[tuple[str, str]]:
+    """Title and value of each card at the page's top."""
+    finished = sorted(str(run.provenance.get("finished_at", ""))[:16].replace("T", " ") for run in runs)
+    wall = sum(run.total("wall_seconds") or 0.0 for run in runs)
+    diverged = sum(run.diverged for run in runs)
+    scales = dict.fromkeys(f"{order.scale}: {order.scale_title}" for order in orders)
+    return [
+        ("scale", ", ".join(scales)),
+        ("training runs", f"{len(runs)}" + (f", {diverged} diverged" if diverged else ", none diverged")),
+        ("training time, all runs", duration(wall)),
+        ("last run finished", finished[-1] if finished else "–"),
+        ("commit", _distinct(str(run.provenance.get("commit") or "–")[:10] for run in runs)),
+        ("devices", _distinct(str(run.provenance.get("device", "–")) for run in runs)),
+    ]
+
+
+def _distinct(values: Any) -> str:
+    return ", ".join(dict.fromkeys(values)) or "–"
+
+
+def _stand_ins(loaded: Sequence[Loaded]) -> list[tuple[str, str]]:
+    """(the paper's data set, what stands in for it)."""
+    return list(dict(pair for each in loaded for pair in each.order.stand_ins.items()).items())
+
+
+def _run_groups(loaded: Sequence[Loaded]) -> list[RunGroup]:
+    groups: dict[str, RunGroup] = {}
+    for each in loaded:
+        for loaded_group in each.groups:
+            group = loaded_group.group
+            title = f"{group.recipe_label} on {group.stand_in or group.dataset_label}"
+            rows = [_run_row(run) for run in loaded_group.runs]
+            known = groups.get(group.key)
+            # One recipe may be asked for up to different iterations: the longest is shown.
+            if known is None or max(row.iterations for row in rows) > max(
+                row.iterations for row in known.rows
+            ):
+                groups[group.key] = RunGroup(
+                    anchor(group.key), group.key, known.title if known else title, rows
+                )
+    return list(groups.values())
+
+
+def _run_row(run: Run) -> RunRow:
+    provenance = run.provenance
+    speed = provenance.get("images_per_second")
+    step = provenance.get("seconds_per_iteration")
+    peak = run.largest("peak_memory_bytes")
+    return RunRow(
+        anchor=anchor(run.key),
+        seed=run.seed,
+        status="complete" if run.diverged_at is None else f"diverged at {run.diverged_at:,}",
+        iterations=run.iterations,
+        device=str(provenance.get("device", "–")),
+        wall=duration(run.total("wall_seconds")),
+        speed=" · ".join(
+            filter(None, [f"{1e3 * step:.3g} ms" if step else "", f"{speed:,.0f}/s" if speed else ""])
+        )
+        or "–",
+        memory=f"{peak / 2**30:.2f} GiB" if peak else "–",
+        spec_digest=str(run.seals[-1]["spec_digest"]),
+        data_digest=str(run.seals[-1].get("data_digest") or "–"),
+        commit=str(provenance.get("commit") or "–"),
+        code=str(provenance.get("code_digest") or "–"),
+        software=f"torch {provenance.get('torch', '–')}, Python {provenance.get('python', '–')}",
+        finished=str(provenance.get("finished_at", "–"))[:16].replace("T", " "),
+    )
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as 12 s, 3 min 20 s, 5 h 12 min or 2 d 3 h."""
+    if seconds is None:
+        return "–"
+    for size, unit, smaller, small_unit in (
+        (86400, "d", 3600, "h"),
+        (3600, "h", 60, "min"),
+        (60, "min", 1, "s"),
+    ):
+        if seconds >= size:
+            return f"{int(seconds // size)} {unit} {int(seconds % size // smaller)} {small_unit}"
+    return f"{seconds:.0f} s"

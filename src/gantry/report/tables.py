@@ -1,0 +1,78 @@
+"""Tables: an order in, CSV (tidy), Markdown and LaTeX (as in the paper) out."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pandas as pd
+from pydantic import ValidationError
+
+from gantry.errors import UserError, suggestion
+from gantry.files import write_text
+from gantry.report.cells import Cell, tidy
+from gantry.report.kinds import ablation, checkpoint_statistics, cost, mode_statistics
+from gantry.report.layout import arrange
+from gantry.report.load import Cache, Loaded, Order, Strict, load, parse_order, validation_message
+from gantry.report.markup import latex, markdown
+
+AnyOptions = TypeVar("AnyOptions", bound=Strict)
+TableKind = tuple[type[Any], Callable[[Loaded, Any], Iterator[Cell]]]
+
+KINDS: dict[str, TableKind] = {
+    "checkpoint_statistics": (checkpoint_statistics.Options, checkpoint_statistics.cells),
+    "cost": (cost.Options, cost.cells),
+    "ablation": (ablation.Options, ablation.cells),
+    "mode_statistics": (mode_statistics.Options, mode_statistics.cells),
+}
+
+
+def make_table(
+    order: dict[str, Any], csv: Path, md: Path, tex: Path, cache: Cache | None = None
+) -> pd.DataFrame:
+    """Write one table in its three forms and return its tidy frame (columns: `cells.COLUMNS`)."""
+    parsed = parse_order(order)
+    frame = table(load(parsed, cache))
+    parts, footnotes = arrange(frame)
+    notes = protocol_notes(parsed)
+    write_text(csv, frame.to_csv(index=False))
+    write_text(md, markdown(parsed.title, parts, footnotes, notes))
+    write_text(tex, latex(parsed.title, f"{parsed.paper}-{parsed.name}", parts, footnotes, notes))
+    return frame
+
+
+def table(loaded: Loaded) -> pd.DataFrame:
+    """The tidy frame of an order, by its kind."""
+    order = loaded.order
+    if order.kind not in KINDS:
+        raise UserError(unknown_kind(order, KINDS))
+    options, cells = KINDS[order.kind]
+    return tidy(cells(loaded, options_of(order, options)))
+
+
+def options_of(order: Order, options: type[AnyOptions]) -> AnyOptions:
+    """The order's options, validated by its kind's model."""
+    try:
+        return options.model_validate(order.options)
+    except ValidationError as error:
+        raise UserError(validation_message(f"{order.paper}/{order.name}: options", error)) from None
+
+
+def unknown_kind(order: Order, known: dict[str, Any]) -> str:
+    """The message for an order whose kind is in no registry."""
+    return (
+        f"{order.paper}/{order.name}: kind: unknown kind {order.kind!r}{suggestion(order.kind, known)}; "
+        f"known kinds: {', '.join(known)}"
+    )
+
+
+def protocol_notes(order: Order) -> list[str]:
+    """What a reader of one table or figure must know: where the protocol differs from the paper's."""
+    notes = [f"Scale: {order.scale}, {order.scale_title}."]
+    if order.paper_iterations and order.paper_iterations != order.iterations:
+        notes.append(
+            f"Trained for {order.iterations:,} iterations; the paper for {order.paper_iterations:,}."
+        )
+    if order.stand_ins:
+        pairs = [f"{stand_in} for {label}" for label, stand_in in order.stand_ins.items()]
+        notes.append(f"Stand-in data: {'; '.join(pairs)}.")
+    return notes + list(order.notes)
