@@ -1,8 +1,6 @@
 # The plan, read once, and what the rules ask of it.
 import sys
 
-from snakemake.exceptions import WorkflowError
-
 from gantry.errors import UserError
 from gantry.plan import load_plan, to_json
 
@@ -10,6 +8,10 @@ try:
     PLAN = load_plan(config)
 except UserError as error:
     sys.exit(f"gantry: {error}")
+
+if workflow.dryrun:
+    for each in PLAN.missing():
+        print(f"gantry: {each}", file=sys.stderr)
 
 CONFIG = to_json(config)
 GPUS = 1 if PLAN.device == "cuda" else 0

@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from gantry.data import PreparedSet
 from gantry.errors import UserError
 from gantry.evaluation.score import Row, equal_mixture
 from gantry.metrics import metric
-from gantry.metrics.features import load_feature_network
+from gantry.metrics.features import FeatureNetwork
 from gantry.metrics.frechet import GaussianStatistics, frechet_distance, gaussian_statistics
 from gantry.metrics.inception_score import inception_score
 from gantry.metrics.swd import sliced_wasserstein
@@ -35,34 +34,28 @@ class ImageScorer:
     The network sees each image once: the mixture's features are rows of the generators' own.
     """
 
-    def __init__(
-        self,
-        prepared: PreparedSet,
-        metrics: list[str],
-        network: str,
-        statistics: Path,
-        weights: Path | None,
-        device: torch.device,
-    ) -> None:
-        self.network = load_feature_network(network, weights, device)
-        needed = {metric(name).needs for name in metrics}
-        if "logits" in needed and not self.network.has_probabilities:
-            raise UserError(
-                f"metrics: feature network {network} gives no class probabilities, which inception_score needs; "
-                "leave that metric out of the workload, or choose another network (--config features=…)"
-            )
-        self.metrics = metrics
+    def __init__(self, prepared: PreparedSet, network: FeatureNetwork, statistics: Path) -> None:
+        self.network = network
         self.real_statistics = GaussianStatistics.load(statistics)
         self.real_images = prepared.samples
-        self.device = str(device)
 
-    def __call__(self, drawn: dict[str, Images]) -> Iterator[Row]:
+    def check(self, metrics: list[str]) -> None:
+        """Raise UserError if a metric needs class probabilities that the network does not give."""
+        for name in metrics:
+            if metric(name).needs == "logits" and not self.network.has_probabilities:
+                raise UserError(
+                    f"metrics: {name} needs class probabilities, which feature network {self.network.name} does "
+                    "not give; leave it out of the workload's metrics, or choose another network "
+                    "(--config features=…)"
+                )
+
+    def __call__(self, drawn: dict[str, Images], metrics: list[str]) -> Iterator[Row]:
         """Yield (source, metric, value, samples, network) for every source and metric."""
         sources = {name: self._look(images) for name, images in drawn.items()}
         if len(drawn) > 1:
             sources["mixture"] = self._mix(list(sources.values()))
         for source, scored in sources.items():
-            for compute in dict.fromkeys(COMPUTATIONS[name] for name in self.metrics):
+            for compute in dict.fromkeys(COMPUTATIONS[name] for name in metrics):
                 for name, value in compute(self, scored).items():
                     network = self.network.name if metric(name).uses_network else ""
                     yield source, name, value, len(scored.images), network
@@ -94,7 +87,7 @@ class ImageScorer:
 
     def pyramid(self, scored: Scored) -> dict[str, float]:
         """SWD ×10³, its mean and each level."""
-        found = sliced_wasserstein(self.real_images, scored.images, device=self.device)
+        found = sliced_wasserstein(self.real_images, scored.images, device=str(self.network.device))
         return {"swd": found.mean} | {f"swd_{level}": value for level, value in found.levels.items()}
 
 

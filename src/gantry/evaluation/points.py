@@ -18,13 +18,12 @@ Points = NDArray[np.float32]
 class PointScorer:
     """Scores samples (N, 2) of each generator, and of their equal mixture where there are several."""
 
-    def __init__(self, prepared: PreparedSet, metrics: list[str]) -> None:
+    def __init__(self, prepared: PreparedSet) -> None:
         self.means = np.asarray(prepared.manifest["means"], dtype=np.float64)
         self.variance = float(prepared.manifest["variance"])
         self.real = np.asarray(prepared.samples)
-        self.metrics = metrics
 
-    def __call__(self, drawn: dict[str, Points]) -> Iterator[Row]:
+    def __call__(self, drawn: dict[str, Points], metrics: list[str]) -> Iterator[Row]:
         """Yield (source, metric, value, samples, '') for every source and metric."""
         count = min(len(points) for points in drawn.values())
         sources = dict(drawn)
@@ -32,7 +31,7 @@ class PointScorer:
             sources["mixture"] = equal_mixture(list(drawn.values()), count)
         for source, points in sources.items():
             # Several metrics come out of one computation: each computation runs once.
-            for compute in dict.fromkeys(COMPUTATIONS[name] for name in self.metrics):
+            for compute in dict.fromkeys(COMPUTATIONS[name] for name in metrics):
                 for name, value in compute(self, points).items():
                     yield source, name, value, len(points), ""
 

@@ -33,9 +33,10 @@ COLUMNS = (
     "feature_network",
 )
 Array = NDArray[Any]
-# What a scorer does: samples by source ("G1", "G2", …) → rows (source, metric, value, samples, network).
+# What a scorer does: samples by source ("G1", "G2", …) and names of metrics → rows (source, metric, value,
+# samples, network).
 Row = tuple[str, str, float, int, str]
-Scorer = Callable[[dict[str, Array]], Iterator[Row]]
+Scorer = Callable[[dict[str, Array], list[str]], Iterator[Row]]
 
 
 def score_run(
@@ -89,7 +90,9 @@ def score_run(
                 shown.setdefault(source, []).append(picture)
             run = seal["run"]
             key = [run["dataset"], run["recipe"], run["seed"], entry["iteration"]]
-            rows += [[*key, *row] for row in scorer(drawn)]
+            is_last = entry["iteration"] == seal["iterations"]
+            names = scoring["metrics"] + (scoring["final_metrics"] if is_last else [])
+            rows += [[*key, *row] for row in scorer(drawn, names)]
             elapsed = time.monotonic() - started
             left = duration(elapsed / number * (len(entries) - number))
             print(
@@ -126,18 +129,22 @@ def build_scorer(
 ) -> Scorer:
     """Return the scorer for points or for images that computes the metrics that `scoring` names."""
     needs = "points" if prepared.kind == "points" else "images"
-    for name in scoring["metrics"]:
+    for name in scoring["metrics"] + scoring["final_metrics"]:
         if (metric(name).needs == "points") != (needs == "points"):
             raise UserError(f"metric {name!r} is not for {needs}: change `metrics` of the workload")
     if needs == "points":
         from gantry.evaluation.points import PointScorer
 
-        return PointScorer(prepared, scoring["metrics"])
+        return PointScorer(prepared)
     from gantry.evaluation.images import ImageScorer
+    from gantry.metrics.features import load_feature_network
 
     if statistics is None:
         raise UserError("--statistics: image metrics need the stored statistics of the real images")
-    return ImageScorer(prepared, scoring["metrics"], scoring["features"], statistics, weights, device)
+    network = load_feature_network(scoring["features"], weights, device)
+    scorer = ImageScorer(prepared, network, statistics)
+    scorer.check(scoring["metrics"] + scoring["final_metrics"])
+    return scorer
 
 
 def equal_mixture(parts: list[Array], count: int) -> Array:

@@ -5,6 +5,7 @@ networks reach. Measured times stand in the seals and in the report.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 from math import log2
 
 from gantry.plan.recipe import DcganNetworks, MlpNetworks, Recipe
@@ -40,7 +41,7 @@ def dcgan_sizes(networks: DcganNetworks, latent: int, outputs: int, resolution: 
     generator_macs = generator_weights = first
     discriminator_macs = discriminator_weights = 0
     channels = [*widths, 3]
-    for level, (wide, narrow) in enumerate(zip(channels, channels[1:], strict=False)):
+    for level, (wide, narrow) in enumerate(pairwise(channels)):
         kernel = wide * narrow * 16
         # Each of the input's pixels meets the whole 4×4 kernel, in either direction.
         pixels = (4 * 2**level) ** 2
@@ -96,7 +97,7 @@ def disk_bytes(run: Run) -> int:
 
 def describe(plan: Plan) -> str:
     """The plan as a text for people: runs, data, time, disk."""
-    rows = [("data set", "recipe", "seeds", "iterations", "a run", "disk")]
+    rows: list[tuple[str, ...]] = [("data set", "recipe", "seeds", "iterations", "a run", "disk")]
     groups: dict[tuple[str, str], list[Run]] = {}
     for run in plan.runs.values():
         groups.setdefault((run.dataset, run.recipe_name), []).append(run)

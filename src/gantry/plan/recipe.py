@@ -146,6 +146,8 @@ class Workload(Strict):
     samples: Positive
     shown: Positive = 16
     metrics: tuple[str, ...]
+    # Costly metrics that only the end of a run needs.
+    final_metrics: tuple[str, ...] = ()
     recipe: dict[str, Any] = {}
 
     @field_validator("resolution", mode="before")

@@ -9,19 +9,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from gantry.errors import UserError, suggestion
+from gantry.errors import UserError
 from gantry.files import canonical_json, digest_of
-from gantry.plan.configuration import (
-    Config,
-    Experiment,
-    Output,
-    Problems,
-    Scale,
-    extended,
-    merged,
-    read_datasets,
-    read_yaml,
-)
+from gantry.plan.configuration import Config, Experiment, Output, Scale
 from gantry.plan.recipe import DatasetSpec, Recipe, Workload
 
 # Data sets with these sources come with the project or its dependencies: nothing to download, and
@@ -265,6 +255,7 @@ class Plan:
         is_image = workload.resolution is not None
         return {
             "metrics": list(workload.metrics),
+            "final_metrics": list(workload.final_metrics),
             "samples": workload.samples,
             "shown": workload.shown,
             "features": self.features if is_image else None,
@@ -358,139 +349,6 @@ def _present(place: Path, looks_for: tuple[str, ...]) -> bool:
     if not looks_for or place.is_file():
         return place.exists()
     return any((place / name).exists() for name in looks_for)
-
-
-def load_plan(given: dict[str, Any], root: Path = Path()) -> Plan:
-    """Read and validate everything that `given` (config.yaml and the command line, merged) refers to.
-
-    `root` is the folder that holds `workflow/`. Raises UserError with every problem found.
-    """
-    problems = Problems()
-    config = problems.validated(Config, given, "config")
-    problems.raise_if_any()
-    assert config is not None
-
-    scale_file = config.scale if config.scale.endswith(".yaml") else f"workflow/scales/{config.scale}.yaml"
-    scale = problems.validated(Scale, read_yaml(root / scale_file, scale_file), scale_file)
-    datasets = read_datasets(root / "workflow/datasets.yaml", config.datasets, problems)
-
-    experiments: dict[str, Experiment] = {}
-    recipes: dict[str, Recipe] = {}
-    workloads: dict[str, Workload] = {}
-    for paper in config.papers:
-        file = f"workflow/experiments/{paper}.yaml"
-        experiment = problems.validated(Experiment, read_yaml(root / file, file), file)
-        if experiment is None or scale is None:
-            continue
-        experiments[paper] = experiment
-        found = _workloads(experiment, file, scale, scale_file, config, problems)
-        workloads |= found
-        recipes |= _recipes(experiment, file, found, config, problems)
-        _check_names(experiment, file, recipes, datasets, problems)
-    if scale is not None:
-        _check_substitutes(scale, scale_file, config, datasets, workloads, recipes, problems)
-    problems.raise_if_any()
-    assert scale is not None
-    return Plan(config, scale, experiments, recipes, datasets, workloads)
-
-
-def _workloads(
-    experiment: Experiment, file: str, scale: Scale, scale_file: str, config: Config, problems: Problems
-) -> dict[str, Workload]:
-    """Lay the scale, then the configuration, over the workloads as the paper has them."""
-    found = {}
-    for name, workload in experiment.workloads.items():
-        patch = merged(scale.workloads.get(name, {}), config.workloads.get(name, {}))
-        blamed = "config" if name in config.workloads else scale_file if name in scale.workloads else file
-        patched = problems.validated(
-            Workload, merged(workload.model_dump(), patch), blamed, f"workloads.{name}"
-        )
-        if patched is not None:
-            found[name] = patched
-    return found
-
-
-def _recipes(
-    experiment: Experiment, file: str, workloads: dict[str, Workload], config: Config, problems: Problems
-) -> dict[str, Recipe]:
-    """Resolve `extends`, lay the workload's patch and then the configuration's over each recipe."""
-    found = {}
-    for name in experiment.recipes:
-        block = extended(experiment.recipes, name, file, problems)
-        workload = workloads.get(block.get("workload", ""))
-        if workload is None:
-            known = ", ".join(experiment.workloads)
-            problems.add(
-                file,
-                f"recipes.{name}.workload",
-                f"unknown workload {block.get('workload')!r}"
-                f"{suggestion(str(block.get('workload')), experiment.workloads)}; known: {known}",
-            )
-            continue
-        own_patch = config.recipes.get(name, {})
-        blamed = "config" if own_patch else file
-        patched = merged(merged(block, workload.recipe), own_patch)
-        recipe = problems.validated(Recipe, patched, blamed, f"recipes.{name}")
-        if recipe is not None:
-            found[name] = recipe
-    return found
-
-
-def _check_names(
-    experiment: Experiment,
-    file: str,
-    recipes: dict[str, Recipe],
-    datasets: dict[str, DatasetSpec],
-    problems: Problems,
-) -> None:
-    """Note every data set and recipe that an output names and nobody describes."""
-    for name, output in experiment.outputs.items():
-        for index, block in enumerate(output.runs):
-            key = f"outputs.{name}.runs.{index}"
-            for dataset in block.datasets:
-                if dataset not in datasets:
-                    near = suggestion(dataset, datasets)
-                    known = ", ".join(sorted(datasets))
-                    problems.add(
-                        file, f"{key}.datasets", f"unknown data set {dataset!r}{near}; known: {known}"
-                    )
-            for recipe in block.recipes:
-                if recipe not in experiment.recipes:
-                    near = suggestion(recipe, experiment.recipes)
-                    known = ", ".join(sorted(experiment.recipes))
-                    problems.add(file, f"{key}.recipes", f"unknown recipe {recipe!r}{near}; known: {known}")
-
-
-def _check_substitutes(
-    scale: Scale,
-    scale_file: str,
-    config: Config,
-    datasets: dict[str, DatasetSpec],
-    workloads: dict[str, Workload],
-    recipes: dict[str, Recipe],
-    problems: Problems,
-) -> None:
-    """Note names in the scale's and the configuration's blocks that refer to nothing."""
-    for file, blocks in ((scale_file, scale.substitute), ("config", config.substitute)):
-        for original, stand_in in blocks.items():
-            for name in (original, stand_in):
-                if name not in datasets:
-                    known = ", ".join(sorted(datasets))
-                    problems.add(
-                        file,
-                        f"substitute.{original}",
-                        f"unknown data set {name!r}{suggestion(name, datasets)}; known: {known}",
-                    )
-    for kind, given, known_names in (
-        ("recipes", config.recipes, recipes),
-        ("workloads", config.workloads, workloads),
-    ):
-        for name in given:
-            if name not in known_names:
-                listed = ", ".join(sorted(known_names))
-                problems.add(
-                    "config", f"{kind}.{name}", f"unknown{suggestion(name, known_names)}; known: {listed}"
-                )
 
 
 def to_json(value: Any) -> str:

@@ -63,7 +63,7 @@ class RunFolder:
         """The generators as they were after `iteration`."""
         return self.work / "checkpoints" / f"{iteration:07d}.safetensors"
 
-    def save_checkpoint(self, iteration: int, generators: nn.ModuleList) -> dict[str, Any]:
+    def save_checkpoint(self, iteration: int, generators: nn.Module) -> dict[str, Any]:
         """Write the generators with the spec in the file's header; return the seal's entry for them."""
         path = self.checkpoint(iteration)
         tensors = {name: value.detach().cpu().contiguous() for name, value in generators.state_dict().items()}

@@ -58,7 +58,7 @@ class Step:
             self.average.update_parameters(self.game.generators)
         return loss
 
-    def sampling_generators(self) -> nn.ModuleList:
+    def sampling_generators(self) -> nn.Module:
         """The generators to sample from: the averaged ones where the recipe averages."""
         return self.average.module if self.average is not None else self.game.generators
 
