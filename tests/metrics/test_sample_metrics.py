@@ -10,7 +10,7 @@ from scipy.spatial.distance import cdist
 from gantry.errors import UserError
 from gantry.metrics import distances
 from gantry.metrics import kernel_distance as kernel_module
-from gantry.metrics.bootstrap import bootstrap_interval
+from gantry.metrics.bootstrap import bootstrap_intervals
 from gantry.metrics.fid_infinity import frechet_distance_infinity
 from gantry.metrics.frechet import frechet_distance, gaussian_statistics
 from gantry.metrics.inception_score import inception_score
@@ -212,25 +212,26 @@ def test_bad_input_is_one_clear_message() -> None:
 def test_interval_of_a_mean_has_the_textbook_width() -> None:
     rows = normal(400, 1, 3)
     value = float(rows.mean())
-    found = bootstrap_interval(lambda x: float(x.mean()), [rows], value, resamples=2000)
-    assert found.low < value < found.high
-    assert found.high - found.low == pytest.approx(2 * 1.96 * rows.std() / 20, rel=0.1)
+    found = bootstrap_intervals(lambda x: {"mean": float(x.mean())}, [rows], {"mean": value}, resamples=2000)
+    assert found["mean"].low < value < found["mean"].high
+    assert found["mean"].high - found["mean"].low == pytest.approx(2 * 1.96 * rows.std() / 20, rel=0.1)
 
 
 def test_interval_of_a_biased_score_is_not_moved_by_the_bias() -> None:
     real, rows = gaussian_statistics(normal(5000, 32, 4)), normal(300, 32, 5)
 
-    def compute(x: np.ndarray) -> float:
-        return frechet_distance(real, gaussian_statistics(x))
+    def compute(x: np.ndarray) -> dict[str, float]:
+        return {"fd": frechet_distance(real, gaussian_statistics(x))}
 
-    value = compute(rows)
-    found = bootstrap_interval(compute, [rows], value, resamples=60)
-    assert found.low < value < found.high and found.high - found.low < 0.5 * value
-    assert found == bootstrap_interval(compute, [rows], value, resamples=60)
+    value = compute(rows)["fd"]
+    found = bootstrap_intervals(compute, [rows], {"fd": value}, resamples=60)
+    low, high = found["fd"]
+    assert low < value < high and high - low < 0.5 * value
+    assert found == bootstrap_intervals(compute, [rows], {"fd": value}, resamples=60)
 
 
 def test_interval_refuses_nonsense() -> None:
     with pytest.raises(UserError, match="at least 4 samples"):
-        bootstrap_interval(lambda x: 0.0, [np.zeros((3, 1))], 0.0)
+        bootstrap_intervals(lambda x: {"m": 0.0}, [np.zeros((3, 1))], {"m": 0.0})
     with pytest.raises(UserError, match="level 95"):
-        bootstrap_interval(lambda x: 0.0, [np.zeros((9, 1))], 0.0, level=95)
+        bootstrap_intervals(lambda x: {"m": 0.0}, [np.zeros((9, 1))], {"m": 0.0}, level=95)
