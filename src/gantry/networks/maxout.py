@@ -5,6 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from gantry.networks.linear import Linear
+
 
 class _LargestPiece(torch.autograd.Function):
     """(B, pieces, units) → (B, units), the maximum over the pieces.
@@ -37,7 +39,7 @@ class Maxout(nn.Module):
     def __init__(self, inputs: int, units: int, pieces: int) -> None:
         super().__init__()
         self.pieces = pieces
-        self.linear = nn.Linear(inputs, units * pieces)
+        self.linear = Linear(inputs, units * pieces)
 
     def forward(self, x: Tensor) -> Tensor:
         return _LargestPiece.apply(self.linear(x).unflatten(1, (self.pieces, -1)))

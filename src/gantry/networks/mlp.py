@@ -6,6 +6,7 @@ from torch import nn
 
 from gantry.errors import UserError
 from gantry.networks.initialise import initialise
+from gantry.networks.linear import Linear
 from gantry.networks.maxout import Maxout
 from gantry.plan.recipe import MlpNetworks
 
@@ -15,8 +16,8 @@ def build_generator(networks: MlpNetworks, latent_dimension: int, sample_shape: 
     widths = [latent_dimension] + [networks.width] * networks.depth
     layers: list[nn.Module] = []
     for inputs, outputs in pairwise(widths):
-        layers += [nn.Linear(inputs, outputs), nn.BatchNorm1d(outputs), nn.ReLU(inplace=True)]
-    generator = nn.Sequential(*layers, nn.Linear(networks.width, _dimension(sample_shape)))
+        layers += [Linear(inputs, outputs), nn.BatchNorm1d(outputs), nn.ReLU(inplace=True)]
+    generator = nn.Sequential(*layers, Linear(networks.width, _dimension(sample_shape)))
     initialise(generator)
     return generator
 
@@ -25,7 +26,7 @@ def build_discriminator(networks: MlpNetworks, sample_shape: tuple[int, ...], ou
     """Points (B, D) → maxout_depth × Maxout → Linear → logits (B, outputs)."""
     widths = [_dimension(sample_shape)] + [networks.maxout_units] * networks.maxout_depth
     layers = [Maxout(inputs, units, networks.maxout_pieces) for inputs, units in pairwise(widths)]
-    return nn.Sequential(*layers, nn.Linear(networks.maxout_units, outputs))
+    return nn.Sequential(*layers, Linear(networks.maxout_units, outputs))
 
 
 def _dimension(sample_shape: tuple[int, ...]) -> int:

@@ -1,0 +1,19 @@
+"""The families that recipes may name are those that exist."""
+
+from typing import Literal, get_args, get_type_hints
+
+from gantry.networks import FAMILIES
+from gantry.networks.dcgan import HEADS
+from gantry.plan import recipe
+
+
+def allowed(model: type, key: str) -> set[str]:
+    hint = get_type_hints(model)[key]
+    assert hint.__origin__ is Literal
+    return set(get_args(hint))
+
+
+def test_families_and_heads_are_the_plans() -> None:
+    models = get_args(get_args(recipe.Networks)[0])
+    assert set(FAMILIES) == set().union(*(allowed(model, "family") for model in models))
+    assert set(HEADS) == allowed(recipe.DcganNetworks, "head")

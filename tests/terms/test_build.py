@@ -1,0 +1,51 @@
+"""Which terms a recipe gets, at what weight and in which formulation."""
+
+from typing import get_args
+
+import pytest
+
+from gantry.plan import recipe
+from gantry.plan.recipe import RealnessObjective, StandardObjective, Terms
+from gantry.terms import DISCRIMINATOR_TERMS, GENERATOR_TERMS, build_terms
+from gantry.terms.bidirectional import (
+    SAMPLE_DISTANCES,
+    VERDICT_DISTANCES,
+    SampleSpread,
+    VerdictAgreement,
+)
+
+REALNESS = RealnessObjective(name="realness")
+
+
+def test_terms_are_the_plans() -> None:
+    assert DISCRIMINATOR_TERMS.keys() | GENERATOR_TERMS.keys() == Terms.model_fields.keys() - {"formulation"}
+    formulations = set(get_args(recipe.Formulation))
+    assert set(VERDICT_DISTANCES) == set(SAMPLE_DISTANCES) == formulations
+
+
+def test_each_weight_goes_with_its_term_to_its_player() -> None:
+    for_discriminator, for_generators = build_terms(Terms(verdict_agreement=1.5, sample_spread=0.5), REALNESS)
+    ((weight_d, term_d),), ((weight_g, term_g),) = for_discriminator, for_generators
+    assert (weight_d, type(term_d)) == (1.5, VerdictAgreement)
+    assert (weight_g, type(term_g)) == (0.5, SampleSpread)
+
+
+def test_a_weight_of_zero_leaves_the_term_out() -> None:
+    assert build_terms(Terms(), REALNESS) == ([], [])
+    for_discriminator, for_generators = build_terms(Terms(sample_spread=0.001), REALNESS)
+    assert (len(for_discriminator), len(for_generators)) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("own", "objective", "expected"),
+    [
+        (None, RealnessObjective(name="realness", formulation="reference"), "reference"),
+        (None, RealnessObjective(name="realness", formulation="paper"), "paper"),
+        (None, StandardObjective(name="minimax"), "paper"),
+        ("paper", RealnessObjective(name="realness", formulation="reference"), "paper"),
+        ("reference", StandardObjective(name="non_saturating"), "reference"),
+    ],
+)
+def test_formulation_is_the_terms_own_then_the_objectives_then_the_papers(own, objective, expected) -> None:
+    pairs = build_terms(Terms(verdict_agreement=1, sample_spread=1, formulation=own), objective)
+    assert {term.formulation for part in pairs for _, term in part} == {expected}
