@@ -12,11 +12,7 @@ include: "workflow/rules/report.smk"
 
 
 onstart:
-    PLAN.require_data(
-        job.wildcards.prepared
-        for job in workflow.dag.needrun_jobs()
-        if job.rule.name == "prepare"
-    )
+    require_data(workflow.dag.needrun_jobs())
 
 
 rule all:

@@ -20,9 +20,19 @@ from gantry.training.signals import EXIT_CONTINUE, Stopped
 EXIT_USER_ERROR = 2
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Run one verb and exit with its code."""
-    sys.exit(run(arguments))
+# Verbs that import PyTorch or the plotting library: worth handing to a warm process, see warm.py.
+HEAVY = {"train", "classifier", "statistics", "score-run", "table", "figure", "claims", "page"}
+
+
+def main() -> None:
+    """Run one verb, in a warm process if the environment asks for it, and exit with its code."""
+    arguments = sys.argv[1:]
+    code = None
+    if os.environ.get("GANTRY_WARM") == "1" and arguments and arguments[0] in HEAVY:
+        from gantry import warm
+
+        code = warm.ask(arguments)
+    sys.exit(run(arguments) if code is None else code)
 
 
 def run(arguments: list[str] | None = None) -> int:

@@ -1,5 +1,8 @@
 # The plan, read once, and what the rules ask of it.
+import os
 import sys
+
+from snakemake.exceptions import WorkflowError
 
 from gantry.errors import UserError
 from gantry.plan import load_plan, to_json
@@ -12,6 +15,9 @@ except UserError as error:
 if workflow.dryrun:
     for each in PLAN.missing():
         print(f"gantry: {each}", file=sys.stderr)
+
+# Short jobs on a CPU share one process that has imported everything; GANTRY_WARM=0 turns it off.
+os.environ.setdefault("GANTRY_WARM", "1" if PLAN.device == "cpu" else "0")
 
 CONFIG = to_json(config)
 GPUS = 1 if PLAN.device == "cuda" else 0
@@ -40,3 +46,13 @@ localrules:
 def run_of(wildcards):
     """The run that a job's wildcards name."""
     return PLAN.run(wildcards.dataset, wildcards.recipe, wildcards.seed)
+
+
+def require_data(jobs):
+    """Stop before any job runs if a set that is to be prepared has no raw data."""
+    try:
+        PLAN.require_data(
+            job.wildcards.prepared for job in jobs if job.rule.name == "prepare"
+        )
+    except UserError as error:
+        raise WorkflowError(f"gantry: {error}") from None

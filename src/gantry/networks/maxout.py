@@ -42,4 +42,5 @@ class Maxout(nn.Module):
         self.linear = Linear(inputs, units * pieces)
 
     def forward(self, x: Tensor) -> Tensor:
-        return _LargestPiece.apply(self.linear(x).unflatten(1, (self.pieces, -1)))
+        pieces = self.linear(x).unflatten(1, (self.pieces, -1))
+        return _LargestPiece.apply(pieces) if torch.is_grad_enabled() else pieces.amax(1)
