@@ -1,6 +1,7 @@
 """Synthetic run files: what the trainer and the scorer would have written, without training."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -152,6 +153,21 @@ def pictures(checkpoints: int, count: int, side: int, tint: int, rng: np.random.
 def results(tmp_path: Path) -> Results:
     """An empty results folder."""
     return Results(tmp_path / "results/quick")
+
+
+@pytest.fixture(scope="session")
+def make_results() -> type[Results]:
+    return Results
+
+
+@pytest.fixture(scope="session")
+def make_group() -> Callable[..., dict[str, Any]]:
+    return group
+
+
+@pytest.fixture(scope="session")
+def make_order() -> Callable[..., dict[str, Any]]:
+    return order
 
 
 def group(

@@ -16,7 +16,7 @@ from gantry.report.load import Cache, Loaded, LoadedGroup, Run, Strict, load, pa
 from gantry.report.markup import escape_markdown
 from gantry.report.quantities import COSTS, DERIVED, REACHING, curve_of, over
 from gantry.report.statistics import MOST_SEEDS, Interval, Verdict, interval, seeds_to_decide, verdict
-from gantry.report.tables import options_of, protocol_notes
+from gantry.report.tables import options_of, protocol_notes, scale_note
 
 COLUMNS = [
     "name",
@@ -105,7 +105,7 @@ def make_claims(order: dict[str, Any], csv: Path, md: Path, cache: Cache | None 
     loaded = load(parsed, cache)
     frame = pd.DataFrame([_row(claim, loaded) for claim in options.claims], columns=COLUMNS)
     write_text(csv, frame.to_csv(index=False))
-    write_text(md, _markdown(parsed.title, frame, protocol_notes(parsed)))
+    write_text(md, _markdown(parsed.title, frame, [scale_note(parsed), *protocol_notes(parsed)]))
     return frame
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
+from PIL import Image
 
 from gantry.errors import UserError
 from gantry.files import write_text
@@ -22,6 +23,8 @@ from gantry.report.text import with_subscripts
 
 # An SVG is sharper at any size; above this it is the picture inside that weighs, and the PNG does as well.
 LARGEST_SVG = 300_000
+# Figures are drawn at 150 dots an inch for print and shown a little larger than that on a screen of 96.
+DPI, CSS_DPI, ENLARGED = 150, 96, 1.2
 PAPERS = {"bcgan": "BCGAN", "edgan": "EDGAN", "zoo": "The wider family"}
 VERDICTS = {"holds": "good", "does not hold": "bad", "undecided": "open"}
 
@@ -38,6 +41,7 @@ class Item:
     parts: Sequence[Arranged] = ()
     footnotes: Footnotes | None = None
     image: str = ""
+    image_width: int = 0
     claims: Sequence[Mapping[str, Any]] = ()
 
 
@@ -147,7 +151,7 @@ def _item(order: Order, outputs: Mapping[str, Mapping[str, Path]]) -> Item:
     if "csv" in files:
         parts, footnotes = arrange(read_tidy(files["csv"]))
         return Item(**common, parts=parts, footnotes=footnotes)
-    return Item(**common, image=_embedded(files))
+    return Item(**common, image=_embedded(files), image_width=_width(files["png"]))
 
 
 def _heading(name: str) -> str:
@@ -156,15 +160,19 @@ def _heading(name: str) -> str:
 
 
 def _read_claims(path: Path) -> list[dict[str, Any]]:
+    """The rows of a claims file, each with its `details` as phrases."""
     try:
-        frame = pd.read_csv(path, dtype=str, keep_default_na=False)
-        return [
-            {str(key): value for key, value in row.items()} for row in frame[CLAIM_COLUMNS].to_dict("records")
-        ]
+        rows = pd.read_csv(path, dtype=str, keep_default_na=False)[CLAIM_COLUMNS].to_dict("records")
     except (OSError, ValueError, KeyError) as error:
         raise UserError(
             f"{path}: claims cannot be read ({error}); delete it and run the same command again"
         ) from None
+    claims = [{str(key): value for key, value in row.items()} for row in rows]
+    for claim in claims:
+        published = claim["published"] and f"published: {claim['published']}"
+        phrases = (claim["result"], published, claim["source"], claim["note"], claim["seeds_to_decide"])
+        claim["details"] = [phrase[0].upper() + phrase[1:] for phrase in phrases if phrase]
+    return claims
 
 
 def _embedded(files: Mapping[str, Path]) -> str:
@@ -177,6 +185,12 @@ def _embedded(files: Mapping[str, Path]) -> str:
         raise UserError(
             f"{error.filename}: figure cannot be read ({error.strerror}); make it first"
         ) from None
+
+
+def _width(png: Path) -> int:
+    """The width in CSS pixels at which a figure's small print can be read, from its PNG."""
+    with Image.open(png) as image:
+        return round(image.width * CSS_DPI / DPI * ENLARGED)
 
 
 def _overview(orders: Sequence[Order], runs: Sequence[Run]) -> list[tuple[str, str]]:

@@ -33,7 +33,7 @@ def make_table(
     parsed = parse_order(order)
     frame = table(load(parsed, cache))
     parts, footnotes = arrange(frame)
-    notes = protocol_notes(parsed)
+    notes = [scale_note(parsed), *protocol_notes(parsed)]
     write_text(csv, frame.to_csv(index=False))
     write_text(md, markdown(parsed.title, parts, footnotes, notes))
     write_text(tex, latex(parsed.title, f"{parsed.paper}-{parsed.name}", parts, footnotes, notes))
@@ -65,9 +65,14 @@ def unknown_kind(order: Order, known: dict[str, Any]) -> str:
     )
 
 
+def scale_note(order: Order) -> str:
+    """How large the experiments are."""
+    return f"Scale: {order.scale}, {order.scale_title}."
+
+
 def protocol_notes(order: Order) -> list[str]:
     """What a reader of one table or figure must know: where the protocol differs from the paper's."""
-    notes = [f"Scale: {order.scale}, {order.scale_title}."]
+    notes = []
     if order.paper_iterations and order.paper_iterations != order.iterations:
         notes.append(
             f"Trained for {order.iterations:,} iterations; the paper for {order.paper_iterations:,}."

@@ -7,7 +7,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from gantry.errors import UserError
-from gantry.report.figures import curves, scatter
+from gantry.report.figures import curves, grids, scatter, trajectories
 from gantry.report.figures.style import save, styled
 from gantry.report.load import Cache, Loaded, load, parse_order
 from gantry.report.tables import options_of, unknown_kind
@@ -17,6 +17,8 @@ FigureKind = tuple[type[Any], Callable[[Loaded, Any], Figure]]
 KINDS: dict[str, FigureKind] = {
     "scatter": (scatter.Options, scatter.draw),
     "curves": (curves.Options, curves.draw),
+    "grids": (grids.Options, grids.draw),
+    "trajectories": (trajectories.Options, trajectories.draw),
 }
 
 

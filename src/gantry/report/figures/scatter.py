@@ -1,6 +1,7 @@
 """Real points beside generated ones, over the iterations or at the end: BCGAN figures 3, 11 and 12."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -8,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from gantry.errors import UserError
+from gantry.report.figures.sheet import Sheet, new_sheet
 from gantry.report.figures.style import (
     COLOURS,
     DIVIDER,
@@ -17,14 +19,13 @@ from gantry.report.figures.style import (
     footer,
     label,
     nearest_index,
-    new_figure,
     no_ticks,
     short,
-    wrapped,
 )
 from gantry.report.load import Loaded, LoadedGroup, Strict
 
 SIDE = 1.28  # inches of a panel
+GAP = 0.07
 LARGE = 1.9  # where there is a single row
 # Dots, crosses and triangles tell the generators apart where colour does not.
 POINT_MARKERS = ("o", "x", "^", "+")
@@ -73,19 +74,20 @@ def draw(loaded: Loaded, options: Options) -> Figure:
         "equally many points in every panel",
     )
     if len(columns) > 1:
-        sheet = _sheet(order.title, small_print, len(rows), len(columns), SIDE)
-        for row, line in zip(rows, sheet.panels, strict=True):
+        sheet, beyond = _sheet(order.title, small_print, len(rows), len(columns), SIDE)
+        panels = [line[1:] for line in sheet.panels]
+        for row, line in zip(rows, panels, strict=True):
             for ax, iteration in zip(line, columns, strict=True):
                 _points(ax, row, iteration, real, limit)
             line[0].set_ylabel(label(row.title), fontsize=8, color=INK)
-        for ax, iteration in zip(sheet.panels[0], columns, strict=True):
+        for ax, iteration in zip(panels[0], columns, strict=True):
             ax.set_title(f"{short(iteration)} iterations" if iteration == columns[0] else short(iteration))
     else:
-        sheet = _sheet(order.title, small_print, 1, len(rows), LARGE)
-        for ax, row in zip(sheet.panels[0], rows, strict=True):
+        sheet, beyond = _sheet(order.title, small_print, 1, len(rows), LARGE)
+        for ax, row in zip(sheet.panels[0][1:], rows, strict=True):
             _points(ax, row, last, real, limit)
             ax.set_title(label(row.title))
-    _real(sheet.real, real, limit)
+    _real(beyond, real, limit)
     _legend(sheet.figure, rows)
     return sheet.figure
 
@@ -103,42 +105,23 @@ def _rows(loaded: Loaded, options: Options) -> list[Row]:
     return rows
 
 
-@dataclass(frozen=True)
-class Sheet:
-    """A figure with the real data's panel at the left and a grid of panels at the right."""
-
-    figure: Figure
-    real: Axes
-    panels: list[list[Axes]]
-
-
-def _sheet(title: str, small_print: str, rows: int, columns: int, side: float) -> Sheet:
-    """Square panels of `side` inches, all alike; a red dashed line sets the real data apart."""
-    left, gap, label_width, step = 0.08, 0.16, 0.36 if rows > 1 else 0.0, side + 0.07
-    top, below, row_step = 0.75, 0.12, side + 0.07
-    width = left + side + 2 * gap + label_width + columns * step
-    lines = wrapped(small_print, width)
-    bottom = below + 0.14 * (lines.count("\n") + 1)
-    height = top + rows * row_step + bottom
-    figure = new_figure(width, height, constrained=False)
-
-    def panel(x: float, y: float) -> Axes:
-        return figure.add_axes((x / width, y / height, side / width, side / height))
-
-    first = left + side + 2 * gap + label_width
-    upper = height - top - side
-    panels = [
-        [panel(first + column * step, upper - row * row_step) for column in range(columns)]
-        for row in range(rows)
-    ]
-    real = panel(left, upper - (rows - 1) * row_step / 2)
-    x, ends = (left + side + gap) / width, [bottom / height, 1 - (top - 0.3) / height]
-    figure.add_artist(Line2D([x, x], ends, color=DIVIDER, linestyle="--", linewidth=1.2))
-    figure.text(left / width, 0.08 / height, lines, fontsize=7, color="#555555", va="bottom")
-    figure.text(
-        left / width, 1 - 0.08 / height, label(title), fontsize=10, fontweight="bold", color=INK, va="top"
+def _sheet(title: str, small_print: str, rows: int, columns: int, side: float) -> tuple[Sheet, Axes]:
+    """Square panels, all alike; the real data's, at half height, beyond a red dashed line."""
+    beside = 0.62 if rows > 1 else 0.32
+    sheet = new_sheet(
+        title, small_print, side, [beside, *[GAP] * (columns - 1)], [GAP] * (rows - 1), head=0.75
     )
-    return Sheet(figure, real, panels)
+    real = sheet.panels[0][0]
+    for line in sheet.panels[1:]:
+        line[0].remove()
+    box = real.get_position()
+    lowest = sheet.panels[-1][1].get_position().y0
+    real.set_position((box.x0, (box.y0 + lowest) / 2, box.width, box.height))
+    width, height = sheet.figure.get_size_inches()
+    x = (sheet.x[0] + side + 0.14) / width
+    ends = [lowest, (sheet.y[0] + side + 0.25) / height]
+    sheet.figure.add_artist(Line2D([x, x], ends, color=DIVIDER, linestyle="--", linewidth=1.2))
+    return sheet, real
 
 
 def _real(ax: Axes, real: np.ndarray, limit: float) -> None:
@@ -184,30 +167,20 @@ def _points(ax: Axes, row: Row, iteration: int, real: np.ndarray, limit: float) 
         int((np.abs(samples[name][index][:share]) > limit).any(axis=1).sum()) for name in run.generators
     )
     if outside:
-        ax.text(
-            0.98, 0.02, f"{outside} outside", transform=ax.transAxes, ha="right", fontsize=5.5, color=FAINT
-        )
+        box = {"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "pad": 0.8}
+        small: dict[str, Any] = {"ha": "right", "fontsize": 5.5, "color": INK, "bbox": box, "zorder": 3}
+        ax.text(0.985, 0.02, f"{outside} outside", transform=ax.transAxes, **small)
 
 
 def _legend(figure: Figure, rows: list[Row]) -> None:
     most = max(len(row.group.shown.generators) for row in rows)
+    looks = [(f"G{k + 1}", POINT_MARKERS[k % 4], COLOURS[k % 4]) for k in range(most)]
+    looks += [("equal mixture", "o", INK)] if any(row.union for row in rows) else []
+    looks += [("real", "o", REAL)]
     handles = [
-        Line2D(
-            [],
-            [],
-            linestyle="",
-            marker=POINT_MARKERS[k % 4],
-            color=COLOURS[k % 4],
-            markersize=4,
-            label=f"G{k + 1}",
-        )
-        for k in range(most)
+        Line2D([], [], linestyle="", marker=marker, color=colour, markersize=4, label=title)
+        for title, marker, colour in looks
     ]
-    if any(row.union for row in rows):
-        handles.append(
-            Line2D([], [], linestyle="", marker="o", color=INK, markersize=4, label="equal mixture")
-        )
-    handles.append(Line2D([], [], linestyle="", marker="o", color=REAL, markersize=4, label="real"))
     figure.legend(
         handles=handles,
         loc="upper right",

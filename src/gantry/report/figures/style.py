@@ -128,7 +128,7 @@ def put_head(figure: Figure, title: str, handles: Sequence[Any] = (), texts: Seq
 
 def wrapped(text: str, width: float) -> str:
     """Break long lines so that small print fits a figure `width` inches wide."""
-    return "\n".join("\n".join(textwrap.wrap(line, int(width * 18.5))) for line in text.split("\n"))
+    return "\n".join("\n".join(textwrap.wrap(line, int(width * 20))) for line in text.split("\n"))
 
 
 def label(text: str) -> str:

@@ -17,7 +17,7 @@ STATISTICS: dict[str, tuple[str, Callable[[np.ndarray], float]]] = {
     "min": ("minimum", np.min),
     "max": ("maximum", np.max),
     "mean": ("mean", np.mean),
-    "std": ("sd over checkpoints", np.std),
+    "std": ("sd", np.std),
 }
 
 

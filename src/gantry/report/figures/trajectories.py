@@ -1,0 +1,68 @@
+"""One fixed z through training, a row per generator: BCGAN figure 9."""
+
+from itertools import pairwise
+from typing import Annotated, Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from pydantic import Field
+
+from gantry.report.figures.pictures import BETWEEN_METHODS, require_images, show, show_nothing
+from gantry.report.figures.sheet import new_sheet
+from gantry.report.figures.style import DIVIDER, INK, evenly, footer, label, nearest_index, short
+from gantry.report.load import Loaded, LoadedGroup, Strict
+
+
+class Options(Strict):
+    """examples: how many latents are followed; columns: at most so many iterations, evenly spaced."""
+
+    examples: Annotated[int, Field(ge=1, le=8)] = 1
+    columns: Annotated[int, Field(ge=2)] = 8
+
+
+def draw(loaded: Loaded, options: Options) -> Figure:
+    """Columns are the order's snapshots, or all checkpoints; black lines between methods, red within one."""
+    require_images(loaded)
+    order = loaded.order
+    scored = sorted({int(i) for group in loaded.groups for i in group.shown.samples["iterations"]})
+    wanted = [snapshot for snapshot in order.snapshots if snapshot in scored] or scored
+    columns = evenly(wanted or [order.iterations], options.columns)
+    rows: list[tuple[LoadedGroup, str, int]] = [
+        (group, generator, example)
+        for group in loaded.groups
+        for generator in group.shown.generators
+        for example in range(options.examples)
+    ]
+    gaps = [_gap(a, b) for a, b in pairwise(rows)]
+    seeds = ", ".join(dict.fromkeys(str(group.shown.seed) for group in loaded.groups))
+    data = ", ".join(dict.fromkeys(group.dataset_title for group in order.groups))
+    small_print = footer(order, data, f"one run each, seed {seeds}", "each row follows one z")
+    sheet = new_sheet(order.title, small_print, 0.95, [0.05] * (len(columns) - 1), gaps, left=1.05)
+    for line, (group, generator, example) in zip(sheet.panels, rows, strict=True):
+        for ax, iteration in zip(line, columns, strict=True):
+            _cell(ax, group, generator, example, iteration)
+        name = label(group.group.recipe_label)
+        if len(group.shown.generators) > 1:
+            name += f",\n{generator}"
+        place: dict[str, Any] = {"ha": "right", "va": "center", "fontsize": 8.5, "color": INK}
+        line[0].text(-0.08, 0.5, name if example == 0 else "", transform=line[0].transAxes, **place)
+    for ax, iteration in zip(sheet.panels[0], columns, strict=True):
+        ax.set_title(f"{short(iteration)} iter." if iteration == columns[0] else short(iteration))
+    for row in range(1, len(rows)):
+        if rows[row][:2] != rows[row - 1][:2]:
+            sheet.horizontal(row, DIVIDER if rows[row][0] is rows[row - 1][0] else BETWEEN_METHODS)
+    return sheet.figure
+
+
+def _gap(above: tuple[LoadedGroup, str, int], below: tuple[LoadedGroup, str, int]) -> float:
+    return 0.05 if above[:2] == below[:2] else 0.14
+
+
+def _cell(ax: Axes, group: LoadedGroup, generator: str, example: int, iteration: int) -> None:
+    run = group.shown
+    iterations = run.samples["iterations"]
+    stopped = run.diverged_at is not None and run.diverged_at <= iteration
+    if stopped or not len(iterations):
+        show_nothing(ax, group)
+    else:
+        show(ax, run.samples[generator][nearest_index(iterations, iteration)][example])

@@ -1,0 +1,158 @@
+"""Figures: every kind draws what it says, in two formats, the same bytes each time."""
+
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gantry.errors import UserError
+from gantry.report.figures import curves, scatter
+from gantry.report.figures.make import make_figure
+from gantry.report.figures.pictures import mosaic
+from gantry.report.figures.style import evenly, nearest_index, short
+from gantry.report.load import load, parse_order
+
+
+@pytest.fixture
+def image_groups(results, make_group):
+    for seed in (0, 1):
+        results.run("digits", "realnessgan", seed)
+        results.run("digits", "bcgan", seed, generators=2)
+    return [
+        make_group("realnessgan", "RealnessGAN", seeds=(0, 1)),
+        make_group("bcgan", "BCGAN", seeds=(0, 1)),
+    ]
+
+
+@pytest.fixture
+def point_groups(results, make_group):
+    options = {
+        "dataset": "mixture",
+        "name": "mixture",
+        "title": "nine Gaussians",
+        "stand_in": None,
+        "seeds": (0,),
+    }
+    results.run("mixture", "realnessgan", 0, points=True)
+    results.run("mixture", "three", 0, generators=3, points=True)
+    return [make_group("realnessgan", "RealnessGAN", **options), make_group("three", "three", **options)]
+
+
+@pytest.fixture
+def make(tmp_path, results, make_order):
+    def figure(kind, groups, **changes):
+        png, svg = tmp_path / "f.png", tmp_path / "f.svg"
+        make_figure(make_order(results, kind, groups, **changes), png, svg)
+        return png, svg
+
+    return figure
+
+
+@pytest.mark.parametrize("kind", ["curves", "grids", "trajectories"])
+def test_image_figures_are_written(make, image_groups, kind):
+    png, svg = make(kind, image_groups)
+    check_files(png, svg)
+
+
+@pytest.mark.parametrize("options", [{}, {"union": True}, {"last": True}])
+def test_point_figures_are_written(make, point_groups, options):
+    png, svg = make("scatter", point_groups, options=options)
+    check_files(png, svg)
+    # Rasterised: a few pictures, not thousands of markers.
+    assert svg.stat().st_size < 400_000 and svg.read_text().count("<use ") < 500
+
+
+def check_files(png, svg):
+    with Image.open(png) as image:
+        pixels = np.asarray(image.convert("RGB"))
+    assert min(pixels.shape[:2]) > 250 and pixels.std() > 5
+    assert ElementTree.fromstring(svg.read_text()).tag.endswith("svg")
+    assert svg.stat().st_size < 1_000_000
+
+
+@pytest.mark.parametrize("kind", ["curves", "grids"])
+def test_same_input_same_bytes(make, image_groups, kind):
+    first = [path.read_bytes() for path in make(kind, image_groups)]
+    assert [path.read_bytes() for path in make(kind, image_groups)] == first
+
+
+def test_curves_show_mean_band_and_tail(results, make_order, image_groups):
+    for seed, base in ((0, 10.0), (1, 20.0)):
+        results.set("frechet_distance", "bcgan", seed, [base + 40, base + 20, base + 10, base])
+        results.run("digits", "bcgan", seed, generators=2)
+    order = parse_order(make_order(results, "curves", image_groups[1:], metrics=["frechet_distance"]))
+    figure = curves.draw(load(order), curves.Options(tail_checkpoints=2, mark=120))
+    whole, tail = figure.axes
+    line = next(line for line in whole.lines if line.get_label() == "BCGAN")
+    assert line.get_xdata().tolist() == [60, 120, 180, 240]
+    assert line.get_ydata().tolist() == [55, 35, 25, 15]
+    band = whole.collections[0].get_paths()[0].vertices[:, 1]
+    sd = np.std([10, 20], ddof=1)
+    assert band.min() == pytest.approx(15 - sd) and band.max() == pytest.approx(55 + sd)
+    assert tail.lines[0].get_xdata().tolist() == [180, 240]
+    assert any(np.all(np.asarray(line.get_xdata()) == 120) for line in whole.lines)
+
+
+def test_curves_say_what_diverged_and_what_stands_in(results, make_order, image_groups):
+    results.run("digits", "bcgan", 1, generators=2, diverged_at=130)
+    figure = curves.draw(load(parse_order(make_order(results, "curves", image_groups))), curves.Options())
+    legend = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert legend == ["RealnessGAN", "BCGAN (1 of 2 diverged)"]
+    assert "STAND-IN DATA: handwritten digits (scikit-learn) for CelebA" in figure._supxlabel.get_text()
+    assert [line.get_marker() for line in figure.axes[0].lines].count("x") == 1
+
+
+def test_scatter_has_a_panel_per_row_and_snapshot_and_equal_counts(results, make_order, point_groups):
+    order = parse_order(make_order(results, "scatter", point_groups))
+    figure = scatter.draw(load(order), scatter.Options(union=True))
+    assert len(figure.axes) == 1 + 3 * 3  # real; RealnessGAN, three, three's mixture × 3 snapshots
+    drawn = [
+        sum(len(c.get_offsets()) for c in ax.collections[1:]) for ax in figure.axes if ax.collections[1:]
+    ]
+    assert len(drawn) == 9 and max(drawn) - min(drawn) <= 2
+
+
+def test_panels_after_divergence_say_so(results, make_order, point_groups, make_group):
+    results.run("mixture", "realnessgan", 0, points=True, diverged_at=130)
+    order = parse_order(make_order(results, "scatter", point_groups))
+    figure = scatter.draw(load(order), scatter.Options())
+    texts = [text.get_text() for ax in figure.axes for text in ax.texts]
+    assert texts.count("diverged\nat 130") == 1
+
+
+def test_mosaic_puts_image_after_image():
+    images = np.stack([np.full((24, 24, 3), value, dtype=np.uint8) for value in range(5)])
+    canvas = mosaic(images, 4)
+    assert canvas.shape == (49, 49, 3)
+    assert [canvas[0, 0, 0], canvas[0, 48, 0], canvas[48, 0, 0], canvas[48, 48, 0]] == [0, 1, 2, 3]
+    assert (canvas[24] == 255).all()
+
+
+@pytest.mark.parametrize(("kind", "points"), [("scatter", False), ("grids", True), ("trajectories", True)])
+def test_the_wrong_kind_of_data_is_refused(make, image_groups, point_groups, kind, points):
+    with pytest.raises(UserError, match=rf"{kind}.*(images|points)"):
+        make(kind, point_groups if points else image_groups)
+
+
+def test_unknown_kind(make, image_groups):
+    with pytest.raises(UserError, match=r'unknown kind .curve.; did you mean "curves"'):
+        make("curve", image_groups)
+
+
+def test_short_counts_and_choices():
+    assert [short(n) for n in (60, 1500, 20_000, 1_000_000)] == ["60", "1.5k", "20k", "1M"]
+    assert evenly(range(10), 4) == [0, 3, 6, 9]
+    assert [nearest_index(np.array([10, 20, 30]), n) for n in (5, 20, 29, 99)] == [0, 1, 1, 2]
+
+
+def test_tables_import_neither_torch_nor_matplotlib_and_figures_no_pyplot():
+    code = (
+        "import sys, gantry.report.make, gantry.report.page\n"
+        "assert not {'torch', 'matplotlib', 'scipy'} & sys.modules.keys(), 'tables'\n"
+        "import gantry.report.figures.make\n"
+        "assert not {'torch', 'matplotlib.pyplot', 'scipy'} & sys.modules.keys(), 'figures'\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

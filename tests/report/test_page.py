@@ -1,0 +1,170 @@
+"""The page: complete, self-contained, safe with any label, and in order in a real browser."""
+
+import json
+import re
+import shutil
+import subprocess
+from html import escape, unescape
+from html.parser import HTMLParser
+
+import pytest
+
+from gantry.errors import UserError
+from gantry.report.make import make_all, make_page
+from gantry.report.page import duration
+
+
+def orders_in(folder, make_results, make_order, make_group):
+    """An order of every family, with the paths of its files in `folder`."""
+    results = make_results(folder / "results/quick")
+    for seed in (0, 1):
+        results.run("digits", "realnessgan", seed, diverged_at=100 if seed else None)
+        results.run("digits", "bcgan", seed, generators=2)
+    groups = [
+        make_group("realnessgan", "RealnessGAN", seeds=(0, 1)),
+        make_group("bcgan", "BCGAN", seeds=(0, 1)),
+    ]
+    test = {
+        "metric": "swd",
+        "of": {"recipe": "bcgan"},
+        "against": {"recipe": "realnessgan"},
+        "expect": "lower",
+    }
+    claims = {"claims": [{"name": "swd", "statement": "SWD is lower", "published": "−6.84", "test": test}]}
+    described = {
+        "table10": ("ablation", {}, ("csv", "md", "tex")),
+        "table2": ("checkpoint_statistics", {}, ("csv", "md", "tex")),
+        "figure4": ("grids", {}, ("png", "svg")),
+        "figure5": ("curves", {"tail_checkpoints": 2}, ("png", "svg")),
+        "claims": ("claims", claims, ("csv", "md")),
+    }
+    return [
+        (
+            make_order(results, kind, groups, name=name, options=options, title=f"title of {name}"),
+            {suffix: folder / f"{name}.{suffix}" for suffix in suffixes},
+        )
+        for name, (kind, options, suffixes) in described.items()
+    ]
+
+
+@pytest.fixture
+def orders(tmp_path, make_results, make_order, make_group):
+    return orders_in(tmp_path, make_results, make_order, make_group)
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory, make_results, make_order, make_group):
+    """The page of unchanged orders: made once, only read."""
+    folder = tmp_path_factory.mktemp("page")
+    made = orders_in(folder, make_results, make_order, make_group)
+    make_all(made)
+    return write_page(folder, made)
+
+
+def write_page(tmp_path, orders):
+    outputs = {f"{order['paper']}/{order['name']}": paths for order, paths in orders}
+    make_page([order for order, _ in orders], outputs, tmp_path / "report.html")
+    return tmp_path / "report.html"
+
+
+class Elements(HTMLParser):
+    def __init__(self, text):
+        super().__init__()
+        self.found = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append((tag, dict(attrs)))
+
+
+def test_everything_is_on_the_page_claims_first(page):
+    text = page.read_text()
+    places = [
+        text.index(f'<section id="bcgan-{name}">') for name in ("claims", "table2", "table10", "figure4")
+    ]
+    assert places == sorted(places)
+    assert "Stand-in data." in text and "4, 1 diverged" in text
+    assert "±" in text and "0123456789abcdef" in text
+
+
+def test_nothing_is_loaded_from_elsewhere(page):
+    text = page.read_text()
+    for tag, attributes in Elements(text).found:
+        assert tag not in ("script", "iframe", "object", "embed")
+        for name in ("src", "href"):
+            value = attributes.get(name, "#")
+            assert value.startswith(("#", "data:")), (tag, value)
+    assert not re.search(r"url\(|@import|https?://", text)
+
+
+def test_every_link_leads_somewhere_and_every_number_to_its_runs(page):
+    elements = Elements(page.read_text()).found
+    ids = [attributes["id"] for _, attributes in elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    links = [attributes["href"] for tag, attributes in elements if tag == "a"]
+    assert {link.removeprefix("#") for link in links} <= set(ids)
+    assert "#runs-digits-bcgan" in links and "runs-digits-bcgan-seed1" in ids
+
+
+def test_labels_cannot_become_markup(tmp_path, orders):
+    for order, _ in orders:
+        order["title"] = "<script>alert(1)</script>"
+        order["groups"][0]["recipe_label"] = "<img src=x onerror=alert(1)>"
+        order["groups"][0]["stand_in"] = "<b>digits</b>"
+    make_all(orders)
+    text = write_page(tmp_path, orders).read_text()
+    assert "<script" not in text and "<img src=x" not in text and "<b>" not in text
+    assert "&lt;script&gt;" in text
+
+
+def test_missing_files_are_named(tmp_path, orders):
+    with pytest.raises(UserError, match=r"table10\.csv: table not found"):
+        write_page(tmp_path, orders)
+    with pytest.raises(UserError, match="no files given for bcgan/table10"):
+        make_page([order for order, _ in orders], {}, tmp_path / "report.html")
+
+
+def test_durations():
+    assert [duration(s) for s in (None, 12.4, 200, 18720, 183600)] == [
+        "–", "12 s", "3 min 20 s", "5 h 12 min", "2 d 3 h",
+    ]  # fmt: skip
+
+
+PROBE = """
+<!doctype html><body><iframe id=f width=WIDTH height=900 srcdoc="PAGE"></iframe><pre id=result></pre><script>
+f.onload = () => {
+  const page = f.contentDocument, images = [...page.images];
+  result.textContent = JSON.stringify({
+    images: images.length, loaded: images.filter(i => i.complete && i.naturalWidth > 0).length,
+    width: page.documentElement.clientWidth, needed: page.documentElement.scrollWidth,
+    font: parseFloat(getComputedStyle(page.querySelector('td')).fontSize),
+    requests: f.contentWindow.performance.getEntriesByType('resource')
+      .filter(entry => !entry.name.startsWith('data:')).length,
+  });
+};
+</script>
+"""
+
+
+@pytest.mark.parametrize("width", [400, 1280])
+def test_in_a_browser_without_a_network(tmp_path, page, width):
+    browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if browser is None:
+        pytest.skip("no Chromium on this machine")
+    probe = tmp_path / "probe.html"
+    probe.write_text(PROBE.replace("WIDTH", str(width)).replace("PAGE", escape(page.read_text())))
+    switches = ["--headless", "--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP * ~NOTFOUND"]
+    run = subprocess.run(
+        [browser, *switches, f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=10000",
+         "--enable-logging=stderr", "--dump-dom", probe.as_uri()],
+        capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    assert "CONSOLE" not in run.stderr
+    found = re.search(r'<pre id="result">(\{.*?\})</pre>', run.stdout)
+    assert found is not None
+    seen = json.loads(unescape(found[1]))
+    assert seen["images"] == seen["loaded"] == 2
+    assert seen["requests"] == 0
+    # The page itself never scrolls sideways; wide tables and figures do so in their own boxes.
+    assert seen["needed"] <= seen["width"] <= width
+    assert seen["font"] >= 11

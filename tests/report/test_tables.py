@@ -1,0 +1,218 @@
+"""Tables: their numbers against NumPy, what may be compared with the papers, and how they are written."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from gantry.errors import UserError
+from gantry.report.cells import COLUMNS, read_tidy
+from gantry.report.layout import arrange, decimals, number
+from gantry.report.tables import make_table
+
+CURVES = {0: [80.0, 40.0, 30.0, 35.0], 1: [90.0, 50.0, 20.0, 25.0], 2: [70.0, 60.0, 40.0, 45.0]}
+
+
+@pytest.fixture
+def make(tmp_path, make_order):
+    def table(results, kind, groups, **changes) -> pd.DataFrame:
+        order = make_order(results, kind, groups, **changes)
+        return make_table(order, tmp_path / "t.csv", tmp_path / "t.md", tmp_path / "t.tex")
+
+    return table
+
+
+@pytest.fixture
+def published(repository):
+    return {n: str(repository / f"workflow/published/bcgan_table{n}.csv") for n in (2, 3, 5)}
+
+
+def cell(frame: pd.DataFrame, quantity: str, part: str = "main", **keys) -> pd.Series:
+    rows = frame[frame["quantity"].str.contains(quantity, regex=False) & (frame["part"] == part)]
+    for key, value in keys.items():
+        rows = rows[rows[key] == value]
+    assert len(rows) == 1, rows
+    return rows.iloc[0]
+
+
+def write_runs(results, recipe="bcgan", dataset="digits", **options):
+    for seed, curve in CURVES.items():
+        results.set("frechet_distance", recipe, seed, curve)
+        results.run(dataset, recipe, seed, **options)
+
+
+def real(make_group, recipe="bcgan", label="BCGAN", **options):
+    """A group on the paper's own data."""
+    return make_group(recipe, label, dataset="celeba", stand_in=None, **options)
+
+
+def test_statistics_over_checkpoints_and_seeds(results, make, make_group):
+    write_runs(results, generators=2)
+    frame = make(results, "checkpoint_statistics", [make_group("bcgan", "BCGAN")], options={"skip": 1})
+    assert list(frame.columns) == COLUMNS
+    after_first = np.array([curve[1:] for curve in CURVES.values()])
+    for title, statistic in (("minimum", np.min), ("maximum", np.max), ("mean", np.mean), ("sd", np.std)):
+        per_seed = statistic(after_first, axis=1)
+        row = cell(frame, f"FD (embedded classifier), {title}")
+        assert row["ours_mean"] == pytest.approx(per_seed.mean())
+        assert row["ours_sd"] == pytest.approx(per_seed.std(ddof=1))
+        assert row["n"] == 3
+    assert set(frame["source"]) == {"mixture", "G1", "G2"}
+    assert set(frame.loc[frame["part"] == "main", "source"]) == {"mixture"}
+
+
+def test_difference_with_the_true_inception_on_the_papers_data(results, make, make_group, published):
+    write_runs(results, dataset="celeba", generators=2, network="inception")
+    frame = make(results, "checkpoint_statistics", [real(make_group)], published=published[2])
+    row = cell(frame, "FID, minimum")
+    assert row["published"] == 21.83
+    assert row["difference"] == pytest.approx(30.0 - 21.83)
+    assert row["note"] == ""
+
+
+@pytest.mark.parametrize("network", ["embedded", "inception-768", "efficientnet-lite0"])
+def test_published_fid_is_never_compared_with_another_network(
+    results, make, make_group, published, network, tmp_path
+):
+    metrics = ["frechet_distance", "swd"]
+    write_runs(results, dataset="celeba", generators=2, network=network)
+    frame = make(
+        results, "checkpoint_statistics", [real(make_group)], published=published[2], metrics=metrics
+    )
+    rows = frame[frame["metric"] == "frechet_distance"]
+    assert rows["difference"].isna().all()
+    assert "different feature networks" in cell(frame, "minimum", metric="frechet_distance")["note"]
+    assert not rows["quantity"].str.startswith("FID,").any()
+    text = (tmp_path / "t.md").read_text()
+    assert "the paper's is FID: different feature networks, so no difference is given" in text
+    assert "difference |" not in text
+
+
+def test_no_difference_on_stand_in_data_even_with_the_true_inception(results, make, make_group, published):
+    write_runs(results, generators=2, network="inception")
+    frame = make(results, "checkpoint_statistics", [make_group("bcgan", "BCGAN")], published=published[2])
+    assert frame["published"].notna().any()
+    assert frame["difference"].isna().all()
+    assert "stand-in" in cell(frame, "FID, minimum")["note"]
+
+
+def test_diverged_runs_are_counted_and_left_out(results, make, make_group, tmp_path):
+    write_runs(results)
+    results.run("digits", "bcgan", 1, diverged_at=130)
+    frame = make(results, "checkpoint_statistics", [make_group("bcgan", "BCGAN")])
+    row = cell(frame, "FD (embedded classifier), minimum")
+    assert (row["n"], row["diverged"], row["runs"]) == (2, 1, 3)
+    assert row["ours_mean"] == pytest.approx((30 + 40) / 2)
+    assert "1 of 3 diverged" in (tmp_path / "t.md").read_text()
+
+
+def test_recipe_of_which_every_run_diverged(results, make, make_group, tmp_path):
+    for seed in range(3):
+        results.run("digits", "bcgan", seed, diverged_at=10)
+    frame = make(results, "ablation", [make_group("bcgan", "BCGAN")])
+    assert frame["ours_mean"].isna().all()
+    for suffix in ("md", "tex"):
+        assert "diverged (3 of 3)" in (tmp_path / f"t.{suffix}").read_text()
+
+
+def test_ablation_takes_the_lowest_fid_and_the_highest_is(results, make, make_group, published):
+    write_runs(results, dataset="celeba", generators=2, network="inception")
+    for seed in CURVES:
+        results.set("inception_score", "bcgan", seed, [1.0, 2.5, 2.0 + seed, 1.5])
+        results.run("celeba", "bcgan", seed, generators=2, network="inception")
+    frame = make(results, "ablation", [real(make_group, method="both")], published=published[5])
+    best_fid, best_is = cell(frame, "FID, best"), cell(frame, "IS, best")
+    assert best_fid["ours_mean"] == pytest.approx(30.0) and best_fid["published"] == 21.83
+    assert best_is["ours_mean"] == pytest.approx((2.5 + 3.0 + 4.0) / 3) and best_is["published"] == 2.80
+
+
+def test_cost_has_no_gpu_memory_for_cpu_runs(results, make, make_group, published):
+    write_runs(results, generators=2)
+    frame = make(results, "cost", [make_group("bcgan", "BCGAN")], metrics=["swd"], published=published[3])
+    memory = cell(frame, "GPU memory")
+    assert np.isnan(memory["ours_mean"]) and memory["n"] == 0 and memory["published"] == 3.0
+    assert cell(frame, "time of one iteration")["ours_mean"] == pytest.approx(0.05)
+
+
+def test_cost_on_a_gpu(results, make, make_group, published, tmp_path):
+    write_runs(results, dataset="celeba", generators=2, device="NVIDIA H200")
+    frame = make(results, "cost", [real(make_group)], metrics=["swd"], published=published[3])
+    memory = cell(frame, "GPU memory")
+    assert memory["ours_mean"] == pytest.approx(3.0)  # 2, 3 and 4 GiB
+    assert memory["difference"] == pytest.approx(0.0)
+    assert cell(frame, "SWD×10³, CelebA", source="mixture")["published"] == 8.96
+    assert "measured on NVIDIA H200" in (tmp_path / "t.md").read_text()
+
+
+def test_mode_statistics_has_end_snapshots_generators_and_modes(results, make, make_group):
+    for seed in range(2):
+        results.set("modes_covered", "bcgan", seed, [1, 4, 6, 8 + seed])
+        results.run("mixture", "bcgan", seed, generators=2, points=True)
+    group = make_group("bcgan", "BCGAN", dataset="mixture", name="mixture", stand_in=None, seeds=(0, 1))
+    frame = make(results, "mode_statistics", [group], metrics=["modes_covered", "js"])
+    assert cell(frame, "modes covered")["ours_mean"] == 8.5
+    snapshots = frame[(frame["part"] == "over the iterations") & (frame["quantity"] == "modes covered")]
+    assert snapshots["iteration"].tolist() == [60, 120, 240]
+    assert snapshots["ours_mean"].tolist() == [1, 4, 8.5]
+    shares = frame[frame["part"] == "share of the samples at each mode"]
+    assert len(shares) == 9 * 3 and set(shares["source"]) == {"mixture", "G1", "G2"}
+
+
+def test_missing_metric_is_named_with_the_command(results, make, make_group):
+    write_runs(results)
+    with pytest.raises(
+        UserError, match=r"metrics-240\.csv: no coverage, which bcgan/table2 needs; .*snakemake"
+    ):
+        make(results, "ablation", [make_group("bcgan", "BCGAN")], metrics=["coverage"])
+
+
+def test_networks_do_not_mix_in_one_table(results, make, make_group):
+    write_runs(results)
+    results.run("digits", "bcgan", 1, network="inception")
+    with pytest.raises(UserError, match="different feature networks do not share a table"):
+        make(results, "ablation", [make_group("bcgan", "BCGAN")])
+
+
+def test_skipping_every_checkpoint_is_refused(results, make, make_group):
+    write_runs(results)
+    with pytest.raises(UserError, match=r"4 scored checkpoints .* first 4"):
+        make(results, "checkpoint_statistics", [make_group("bcgan", "BCGAN")], options={"skip": 4})
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"kind": "ablatoin"}, r'unknown kind .*did you mean "ablation"'),
+        ({"options": {"skipp": 1}}, r"bcgan/table2: options: skipp"),
+    ],
+)
+def test_unknown_kind_or_option(results, make, make_group, changes, words):
+    write_runs(results)
+    kind = changes.pop("kind", "ablation")
+    with pytest.raises(UserError, match=words):
+        make(results, kind, [make_group("bcgan", "BCGAN")], **changes)
+
+
+def test_csv_gives_the_same_table_back(results, make, make_group, published, tmp_path):
+    write_runs(results, generators=2)
+    frame = make(results, "checkpoint_statistics", [make_group("bcgan", "BCGAN")], published=published[2])
+    assert arrange(read_tidy(tmp_path / "t.csv")) == arrange(frame)
+
+
+def test_markup_escapes_what_would_be_markup(results, make, make_group, tmp_path):
+    write_runs(results)
+    label = "λ_D = 0 & a_long|name <b> 50%"
+    make(results, "ablation", [make_group("bcgan", label)])
+    assert r"λ<sub>D</sub> = 0 & a\_long\|name &lt;b&gt; 50%" in (tmp_path / "t.md").read_text()
+    tex = (tmp_path / "t.tex").read_text()
+    assert r"$\lambda_{D}$ = 0 \& a\_long|name <b> 50\%" in tex
+    assert tex.index(r"\toprule") < tex.index(r"\midrule") < tex.index(r"\bottomrule")
+    rows = [line for line in (tmp_path / "t.md").read_text().splitlines() if line.startswith("|")]
+    assert len({line.replace(r"\|", "").count("|") for line in rows}) == 1
+
+
+def test_numbers_are_written_with_three_digits_and_a_minus():
+    assert decimals(np.array([22.59, 92.55])) == 2
+    assert decimals(np.array([0.0123, np.nan])) == 4
+    assert decimals(np.array([np.nan, 0.0])) == 2
+    assert number(-1234.5, 2) == "−1,234.50"
+    assert number(float("nan"), 2) == "–"
