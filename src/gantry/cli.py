@@ -140,7 +140,7 @@ def _score_run(options: argparse.Namespace) -> None:
 
 
 def _table(options: argparse.Namespace) -> None:
-    from gantry.report import make_table
+    from gantry.report.make import make_table
 
     out = options.out
     order = _load(options.config).order(options.paper, options.name)
@@ -148,24 +148,28 @@ def _table(options: argparse.Namespace) -> None:
 
 
 def _figure(options: argparse.Namespace) -> None:
-    from gantry.report import make_figure
+    from gantry.report.make import make_figure
 
     order = _load(options.config).order(options.paper, options.name)
     make_figure(order, options.out, options.out.with_suffix(".svg"))
 
 
 def _claims(options: argparse.Namespace) -> None:
-    from gantry.report import make_claims
+    from gantry.report.make import make_claims
 
     order = _load(options.config).order(options.paper, options.name)
     make_claims(order, options.out, options.out.with_suffix(".md"))
 
 
 def _page(options: argparse.Namespace) -> None:
-    from gantry.report import make_page
+    from gantry.report.make import make_page
 
     plan = _load(options.config)
-    make_page([plan.order(paper, name) for paper, name, _ in plan.outputs()], Path(plan.results), options.out)
+    made = {
+        f"{paper}/{name}": {suffix: Path(plan.results, paper, f"{name}.{suffix}") for suffix in output.suffixes}
+        for paper, name, output in plan.outputs()
+    }
+    make_page([plan.order(paper, name) for paper, name, _ in plan.outputs()], made, options.out)
 
 
 # ── arguments ─────────────────────────────────────────────────────────────────────────────────────────

@@ -1,0 +1,145 @@
+"""One training iteration: our step beside a plain PyTorch loop and the machine's own matrix products.
+
+    uv run python benchmarks/training.py [--device cpu|cuda] [--recipes NAME …] [--seconds S] [--out FILE.json]
+
+Everything is measured in one run, the contestants taking turns, so that the ratios hold on a busy machine
+too: each figure is the best of its turns. FLOPs are counted from the layer sizes (gantry.plan.estimate).
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+import yaml
+
+from gantry.plan import load_plan
+from gantry.plan.estimate import flops_per_iteration
+from gantry.plan.recipe import Recipe
+from gantry.training.device import choose_device
+from gantry.training.game import Game, Latents
+from gantry.training.provenance import device_name
+from gantry.training.step import Step
+from plain_loop import PlainLoop
+
+ROOT = Path(__file__).resolve().parent.parent
+DEFAULT = (
+    "synthetic_realnessgan",
+    "synthetic_bcgan",
+    "synthetic_three_generators",
+    "realnessgan",
+    "bcgan",
+)
+TURNS = 5
+
+
+def synchronised(device: torch.device) -> float:
+    """The time, once the device has done what it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+def turn(step: Callable[[], object], seconds: float, device: torch.device) -> float:
+    """Seconds a call, over about `seconds`."""
+    step()
+    start = synchronised(device)
+    calls = 0
+    while time.perf_counter() - start < seconds:
+        step()
+        calls += 1
+    return (synchronised(device) - start) / calls
+
+
+def product_rate(size: int, seconds: float, device: torch.device) -> float:
+    """FLOP/s of PyTorch's float32 product of two square matrices."""
+    a, b = (torch.randn(size, size, device=device) for _ in range(2))
+    return 2 * size**3 / turn(lambda: a @ b, seconds, device)
+
+
+def ours(recipe: Recipe, shape: tuple[int, ...], device: torch.device) -> Callable[[], None]:
+    """One iteration of Gantry on standing data."""
+    game = Game(recipe, shape).to(device).train()
+    step = Step(game, recipe, device)
+    latents = Latents(recipe.latent, recipe.batch_size, device)
+    real = torch.rand(recipe.batch_size, *shape, device=device) * 2 - 1
+
+    def iteration() -> None:
+        game.objective.redraw(device)
+        for _ in range(recipe.updates.discriminator):
+            step.discriminator(real, latents.next())
+        for _ in range(recipe.updates.generator):
+            step.generator(real, latents.next())
+
+    return iteration
+
+
+def measure(name: str, recipe: Recipe, resolution: int | None, seconds: float, device: torch.device) -> dict:
+    """Measure one recipe; times in seconds an iteration, rates in FLOP/s."""
+    shape = (2,) if resolution is None else (3, resolution, resolution)
+    torch.manual_seed(0)
+    contestants = {
+        "gantry": ours(recipe, shape, device),
+        "plain": PlainLoop(recipe, shape, device).iteration,
+    }
+    times = {which: float("inf") for which in contestants}
+    rate = 0.0
+    for _ in range(TURNS):
+        rate = max(rate, product_rate(1024 if device.type == "cpu" else 8192, seconds / 4, device))
+        for which, iteration in contestants.items():
+            times[which] = min(times[which], turn(iteration, seconds, device))
+    flops = flops_per_iteration(recipe, resolution)
+    return {
+        "recipe": name,
+        "resolution": resolution,
+        "batch": recipe.batch_size,
+        "gflop": flops / 1e9,
+        "gantry_seconds": times["gantry"],
+        "plain_seconds": times["plain"],
+        "speed_up": times["plain"] / times["gantry"],
+        "sgemm_gflops": rate / 1e9,
+        "share_of_sgemm": flops / times["gantry"] / rate,
+        "samples_per_second": recipe.batch_size / times["gantry"],
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--scale", default="laptop", help="whose widths and resolutions to take")
+    parser.add_argument("--recipes", nargs="+", default=DEFAULT)
+    parser.add_argument("--seconds", type=float, default=1.0, help="length of one turn")
+    parser.add_argument("--out", type=Path, help="write the figures as JSON too")
+    options = parser.parse_args()
+
+    device = choose_device(options.device)
+    given = yaml.safe_load((ROOT / "config.yaml").read_text()) | {"scale": options.scale}
+    plan = load_plan(given, ROOT)
+    print(f"{device_name(device)}; PyTorch {torch.__version__}; float32; best of {TURNS} turns\n")
+    print("| recipe | size | batch | GFLOP/it | plain it/s | Gantry it/s | speed-up | GFLOP/s | of sgemm |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    rows = []
+    for name in options.recipes:
+        if name not in plan.recipes:
+            sys.exit(f"unknown recipe {name!r}; known: {', '.join(plan.recipes)}")
+        recipe = plan.recipes[name]
+        row = measure(name, recipe, plan.workloads[recipe.workload].resolution, options.seconds, device)
+        rows.append(row)
+        size = "2-D" if row["resolution"] is None else f"{row['resolution']}²"
+        print(
+            f"| {name} | {size} | {row['batch']} | {row['gflop']:.2f} | {1 / row['plain_seconds']:.1f} "
+            f"| {1 / row['gantry_seconds']:.1f} | {row['speed_up']:.2f} "
+            f"| {row['gflop'] / row['gantry_seconds']:.0f} | {row['share_of_sgemm']:.0%} |",
+            flush=True,
+        )
+    if options.out:
+        options.out.write_text(json.dumps({"device": device_name(device), "rows": rows}, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
