@@ -22,6 +22,7 @@ os.environ.setdefault("GANTRY_WARM", "1" if PLAN.device == "cpu" else "0")
 CONFIG = to_json(config)
 GPUS = 1 if PLAN.device == "cuda" else 0
 DEVICE = PLAN.device
+EXACT = "--deterministic" if PLAN.config.deterministic else ""
 THREADS = 1 if PLAN.device == "cpu" else 4
 
 

@@ -17,4 +17,4 @@ rule train:
         spec=lambda w: to_json(run_of(w).spec),
     shell:
         "gantry train --spec {params.spec:q} --data {input.manifest} --until {wildcards.end}"
-        " --seal {output.seal} --device {DEVICE} --threads {threads} --log {log}"
+        " --seal {output.seal} --device {DEVICE} --threads {threads} {EXACT} --log {log}"
