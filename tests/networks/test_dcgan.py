@@ -44,10 +44,9 @@ def test_shapes_and_range(resolution: int) -> None:
 
 @pytest.mark.parametrize("resolution", RESOLUTIONS)
 def test_channels_kernels_strides_and_no_biases(resolution: int) -> None:
-    shape, channels = (3, resolution, resolution), CHANNELS[resolution]
-    with torch.device("meta"):
-        up = layers(build_generator(dcgan(), 128, shape), nn.ConvTranspose2d)
-        plain = build_discriminator(dcgan(spectral_norm=False), shape, 51)
+    shape, channels = (3, resolution, resolution), [width // 8 for width in CHANNELS[resolution]]
+    up = layers(build_generator(dcgan(width=4), 128, shape), nn.ConvTranspose2d)
+    plain = build_discriminator(dcgan(width=4, spectral_norm=False), shape, 51)
     down = layers(plain, nn.Conv2d)
     assert [layer.in_channels for layer in up] == [128, *channels]
     assert [layer.out_channels for layer in up] == [*channels, 3]
@@ -62,9 +61,8 @@ def test_channels_kernels_strides_and_no_biases(resolution: int) -> None:
 
 
 def test_parameters_at_256_counted_by_hand() -> None:
-    with torch.device("meta"):
-        generator = build_generator(dcgan(), 128, (3, 256, 256))
-        discriminator = build_discriminator(dcgan(spectral_norm=False), (3, 256, 256), 51)
+    generator = build_generator(dcgan(), 128, (3, 256, 256))
+    discriminator = build_discriminator(dcgan(spectral_norm=False), (3, 256, 256), 51)
     # 4·4·(128·1024 + 1024·512 + 512·256 + 256·128 + 128·64 + 64·32 + 32·3) and BatchNorms on 2016 channels
     assert parameters(generator) == 16 * 829_536 + 2 * 2_016
     # 4·4·(3·32 + 32·64 + 64·128 + 128·256 + 256·512 + 512·1024) and the head from 16,384 features

@@ -53,7 +53,7 @@ def _suits(x: Tensor, outputs: int) -> bool:
         and x.dim() == 2
         and min(x.shape[0], x.shape[1], outputs) >= SMALLEST
         and _HAS_ONEDNN
-        and torch.backends.mkldnn.enabled
+        and bool(torch.backends.mkldnn.enabled)
         and not torch.is_autocast_enabled("cpu")
     )
 
