@@ -8,13 +8,13 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from gantry.errors import UserError
+from gantry.errors import UserError, suggestion
 from gantry.training.signals import EXIT_CONTINUE, Stopped
 
 EXIT_USER_ERROR = 2
@@ -80,25 +80,38 @@ def _plan(options: argparse.Namespace) -> None:
 
 def _prepare(options: argparse.Namespace) -> None:
     from gantry.data import prepare
-    from gantry.plan.recipe import DatasetSpec
 
-    told = _json(options.dataset, "--dataset")
-    prepare(
-        DatasetSpec.model_validate(told["spec"]),
-        told["name"],
-        Path(told["root"]),
-        told["resolution"],
-        options.out.parent,
-        workers=options.workers,
-    )
+    plan = _load(options.config)
+    sets = plan.prepared_sets()
+    if options.prepared not in sets:
+        known = ", ".join(sets)
+        raise UserError(
+            f"{options.prepared}: no run needs such a set{suggestion(options.prepared, sets)}; known: {known}"
+        )
+    name, resolution = sets[options.prepared]
+    root = Path(plan.config.data)
+    prepare(plan.datasets[name], name, root, resolution, options.out.parent, workers=options.workers)
 
 
 def _train(options: argparse.Namespace) -> None:
+    from gantry.plan.problems import Problems
+    from gantry.plan.recipe import Recipe
+
+    spec = _json(options.spec, "--spec", ("recipe", "dataset", "seed", "checkpoint_every"))
+    problems = Problems()
+    recipe = spec["recipe"]
+    whole = {"workload": ""} | recipe if isinstance(recipe, dict) else recipe
+    problems.validated(Recipe, whole, "--spec", "recipe")
+    problems.raise_if_any()
+    if options.until % spec["checkpoint_every"]:
+        raise UserError(
+            f"--until: {options.until} is not on the grid of checkpoints, every {spec['checkpoint_every']}"
+        )
     from gantry.training.train import train
 
     train(
         options.seal.parent,
-        _json(options.spec, "--spec"),
+        spec,
         options.data,
         options.until,
         options.seal,
@@ -128,7 +141,11 @@ def _score_run(options: argparse.Namespace) -> None:
     score_run(
         options.seal,
         options.data,
-        _json(options.scoring, "--scoring"),
+        _json(
+            options.scoring,
+            "--scoring",
+            ("metrics", "final_metrics", "samples", "shown", "features", "spec_digest"),
+        ),
         after=options.after,
         statistics=options.statistics,
         weights=options.weights,
@@ -166,7 +183,9 @@ def _page(options: argparse.Namespace) -> None:
 
     plan = _load(options.config)
     made = {
-        f"{paper}/{name}": {suffix: Path(plan.results, paper, f"{name}.{suffix}") for suffix in output.suffixes}
+        f"{paper}/{name}": {
+            suffix: Path(plan.results, paper, f"{name}.{suffix}") for suffix in output.suffixes
+        }
         for paper, name, output in plan.outputs()
     }
     make_page([plan.order(paper, name) for paper, name, _ in plan.outputs()], made, options.out)
@@ -178,7 +197,8 @@ def _page(options: argparse.Namespace) -> None:
 def _load(settings: list[str] | str) -> Any:
     """Return the plan of a JSON configuration, or of config.yaml with `key=value` settings on top."""
     from gantry.plan import load_plan
-    from gantry.plan.configuration import merged, read_yaml
+    from gantry.plan.configuration import merged
+    from gantry.plan.reading import read_yaml
 
     if isinstance(settings, str):
         return load_plan(_json(settings, "--config"))
@@ -194,14 +214,17 @@ def _load(settings: list[str] | str) -> Any:
     return load_plan(given)
 
 
-def _json(text: str, option: str) -> dict[str, Any]:
-    """Return the JSON mapping that `option` was given, as text or as @file."""
+def _json(text: str, option: str, keys: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the JSON mapping that `option` was given, as text or as @file; it must have all of `keys`."""
     try:
         value = json.loads(Path(text[1:]).read_text(encoding="utf-8") if text.startswith("@") else text)
-    except (json.JSONDecodeError, OSError) as error:
+    except (ValueError, OSError) as error:
         raise UserError(f"{option}: not JSON: {error}; give a mapping, or @ and the name of a file") from None
     if not isinstance(value, dict):
         raise UserError(f"{option}: should be a JSON mapping, not {type(value).__name__}")
+    lacking = [key for key in keys if key not in value]
+    if lacking:
+        raise UserError(f"{option}: without {', '.join(lacking)}; it should have {', '.join(keys)}")
     return value
 
 
@@ -238,7 +261,8 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument("settings", nargs="*", metavar="key=value", help="as after snakemake's --config")
 
     add = step("prepare", _prepare, "raw data set → images.npy and its manifest")
-    add.add_argument("--dataset", required=True, help="JSON: name, spec, resolution, root")
+    add.add_argument("prepared", help="name of the prepared set: data set and resolution, e.g. celeba-64")
+    add.add_argument("--config", required=True, help="JSON: the configuration")
     add.add_argument("--out", type=Path, required=True, help="manifest.json to write")
     add.add_argument("--workers", type=_positive, default=1)
 

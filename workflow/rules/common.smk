@@ -1,13 +1,17 @@
 # The plan, read once, and what the rules ask of it.
 import os
 import sys
+from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
 from gantry.errors import UserError
 from gantry.plan import load_plan, to_json
+from gantry.plan.reading import read_yaml
 
 try:
+    for each in workflow.configfiles:
+        read_yaml(Path(each), each)  # Snakemake would let a key be given twice
     PLAN = load_plan(config)
 except UserError as error:
     sys.exit(f"gantry: {error}")

@@ -8,6 +8,6 @@ rule prepare:
         "<prepared>/{prepared}/prepare.log",
     threads: workflow.cores if PLAN.device == "cuda" else 1
     params:
-        dataset=lambda w: PLAN.preparation(w.prepared),
+        identity=lambda w: PLAN.preparation(w.prepared),
     shell:
-        "gantry prepare --dataset {params.dataset:q} --out {output.manifest} --workers {threads} --log {log}"
+        "gantry prepare {wildcards.prepared} --config {CONFIG:q} --out {output.manifest:q} --workers {threads} --log {log:q}"

@@ -10,7 +10,7 @@ rule classifier:
         "<prepared>/embedded-classifier.log",
     threads: 1
     shell:
-        "gantry classifier --data {input.manifests} --out {output.weights} --log {log}"
+        "gantry classifier --data {input.manifests:q} --out {output.weights:q} --log {log:q}"
 
 
 rule real_statistics:
@@ -27,8 +27,8 @@ rule real_statistics:
     params:
         network=PLAN.features,
     shell:
-        "gantry statistics --data {input.manifest} --network {params.network} --weights {input.weights}"
-        " --out {output.statistics} --device {DEVICE} --threads {threads} --log {log}"
+        "gantry statistics --data {input.manifest:q} --network {params.network} --weights {input.weights:q}"
+        " --out {output.statistics:q} --device {DEVICE} --threads {threads} --log {log:q}"
 
 
 rule score:
@@ -51,7 +51,7 @@ rule score:
         scoring=lambda w: to_json(PLAN.scoring(run_of(w))),
         after=lambda w: run_of(w).previous_end(int(w.end)),
     shell:
-        "gantry score-run --seal {input.seal} --data {input.manifest} --scoring {params.scoring:q}"
-        " --after {params.after} --statistics {input.statistics} --weights {input.weights}"
-        " --metrics {output.metrics} --samples {output.samples}"
-        " --device {DEVICE} --threads {threads} --log {log}"
+        "gantry score-run --seal {input.seal:q} --data {input.manifest:q} --scoring {params.scoring:q}"
+        " --after {params.after} --statistics {input.statistics:q} --weights {input.weights:q}"
+        " --metrics {output.metrics:q} --samples {output.samples:q}"
+        " --device {DEVICE} --threads {threads} --log {log:q}"

@@ -35,7 +35,7 @@ rule table:
     params:
         order=lambda w: PLAN.order_digest(w.paper, w.name),
     shell:
-        "gantry table {wildcards.paper} {wildcards.name} --config {CONFIG:q} --out {output.csv} --log {log}"
+        "gantry table {wildcards.paper} {wildcards.name} --config {CONFIG:q} --out {output.csv:q} --log {log:q}"
 
 
 rule figure:
@@ -53,7 +53,7 @@ rule figure:
     params:
         order=lambda w: PLAN.order_digest(w.paper, w.name),
     shell:
-        "gantry figure {wildcards.paper} {wildcards.name} --config {CONFIG:q} --out {output.png} --log {log}"
+        "gantry figure {wildcards.paper} {wildcards.name} --config {CONFIG:q} --out {output.png:q} --log {log:q}"
 
 
 rule claims:
@@ -70,7 +70,7 @@ rule claims:
     params:
         order=lambda w: PLAN.order_digest(w.paper, w.name),
     shell:
-        "gantry claims {wildcards.paper} {wildcards.name} --config {CONFIG:q} --out {output.csv} --log {log}"
+        "gantry claims {wildcards.paper} {wildcards.name} --config {CONFIG:q} --out {output.csv:q} --log {log:q}"
 
 
 rule page:
@@ -83,4 +83,4 @@ rule page:
     params:
         orders=PLAN.orders_digest(),
     shell:
-        "gantry page --config {CONFIG:q} --out {output} --log {log}"
+        "gantry page --config {CONFIG:q} --out {output:q} --log {log:q}"

@@ -16,5 +16,5 @@ rule train:
     params:
         spec=lambda w: to_json(run_of(w).spec),
     shell:
-        "gantry train --spec {params.spec:q} --data {input.manifest} --until {wildcards.end}"
-        " --seal {output.seal} --device {DEVICE} --threads {threads} {EXACT} --log {log}"
+        "gantry train --spec {params.spec:q} --data {input.manifest:q} --until {wildcards.end}"
+        " --seal {output.seal:q} --device {DEVICE} --threads {threads} {EXACT} --log {log:q}"

@@ -1,21 +1,22 @@
 """From the files to a plan: everything that they refer to is resolved and checked, all problems at once."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from gantry.errors import suggestion
-from gantry.metrics.names import FEATURE_NETWORKS, METRICS
+from gantry.errors import UserError, suggestion
+from gantry.metrics.names import CLASSIFYING_NETWORKS, FEATURE_NETWORKS, metric
 from gantry.plan.configuration import (
     Config,
     Experiment,
-    Problems,
     Scale,
     extended,
+    laid_over,
     merged,
     read_datasets,
-    read_yaml,
 )
-from gantry.plan.recipe import DatasetSpec, Recipe, Workload
+from gantry.plan.problems import Layers, Problems
+from gantry.plan.recipe import Recipe, Workload
 from gantry.plan.runs import Plan
 
 
@@ -24,164 +25,228 @@ def load_plan(given: dict[str, Any], root: Path = Path()) -> Plan:
 
     `root` is the folder that holds `workflow/`. Raises UserError with every problem found.
     """
-    problems = Problems()
-    config = problems.validated(Config, given, "config")
-    problems.raise_if_any()
-    assert config is not None
-
-    scale_file = config.scale if config.scale.endswith(".yaml") else f"workflow/scales/{config.scale}.yaml"
-    scale = problems.validated(Scale, read_yaml(root / scale_file, scale_file), scale_file)
-    datasets = read_datasets(root / "workflow/datasets.yaml", config.datasets, problems)
-
-    experiments: dict[str, Experiment] = {}
-    recipes: dict[str, Recipe] = {}
-    workloads: dict[str, Workload] = {}
-    for paper in config.papers:
-        file = f"workflow/experiments/{paper}.yaml"
-        experiment = problems.validated(Experiment, read_yaml(root / file, file), file)
-        if experiment is None or scale is None:
-            continue
-        experiments[paper] = experiment
-        found = _workloads(experiment, file, scale, scale_file, config, problems)
-        _check_metrics(experiment, file, found, problems)
-        workloads |= found
-        recipes |= _recipes(experiment, file, found, config, problems)
-        _check_names(experiment, file, recipes, datasets, problems)
-    length = config.segment_iterations
-    for name, workload in workloads.items():
-        if length and length % workload.checkpoint_every:
-            problems.add(
-                "config",
-                "segment_iterations",
-                f"{length} is not a multiple of checkpoint_every {workload.checkpoint_every} of workload {name}",
-            )
-    if scale is not None:
-        _check_substitutes(scale, scale_file, config, datasets, workloads, recipes, problems)
-    problems.raise_if_any()
-    assert scale is not None
-    return Plan(config, scale, experiments, recipes, datasets, workloads)
+    return _Loading(given, root).plan()
 
 
-def _workloads(
-    experiment: Experiment, file: str, scale: Scale, scale_file: str, config: Config, problems: Problems
-) -> dict[str, Workload]:
-    """Lay the scale, then the configuration, over the workloads as the paper has them."""
-    found = {}
-    for name, workload in experiment.workloads.items():
-        patch = merged(scale.workloads.get(name, {}), config.workloads.get(name, {}))
-        blamed = "config" if name in config.workloads else scale_file if name in scale.workloads else file
-        patched = problems.validated(
-            Workload, merged(workload.model_dump(), patch), blamed, f"workloads.{name}"
+class _Loading:
+    """The files as they are read, and what is wrong with them."""
+
+    def __init__(self, given: dict[str, Any], root: Path) -> None:
+        self.root = root
+        self.problems = Problems()
+        # Every key of the configuration has a default, so something is always left of it.
+        self.config = self.problems.validated_in_part(Config, given, "config") or Config()
+        name = self.config.scale
+        self.scale_file = name if name.endswith(".yaml") else f"workflow/scales/{name}.yaml"
+        read = self.problems.read(root / self.scale_file, self.scale_file)
+        self.scale = self.problems.validated_in_part(Scale, read, self.scale_file) if read else None
+        self.datasets, self.dataset_names = read_datasets(
+            root / "workflow/datasets.yaml", self.config.datasets, self.problems
         )
-        if patched is not None:
-            found[name] = patched
-    return found
+        self.experiments: dict[str, Experiment] = {}
+        self.recipes: dict[str, Recipe] = {}
+        self.workloads: dict[str, Workload] = {}
+        # Described, whether sound or not: a name that is known is never reported as unknown.
+        self.recipe_names: set[str] = set()
+        self.workload_names: set[str] = set()
 
+    def plan(self) -> Plan:
+        """Read the papers, check all names, and return the plan or raise UserError."""
+        for paper in self.config.papers:
+            self._read_paper(paper, f"workflow/experiments/{paper}.yaml")
+        self._check_scale_and_config()
+        self.problems.raise_if_any()
+        assert self.scale is not None
+        return Plan(self.config, self.scale, self.experiments, self.recipes, self.datasets, self.workloads)
 
-def _recipes(
-    experiment: Experiment, file: str, workloads: dict[str, Workload], config: Config, problems: Problems
-) -> dict[str, Recipe]:
-    """Resolve `extends`, lay the workload's patch and then the configuration's over each recipe."""
-    found = {}
-    for name in experiment.recipes:
-        block = extended(experiment.recipes, name, file, problems)
-        workload = workloads.get(block.get("workload", ""))
-        if workload is None:
-            known = ", ".join(experiment.workloads)
-            problems.add(
-                file,
-                f"recipes.{name}.workload",
-                f"unknown workload {block.get('workload')!r}"
-                f"{suggestion(str(block.get('workload')), experiment.workloads)}; known: {known}",
-            )
-            continue
-        own_patch = config.recipes.get(name, {})
-        blamed = "config" if own_patch else file
-        patched = merged(merged(block, workload.recipe), own_patch)
-        recipe = problems.validated(Recipe, patched, blamed, f"recipes.{name}")
-        if recipe is not None:
-            found[name] = recipe
-    return found
-
-
-def _check_names(
-    experiment: Experiment,
-    file: str,
-    recipes: dict[str, Recipe],
-    datasets: dict[str, DatasetSpec],
-    problems: Problems,
-) -> None:
-    """Note every data set and recipe that an output names and nobody describes."""
-    for name, output in experiment.outputs.items():
-        for index, block in enumerate(output.runs):
-            key = f"outputs.{name}.runs.{index}"
-            for dataset in block.datasets:
-                if dataset not in datasets:
-                    near = suggestion(dataset, datasets)
-                    known = ", ".join(sorted(datasets))
-                    problems.add(
-                        file, f"{key}.datasets", f"unknown data set {dataset!r}{near}; known: {known}"
-                    )
-            for recipe in block.recipes:
-                if recipe not in experiment.recipes:
-                    near = suggestion(recipe, experiment.recipes)
-                    known = ", ".join(sorted(experiment.recipes))
-                    problems.add(file, f"{key}.recipes", f"unknown recipe {recipe!r}{near}; known: {known}")
-
-
-def _check_metrics(
-    experiment: Experiment, file: str, workloads: dict[str, Workload], problems: Problems
-) -> None:
-    """Note every metric that no file of `metrics` computes."""
-    asked = [
-        (f"workloads.{name}.metrics", metric)
-        for name, workload in workloads.items()
-        for metric in (*workload.metrics, *workload.final_metrics)
-    ] + [
-        (f"outputs.{name}.metrics", metric)
-        for name, output in experiment.outputs.items()
-        for metric in output.metrics
-    ]
-    for key, name in asked:
-        if name not in METRICS:
-            problems.add(
-                file, key, f"unknown metric {name!r}{suggestion(name, METRICS)}; known: {', '.join(METRICS)}"
+    def _known(self, file: str, key: str, what: str, name: str, known: Iterable[str]) -> None:
+        """Note that `name` is none of `known`, if so."""
+        names = sorted(known)
+        if name not in names:
+            self.problems.add(
+                file, key, f"unknown {what} {name!r}{suggestion(name, names)}; known: {', '.join(names)}"
             )
 
+    # ── papers ────────────────────────────────────────────────────────────────────────────────────
 
-def _check_substitutes(
-    scale: Scale,
-    scale_file: str,
-    config: Config,
-    datasets: dict[str, DatasetSpec],
-    workloads: dict[str, Workload],
-    recipes: dict[str, Recipe],
-    problems: Problems,
-) -> None:
-    """Note names in the scale's and the configuration's blocks that refer to nothing."""
-    for file, blocks in ((scale_file, scale.substitute), ("config", config.substitute)):
-        for original, stand_in in blocks.items():
-            for name in (original, stand_in):
-                if name not in datasets:
-                    known = ", ".join(sorted(datasets))
-                    problems.add(
-                        file,
-                        f"substitute.{original}",
-                        f"unknown data set {name!r}{suggestion(name, datasets)}; known: {known}",
-                    )
-    for file, network in ((scale_file, scale.features), ("config", config.features)):
-        if network is not None and network not in FEATURE_NETWORKS:
-            near = suggestion(network, FEATURE_NETWORKS)
-            problems.add(
-                file, "features", f"unknown network {network!r}{near}; known: {', '.join(FEATURE_NETWORKS)}"
-            )
-    for kind, given, known_names in (
-        ("recipes", config.recipes, recipes),
-        ("workloads", config.workloads, workloads),
-    ):
-        for name in given:
-            if name not in known_names:
-                listed = ", ".join(sorted(known_names))
-                problems.add(
-                    "config", f"{kind}.{name}", f"unknown{suggestion(name, known_names)}; known: {listed}"
+    def _read_paper(self, paper: str, file: str) -> None:
+        read = self.problems.read(self.root / file, file)
+        experiment = self.problems.validated_in_part(Experiment, read, file) if read else None
+        if experiment is None:
+            return
+        workload_names, recipe_names = _names(read, "workloads"), _names(read, "recipes")
+        workloads = self._resolved_workloads(experiment, file)
+        recipes = self._resolved_recipes(experiment, file, workloads, workload_names)
+        self._share(file, "workloads", workloads, self.workloads)
+        self._share(file, "recipes", recipes, self.recipes)
+        self.experiments[paper] = experiment
+        self.workload_names |= workload_names
+        self.recipe_names |= recipe_names
+        for name, output in experiment.outputs.items():
+            for index, block in enumerate(output.runs):
+                key = f"outputs.{name}.runs.{index}"
+                for dataset in block.datasets:
+                    self._known(file, f"{key}.datasets", "data set", dataset, self.dataset_names)
+                for recipe in block.recipes:
+                    self._known(file, f"{key}.recipes", "recipe", recipe, recipe_names)
+            for wanted in output.metrics:
+                self._check_metric(file, f"outputs.{name}.metrics", wanted)
+
+    def _share(self, file: str, kind: str, found: dict[str, Any], known: dict[str, Any]) -> None:
+        """Add what one paper describes; papers may share a name only if they mean the same by it."""
+        for name, value in found.items():
+            if known.setdefault(name, value) != value:
+                self.problems.add(
+                    file, f"{kind}.{name}", "another paper has something else of this name: rename one"
                 )
+
+    def _resolved_workloads(self, experiment: Experiment, file: str) -> dict[str, Workload]:
+        """Lay the scale, then the configuration, over the workloads as the paper has them."""
+        found = {}
+        for name, workload in experiment.workloads.items():
+            patches = self._workload_patches(name)
+            block: Any = workload.model_dump()
+            for _, _, patch in reversed(patches):
+                block = merged(block, patch)
+            key = f"workloads.{name}"
+            patched = self.problems.validated(Workload, block, file, key, patches)
+            if patched is not None:
+                found[name] = patched
+                self._check_metrics(file, key, patched, patches)
+        return found
+
+    def _workload_patches(self, name: str) -> Layers:
+        scale = self.scale.workloads if self.scale else {}
+        return [
+            (file, f"workloads.{name}", patches[name])
+            for file, patches in (("config", self.config.workloads), (self.scale_file, scale))
+            if name in patches
+        ]
+
+    def _resolved_recipes(
+        self, experiment: Experiment, file: str, workloads: dict[str, Workload], workload_names: set[str]
+    ) -> dict[str, Recipe]:
+        """Resolve `extends`, lay the workload's patch and then the configuration's over each recipe."""
+        found = {}
+        for name in experiment.recipes:
+            block = extended(experiment.recipes, name, file, self.problems)
+            named = block.get("workload")
+            workload = workloads.get(named) if isinstance(named, str) else None
+            if workload is None:
+                self._known(file, f"recipes.{name}.workload", "workload", str(named), workload_names)
+                continue
+            assert isinstance(named, str)
+            own = self.config.recipes.get(name, {})
+            patches = [("config", f"recipes.{name}", own)] + [
+                (patched_in, f"{key}.recipe", patch["recipe"])
+                for patched_in, key, patch in self._workload_patches(named)
+                if "recipe" in patch
+            ]
+            patched = laid_over(laid_over(block, workload.recipe), own)
+            recipe = self.problems.validated(Recipe, patched, file, f"recipes.{name}", patches)
+            if recipe is not None:
+                found[name] = recipe
+                self._check_recipe(recipe, file, name, workloads)
+        return found
+
+    def _check_recipe(self, recipe: Recipe, file: str, name: str, workloads: dict[str, Workload]) -> None:
+        """Note networks for points in a workload of images, and the other way round."""
+        workload = workloads.get(recipe.workload)
+        blamed = "config" if name in self.config.recipes else file
+        if workload is None:
+            self._known(blamed, f"recipes.{name}.workload", "workload", recipe.workload, workloads)
+            return
+        wanted = "points" if workload.resolution is None else "images"
+        if recipe.networks.makes != wanted:
+            self.problems.add(
+                blamed,
+                f"recipes.{name}.networks.family",
+                f"{recipe.networks.family} makes {recipe.networks.makes}, and workload {recipe.workload} "
+                f"is about {wanted} (its resolution: {workload.resolution})",
+            )
+
+    # ── metrics ───────────────────────────────────────────────────────────────────────────────────
+
+    def _check_metric(self, file: str, key: str, name: str) -> bool:
+        try:
+            metric(name)
+        except UserError as error:
+            self.problems.add(file, key, str(error))
+            return False
+        return True
+
+    def _check_metrics(self, file: str, key: str, workload: Workload, patches: Layers) -> None:
+        """Note every metric that nobody computes, or that cannot be computed of these samples."""
+        features = self.config.features or (self.scale.features if self.scale else None)
+        for field in ("metrics", "final_metrics"):
+            blamed = next((layer for layer, _, patch in patches if field in patch), file)
+            for name in getattr(workload, field):
+                if not self._check_metric(blamed, f"{key}.{field}", name):
+                    continue
+                needs = metric(name).needs
+                if (needs == "points") != (workload.resolution is None):
+                    self.problems.add(
+                        blamed,
+                        f"{key}.{field}",
+                        f"{name} is of {'points' if needs == 'points' else 'images'}, and this workload "
+                        f"makes {'points' if workload.resolution is None else 'images'}",
+                    )
+                elif (
+                    needs == "logits"
+                    and features in FEATURE_NETWORKS
+                    and features not in CLASSIFYING_NETWORKS
+                ):
+                    self.problems.add(
+                        blamed,
+                        f"{key}.{field}",
+                        f"{name} needs class probabilities, which feature network {features} does not give; "
+                        f"leave it out, or set `features` to {', '.join(CLASSIFYING_NETWORKS)}",
+                    )
+
+    # ── the scale and the configuration ───────────────────────────────────────────────────────────
+
+    def _check_scale_and_config(self) -> None:
+        """Note what refers to nothing, and segments that do not fit the grid of checkpoints."""
+        config, scale = self.config, self.scale
+        layers = [("config", config.substitute, config.features)]
+        if scale is not None:
+            layers.append((self.scale_file, scale.substitute, scale.features))
+            known = self.workload_names | self._all_workload_names(scale)
+            for name in scale.workloads:
+                self._known(self.scale_file, f"workloads.{name}", "workload", name, known)
+        for file, substitute, network in layers:
+            for original, stand_in in substitute.items():
+                for name in (original, stand_in):
+                    self._known(file, f"substitute.{original}", "data set", name, self.dataset_names)
+            if network is not None:
+                self._known(file, "features", "feature network", network, FEATURE_NETWORKS)
+        for name in config.weights:
+            self._known("config", f"weights.{name}", "feature network", name, FEATURE_NETWORKS)
+        if self.experiments:
+            for name in config.recipes:
+                self._known("config", f"recipes.{name}", "recipe", name, self.recipe_names)
+            for name in config.workloads:
+                self._known("config", f"workloads.{name}", "workload", name, self.workload_names)
+        length = config.segment_iterations
+        for name, workload in self.workloads.items():
+            if length and length % workload.checkpoint_every:
+                self.problems.add(
+                    "config",
+                    "segment_iterations",
+                    f"{length} is not a multiple of checkpoint_every {workload.checkpoint_every} "
+                    f"of workload {name}",
+                )
+
+    def _all_workload_names(self, scale: Scale) -> set[str]:
+        """The workloads of every paper there is, read only if the scale names one that the chosen lack."""
+        if set(scale.workloads) <= self.workload_names:
+            return set()
+        others = sorted((self.root / "workflow/experiments").glob("*.yaml"))
+        unheeded = Problems()
+        return {name for path in others for name in _names(unheeded.read(path, path.name), "workloads")}
+
+
+def _names(read: dict[str, Any], key: str) -> set[str]:
+    """The names in one block of a file, sound or not."""
+    block = read.get(key)
+    return {str(name) for name in block} if isinstance(block, dict) else set()

@@ -4,7 +4,7 @@ A recipe is the whole description of a training run but for the data set and the
 names and ranges only; the mathematics behind a name lives in `objectives`, `terms` and `networks`.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -24,6 +24,8 @@ class Strict(BaseModel):
 class MlpNetworks(Strict):
     """The pair of BCGAN's synthetic experiment: a ReLU MLP against a maxout MLP."""
 
+    makes: ClassVar[Literal["points", "images"]] = "points"
+
     family: Literal["mlp"]
     width: Positive = 400
     depth: Positive = 4
@@ -37,6 +39,8 @@ class DcganNetworks(Strict):
 
     `width` is the number of channels next to the image; it doubles with every halving of the resolution.
     """
+
+    makes: ClassVar[Literal["points", "images"]] = "images"
 
     family: Literal["dcgan"]
     width: Positive = 32
@@ -153,8 +157,10 @@ class Workload(Strict):
     @field_validator("resolution", mode="before")
     @classmethod
     def _say_powers_of_two(cls, value: Any) -> Any:
-        if value is not None and value not in (32, 64, 128, 256, "32", "64", "128", "256"):
-            raise ValueError(f"resolution {value!r}: a power of two from 32 to 256 (32, 64, 128 or 256)")
+        if value is not None and value not in (32, 64, 128, 256):
+            raise ValueError(
+                f"should be a power of two from 32 to 256 (32, 64, 128 or 256; given: {value!r})"
+            )
         return value
 
     @model_validator(mode="after")

@@ -242,12 +242,9 @@ class Plan:
     # ── what the steps are told ───────────────────────────────────────────────────────────────────
 
     def preparation(self, folder: str) -> str:
-        """How the prepared set in `folder` is made, as JSON."""
+        """What the prepared set in `folder` is, as JSON; where its files lie, and its title, change nothing."""
         dataset, resolution = self.prepared_sets()[folder]
-        spec = self.datasets[dataset].model_dump(mode="json")
-        return canonical_json(
-            {"name": dataset, "spec": spec, "resolution": resolution, "root": self.config.data}
-        )
+        return canonical_json({"name": dataset} | self.datasets[dataset].identity(resolution))
 
     def scoring(self, run: Run) -> dict[str, Any]:
         """How the checkpoints of `run` are sampled and scored; a change rescores and never retrains."""
@@ -324,7 +321,8 @@ class Plan:
 
     def source_of(self, dataset: str) -> Path:
         """Where the raw files of `dataset` are expected."""
-        return Path(self.config.data) / (self.datasets[dataset].path or dataset)
+        data = Path(self.config.data).expanduser()
+        return data / Path(self.datasets[dataset].path or dataset).expanduser()
 
     def require_data(self, folders: Iterable[str]) -> None:
         """Raise UserError with how to get them if a prepared folder of `folders` has no raw data to come from."""
