@@ -1,7 +1,9 @@
 """Small data sets in the true formats, and the shortest way to prepare one."""
 
 from collections.abc import Callable
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -26,6 +28,16 @@ def prepared(tmp_path: Path) -> Prepared:
         return open_prepared(tmp_path / out / "manifest.json")
 
     return run
+
+
+@pytest.fixture(scope="session")
+def formats() -> ModuleType:
+    """The builders in formats.py; the tests are no package from which it could be imported."""
+    spec = spec_from_file_location("formats", Path(__file__).with_name("formats.py"))
+    assert spec is not None and spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture

@@ -1,55 +1,41 @@
-"""From one encoded image to a square of pixels: decode, crop, resize."""
+"""Where the square lies in an image, and squares of pixels that need no decoding."""
 
-import io
-import warnings
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from gantry.data.sources.base import BadImage, Pixels
-
-# What Pillow raises at files that are damaged, no images, or absurdly large.
-DAMAGE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning)
+from gantry.data.sources.base import Pixels
 
 
-def decode(encoded: bytes) -> Image.Image:
-    """Decode an image file completely, as RGB; what is truncated or no image raises BadImage."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(encoded))
-            image.load()
-    except (
-        OSError,
-        ValueError,
-        SyntaxError,
-        Image.DecompressionBombError,
-        Image.DecompressionBombWarning,
-    ) as error:
-        raise BadImage(f"cannot be decoded: {error}" if encoded else "an empty file") from error
-    return image if image.mode == "RGB" else image.convert("RGB")
+def box(width: int, height: int, crop: str) -> tuple[int, int, int, int]:
+    """(left, top, right, bottom) of what is kept of an image.
 
-
-def fit(image: Image.Image, side: int, crop: str) -> Pixels:
-    """Make `image` side×side: (side, side, 3) uint8.
-
-    crop "center" takes the largest centred square first; "resize" squeezes the whole image, as
-    RealnessGAN's and BCGAN's code does. Pillow's bicubic filter widens with the scale, so that nothing
-    aliases.
+    crop "center" keeps the largest centred square; "resize" keeps everything, to be squeezed, as
+    RealnessGAN's and BCGAN's code does.
     """
-    width, height = image.size
-    box = (0, 0, width, height)
-    if crop == "center":
-        edge = min(width, height)
-        left, top = (width - edge) // 2, (height - edge) // 2
-        box = (left, top, left + edge, top + edge)
-    if box != (0, 0, side, side):
-        image = image.resize((side, side), Image.Resampling.BICUBIC, box=box)
-    elif image.size != (side, side):
-        image = image.crop(box)
-    return np.asarray(image)
+    if crop == "resize":
+        return 0, 0, width, height
+    edge = min(width, height)
+    left, top = (width - edge) // 2, (height - edge) // 2
+    return left, top, left + edge, top + edge
 
 
-def square(content: bytes | Pixels, side: int, crop: str) -> Pixels:
-    """What a reader returned, as (side, side, 3) uint8."""
-    return fit(decode(content) if isinstance(content, bytes) else Image.fromarray(content), side, crop)
+class Squares:
+    """Makes squares of what a reader returns: pixels (H, W, 3) here, image files in the class derived."""
+
+    def __init__(self, count: int, side: int, crop: str) -> None:
+        self.side, self.crop = side, crop
+        self.pixels: Pixels = np.zeros((count, side, side, 3), np.uint8)
+
+    def add(self, place: int, content: Any) -> None:
+        """Crop and resize one image, which becomes `pixels[place]`, by Pillow's bicubic, which antialiases."""
+        height, width = content.shape[:2]
+        left, top, right, bottom = box(width, height, self.crop)
+        kept = content[top:bottom, left:right]
+        if kept.shape[:2] != (self.side, self.side):
+            kept = Image.fromarray(kept).resize((self.side, self.side), Image.Resampling.BICUBIC)
+        self.pixels[place] = kept
+
+    def finish(self) -> None:
+        """Complete `pixels`."""

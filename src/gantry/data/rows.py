@@ -54,12 +54,7 @@ class Rows:
 
     def begin(self, count: int) -> None:
         """Create the file for up to `count` rows, after asking whether they fit on the disk."""
-        needed, free = self.offset(count), shutil.disk_usage(self.path.parent).free
-        if needed > free:
-            raise UserError(
-                f"{self.path.parent}: the prepared set needs {needed / 1e9:.1f} GB and the disk has "
-                f"{free / 1e9:.1f} GB left: free some space or choose another `results` folder"
-            )
+        require_space(self.path.parent, self.offset(count), "the prepared set")
         with disk_errors(self.path), self.path.open("wb") as stream:
             stream.write(self._header(count))
 
@@ -92,6 +87,17 @@ class Rows:
             header, {"descr": "|u1", "fortran_order": False, "shape": (count, *self.shape)}
         )
         return header.getvalue()
+
+
+def require_space(folder: Path, needed: int, what: str) -> None:
+    """UserError if the disk of `folder` has not the `needed` bytes."""
+    existing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    free = shutil.disk_usage(existing).free
+    if needed > free:
+        raise UserError(
+            f"{folder}: {what} needs {needed / 1e9:.1f} GB and the disk has {free / 1e9:.1f} GB left: "
+            "free some space or choose another folder"
+        )
 
 
 @contextmanager

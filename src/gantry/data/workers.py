@@ -11,12 +11,13 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 
-import numpy as np
-
-from gantry.data.pixels import square
+from gantry.data.pixels import Squares
 from gantry.data.rows import Rows
 from gantry.data.sources.base import BadImage, Item, Reader
 from gantry.errors import UserError
+
+# Images that are decoded before any is resized, and written together.
+BATCH = 32
 
 
 @dataclass(frozen=True)
@@ -24,25 +25,38 @@ class Work:
     """What a worker needs to know, once."""
 
     reader: Reader
+    encoded: bool
     rows: Rows
     side: int
     crop: str
 
     def __call__(self, first: int, items: list[Item]) -> "Done":
-        """Write `items` as the rows from `first` on; a bad image leaves its row as it is."""
-        squares = np.zeros((len(items), self.side, self.side, 3), np.uint8)
+        """Write `items` as the rows from `first` on; a bad image leaves its row black."""
         bad: dict[int, str] = {}
         digest = hashlib.sha256()
-        for i, item in enumerate(items):
-            try:
-                content = self.reader(item.content)
-                digest.update(item.name.encode())
-                digest.update(content if isinstance(content, bytes) else content.data)
-                squares[i] = square(content, self.side, self.crop)
-            except BadImage as error:
-                bad[i] = str(error)
-        self.rows.write(first, squares)
+        for start in range(0, len(items), BATCH):
+            batch = items[start : start + BATCH]
+            squares = self.squares(len(batch))
+            for i, item in enumerate(batch):
+                try:
+                    content = self.reader(item.content)
+                    digest.update(item.name.encode())
+                    digest.update(content if isinstance(content, bytes) else content.data)
+                    squares.add(i, content)
+                except BadImage as error:
+                    bad[start + i] = str(error)
+            squares.finish()
+            self.rows.write(first + start, squares.pixels)
         return Done(bad, digest.digest())
+
+    def squares(self, count: int) -> Squares:
+        """What makes squares of `count` images."""
+        if not self.encoded:
+            return Squares(count, self.side, self.crop)
+        # Imports torch, which takes seconds that the embedded sets need not wait.
+        from gantry.data.encoded import EncodedSquares
+
+        return EncodedSquares(count, self.side, self.crop)
 
 
 @dataclass(frozen=True)
@@ -63,7 +77,8 @@ def in_order(work: Work, chunks: Iterator[Chunk], workers: int) -> Iterator[tupl
             yield chunk, work(*chunk)
         return
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
+    # Imported once and forked from there, so that the workers share the memory of what they import.
+    context.set_forkserver_preload(["gantry.data.encoded" if work.encoded else __name__])
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=(work,))
     try:
         waiting: deque[tuple[Chunk, Future[Done]]] = deque()

@@ -75,7 +75,8 @@ class Writer:
         if not progress.done:
             self.rows.begin(len(self.chosen))
         digest = self.rows.hash_prefix(progress.kept)
-        work = Work(self.source.reader(), self.rows, self.side, self.source.spec.crop)
+        source = self.source
+        work = Work(source.reader(), source.encoded, self.rows, self.side, source.spec.crop)
         line = ProgressLine(f"preparing {self.source.name}", len(self.chosen), "images", progress.done)
         saved = time.monotonic()
         for (first, chunk), done in in_order(work, self._chunks(items, progress.done), self.workers):

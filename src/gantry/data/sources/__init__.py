@@ -2,7 +2,12 @@
 
 from gantry.data.sources.array import Array
 from gantry.data.sources.base import Source
+from gantry.data.sources.celeba import CelebA
+from gantry.data.sources.cifar10 import Cifar10
 from gantry.data.sources.folder import Folder
+from gantry.data.sources.lsun import Lsun
+from gantry.data.sources.stl10 import Stl10
+from gantry.data.sources.svhn import Svhn
 from gantry.data.sources.synthetic import Digits, GaussianGrid, Photograph
 
 SOURCES: dict[str, type[Source]] = {
@@ -11,4 +16,9 @@ SOURCES: dict[str, type[Source]] = {
     "photograph": Photograph,
     "folder": Folder,
     "array": Array,
+    "celeba": CelebA,
+    "lsun": Lsun,
+    "cifar10": Cifar10,
+    "svhn": Svhn,
+    "stl10": Stl10,
 }

@@ -19,6 +19,8 @@ EXPECTED = (
 class Array(ImageSource, PointSource):
     """One .npy file, memory-mapped."""
 
+    encoded = False
+
     def __init__(self, spec: DatasetSpec, name: str, path: Path | None) -> None:
         super().__init__(spec, name, path)
         self._file = required(path, name)

@@ -97,7 +97,9 @@ class Source(ABC):
 
 
 class ImageSource(Source):
-    """A source of images, listed in a fixed order."""
+    """A source of images, listed in a fixed order; `encoded` says that its reader returns image files."""
+
+    encoded: ClassVar[bool] = True
 
     @abstractmethod
     def items(self, chosen: Indices) -> Iterator[Item]:

@@ -4,9 +4,9 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-
+from gantry.data.archives import ZipReader, list_zip
 from gantry.data.sources.base import BadImage, ImageSource, Indices, Item, Reader
 from gantry.errors import UserError
 from gantry.plan.recipe import DatasetSpec
@@ -60,23 +60,34 @@ def list_images(folder: Path, named: str) -> list[tuple[str, int]]:
     return sorted(found)
 
 
+def open_files(place: Path, named: str) -> tuple[list[tuple[str, Any]], Reader]:
+    """The images in a folder or a zip, each with its content for the reader, sorted by name; and the reader."""
+    if place.suffix.lower() == ".zip" and place.is_file():
+        members = [entry for entry in list_zip(place, named) if entry[0].lower().endswith(SUFFIXES)]
+        # macOS adds a hidden twin "._name" to each file that it packs.
+        members = [entry for entry in members if not entry[0].rpartition("/")[2].startswith(".")]
+        if not members:
+            raise UserError(f"{place}: data set {named}: no image in this archive ({', '.join(SUFFIXES)})")
+        return sorted(members), ZipReader(place)
+    return [(file[0], file) for file in list_images(place, named)], FileReader(place)
+
+
 class Folder(ImageSource):
-    """All images in a folder and below it, in the order of their names."""
+    """All images in a folder and below it, or in a zip, in the order of their names."""
 
     def __init__(self, spec: DatasetSpec, name: str, path: Path | None) -> None:
         super().__init__(spec, name, path)
-        self._folder = required(path, name)
-        self._files = list_images(self._folder, name)
+        self._files, self._reader = open_files(required(path, name), name)
 
     def __len__(self) -> int:
         return len(self._files)
 
     def items(self, chosen: Indices) -> Iterator[Item]:
-        for i in np.asarray(chosen).tolist():
-            yield Item(self._files[i][0], self._files[i])
+        for i in chosen.tolist():
+            yield Item(*self._files[i])
 
     def reader(self) -> Reader:
-        return FileReader(self._folder)
+        return self._reader
 
 
 def required(path: Path | None, name: str) -> Path:

@@ -66,6 +66,7 @@ class Digits(ImageSource):
     """scikit-learn's 1,797 handwritten digits, 8×8 grey levels 0 to 16, as RGB, with labels 0 to 9."""
 
     stand_in = True
+    encoded = False
     native_resolution = 32
 
     def __init__(self, spec: DatasetSpec, name: str, path: Path | None) -> None:
@@ -91,6 +92,7 @@ class Photograph(ImageSource):
     """Square windows of one of scikit-learn's two photographs, at random places and of random sizes."""
 
     stand_in = True
+    encoded = False
     native_resolution = 32
     options: ClassVar[dict[str, Option]] = {
         "image": "flower",

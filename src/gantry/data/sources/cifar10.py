@@ -1,0 +1,150 @@
+"""CIFAR-10: the python release and the binary one, packed or unpacked."""
+
+import io
+import pickle
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from gantry.data.archives import read_tar, require_all
+from gantry.data.sources.base import (
+    ImageSource,
+    Indices,
+    Item,
+    Option,
+    Pixels,
+    Reader,
+    pixels_as_they_are,
+)
+from gantry.data.sources.folder import required
+from gantry.errors import UserError
+from gantry.plan.recipe import DatasetSpec
+
+# Bytes of one image (3 planes of 32×32), and of the largest file that can be a batch of 10,000.
+IMAGE, LIMIT = 3 * 32 * 32, 40_000_000
+BATCHES = {"train": tuple(f"data_batch_{i}" for i in range(1, 6)), "test": ("test_batch",)}
+# What lies in `path` → the suffix of its files. The first that is there is read.
+RELEASES = {
+    "cifar-10-batches-py": "",
+    "cifar-10-python.tar.gz": "",
+    "cifar-10-batches-bin": ".bin",
+    "cifar-10-binary.tar.gz": ".bin",
+}
+
+
+class _Inert:
+    """Stands in for the NumPy classes that a pickled batch names: keeps the state, executes nothing."""
+
+    def __init__(self, *arguments: Any) -> None:
+        self.arguments = arguments
+
+    def __setstate__(self, state: Any) -> None:
+        self.state = state
+
+
+def _encode(text: str, encoding: str = "latin1") -> bytes:
+    """What Python 3 writes for bytes in old pickle protocols."""
+    return text.encode("latin1")
+
+
+class RestrictedUnpickler(pickle.Unpickler):
+    """Unpickles numbers, strings, lists, dictionaries and plain arrays, and refuses everything else."""
+
+    allowed: ClassVar[dict[tuple[str, str], Callable[..., Any]]] = {
+        ("numpy.core.multiarray", "_reconstruct"): _Inert,
+        ("numpy._core.multiarray", "_reconstruct"): _Inert,
+        ("numpy", "ndarray"): _Inert,
+        ("numpy", "dtype"): _Inert,
+        ("_codecs", "encode"): _encode,
+    }
+
+    def find_class(self, module: str, name: str) -> Any:
+        """The harmless replacement of `module`.`name`."""
+        if (module, name) not in self.allowed:
+            raise pickle.UnpicklingError(f"it wants to run {module}.{name}, which no batch of CIFAR-10 does")
+        return self.allowed[module, name]
+
+
+def unpickle_batch(content: bytes, source: str) -> tuple[Pixels, list[int]]:
+    """(planes (N, 3072), labels) of one pickled batch, without executing anything that it names."""
+    try:
+        batch = RestrictedUnpickler(io.BytesIO(content), encoding="bytes").load()
+        array, labels = batch[b"data"], [int(label) for label in batch[b"labels"]]
+        _, (count, width), _, is_fortran, raw = array.state
+        if is_fortran or width != IMAGE or len(raw) != count * IMAGE:
+            raise ValueError(f"an array of {count}×{width} in {len(raw):,} bytes")
+    except (pickle.UnpicklingError, EOFError, KeyError, IndexError) as error:
+        raise UserError(f"{source}: not a batch of CIFAR-10: {error}; get it again") from error
+    except (AttributeError, TypeError, ValueError, ImportError, MemoryError, OverflowError) as error:
+        raise UserError(f"{source}: not a batch of CIFAR-10: {error}; get it again") from error
+    return np.frombuffer(raw, np.uint8).reshape(count, IMAGE), labels
+
+
+def read_binary_batch(content: bytes, source: str) -> tuple[Pixels, list[int]]:
+    """(planes (N, 3072), labels) of one file of the binary release: a label and the planes for each image."""
+    if not content or len(content) % (1 + IMAGE):
+        raise UserError(
+            f"{source}: {len(content):,} bytes, not a multiple of {1 + IMAGE}: cut off; get it again"
+        )
+    records = np.frombuffer(content, np.uint8).reshape(-1, 1 + IMAGE)
+    return records[:, 1:], records[:, 0].tolist()
+
+
+READERS: dict[str, Callable[[bytes, str], tuple[Pixels, list[int]]]] = {
+    "": unpickle_batch,
+    ".bin": read_binary_batch,
+}
+
+
+class Cifar10(ImageSource):
+    """32×32 images in the original order, with labels. Option: `split` (train, test)."""
+
+    encoded = False
+    native_resolution = 32
+    options: ClassVar[dict[str, Option]] = {"split": "train"}
+
+    def __init__(self, spec: DatasetSpec, name: str, path: Path | None) -> None:
+        super().__init__(spec, name, path)
+        place, suffix = self._release(required(path, name))
+        files = tuple(batch + suffix for batch in BATCHES[self._one_of("split", tuple(BATCHES))])
+        contents = self._read(place, files)
+        batches = [READERS[suffix](contents[file], f"{place}: {file}") for file in files]
+        self._planes = [planes for planes, _ in batches]
+        self._labels = [label for _, labels in batches for label in labels]
+        self._starts = np.cumsum([0] + [len(planes) for planes in self._planes])
+        if len(self._labels) != len(self) or not set(self._labels) <= set(range(10)):
+            raise UserError(f"{place}: data set {name}: labels and images do not fit together; get it again")
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    def items(self, chosen: Indices) -> Iterator[Item]:
+        for i in chosen.tolist():
+            batch = int(np.searchsorted(self._starts, i, side="right")) - 1
+            planes = self._planes[batch][i - self._starts[batch]]
+            pixels = np.ascontiguousarray(planes.reshape(3, 32, 32).transpose(1, 2, 0))
+            yield Item(f"image {i}", pixels, self._labels[i])
+
+    def reader(self) -> Reader:
+        return pixels_as_they_are
+
+    def _release(self, root: Path) -> tuple[Path, str]:
+        """Which release is there, and the suffix of its files; `path` may also name it itself."""
+        for place in (root, *(root / release for release in RELEASES)):
+            if place.name in RELEASES and place.exists():
+                return place, RELEASES[place.name]
+        raise UserError(
+            f"{root}: data set {self.name}: none of {', '.join(RELEASES)} there\n{self.spec.acquisition}".rstrip()
+        )
+
+    def _read(self, place: Path, files: tuple[str, ...]) -> dict[str, bytes]:
+        if place.is_file():
+            return read_tar(place, files, LIMIT, self.name)
+        there = {file for file in files if (place / file).is_file()}
+        require_all(there, files, place, self.name)
+        for file in files:
+            if (place / file).stat().st_size > LIMIT:
+                raise UserError(f"{place / file}: data set {self.name}: too large for a batch of CIFAR-10")
+        return {file: (place / file).read_bytes() for file in files}

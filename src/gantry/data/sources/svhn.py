@@ -1,0 +1,64 @@
+"""SVHN's cropped digits (format 2): one .mat file a split."""
+
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from gantry.data.sources.base import ImageSource, Indices, Item, Option, Reader, pixels_as_they_are
+from gantry.data.sources.folder import required
+from gantry.errors import UserError
+from gantry.plan.recipe import DatasetSpec
+
+# What SciPy raises at files that are cut off, of another format or something else.
+DAMAGE = (OSError, ValueError, TypeError, LookupError, EOFError, zlib.error, NotImplementedError)
+
+
+class Svhn(ImageSource):
+    """32×32 house numbers with labels 0 to 9. Option: `split` (train, test)."""
+
+    encoded = False
+    native_resolution = 32
+    options: ClassVar[dict[str, Option]] = {"split": "train"}
+
+    def __init__(self, spec: DatasetSpec, name: str, path: Path | None) -> None:
+        super().__init__(spec, name, path)
+        root = required(path, name)
+        file = root / f"{self._one_of('split', ('train', 'test'))}_32x32.mat" if root.is_dir() else root
+        if not file.is_file():
+            raise UserError(f"{file}: data set {name}: not there\n{spec.acquisition}".rstrip())
+        self._images, labels = _read(file, name)
+        # The distribution writes the digit 0 as 10.
+        self._labels = labels % 10
+
+    def __len__(self) -> int:
+        return self._images.shape[3]
+
+    def items(self, chosen: Indices) -> Iterator[Item]:
+        for i in chosen.tolist():
+            yield Item(f"image {i}", np.ascontiguousarray(self._images[..., i]), int(self._labels[i]))
+
+    def reader(self) -> Reader:
+        return pixels_as_they_are
+
+
+def _read(file: Path, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """X (32, 32, 3, N) uint8 and y (N,) of a .mat file."""
+    from scipy.io import loadmat
+
+    try:
+        content = loadmat(file, variable_names=("X", "y"))
+        images, labels = content["X"], content["y"].reshape(-1).astype(np.int64)
+    except DAMAGE as error:
+        raise UserError(
+            f"{file}: data set {name}: not SVHN's .mat, or cut off ({error}); get it again"
+        ) from error
+    expected = images.ndim == 4 and images.shape[:3] == (32, 32, 3) and images.dtype == np.uint8
+    if not expected or len(labels) != images.shape[3] or not ((labels >= 1) & (labels <= 10)).all():
+        raise UserError(
+            f"{file}: data set {name}: X is {images.shape} of {images.dtype} and y has {len(labels):,} values; "
+            "expected (32, 32, 3, N) of uint8 and N values from 1 to 10"
+        )
+    return images, labels
