@@ -57,7 +57,7 @@ def test_image_figures_are_written(make, image_groups, kind):
     check_files(png, svg)
 
 
-@pytest.mark.parametrize("options", [{}, {"union": True}, {"last": True}])
+@pytest.mark.parametrize("options", [{}, {"union": True}, {"last_only": True}])
 def test_point_figures_are_written(make, point_groups, options):
     png, svg = make("scatter", point_groups, options=options)
     check_files(png, svg)

@@ -60,6 +60,7 @@ class RunRow:
     spec_digest: str
     data_digest: str
     commit: str
+    short_commit: str
     code: str
     software: str
     finished: str
@@ -125,12 +126,11 @@ def anchor(key: str) -> str:
 
 def _sorted_items(items: Sequence[Item], paper: str) -> list[Item]:
     """Claims first, then tables, then figures, each in the order of their numbers."""
-    families = ("claims", "table", "figure")
 
-    def place(item: Item) -> tuple[int, list[int | str]]:
-        name = item.order.name
-        family = next((i for i, stem in enumerate(families) if name.startswith(stem)), 1)
-        return family, [int(part) if part.isdigit() else part for part in re.findall(r"\d+|\D+", name)]
+    def place(item: Item) -> tuple[int, list[tuple[bool, int | str]]]:
+        family = 0 if item.claims else 1 if item.parts else 2
+        numbered = re.findall(r"\d+|\D+", item.order.name)
+        return family, [(part.isdigit(), int(part) if part.isdigit() else part) for part in numbered]
 
     return sorted((item for item in items if item.order.paper == paper), key=place)
 
@@ -204,9 +204,15 @@ def _overview(orders: Sequence[Order], runs: Sequence[Run]) -> list[tuple[str, s
         ("training runs", f"{len(runs)}" + (f", {diverged} diverged" if diverged else ", none diverged")),
         ("training time, all runs", duration(wall)),
         ("last run finished", finished[-1] if finished else "–"),
-        ("commit", _distinct(str(run.provenance.get("commit") or "–")[:10] for run in runs)),
+        ("commit", _distinct(_short_commit(run) for run in runs)),
         ("devices", _distinct(str(run.provenance.get("device", "–")) for run in runs)),
     ]
+
+
+def _short_commit(run: Run) -> str:
+    """Ten digits of the commit; the + of a checkout with changes stays."""
+    commit = str(run.provenance.get("commit") or "–")
+    return commit[:10] + ("+" if commit.endswith("+") else "")
 
 
 def _distinct(values: Any) -> str:
@@ -256,6 +262,7 @@ def _run_row(run: Run) -> RunRow:
         spec_digest=str(run.seals[-1]["spec_digest"]),
         data_digest=str(run.seals[-1].get("data_digest") or "–"),
         commit=str(provenance.get("commit") or "–"),
+        short_commit=_short_commit(run),
         code=str(provenance.get("code_digest") or "–"),
         software=f"torch {provenance.get('torch', '–')}, Python {provenance.get('python', '–')}",
         finished=str(provenance.get("finished_at", "–"))[:16].replace("T", " "),

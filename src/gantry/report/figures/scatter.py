@@ -35,11 +35,11 @@ POINT_SIZES = (3.0, 7.0, 7.0, 9.0)
 class Options(Strict):
     """union: a further row for each method with several generators, their equal mixture in one colour.
 
-    last: only the end of training, the methods side by side (figure 12).
+    last_only: only the end of training, the methods side by side (figure 12).
     """
 
     union: bool = False
-    last: bool = False
+    last_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def draw(loaded: Loaded, options: Options) -> Figure:
     rows = _rows(loaded, options)
     ends = [int(iterations[-1]) for group in loaded.groups if len(iterations := _iterations(group))]
     last = max(ends, default=order.iterations)
-    columns = [] if options.last else [snapshot for snapshot in order.snapshots if snapshot <= last]
+    columns = [] if options.last_only else [snapshot for snapshot in order.snapshots if snapshot <= last]
     real = loaded.groups[0].shown.samples["real"]
     limit = 1.25 * float(np.abs(real).max())
     seeds = ", ".join(dict.fromkeys(str(group.shown.seed) for group in loaded.groups))

@@ -80,10 +80,9 @@ def _costs(groups: list[LoadedGroup], published: Published, method: str) -> Iter
 
 
 def memory_of(run: Run) -> float:
-    """The largest memory held on the GPU, in GiB; NaN for a run on a CPU."""
+    """The largest memory held on the GPU, in GiB; NaN for a run on a CPU, which records none."""
     peak = run.largest("peak_memory_bytes")
-    on_cpu = str(run.provenance.get("device", "cpu")).lower().startswith("cpu")
-    return np.nan if on_cpu or peak is None else peak / 2**30
+    return np.nan if peak is None else peak / 2**30
 
 
 def time_of(run: Run) -> float:
