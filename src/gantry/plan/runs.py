@@ -283,7 +283,8 @@ class Plan:
             "scale_title": self.scale.title,
             "results": self.results,
             "published": output.published and f"workflow/published/{output.published}",
-            "metrics": list(output.metrics),
+            # A scale may score fewer metrics than the paper prints: what is not measured is not shown.
+            "metrics": [name for name in output.metrics if name in (*first.metrics, *first.final_metrics)],
             "snapshots": list(first.snapshots),
             "iterations": getattr(first, output.until) or first.iterations,
             "paper_iterations": getattr(on_paper, output.until) or on_paper.iterations,
