@@ -1,5 +1,6 @@
 """The files a user edits: config.yaml, scales, data sets and experiments; and how one is laid over another."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast, get_args
 
@@ -74,7 +75,7 @@ class Runs(Strict):
 class Output(Strict):
     """One table or figure: its kind, the runs it needs and the published numbers beside them."""
 
-    kind: TableKind | FigureKind
+    kind: Literal[TableKind, FigureKind]
     title: str
     runs: tuple[Runs, ...] = Field(min_length=1)
     metrics: tuple[str, ...] = ()
@@ -133,25 +134,35 @@ def laid_over(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
     return cast(dict[str, Any], merged(base, own))
 
 
-def extended(
-    recipes: dict[str, dict[str, Any]], name: str, file: str, problems: Problems, seen: tuple[str, ...] = ()
-) -> dict[str, Any]:
-    """Return the recipe `name` with everything it inherits through `extends`, outermost last."""
-    own = dict(recipes[name])
-    parent = own.pop("extends", None)
-    if parent is None:
-        return own
-    key = f"recipes.{name}.extends"
-    if not isinstance(parent, str) or parent not in recipes:
-        known = ", ".join(sorted(recipes))
-        problems.add(
-            file, key, f"unknown recipe {parent!r}{suggestion(str(parent), recipes)}; known: {known}"
-        )
-        return own
-    if parent in (*seen, name):
-        problems.add(file, key, f"circular: {' → '.join((*seen, name, parent))}")
-        return own
-    return laid_over(extended(recipes, parent, file, problems, (*seen, name)), own)
+def lineage(recipes: dict[str, dict[str, Any]], name: str, file: str, problems: Problems) -> list[str]:
+    """Return the recipe `name` and those that it inherits from through `extends`, nearest first."""
+    line = [name]
+    while (parent := recipes[line[-1]].get("extends")) is not None:
+        key = f"recipes.{line[-1]}.extends"
+        if not isinstance(parent, str) or parent not in recipes:
+            known = ", ".join(sorted(recipes))
+            problems.add(
+                file, key, f"unknown recipe {parent!r}{suggestion(str(parent), recipes)}; known: {known}"
+            )
+            break
+        if parent in line:
+            problems.add(file, key, f"circular: {' → '.join((*line, parent))}")
+            break
+        line.append(parent)
+    return line
+
+
+def own_text(recipe: dict[str, Any]) -> dict[str, Any]:
+    """What a recipe says itself, without where the rest comes from."""
+    return {key: value for key, value in recipe.items() if key != "extends"}
+
+
+def extended(recipes: dict[str, dict[str, Any]], line: Sequence[str]) -> dict[str, Any]:
+    """Return the first recipe of a lineage with everything it inherits."""
+    whole: dict[str, Any] = {}
+    for name in reversed(line):
+        whole = laid_over(whole, own_text(recipes[name]))
+    return whole
 
 
 def read_datasets(

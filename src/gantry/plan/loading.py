@@ -5,14 +5,16 @@ from pathlib import Path
 from typing import Any
 
 from gantry.errors import UserError, suggestion
-from gantry.metrics.names import CLASSIFYING_NETWORKS, FEATURE_NETWORKS, metric
+from gantry.metrics.names import CLASSIFYING_NETWORKS, FEATURE_NETWORKS, METRICS, metric
 from gantry.plan.configuration import (
     Config,
     Experiment,
     Scale,
     extended,
     laid_over,
+    lineage,
     merged,
+    own_text,
     read_datasets,
 )
 from gantry.plan.problems import Layers, Problems
@@ -129,7 +131,8 @@ class _Loading:
         """Resolve `extends`, lay the workload's patch and then the configuration's over each recipe."""
         found = {}
         for name in experiment.recipes:
-            block = extended(experiment.recipes, name, file, self.problems)
+            line = lineage(experiment.recipes, name, file, self.problems)
+            block = extended(experiment.recipes, line)
             named = block.get("workload")
             workload = workloads.get(named) if isinstance(named, str) else None
             if workload is None:
@@ -142,6 +145,7 @@ class _Loading:
                 for patched_in, key, patch in self._workload_patches(named)
                 if "recipe" in patch
             ]
+            patches += [(file, f"recipes.{each}", own_text(experiment.recipes[each])) for each in line]
             patched = laid_over(laid_over(block, workload.recipe), own)
             recipe = self.problems.validated(Recipe, patched, file, f"recipes.{name}", patches)
             if recipe is not None:
@@ -184,7 +188,14 @@ class _Loading:
                 if not self._check_metric(blamed, f"{key}.{field}", name):
                     continue
                 needs = metric(name).needs
-                if (needs == "points") != (workload.resolution is None):
+                if name not in METRICS:
+                    self.problems.add(
+                        blamed,
+                        f"{key}.{field}",
+                        f"{name} is one of several numbers that are computed together; "
+                        f"ask for swd or modes_covered, and {name} comes with it",
+                    )
+                elif (needs == "points") != (workload.resolution is None):
                     self.problems.add(
                         blamed,
                         f"{key}.{field}",

@@ -1,0 +1,159 @@
+"""The plan itself: names, files, orders, missing data, and how little it needs to be made."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.plan.conftest import BCGAN, Checkout
+
+from gantry.errors import UserError
+from gantry.plan import Plan, load_plan, to_json
+from gantry.plan.estimate import describe
+from gantry.report.load import parse_order
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SCALES = sorted(path.stem for path in (REPOSITORY / "workflow/scales").glob("*.yaml"))
+PAPERS = sorted(path.stem for path in (REPOSITORY / "workflow/experiments").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("paper", PAPERS)
+def test_every_paper_plans_at_every_scale(scale: str, paper: str, repository: Path) -> None:
+    plan = load_plan({"scale": scale, "papers": [paper], "seeds": [0, 1, 2]}, repository)
+    assert plan.runs
+    assert plan.output_files(paper)
+    for run in plan.runs.values():
+        assert run.ends[-1] % run.workload.checkpoint_every == 0
+    for each, name, _ in plan.outputs():
+        order = plan.order(each, name)
+        parse_order(json.loads(to_json(order)))  # what the report reads it with
+        for group in order["groups"]:
+            assert [run["seed"] for run in group["runs"]] == [0, 1, 2]
+            for run in group["runs"]:
+                planned = plan.run(group["dataset"], group["recipe"], run["seed"])
+                assert run["spec_digest"] == planned.spec_digest
+                assert set(run["ends"]) <= set(planned.ends)
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_every_published_file_of_an_output_exists(paper: str, repository: Path) -> None:
+    plan = load_plan({"scale": "paper", "papers": [paper]}, repository)
+    files = [file for each, name, _ in plan.outputs() for file in plan.published(each, name)]
+    assert files
+    assert [file for file in files if not (repository / file).is_file()] == []
+
+
+def test_the_quick_scale_needs_nothing_to_be_fetched(repository: Path) -> None:
+    assert load_plan({"scale": "quick", "papers": PAPERS}, repository).missing() == []
+
+
+def test_planning_imports_no_numerics(repository: Path) -> None:
+    """A dry run of thousands of jobs starts in a moment, and a plan can be made where PyTorch is not."""
+    code = (
+        "import sys; from gantry.cli import run; code = run(['plan', 'scale=paper']); "
+        "heavy = {'torch', 'numpy', 'pandas', 'scipy', 'matplotlib'} & set(sys.modules); "
+        "print('HEAVY', sorted(heavy)); sys.exit(code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=repository, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "HEAVY []"
+
+
+def test_the_orders_of_a_stand_in_say_so(checkout: Checkout) -> None:
+    group = checkout.plan().order("bcgan", "table5")["groups"][0]
+    assert (group["dataset"], group["dataset_name"], group["dataset_label"]) == ("digits", "celeba", "CelebA")
+    assert group["stand_in"] == "handwritten digits (scikit-learn)"
+    real = checkout.plan(scale="paper").order("bcgan", "table5")["groups"][0]
+    assert (real["dataset"], real["stand_in"]) == ("celeba", None)
+
+
+def test_scoring_follows_the_workload(checkout: Checkout) -> None:
+    plan = checkout.plan()
+    points, images = plan.run("mixture", "synthetic_bcgan", 0), plan.run("digits", "bcgan", 0)
+    assert plan.scoring(points)["features"] is None
+    assert plan.scoring(images)["features"] == "embedded"
+    assert plan.scoring(images)["spec_digest"] == images.spec_digest
+    assert plan.real_statistics(points) == []
+    assert plan.real_statistics(images) == ["results/data/digits-32/statistics-embedded.npz"]
+    assert plan.manifest(points) == "results/data/mixture/manifest.json"
+    assert plan.feature_weights() == ["results/data/embedded-classifier.safetensors"]
+
+
+def test_weights_of_a_network_come_from_the_configuration(checkout: Checkout) -> None:
+    plan = checkout.plan(scale="paper", weights={"inception": "/somewhere/inception.pt"})
+    assert plan.feature_weights() == ["/somewhere/inception.pt"]
+    assert checkout.plan(scale="paper").feature_weights() == [], "the network fetches its own"
+
+
+def test_runs_are_shared_between_outputs(checkout: Checkout) -> None:
+    plan = checkout.plan()
+    assert len(plan.runs) == len({run.key for run in plan.runs.values()}) == 2 * 16
+    files = plan.run_files(plan.output("bcgan", "table5"), "metrics-{end}.csv")
+    assert len(files) == len(set(files)) == 2 * 4
+
+
+def test_a_name_that_is_asked_for_by_mistake_is_a_key_error(checkout: Checkout) -> None:
+    with pytest.raises(KeyError):
+        checkout.plan().run("mixture", "synthetic_bcgan", 5)
+
+
+# ── data that are not there ───────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def paper_plan(checkout: Checkout, tmp_path: Path) -> Plan:
+    return checkout.plan(scale="paper", data=str(tmp_path / "data"))
+
+
+def test_missing_data_are_listed_with_how_to_get_them(paper_plan: Plan, tmp_path: Path) -> None:
+    missing = {each.name: str(each) for each in paper_plan.missing()}
+    assert set(missing) == {"celeba", "lsun_bedroom", "lsun_bridge"}
+    text = missing["celeba"]
+    assert text.startswith("data set celeba (CelebA) is missing: looked for img_align_celeba.zip or ")
+    assert f"in {tmp_path}/data/celeba" in text
+    assert "mmlab.ie.cuhk.edu.hk" in text
+    assert """--config 'datasets={"celeba": {"path": "/your/folder"}}'""" in text
+
+
+def test_data_that_are_there_are_not_missing(paper_plan: Plan, tmp_path: Path) -> None:
+    (tmp_path / "data/celeba").mkdir(parents=True)
+    assert "celeba" in {each.name for each in paper_plan.missing()}, "an empty folder holds no data"
+    (tmp_path / "data/celeba/img_align_celeba.zip").touch()
+    assert {each.name for each in paper_plan.missing()} == {"lsun_bedroom", "lsun_bridge"}
+    paper_plan.require_data(["mixture", "celeba-256"])
+    with pytest.raises(UserError, match=r"(?s)lsun_bedroom.*lsun_bridge"):
+        paper_plan.require_data(paper_plan.prepared_sets())
+
+
+def test_data_may_lie_in_the_home_folder(
+    checkout: Checkout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "faces").mkdir()
+    (tmp_path / "faces/img_align_celeba.zip").touch()
+    plan = checkout.plan(scale="paper", datasets={"celeba": {"path": "~/faces"}})
+    assert plan.source_of("celeba") == tmp_path / "faces"
+    assert "celeba" not in {each.name for each in plan.missing()}
+
+
+def test_the_description_says_what_it_will_cost(checkout: Checkout) -> None:
+    lines = describe(checkout.plan(scale="paper", seeds=[0, 1, 2])).splitlines()
+    assert lines[0] == "scale paper: the papers' own scale"
+    (bcgan,) = [line for line in lines if line.startswith("celeba") and " bcgan " in line]
+    assert "0, 1, 2" in bcgan
+    assert "520,000" in bcgan
+    assert any(line.startswith("48 runs; training takes about") and "one GPU" in line for line in lines)
+    assert any("files of tables and figures, and results/paper/report.html" in line for line in lines)
+    assert "3 data sets are missing:" in lines
+    assert "missing" not in describe(checkout.plan())
+
+
+def test_one_output_needs_no_more_than_its_runs(checkout: Checkout) -> None:
+    checkout.edit(BCGAN, "\noutputs:\n", "\noutputs: &outputs\n")
+    plan = checkout.plan(seeds=[3])
+    needed = {run.key for run, _ in plan.runs_of(plan.output("bcgan", "figure9"))}
+    assert needed == {"digits/realnessgan/seed3", "digits/bcgan/seed3"}
