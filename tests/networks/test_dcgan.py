@@ -38,7 +38,9 @@ def test_shapes_and_range(resolution: int) -> None:
     discriminator = build_discriminator(dcgan(width=2), (3, resolution, resolution), 7)
     images = generator(torch.randn(3, 5))
     assert images.shape == (3, 3, resolution, resolution)
-    assert images.abs().max() <= 1
+    with torch.no_grad():
+        layers(generator, nn.ConvTranspose2d)[-1].weight.mul_(1000)
+    assert 0.9 < generator(torch.randn(3, 5)).abs().max() <= 1
     assert discriminator(images).shape == (3, 7)
 
 
@@ -58,6 +60,7 @@ def test_channels_kernels_strides_and_no_biases(resolution: int) -> None:
     assert {layer.kernel_size for layer in [*up, *down]} == {(4, 4)}
     assert all(layer.bias is None for layer in [*up, *down])
     assert not layers(plain, nn.BatchNorm2d)
+    assert [layer.negative_slope for layer in layers(plain, nn.LeakyReLU)] == [0.2] * len(channels)
 
 
 def test_parameters_at_256_counted_by_hand() -> None:
