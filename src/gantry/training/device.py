@@ -75,15 +75,21 @@ def gpu_slot(name: str, count: int | None = None, folder: Path | None = None) ->
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 continue
-            os.environ["CUDA_VISIBLE_DEVICES"] = str(index)
-            try:
+            with _only_visible(index):
                 yield index
-            finally:
-                del os.environ["CUDA_VISIBLE_DEVICES"]
             return
     if count == 0:
         yield None
         return
     # More jobs than GPUs: the user asked for it (--resources gpu=N above the number of GPUs): share one.
-    os.environ["CUDA_VISIBLE_DEVICES"] = str(random.randrange(count))
-    yield None
+    with _only_visible(random.randrange(count)):
+        yield None
+
+
+@contextmanager
+def _only_visible(index: int) -> Iterator[None]:
+    os.environ["CUDA_VISIBLE_DEVICES"] = str(index)
+    try:
+        yield
+    finally:
+        del os.environ["CUDA_VISIBLE_DEVICES"]

@@ -11,6 +11,7 @@ from typing import IO
 import torch
 from torch import Tensor
 
+from gantry.errors import UserError
 from gantry.files import write_text
 
 COLUMNS = ("iteration", "loss_d", "loss_g", "iterations_per_second", "images_per_second", "peak_memory_bytes")
@@ -64,10 +65,11 @@ class History:
         self.path = path
         self.rows: list[list[str]] = []
         if path.exists():
-            with path.open(newline="") as stream:
+            with path.open(newline="", errors="replace") as stream:
                 lines = list(csv.reader(stream))[1:]
             # A line cut by a kill has too few fields; it lies after the state's iteration anyway.
-            self.rows = [row for row in lines if len(row) == len(COLUMNS) and int(row[0]) <= resumed_at]
+            whole = [row for row in lines if len(row) == len(COLUMNS) and row[0].isdecimal()]
+            self.rows = [row for row in whole if int(row[0]) <= resumed_at]
         self.flush()
 
     def add(
@@ -83,8 +85,14 @@ class History:
             "" if memory is None else memory,
         )
         self.rows.append([str(value) for value in values])
-        with self.path.open("a", newline="") as stream:
-            csv.writer(stream, lineterminator="\n").writerow(self.rows[-1])
+        try:
+            with self.path.open("a", newline="") as stream:
+                csv.writer(stream, lineterminator="\n").writerow(self.rows[-1])
+        except OSError as error:
+            raise UserError(
+                f"{self.path}: cannot be written: {error.strerror}; see to the disk and run the same command "
+                "again: it goes on from the last saved state"
+            ) from error
 
     def flush(self) -> None:
         """Write the whole table anew."""

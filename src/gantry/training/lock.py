@@ -36,7 +36,11 @@ def only_one(path: Path) -> Iterator[None]:
                 f"{path.parent}: another trainer ({holder}) is at work on this run; "
                 "wait for it or stop it, then run the same command again"
             ) from None
-        stream.truncate(0)
-        stream.write(f"process {os.getpid()} on {socket.gethostname()}\n")
-        stream.flush()
+        try:
+            os.truncate(stream.fileno(), 0)
+            os.write(stream.fileno(), f"process {os.getpid()} on {socket.gethostname()}\n".encode())
+        except OSError as error:
+            raise UserError(
+                f"{path}: cannot be written: {error.strerror}; see to the disk and run the same command again"
+            ) from error
         yield

@@ -1,9 +1,11 @@
 """A run's folder: where its state, checkpoints, history and seals lie."""
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -25,9 +27,21 @@ class RunFolder:
     data_digest: str
 
     @property
+    def key(self) -> dict[str, Any]:
+        """The run's names, as the seal gives them: dataset, recipe, seed. UserError if the folder has none."""
+        parts = self.root.absolute().parts[-3:]
+        number = parts[-1].removeprefix("seed")
+        if len(parts) < 3 or parts[-1] == number or not number.isdecimal():
+            raise UserError(
+                f"{self.root}: a run's folder is called <dataset>/<recipe>/seed<number>; "
+                "put the seal (--seal) into such a folder"
+            )
+        return {"dataset": parts[0], "recipe": parts[1], "seed": int(number)}
+
+    @property
     def name(self) -> str:
         """'dataset/recipe/seed0', as in the progress line."""
-        return "/".join(self.root.parts[-3:])
+        return "/".join(self.root.absolute().parts[-3:])
 
     @property
     def spec_digest(self) -> str:
@@ -59,6 +73,14 @@ class RunFolder:
         """The table of losses and speed."""
         return self.work / "history.csv"
 
+    def sweep(self) -> None:
+        """Remove the unfinished files that killed trainers left behind; only the holder of the lock may."""
+        for litter in [*self.root.glob(".seal-*"), *self.work.rglob(".*")]:
+            if litter.is_dir():
+                shutil.rmtree(litter, ignore_errors=True)
+            else:
+                litter.unlink(missing_ok=True)
+
     def checkpoint(self, iteration: int) -> Path:
         """The generators as they were after `iteration`."""
         return self.work / "checkpoints" / f"{iteration:07d}.safetensors"
@@ -67,7 +89,8 @@ class RunFolder:
         """Write the generators with the spec in the file's header; return the seal's entry for them."""
         path = self.checkpoint(iteration)
         tensors = {name: value.detach().cpu().contiguous() for name, value in generators.state_dict().items()}
-        header = {"spec": canonical_json(self.spec), "iteration": str(iteration)}
+        # Under one key: the format keeps several in no fixed order, and equal runs shall give equal files.
+        header = {"gantry_checkpoint": canonical_json({"spec": self.spec, "iteration": iteration})}
         write_with(path, lambda temporary: save_file(tensors, temporary, metadata=header))
         return {
             "iteration": iteration,
@@ -83,20 +106,32 @@ class RunFolder:
         diverged_at: int | None,
         provenance: dict[str, Any],
     ) -> None:
-        """Write the seal: the last file of a segment, and the only one that Snakemake knows."""
-        dataset, recipe, seed = self.root.parts[-3:]
+        """Write the seal: the last file of a segment, and the only one that Snakemake knows.
+
+        A run that has gone on beyond `end`, and perhaps diverged there, is sealed as it was at `end`. Raises
+        UserError if a checkpoint is not there any more.
+        """
+        if diverged_at is not None and diverged_at > end:
+            diverged_at = None
+        entries = [entry for entry in checkpoints if entry["iteration"] <= end]
+        for entry in entries:
+            if not (self.root / entry["file"]).exists():
+                raise UserError(
+                    f"{self.root / entry['file']}: the checkpoint is missing; delete the run's work folder "
+                    f"({self.work}) and run the same command again"
+                )
         write_json(
             path,
             {
                 "format": 1,
-                "run": {"dataset": dataset, "recipe": recipe, "seed": int(seed.removeprefix("seed"))},
+                "run": self.key,
                 "spec": self.spec,
                 "spec_digest": self.spec_digest,
                 "data_digest": self.data_digest,
                 "iterations": end,
                 "status": "complete" if diverged_at is None else "diverged",
                 "diverged_at": diverged_at,
-                "checkpoints": [entry for entry in checkpoints if entry["iteration"] <= end],
+                "checkpoints": entries,
                 "provenance": provenance,
             },
         )
@@ -121,7 +156,8 @@ def load_generators(
 
     if not path.exists():
         raise UserError(
-            f"{path}: the checkpoint is missing; delete the run's seal and run the same command again"
+            f"{path}: the checkpoint is missing; delete the run's work folder and its seals, and run the same "
+            "command again"
         )
     if sha256 is not None and sha256_of_file(path) != sha256:
         raise UserError(
@@ -134,6 +170,6 @@ def load_generators(
     )
     try:
         generators.load_state_dict(load_file(path))
-    except (RuntimeError, OSError, ValueError) as error:
+    except (RuntimeError, OSError, ValueError, SafetensorError) as error:
         raise UserError(f"{path}: the checkpoint does not fit its recipe: {error}") from error
     return generators.eval().requires_grad_(False)

@@ -42,11 +42,14 @@ def load_state(path: Path, spec_digest: str, device: torch.device) -> dict[str, 
     """Read a state. Raises UserError if it is damaged or belongs to another spec."""
     remedy = f"delete it and run the same command again: training restarts ({path})"
     header = len(_MAGIC) + 65
-    raw = path.read_bytes()
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: the state cannot be read ({error.strerror}); {remedy}") from error
     if not raw.startswith(_MAGIC) or len(raw) < header:
         raise UserError(f"{path}: not a state of a training run; {remedy}")
-    written, payload = raw[len(_MAGIC) : header - 1].decode(), raw[header:]
-    if hashlib.sha256(payload).hexdigest() != written:
+    written, payload = raw[len(_MAGIC) : header - 1], raw[header:]
+    if hashlib.sha256(payload).hexdigest().encode() != written:
         raise UserError(f"{path}: the state is damaged (its digest does not match its bytes); {remedy}")
     content = torch.load(io.BytesIO(payload), map_location=device, weights_only=True)
     if content["spec_digest"] != spec_digest:

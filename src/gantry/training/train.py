@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import ValidationError
 
 from gantry.data import open_prepared
 from gantry.data.batches import Batches
+from gantry.errors import UserError
 from gantry.files import write_json
 from gantry.plan.recipe import Recipe
 from gantry.training.device import choose_device, gpu_slot
@@ -42,7 +44,14 @@ class Trainer:
         self.losses = LossMeter(device)
         self.progress = Progress()
         if run.state.exists():
-            self._restore(load_state(run.state, run.identity, device))
+            state = load_state(run.state, run.identity, device)
+            try:
+                self._restore(state)
+            except (RuntimeError, ValueError, KeyError, TypeError) as error:
+                raise UserError(
+                    f"{run.state}: the state was saved by another version of Gantry and does not fit ({error}); "
+                    "delete it and run the same command again: training restarts"
+                ) from error
 
     def iterate(self) -> None:
         """One iteration: the discriminator's updates, then the generators', each on fresh batches."""
@@ -108,16 +117,39 @@ def train(
 
     Raises UserError for a user's mistake, Stopped when a signal asked to stop (the state is saved).
     """
-    data_digest = open_prepared(manifest).digest
-    run = RunFolder(root, spec, data_digest)
+    recipe = _checked(spec)
+    run = RunFolder(root, spec, open_prepared(manifest).digest)
+    every = int(spec["checkpoint_every"])
+    if until % every:
+        raise UserError(f"--until: {until} is not on the grid of checkpoints (one every {every} iterations)")
+    if run.key["seed"] != spec["seed"]:
+        raise UserError(f"--seal: {seal} is for another seed than the spec's, {spec['seed']}")
     with only_one(run.lock), gpu_slot(device), stop_requests() as request:
         chosen = choose_device(device, threads, deterministic)
-        recipe = Recipe.model_validate({"workload": ""} | spec["recipe"])
+        run.sweep()
         trainer = Trainer(run, recipe, manifest, chosen)
         write_json(run.work / "spec.json", spec)
-        _train_until(trainer, until, request)
+        try:
+            _train_until(trainer, until, request)
+        finally:
+            trainer.batches.close()
         measured = provenance(chosen) | _cost(trainer)
         run.write_seal(seal, until, trainer.progress.checkpoints, trainer.progress.diverged_at, measured)
+
+
+def _checked(spec: dict[str, Any]) -> Recipe:
+    """Return the recipe of `spec`, or raise UserError for what a spec written by hand gets wrong."""
+    for name, kind in (("recipe", dict), ("seed", int), ("checkpoint_every", int)):
+        if not isinstance(spec.get(name), kind) or (name == "checkpoint_every" and spec[name] < 1):
+            raise UserError(f"--spec: {name} should be there, and be a JSON {_JSON_NAMES[kind]}")
+    try:
+        return Recipe.model_validate({"workload": ""} | spec["recipe"])
+    except ValidationError as error:
+        places = [f"recipe.{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
+        raise UserError("--spec: " + "\n--spec: ".join(places)) from None
+
+
+_JSON_NAMES = {dict: "mapping", int: "whole number"}
 
 
 def _train_until(trainer: Trainer, until: int, request: StopRequest) -> None:
