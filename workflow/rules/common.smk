@@ -16,10 +16,6 @@ try:
 except UserError as error:
     sys.exit(f"gantry: {error}")
 
-if workflow.dryrun:
-    for each in PLAN.missing():
-        print(f"gantry: {each}", file=sys.stderr)
-
 # Short jobs on a CPU share one process that has imported everything; GANTRY_WARM=0 turns it off.
 os.environ.setdefault("GANTRY_WARM", "1" if PLAN.device == "cpu" else "0")
 
@@ -53,11 +49,32 @@ def run_of(wildcards):
     return PLAN.run(wildcards.dataset, wildcards.recipe, wildcards.seed)
 
 
+ANNOUNCED = set()
+
+
+def announce(missing):
+    """Say, once each, which data sets are missing and how to get them."""
+    for each in missing:
+        if each.name not in ANNOUNCED:
+            ANNOUNCED.add(each.name)
+            print(f"gantry: {each}", file=sys.stderr)
+
+
+def raw_data(wildcards):
+    """No input that Snakemake should watch; but a dry run, too, says at once what is missing."""
+    if not Path(PLAN.prepared_root, wildcards.prepared, "manifest.json").exists():
+        announce(PLAN.missing_for([wildcards.prepared]))
+    return []
+
+
 def require_data(jobs):
     """Stop before any job runs if a set that is to be prepared has no raw data."""
-    try:
-        PLAN.require_data(
-            job.wildcards.prepared for job in jobs if job.rule.name == "prepare"
+    missing = PLAN.missing_for(
+        job.wildcards.prepared for job in jobs if job.rule.name == "prepare"
+    )
+    announce(missing)
+    if missing:
+        names = ", ".join(each.name for each in missing)
+        raise WorkflowError(
+            f"gantry: nothing was started: data sets are missing, see above: {names}"
         )
-    except UserError as error:
-        raise WorkflowError(f"gantry: {error}") from None

@@ -2,6 +2,8 @@
 
 
 rule prepare:
+    input:
+        raw_data,
     output:
         manifest="<prepared>/{prepared}/manifest.json",
     log:
