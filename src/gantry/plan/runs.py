@@ -9,7 +9,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from gantry.errors import UserError
 from gantry.files import canonical_json, digest_of
 from gantry.plan.configuration import Config, Experiment, Output, Scale
 from gantry.plan.recipe import DatasetSpec, Recipe, Workload
@@ -325,12 +324,10 @@ class Plan:
         data = Path(self.config.data).expanduser()
         return data / Path(self.datasets[dataset].path or dataset).expanduser()
 
-    def require_data(self, folders: Iterable[str]) -> None:
-        """Raise UserError with how to get them if a prepared folder of `folders` has no raw data to come from."""
+    def missing_for(self, folders: Iterable[str]) -> list[Missing]:
+        """The data sets that are not there and that prepared folders of these names come from."""
         sets = self.prepared_sets()
-        missing = self.missing(sets[folder][0] for folder in folders)
-        if missing:
-            raise UserError("\n".join(str(each) for each in missing))
+        return self.missing(sets[folder][0] for folder in folders)
 
     def missing(self, names: Iterable[str] | None = None) -> list[Missing]:
         """The data sets, of those named or of all that the runs need, that are not there."""

@@ -1,0 +1,84 @@
+"""Everything at paper scale is planned in seconds, and starts nothing while data are missing."""
+
+from pathlib import Path
+
+import pytest
+from tests.workflow.conftest import Checkout, Done, Snakes
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory, snakes: Snakes) -> Checkout:
+    return Checkout(tmp_path_factory.mktemp("paper"), snakes)
+
+
+@pytest.fixture(scope="module")
+def planned(checkout: Checkout) -> Done:
+    return checkout.snakemake("-n", scale="paper", seeds=[0, 1, 2])
+
+
+def test_a_dry_run_plans_every_job_without_data(planned: Done) -> None:
+    assert planned.code == 0
+    assert "Traceback" not in planned.output
+    assert len(planned.outputs("train")) == 16 * 3
+    assert len(planned.outputs("score")) == 16 * 3
+    assert planned.outputs("page") == {"results/paper/report.html"}
+    assert len(planned.outputs("prepare")) == 4
+    assert "classifier" not in {rule for rule, _ in planned.jobs}
+
+
+def test_a_dry_run_takes_seconds(planned: Done) -> None:
+    """Of CPU, after Snakemake's own import: a busy machine says nothing about the plan."""
+    assert planned.seconds < 8
+
+
+def test_a_dry_run_says_which_data_are_missing(planned: Done) -> None:
+    for name in ("celeba (CelebA)", "lsun_bedroom (LSUN bedroom, 10 %)", "lsun_bridge (LSUN bridge, 50 %)"):
+        assert f"gantry: data set {name} is missing" in planned.output
+    assert "https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html" in planned.output
+
+
+def test_a_real_run_stops_before_any_job(checkout: Checkout) -> None:
+    done = checkout.snakemake("--cores", "1", scale="paper", seeds=[0])
+    assert done.code != 0
+    assert "data set celeba (CelebA) is missing: looked for img_align_celeba.zip" in done.output
+    assert "https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html" in done.output
+    assert "Traceback" not in done.output
+    assert done.jobs == set(), "a job was started"
+    assert not Path(checkout.folder, "results/data").exists()
+
+
+def test_an_output_that_needs_no_missing_data_is_not_stopped(checkout: Checkout) -> None:
+    done = checkout.snakemake("results/paper/bcgan/figure12.png", "-n", scale="paper", seeds=[0])
+    assert done.code == 0
+    assert done.outputs("prepare") == {"results/data/mixture/manifest.json"}
+    assert len(done.outputs("train")) == 4
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"scale": "quik"}, 'workflow/scales/quik.yaml: no such file; did you mean "quick"?'),
+        ({"scale": "quick", "seeds": ["a"]}, "config: seeds.0: should be a valid integer"),
+    ],
+)
+def test_a_mistake_is_said_in_one_message(
+    checkout: Checkout, setting: dict[str, object], message: str
+) -> None:
+    done = checkout.snakemake("-n", **setting)
+    assert done.code != 0
+    assert f"gantry: {message}" in done.output
+    assert "Traceback" not in done.output
+
+
+def test_a_key_given_twice_is_refused(checkout: Checkout) -> None:
+    """Snakemake itself would take the last."""
+    config = checkout.folder / "config.yaml"
+    text = config.read_text(encoding="utf-8")
+    config.write_text(text + "\nscale: quick\n", encoding="utf-8")
+    try:
+        done = checkout.snakemake("-n", seeds=[0])
+    finally:
+        config.write_text(text, encoding="utf-8")
+    assert done.code != 0
+    assert "config.yaml: line" in done.output
+    assert "key 'scale' given twice" in done.output
