@@ -125,7 +125,15 @@ def test_value_against_a_threshold(check):
     curves = {"bcgan": flat(8.9, 9.0, 9.1)}
     assert check(curves, statistic="value", against=None, than=10.0)["verdict"] == "holds"
     assert check(curves, statistic="value", against=None, than=8.0)["verdict"] == "does not hold"
-    assert check(curves, statistic="value", against=None, than=9.05)["verdict"] == "undecided"
+    row = check(curves, statistic="value", against=None, than=9.05)
+    assert row["verdict"] == "undecided" and row["seeds_to_decide"].startswith("about ")
+    assert row["result"].endswith("3 seeds; claimed lower than 9.05)")
+
+
+def test_nothing_measured_is_said(check):
+    row = check({"bcgan": flat(1, 1), "realnessgan": flat(2, 3)}, statistic="ratio", metric="gpu_memory")
+    assert (row["verdict"], row["n"], row["seeds_to_decide"]) == ("undecided", 0, "")
+    assert row["note"].startswith("not measured in these runs") and row["result"].endswith("no value")
 
 
 def test_collapse_can_be_the_claim(check):

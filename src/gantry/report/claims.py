@@ -196,6 +196,8 @@ def _exponential(result: Interval) -> Interval:
 
 def _needed(values: list[float], than: float) -> str:
     """How many seeds would decide, in words."""
+    if not values:
+        return ""
     if len(values) < 2:
         return "two seeds at least are needed for an interval"
     needed = seeds_to_decide(values, than)
@@ -240,7 +242,8 @@ def _result(test: Test, result: Interval, loaded: Loaded) -> str:
         return f"{text} (one seed, no interval)"
     low, high = (number(value, places) for value in (result.low, result.high))
     ranks = "" if np.isnan(result.rank_p) else f", signed-rank p = {result.rank_p:.2g}"
-    return f"{text} (95 % interval {low} to {high}, {result.n} seeds{ranks})"
+    side = "" if test.than is None else f"; claimed {test.expect} than {test.than:g}".replace("-", "−")
+    return f"{text} (95 % interval {low} to {high}, {result.n} seeds{ranks}{side})"
 
 
 def _markdown(title: str, frame: pd.DataFrame, notes: list[str]) -> str:

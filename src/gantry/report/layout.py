@@ -219,12 +219,12 @@ def _without_repeats(lines: Sequence[Line], count: int) -> list[Line]:
 
 
 def decimals(values: np.ndarray) -> int:
-    """Decimals that show three digits of a typical value, 2 at least where values reach 1, 6 at most."""
+    """Decimals that show three digits of the largest value: 2 at least, 6 at most."""
     known = np.abs(values[~np.isnan(values)])
     known = known[known > 0]
     if not len(known):
         return 2
-    return int(np.clip(2 - np.floor(np.log10(np.median(known))), 2, 6))
+    return int(np.clip(2 - np.floor(np.log10(known.max())), 2, 6))
 
 
 def number(value: float, places: int) -> str:

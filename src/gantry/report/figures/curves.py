@@ -16,7 +16,6 @@ from gantry.report.figures.style import (
     LINES,
     MARKERS,
     footer,
-    label,
     new_figure,
     put_footer,
     put_head,
@@ -79,7 +78,7 @@ def draw(loaded: Loaded, options: Options) -> Figure:
     for ax in axes[-1]:
         ax.set_xlabel("iterations")
     handles, texts = axes[0][0].get_legend_handles_labels()
-    titles = [label(text) + _diverged(loaded, text) for text in texts]
+    titles = [text + _diverged(loaded, text) for text in texts]
     put_head(figure, order.title, handles, titles)
     counts = sorted({len(group.runs) for group in loaded.groups})
     seeds = "–".join(map(str, dict.fromkeys((counts[0], counts[-1]))))

@@ -29,6 +29,7 @@ GAP = 0.07
 LARGE = 1.9  # where there is a single row
 # Dots, crosses and triangles tell the generators apart where colour does not.
 POINT_MARKERS = ("o", "x", "^", "+")
+SLICES = 4
 POINT_SIZES = (3.0, 7.0, 7.0, 9.0)
 
 
@@ -150,19 +151,21 @@ def _points(ax: Axes, row: Row, iteration: int, real: np.ndarray, limit: float) 
     index = nearest_index(samples["iterations"], iteration)
     ax.scatter(real[:, 0], real[:, 1], s=1.5, color=REAL, linewidths=0, zorder=1)
     share = len(samples["G1"][index]) // len(run.generators)
-    for k, name in enumerate(run.generators):
-        points = samples[name][index][:share]
-        look = 0 if row.union else k % len(POINT_MARKERS)
-        ax.scatter(
-            points[:, 0],
-            points[:, 1],
-            s=POINT_SIZES[look],
-            marker=POINT_MARKERS[look],
-            color=INK if row.union else COLOURS[look],
-            linewidths=0.6 if POINT_MARKERS[look] in "x+" else 0,
-            alpha=0.85,
-            zorder=2,
-        )
+    # In slices, one generator after the other, so that none hides another.
+    for start in range(SLICES):
+        for k, name in enumerate(run.generators):
+            points = samples[name][index][:share][start::SLICES]
+            look = 0 if row.union else k % len(POINT_MARKERS)
+            ax.scatter(
+                points[:, 0],
+                points[:, 1],
+                s=POINT_SIZES[look],
+                marker=POINT_MARKERS[look],
+                color=INK if row.union else COLOURS[look],
+                linewidths=0.6 if POINT_MARKERS[look] in "x+" else 0,
+                alpha=0.85,
+                zorder=2,
+            )
     outside = sum(
         int((np.abs(samples[name][index][:share]) > limit).any(axis=1).sum()) for name in run.generators
     )

@@ -34,7 +34,6 @@ COLOURS = ("#0b4f9c", "#e07b00", "#1b8a5a", "#8e3b9e", "#59a9d8", "#7a4a1e")
 LINES: tuple[str | tuple[int, tuple[int, ...]], ...] = ("-", (0, (5, 2)), (0, (1, 1)), "-.", (0, (8, 2)), ":")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 
-LEGEND_COLUMNS = 4
 PADS: dict[str, Any] = {"w_pad": 0.05, "h_pad": 0.05}
 
 SETTINGS: dict[Any, Any] = {
@@ -108,17 +107,20 @@ def put_footer(figure: Figure, text: str) -> None:
 def put_head(figure: Figure, title: str, handles: Sequence[Any] = (), texts: Sequence[str] = ()) -> None:
     """Write the title and, below it, the legend above a constrained layout, which keeps out of their way."""
     inch = 1 / figure.get_figheight()
-    rows = -(-len(handles) // LEGEND_COLUMNS)
+    # A line with its marker takes 0.6 inches, a letter 0.085.
+    widest = max((0.6 + 0.085 * len(text) for text in texts), default=1.0)
+    columns = max(1, min(len(texts), int(figure.get_figwidth() / widest)))
+    rows = -(-len(texts) // columns)
     figure.text(
         0.01, 1 - 0.08 * inch, label(title), fontsize=10, fontweight="bold", color=INK, va="top", ha="left"
     )
     if handles:
         figure.legend(
             list(handles),
-            list(texts),
+            [label(text) for text in texts],
             loc="upper left",
             bbox_to_anchor=(0.0, 1 - 0.27 * inch),
-            ncols=min(LEGEND_COLUMNS, len(texts)),
+            ncols=columns,
             handlelength=3.2,
         )
     figure.set_layout_engine(
