@@ -150,14 +150,11 @@ class Run:
         """Iterations done."""
         return int(self.seals[-1]["iterations"]) if self.diverged_at is None else self.diverged_at
 
-    def total(self, quantity: str) -> float | None:
-        """The sum of a provenance quantity over the segments (None where no segment recorded it)."""
-        values = [seal["provenance"].get(quantity) for seal in self.seals]
-        known = [float(value) for value in values if value is not None]
-        return sum(known) if known else None
-
     def largest(self, quantity: str) -> float | None:
-        """The largest value of a provenance quantity over the segments (None where none recorded it)."""
+        """The largest value of a provenance quantity over the segments (None where none recorded it).
+
+        For a time that is the whole run's: each seal counts from the run's beginning.
+        """
         values = [seal["provenance"].get(quantity) for seal in self.seals]
         return max((float(value) for value in values if value is not None), default=None)
 

@@ -196,7 +196,7 @@ def _width(png: Path) -> int:
 def _overview(orders: Sequence[Order], runs: Sequence[Run]) -> list[tuple[str, str]]:
     """Title and value of each card at the page's top."""
     finished = sorted(str(run.provenance.get("finished_at", ""))[:16].replace("T", " ") for run in runs)
-    wall = sum(run.total("wall_seconds") or 0.0 for run in runs)
+    wall = sum(run.largest("wall_seconds") or 0.0 for run in runs)
     diverged = sum(run.diverged for run in runs)
     scales = dict.fromkeys(f"{order.scale}: {order.scale_title}" for order in orders)
     return [
@@ -253,7 +253,7 @@ def _run_row(run: Run) -> RunRow:
         status="complete" if run.diverged_at is None else f"diverged at {run.diverged_at:,}",
         iterations=run.iterations,
         device=str(provenance.get("device", "–")),
-        wall=duration(run.total("wall_seconds")),
+        wall=duration(run.largest("wall_seconds")),
         speed=" · ".join(
             filter(None, [f"{1e3 * step:.3g} ms" if step else "", f"{speed:,.0f}/s" if speed else ""])
         )
