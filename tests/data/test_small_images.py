@@ -65,6 +65,13 @@ def test_cifar_round_trip(prepared, tmp_path, images, members, write, release, p
     assert np.array_equal(got.samples, images) and got.labels.tolist() == LABELS
 
 
+@pytest.mark.parametrize("protocol", [2, 4])
+def test_batches_that_python_3_has_pickled_again(images, protocol):
+    rows = np.ascontiguousarray(images.transpose(0, 3, 1, 2).reshape(50, -1))
+    planes, labels = unpickle_batch(pickle.dumps({b"data": rows, b"labels": LABELS}, protocol), "here")
+    assert np.array_equal(planes, rows) and labels == LABELS
+
+
 def test_cifar_subsets_keep_labels_with_images(prepared, tmp_path, images, members, write):
     write(tmp_path / "cifar", "python", True, members("python"))
     got = prepared("cifar10", path="cifar", fraction=0.5, subset_seed=4)

@@ -1,14 +1,14 @@
 """LSUN's categories: an LMDB of image files each, of which only the drawn ones are read."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, ClassVar
-
-import lmdb
+from typing import ClassVar
 
 from gantry.data.archives import unpack
+from gantry.data.btree import DamagedDatabase, open_tree
 from gantry.data.sources.base import BadImage, ImageSource, Indices, Item, Option, Reader
 from gantry.data.sources.folder import required
 from gantry.errors import UserError
@@ -16,77 +16,67 @@ from gantry.plan.recipe import DatasetSpec
 
 
 @dataclass(frozen=True)
-class LmdbReader:
-    """Reads the values of keys."""
+class ValueReader:
+    """Reads stretches of one file."""
 
-    folder: Path
+    path: Path
 
-    def __call__(self, content: bytes) -> bytes:
+    def __call__(self, content: tuple[int, int]) -> bytes:
+        offset, size = content
         try:
-            with _environment(self.folder).begin() as transaction:
-                value = transaction.get(content)
-        except lmdb.Error as error:
-            raise BadImage(f"cannot be read: {error}") from error
-        if value is None:
-            raise BadImage("the database lists this key and has no value for it")
-        return bytes(value)
+            value = os.pread(_descriptor(self.path), size, offset)
+        except OSError as error:
+            raise BadImage(error.strerror or str(error)) from error
+        if len(value) < size:
+            raise BadImage("the database ends before its value does")
+        return value
 
 
 @lru_cache(maxsize=4)
-def _environment(folder: Path) -> Any:
-    """One open database for each process.
-
-    Without read-ahead: it reads the neighbours of each image, which were not drawn.
-    """
-    return lmdb.open(str(folder), readonly=True, lock=False, readahead=False)
+def _descriptor(path: Path) -> int:
+    """One open file for each process, which the system does not read ahead in: neighbours are not drawn."""
+    descriptor = os.open(path, os.O_RDONLY)
+    os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_RANDOM)
+    return descriptor
 
 
 class Lsun(ImageSource):
     """One category and split, in the order of the keys. Options: `category` (bedroom, …), `split` (train, val).
 
-    The number of images comes from the database's header. The keys drawn are found by walking the keys,
-    without their values: in LSUN's databases these lie on pages of their own. That reads the leaf pages,
-    about 1 % of the file, which finding a tenth of the values would read as well.
+    The number of images comes from the database's header. Of the rest, the tree's pages are read (1 % of
+    the file), and the values that are drawn, each in one piece; nothing else.
     """
 
     options: ClassVar[dict[str, Option]] = {"category": "", "split": "train"}
 
     def __init__(self, spec: DatasetSpec, name: str, path: Path | None) -> None:
         super().__init__(spec, name, path)
-        self._folder = self._database(required(path, name))
-        size = (self._folder / "data.mdb").stat().st_size
+        self._file = self._database(required(path, name)) / "data.mdb"
+        size = self._file.stat().st_size
         try:
-            environment = _environment(self._folder)
-            pages = environment.info()["last_pgno"] + 1
-            self._count = environment.stat()["entries"]
-            page_size = environment.stat()["psize"]
-        except lmdb.Error as error:
-            raise UserError(f"{self._folder}: data set {name}: not a readable LMDB ({error})") from error
-        if pages * page_size > size:
-            # Reading beyond the end of a mapped file kills the process.
+            self._tree = open_tree(self._file)
+        except DamagedDatabase as error:
+            raise UserError(f"{self._file}: data set {name}: not a readable LMDB ({error})") from error
+        if self._tree.needed_bytes > size:
             raise UserError(
-                f"{self._folder / 'data.mdb'}: data set {name}: cut off: {size:,} bytes of at least "
-                f"{pages * page_size:,}; get it again"
+                f"{self._file}: data set {name}: cut off: {size:,} bytes of at least "
+                f"{self._tree.needed_bytes:,}; get it again"
             )
-        if not self._count:
-            raise UserError(f"{self._folder}: data set {name}: the database is empty")
+        if not self._tree.entries:
+            raise UserError(f"{self._file}: data set {name}: the database is empty")
 
     def __len__(self) -> int:
-        return int(self._count)
+        return self._tree.entries
 
     def items(self, chosen: Indices) -> Iterator[Item]:
-        wanted = iter(chosen.tolist())
-        following = next(wanted, None)
-        with _environment(self._folder).begin() as transaction:
-            for position, key in enumerate(transaction.cursor().iternext(keys=True, values=False)):
-                if position == following:
-                    yield Item(key.decode("latin-1"), key)
-                    following = next(wanted, None)
-                    if following is None:
-                        return
+        try:
+            for value in self._tree.values(iter(chosen.tolist())):
+                yield Item(value.key.decode("latin-1"), (value.offset, value.size))
+        except DamagedDatabase as error:
+            raise UserError(f"{self._file}: data set {self.name}: damaged: {error}; get it again") from error
 
     def reader(self) -> Reader:
-        return LmdbReader(self._folder)
+        return ValueReader(self._file)
 
     def _database(self, root: Path) -> Path:
         """The folder with data.mdb, at `root` or below; a zip in its place is unpacked first."""
