@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from tests.plan.conftest import BCGAN, TRIAL, Checkout
 
-from gantry.plan.configuration import extended, laid_over, lineage, merged
+from gantry.plan.configuration import extended, laid_over, lineage, merged, with_settings
 from gantry.plan.problems import Problems
 
 
@@ -142,3 +142,15 @@ def test_a_scale_may_name_the_workload_of_a_paper_that_is_not_chosen(checkout: C
     checkout.append(TRIAL, "  nobodys:\n    iterations: 40\n")
     (problem,) = checkout.problems()
     assert problem.startswith(f"{TRIAL}: workloads.nobodys: unknown workload 'nobodys'")
+
+
+def test_settings_of_a_command_line_are_yaml() -> None:
+    given = {"scale": "paper", "workloads": {"images": {"resolution": 256, "samples": 5}}}
+    settings = ["scale=quick", "workloads={images: {resolution: 64}}", "seeds=[0, 1]", "device=null"]
+    assert with_settings(given, settings) == {
+        "scale": "quick",
+        "workloads": {"images": {"resolution": 64, "samples": 5}},
+        "seeds": [0, 1],
+        "device": None,
+    }
+    assert given["scale"] == "paper", "the configuration itself was changed"
