@@ -10,9 +10,7 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
-
-import yaml
+from typing import Any, cast
 
 from gantry.errors import UserError, suggestion
 from gantry.training.signals import EXIT_CONTINUE, Stopped
@@ -160,21 +158,21 @@ def _table(options: argparse.Namespace) -> None:
     from gantry.report.make import make_table
 
     out = options.out
-    order = _load(options.config).order(options.paper, options.name)
+    order = _order(options, "table")
     make_table(order, out, out.with_suffix(".md"), out.with_suffix(".tex"))
 
 
 def _figure(options: argparse.Namespace) -> None:
     from gantry.report.make import make_figure
 
-    order = _load(options.config).order(options.paper, options.name)
+    order = _order(options, "figure")
     make_figure(order, options.out, options.out.with_suffix(".svg"))
 
 
 def _claims(options: argparse.Namespace) -> None:
     from gantry.report.make import make_claims
 
-    order = _load(options.config).order(options.paper, options.name)
+    order = _order(options, "claims")
     make_claims(order, options.out, options.out.with_suffix(".md"))
 
 
@@ -191,27 +189,30 @@ def _page(options: argparse.Namespace) -> None:
     make_page([plan.order(paper, name) for paper, name, _ in plan.outputs()], made, options.out)
 
 
+def _order(options: argparse.Namespace, family: str) -> dict[str, Any]:
+    """Return the order of the output that the arguments name, which must be of this family."""
+    plan = _load(options.config)
+    known = [f"{paper} {name}" for paper, name, output in plan.outputs() if output.family == family]
+    asked = f"{options.paper} {options.name}"
+    if asked not in known:
+        raise UserError(
+            f"{asked}: no {family} of this name{suggestion(asked, known)}; known: {', '.join(known)}"
+        )
+    return cast(dict[str, Any], plan.order(options.paper, options.name))
+
+
 # ── arguments ─────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _load(settings: list[str] | str) -> Any:
     """Return the plan of a JSON configuration, or of config.yaml with `key=value` settings on top."""
     from gantry.plan import load_plan
-    from gantry.plan.configuration import merged
+    from gantry.plan.configuration import with_settings
     from gantry.plan.reading import read_yaml
 
     if isinstance(settings, str):
         return load_plan(_json(settings, "--config"))
-    given = read_yaml(Path("config.yaml"), "config.yaml")
-    for setting in settings:
-        key, separator, value = setting.partition("=")
-        if not separator:
-            raise UserError(f"{setting!r}: write settings as key=value, e.g. scale=quick")
-        try:
-            given = merged(given, {key: yaml.safe_load(value)})
-        except yaml.YAMLError:
-            raise UserError(f"{setting!r}: the value is not YAML; quote it, e.g. 'seeds=[0, 1]'") from None
-    return load_plan(given)
+    return load_plan(with_settings(read_yaml(Path("config.yaml"), "config.yaml"), settings))
 
 
 def _json(text: str, option: str, keys: Sequence[str] = ()) -> dict[str, Any]:

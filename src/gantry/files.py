@@ -1,8 +1,10 @@
 """Files that are either whole or absent: atomic writes, digests, canonical JSON."""
 
+import errno
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -48,7 +50,9 @@ def writing(path: Path) -> Iterator[BinaryIO]:
         temporary.replace(path)
         _sync_folder(path.parent)
     except OSError as error:
-        raise UserError(f"{path}: cannot be written: {error.strerror or error}; {_remedy(error)}") from error
+        raise UserError(
+            f"{path}: cannot be written: {error.strerror or error}; {_remedy(error, path.parent)}"
+        ) from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
@@ -79,14 +83,28 @@ def write_with(path: Path, save: Callable[[Path], None]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
             temporary = Path(folder) / path.name
-            save(temporary)
+            _save(save, temporary)
             temporary.chmod(0o644)
             with temporary.open("rb") as stream:
                 os.fsync(stream.fileno())
             temporary.replace(path)
         _sync_folder(path.parent)
     except OSError as error:
-        raise UserError(f"{path}: cannot be written: {error.strerror or error}; {_remedy(error)}") from error
+        raise UserError(
+            f"{path}: cannot be written: {error.strerror or error}; {_remedy(error, path.parent)}"
+        ) from error
+
+
+def _save(save: Callable[[Path], None], temporary: Path) -> None:
+    """Call `save`; what it raises on a full disk becomes an OSError, whatever the library makes of it."""
+    try:
+        save(temporary)
+    except OSError:
+        raise
+    except Exception as error:
+        if _free_bytes(temporary.parent) < _FULL_BYTES:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+        raise
 
 
 def read_json(path: Path, what: str) -> Any:
@@ -115,10 +133,18 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _remedy(error: OSError) -> str:
-    """Say what frees the way for the operating system's `error`."""
-    import errno
+# With less than this free, a write that fails fails for want of space.
+_FULL_BYTES = 64 * 1024
 
+
+def _free_bytes(folder: Path) -> int:
+    """What is left on the disk of `folder`, or of the nearest folder above it that exists."""
+    existing = next(each for each in (folder, *folder.absolute().parents) if each.exists())
+    return shutil.disk_usage(existing).free
+
+
+def _remedy(error: OSError, folder: Path) -> str:
+    """Say what frees the way for the operating system's `error`."""
     remedies = {
         errno.ENOSPC: "the disk is full: free some space and run the same command again",
         errno.EDQUOT: "the quota is used up: free some space and run the same command again",
@@ -127,4 +153,6 @@ def _remedy(error: OSError) -> str:
         errno.EPERM: "no permission: choose another `results` folder or change its owner",
         errno.EFBIG: "the file system refuses a file of this size",
     }
+    if error.errno is None and _free_bytes(folder) < _FULL_BYTES:  # NumPy, for one, keeps the number back
+        return remedies[errno.ENOSPC]
     return remedies.get(error.errno or 0, "check the folder and run the same command again")

@@ -82,3 +82,12 @@ def test_a_key_given_twice_is_refused(checkout: Checkout) -> None:
     assert done.code != 0
     assert "config.yaml: line" in done.output
     assert "key 'scale' given twice" in done.output
+
+
+def test_numbers_inside_a_setting_are_numbers(checkout: Checkout) -> None:
+    """Snakemake reads them as words: '64' is no resolution, and 'null' is no end."""
+    patch = {"images": {"resolution": 64, "extended_iterations": None}}
+    figure = "results/paper/bcgan/figure9.png"
+    done = checkout.snakemake(figure, "-n", scale="paper", seeds=[0], workloads=patch)
+    assert done.code == 0, done.output
+    assert "results/data/celeba-64/manifest.json" in done.outputs("prepare")

@@ -7,19 +7,22 @@ from snakemake.exceptions import WorkflowError
 
 from gantry.errors import UserError
 from gantry.plan import load_plan, to_json
+from gantry.plan.configuration import with_settings
 from gantry.plan.reading import read_yaml
 
 try:
     for each in workflow.configfiles:
         read_yaml(Path(each), each)  # Snakemake would let a key be given twice
-    PLAN = load_plan(config)
+    # Snakemake reads the numbers inside --config 'workloads={…}' as words; here they are numbers.
+    GIVEN = with_settings(config, workflow.config_settings.config_args or [])
+    PLAN = load_plan(GIVEN)
 except UserError as error:
     sys.exit(f"gantry: {error}")
 
 # Short jobs on a CPU share one process that has imported everything; GANTRY_WARM=0 turns it off.
 os.environ.setdefault("GANTRY_WARM", "1" if PLAN.device == "cpu" else "0")
 
-CONFIG = to_json(config)
+CONFIG = to_json(GIVEN)
 GPUS = 1 if PLAN.device == "cuda" else 0
 DEVICE = PLAN.device
 EXACT = "--deterministic" if PLAN.config.deterministic else ""

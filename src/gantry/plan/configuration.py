@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast, get_args
 
+import yaml
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from gantry.errors import suggestion
+from gantry.errors import UserError, suggestion
 from gantry.plan.problems import Problems
 from gantry.plan.recipe import DatasetSpec, Positive, Strict, Workload
 
@@ -115,6 +116,22 @@ def merged(base: Any, patch: Any) -> Any:
     if not (isinstance(base, dict) and isinstance(patch, dict)):
         return patch
     return base | {key: merged(base.get(key), value) for key, value in patch.items()}
+
+
+def with_settings(given: dict[str, Any], settings: Sequence[str]) -> dict[str, Any]:
+    """Lay settings written as `key=value`, as on a command line, over a configuration; values are YAML.
+
+    Raises UserError for a setting that is not written so.
+    """
+    for setting in settings:
+        key, separator, value = setting.partition("=")
+        if not separator:
+            raise UserError(f"{setting!r}: write settings as key=value, e.g. scale=quick")
+        try:
+            given = merged(given, {key: yaml.safe_load(value)})
+        except yaml.YAMLError:
+            raise UserError(f"{setting!r}: the value is not YAML; quote it, e.g. 'seeds=[0, 1]'") from None
+    return given
 
 
 def laid_over(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
