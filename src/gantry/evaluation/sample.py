@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from gantry.errors import Diverged
 from gantry.plan.recipe import Latent
 from gantry.training.game import draw_latents
 
@@ -27,12 +28,15 @@ def sample(
 ) -> Iterator[NDArray[np.uint8] | NDArray[np.float32]]:
     """Yield `count` samples in batches: uint8 (B, H, W, 3) images or float32 (B, 2) points.
 
-    z comes from a generator of its own on the CPU, so the same seed gives the same z on every device.
+    z comes from a generator of its own on the CPU, so the same seed gives the same z on every device. Raises
+    Diverged where a sample is not finite: grey levels would hide it.
     """
     source = torch.Generator().manual_seed(seed)
     for start in range(0, count, BATCH):
         z = draw_latents(latent, min(BATCH, count - start), torch.device("cpu"), source).to(device)
         samples = generator(z)
+        if not torch.isfinite(samples).all():
+            raise Diverged("the generator's samples hold NaN or infinity")
         samples = to_uint8(samples) if samples.dim() == 4 else samples.float()
         yield samples.cpu().numpy()
 

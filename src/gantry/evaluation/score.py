@@ -4,15 +4,17 @@ import csv
 import io
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from gantry.data import PreparedSet, open_prepared
-from gantry.errors import UserError
+from gantry.errors import Diverged, UserError
 from gantry.evaluation.sample import SCORED_SEED, SHOWN_SEED, sampled
 from gantry.files import write_text, write_with
 from gantry.metrics import metric
@@ -54,8 +56,9 @@ def score_run(
 ) -> None:
     """Sample and score the checkpoints of a sealed segment that lie after iteration `after`.
 
-    Writes the tidy metrics and the shown samples. Raises UserError where seal, data or checkpoints are
-    not the ones that the configuration asks for.
+    Writes the tidy metrics and the shown samples. A checkpoint from just before a divergence, whose samples
+    are not finite, is left out of both. Raises UserError where seal, data or checkpoints are not the ones
+    that the configuration asks for.
     """
     seal = read_seal(seal_path)
     if seal["spec_digest"] != scoring["spec_digest"]:
@@ -75,33 +78,47 @@ def score_run(
         scorer = build_scorer(prepared, scoring, statistics, weights, chosen)
         entries = [entry for entry in seal["checkpoints"] if entry["iteration"] > after]
         rows: list[list[Any]] = []
-        shown: dict[str, list[Array]] = {}
+        shown: dict[int, dict[str, Array]] = {}
+        run = seal["run"]
+        name = f"{run['dataset']}/{run['recipe']}/seed{run['seed']}"
         started = time.monotonic()
         for number, entry in enumerate(entries, 1):
             path = seal_path.parent / entry["file"]
             generators = load_generators(path, recipe, prepared.sample_shape, entry["sha256"]).to(chosen)
-            drawn = {}
-            for index, generator in enumerate(generators, 1):
-                source = f"G{index}"
-                # Generators differ in their seeds when they are scored, and share z when they are shown.
-                seed = SCORED_SEED + 1000 * index
-                drawn[source] = sampled(generator, recipe.latent, scoring["samples"], seed, chosen)
-                picture = sampled(generator, recipe.latent, scoring["shown"], SHOWN_SEED, chosen)
-                shown.setdefault(source, []).append(picture)
-            run = seal["run"]
             key = [run["dataset"], run["recipe"], run["seed"], entry["iteration"]]
+            try:
+                drawn, pictures = _draw(generators, recipe, scoring, chosen)
+            except Diverged as reason:
+                print(f"{name}  left out iteration {key[-1]}: {reason}", file=sys.stderr, flush=True)
+                continue
+            shown[entry["iteration"]] = pictures
             is_last = entry["iteration"] == seal["iterations"]
             names = scoring["metrics"] + (scoring["final_metrics"] if is_last else [])
             rows += [[*key, *row] for row in scorer(drawn, names)]
             elapsed = time.monotonic() - started
             left = duration(elapsed / number * (len(entries) - number))
             print(
-                f"{'/'.join(map(str, key[:2]))}/seed{key[2]}  scored {number}/{len(entries)} checkpoints  ETA {left}",
+                f"{name}  scored {number}/{len(entries)} checkpoints  ETA {left}",
                 file=sys.stderr,
                 flush=True,
             )
-    _write_samples(samples_out, [entry["iteration"] for entry in entries], shown, prepared, scoring["shown"])
+    _write_samples(samples_out, shown, prepared, scoring["shown"])
     _write_rows(metrics_out, rows)
+
+
+def _draw(
+    generators: Iterable[nn.Module], recipe: Recipe, scoring: dict[str, Any], device: torch.device
+) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Return the samples to score and those to show, by source.
+
+    Generators differ in their seeds when they are scored, and share z when they are shown.
+    """
+    drawn, shown = {}, {}
+    for index, generator in enumerate(generators, 1):
+        seed = SCORED_SEED + 1000 * index
+        drawn[f"G{index}"] = sampled(generator, recipe.latent, scoring["samples"], seed, device)
+        shown[f"G{index}"] = sampled(generator, recipe.latent, scoring["shown"], SHOWN_SEED, device)
+    return drawn, shown
 
 
 def _write_rows(path: Path, rows: list[list[Any]]) -> None:
@@ -113,12 +130,11 @@ def _write_rows(path: Path, rows: list[list[Any]]) -> None:
     write_text(path, text.getvalue())
 
 
-def _write_samples(
-    path: Path, iterations: list[int], shown: dict[str, list[Array]], prepared: PreparedSet, count: int
-) -> None:
+def _write_samples(path: Path, shown: dict[int, dict[str, Array]], prepared: PreparedSet, count: int) -> None:
     """Write what figures show; of real data only points, which belong to nobody."""
-    arrays: dict[str, Array] = {"iterations": np.asarray(iterations, dtype=np.int64)}
-    arrays |= {source: np.stack(pictures) for source, pictures in shown.items()}
+    arrays: dict[str, Array] = {"iterations": np.asarray(list(shown), dtype=np.int64)}
+    sources = next(iter(shown.values()), {})
+    arrays |= {source: np.stack([pictures[source] for pictures in shown.values()]) for source in sources}
     if prepared.kind == "points":
         arrays["real"] = np.array(prepared.samples[:count])
     write_with(path, lambda temporary: np.savez_compressed(temporary, allow_pickle=False, **arrays))
@@ -133,18 +149,29 @@ def build_scorer(
         if (metric(name).needs == "points") != (needs == "points"):
             raise UserError(f"metric {name!r} is not for {needs}: change `metrics` of the workload")
     if needs == "points":
-        from gantry.evaluation.points import PointScorer
+        from gantry.evaluation import points
 
-        return PointScorer(prepared)
-    from gantry.evaluation.images import ImageScorer
+        _check_known(scoring, points.COMPUTATIONS)
+        return points.PointScorer(prepared)
+    from gantry.evaluation import images
     from gantry.metrics.features import load_feature_network
 
     if statistics is None:
         raise UserError("--statistics: image metrics need the stored statistics of the real images")
+    _check_known(scoring, images.COMPUTATIONS)
     network = load_feature_network(scoring["features"], weights, device)
-    scorer = ImageScorer(prepared, network, statistics)
+    scorer = images.ImageScorer(prepared, network, statistics)
     scorer.check(scoring["metrics"] + scoring["final_metrics"])
     return scorer
+
+
+def _check_known(scoring: dict[str, Any], computations: Iterable[str]) -> None:
+    for name in scoring["metrics"] + scoring["final_metrics"]:
+        if name not in computations:
+            raise UserError(
+                f"metric {name!r} is not computed for runs: change `metrics` of the workload; "
+                f"there are {', '.join(computations)}"
+            )
 
 
 def equal_mixture(parts: list[Array], count: int) -> Array:

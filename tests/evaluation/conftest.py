@@ -1,0 +1,136 @@
+"""Tiny trained runs, of points and of images, and how they are scored."""
+
+import csv
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from gantry.data import open_prepared, prepare
+from gantry.evaluation.features import store_real_statistics, train_classifier
+from gantry.evaluation.sample import sampled
+from gantry.evaluation.score import COLUMNS, score_run
+from gantry.files import digest_of
+from gantry.plan.recipe import DatasetSpec, Recipe
+from gantry.training.run import load_generators
+from gantry.training.train import train
+
+CPU = torch.device("cpu")
+MLP = {"family": "mlp", "width": 16, "depth": 1, "maxout_units": 16, "maxout_pieces": 2, "maxout_depth": 1}
+POINTS = {
+    "networks": MLP,
+    "objective": {"name": "realness", "outcomes": 5},
+    "terms": {"sample_spread": 0.01},
+    "generators": 3,
+    "latent": {"dimension": 16},
+    "batch_size": 16,
+}
+IMAGES = POINTS | {"networks": {"family": "dcgan", "width": 4}, "generators": 2}
+
+
+@dataclass
+class Scored:
+    """A sealed run and how it is scored."""
+
+    root: Path
+    manifest: Path
+    recipe: Recipe
+    scoring: dict[str, Any]
+    statistics: Path | None = None
+    weights: Path | None = None
+    end: int = 4
+
+    @property
+    def seal(self) -> Path:
+        return self.root / f"seal-{self.end}.json"
+
+    def score(self, out: Path, after: int = 0, **change: Any) -> list[dict[str, str]]:
+        """Score into the folder `out`; return the rows."""
+        score_run(
+            self.seal,
+            self.manifest,
+            self.scoring | change,
+            after=after,
+            statistics=self.statistics,
+            weights=self.weights,
+            metrics_out=out / "metrics.csv",
+            samples_out=out / "samples.npz",
+        )
+        with (out / "metrics.csv").open(newline="") as stream:
+            reader = csv.DictReader(stream)
+            assert reader.fieldnames == list(COLUMNS)
+            return list(reader)
+
+    def draw(self, iteration: int, count: int, seed: Callable[[int], int]) -> list[Any]:
+        """Samples of each generator, drawn here, with the seed of the generator's number."""
+        entry = next(
+            each
+            for each in json.loads(self.seal.read_text())["checkpoints"]
+            if each["iteration"] == iteration
+        )
+        shape = open_prepared(self.manifest).sample_shape
+        generators = load_generators(self.root / entry["file"], self.recipe, shape)
+        return [
+            sampled(generator, self.recipe.latent, count, seed(number), CPU)
+            for number, generator in enumerate(generators, 1)
+        ]
+
+
+def trained(folder: Path, manifest: Path, told: dict[str, Any], scoring: dict[str, Any]) -> Scored:
+    """Train to iteration 4, a checkpoint every 2."""
+    root = folder / "set" / "recipe" / "seed0"
+    spec = {"recipe": told, "seed": 0, "checkpoint_every": 2}
+    train(root, spec, manifest, 4, root / "seal-4.json")
+    recipe = Recipe.model_validate({"workload": ""} | told)
+    torch.set_flush_denormal(False)
+    return Scored(root, manifest, recipe, scoring | {"spec_digest": digest_of(spec)})
+
+
+@pytest.fixture(scope="session")
+def points(tmp_path_factory: pytest.TempPathFactory) -> Scored:
+    """Three generators of points."""
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("points")
+    options = {"count": 300, "seed": 0, "side": 3, "spacing": 2.0, "variance": 0.05}
+    spec = DatasetSpec(title="points", source="gaussian_grid", options=options)
+    prepare(spec, "points", folder, None, folder / "data")
+    metrics = ["modes_covered", "modes_reached", "share_within_3_sigma", "js", "energy_distance"]
+    scoring = {"metrics": metrics, "final_metrics": ["w2"], "samples": 100, "shown": 7, "features": None}
+    return trained(folder, folder / "data" / "manifest.json", POINTS, scoring)
+
+
+@pytest.fixture(scope="session")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Scored:
+    """Two generators of digits, and a classifier of digits."""
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("images")
+    prepare(DatasetSpec(title="d", source="digits", fraction=0.08), "digits", folder, 32, folder / "data")
+    manifest = folder / "data" / "manifest.json"
+    train_classifier([manifest], folder / "classifier.safetensors")
+    store_real_statistics(
+        manifest, "embedded", folder / "classifier.safetensors", folder / "statistics.npz", "cpu", 1
+    )
+    scoring = {
+        "metrics": ["frechet_distance", "inception_score"],
+        "final_metrics": ["swd"],
+        "samples": 41,
+        "shown": 5,
+        "features": "embedded",
+    }
+    found = trained(folder, manifest, IMAGES, scoring)
+    found.statistics, found.weights = folder / "statistics.npz", folder / "classifier.safetensors"
+    return found
+
+
+@pytest.fixture
+def trained_otherwise(points: Scored, tmp_path: Path) -> Callable[..., Scored]:
+    """`trained_otherwise(generators=1)`: a run on the same points whose recipe differs in these keys."""
+
+    def make(**change: Any) -> Scored:
+        return trained(tmp_path, points.manifest, POINTS | change, points.scoring)
+
+    return make
