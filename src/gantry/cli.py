@@ -201,6 +201,36 @@ def _order(options: argparse.Namespace, family: str) -> dict[str, Any]:
     return cast(dict[str, Any], plan.order(options.paper, options.name))
 
 
+def _score(options: argparse.Namespace) -> None:
+    from gantry.evaluation.by_hand import score_by_hand
+
+    def progress(which: str, done: int, total: int) -> None:
+        print(f"\r\x1b[K{which}: {done}/{total} images", end="", file=sys.stderr, flush=True)
+
+    scores = score_by_hand(
+        options.real,
+        options.generated,
+        options.network,
+        options.weights,
+        options.metrics,
+        device=options.device,
+        intervals=options.intervals,
+        progress=progress if sys.stderr.isatty() else None,
+    )
+    print(json.dumps(scores.as_json(), indent=2) if options.json else scores.table())
+
+
+def _fetch(options: argparse.Namespace) -> None:
+    from gantry.data.fetch import fetch
+
+    plan = _load(options.settings)
+    if options.dataset not in plan.datasets:
+        near = suggestion(options.dataset, plan.datasets)
+        known = ", ".join(sorted(plan.datasets))
+        raise UserError(f"unknown data set {options.dataset!r}{near}; known: {known}")
+    fetch(plan.datasets[options.dataset], options.dataset, Path(plan.config.data))
+
+
 # ── arguments ─────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -260,6 +290,22 @@ def _parser() -> argparse.ArgumentParser:
 
     add = verb("plan", _plan, "list runs, data, and what they will cost, before anything starts")
     add.add_argument("settings", nargs="*", metavar="key=value", help="as after snakemake's --config")
+
+    add = verb("fetch", _fetch, "download a data set, or say exactly what to get and where to put it")
+    add.add_argument("dataset", help="a name of workflow/datasets.yaml")
+    add.add_argument("settings", nargs="*", metavar="key=value", help="as after snakemake's --config")
+
+    add = verb("score", _score, "score one set of images against another: folders, arrays, prepared sets")
+    add.add_argument("real", type=Path, help="folder, .npy, manifest.json, or stored statistics (.npz)")
+    add.add_argument("generated", type=Path, help="folder, .npy or manifest.json")
+    add.add_argument("--network", default="inception", help="feature network")
+    add.add_argument("--weights", type=Path, help="its weights, where it does not find them by itself")
+    add.add_argument(
+        "--metrics", nargs="*", default=(), help="by name; all that the sets allow if none is given"
+    )
+    add.add_argument("--intervals", action="store_true", help="95 %% intervals by bootstrap")
+    add.add_argument("--json", action="store_true", help="JSON instead of a table")
+    add.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
 
     add = step("prepare", _prepare, "raw data set → images.npy and its manifest")
     add.add_argument("prepared", help="name of the prepared set: data set and resolution, e.g. celeba-64")
