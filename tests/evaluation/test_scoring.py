@@ -160,6 +160,18 @@ def test_a_diverged_run_is_scored_as_far_as_it_went(
         assert sorted(shown) == ["iterations", "real"] and shown["iterations"].shape == (0,)
 
 
+def test_checkpoints_before_a_divergence_are_scored_as_ever(points: Any, tmp_path: Path) -> None:
+    run = replace(points, root=tmp_path / "set/recipe/seed0")
+    shutil.copytree(points.root, run.root)
+    seal = json.loads(run.seal.read_text())
+    seal |= {"status": "diverged", "diverged_at": 3, "checkpoints": seal["checkpoints"][:1]}
+    run.seal.write_text(json.dumps(seal))
+    whole = points.score(tmp_path / "whole")
+    assert run.score(tmp_path / "cut") == [row for row in whole if row["iteration"] == "2"]
+    with np.load(tmp_path / "cut/samples.npz") as shown:
+        assert shown["iterations"].tolist() == [2]
+
+
 def test_a_checkpoint_of_nan_is_left_out(
     points: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
