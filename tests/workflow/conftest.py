@@ -1,17 +1,24 @@
-"""A checkout of its own, in which Snakemake runs for real."""
+"""Checkouts of their own: one in which Snakemake runs for real, one in which single steps are called."""
 
+import hashlib
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+
+from gantry.cli import run
+from gantry.files import canonical_json
+from gantry.plan import load_plan
+from gantry.plan.configuration import merged
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parents[1]
@@ -96,3 +103,93 @@ def snakes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Snakes]:
     server = Snakes(tmp_path_factory.mktemp("snakes"))
     yield server
     server.close()
+
+
+# ── single steps ──────────────────────────────────────────────────────────────────────────────────────
+
+CONFIG: dict[str, Any] = {
+    "scale": str(HERE / "tiny.yaml"),
+    "papers": ["sketch"],
+    "seeds": [0],
+    "segment_iterations": 10,
+    "datasets": {"mixture": {"images": 300, "options": {"count": 300}}},
+}
+RUN = Path("results/tiny/runs/mixture/points_two/seed0")
+SEAL = RUN / "seal-10.json"
+MANIFEST = Path("results/data/mixture/manifest.json")
+Gantry = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with a prepared set and one sealed segment of a run, trained by the command line."""
+    folder = tmp_path_factory.mktemp("made")
+    shutil.copytree(REPOSITORY / "workflow", folder / "workflow")
+    shutil.copy(REPOSITORY / "config.yaml", folder)
+    shutil.copy(HERE / "sketch.yaml", folder / "workflow/experiments")
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        assert run(["prepare", "mixture", "--config", json.dumps(CONFIG), "--out", str(MANIFEST)]) == 0
+        assert run(train_arguments()) == 0
+    finally:
+        os.chdir(before)
+        torch.set_flush_denormal(False)
+    yield folder
+
+
+@pytest.fixture
+def folder(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A copy of it, to be spoilt, as the working directory."""
+    copy = tmp_path / "copy"
+    shutil.copytree(made, copy)
+    monkeypatch.chdir(copy)
+    yield copy
+    torch.set_flush_denormal(False)
+
+
+@pytest.fixture
+def gantry(capfd: pytest.CaptureFixture[str]) -> Gantry:
+    """Run one verb in this process: its exit code and everything it printed."""
+
+    def call(*arguments: str) -> tuple[int, str]:
+        capfd.readouterr()
+        code = run(list(arguments))
+        caught = capfd.readouterr()
+        return code, caught.out + caught.err
+
+    return call
+
+
+def train_arguments(until: int = 10, device: str = "cpu", **config: Any) -> list[str]:
+    plan = load_plan(merged(CONFIG, config))
+    spec = plan.run("mixture", "points_two", 0).spec
+    seal = RUN / f"seal-{until}.json"
+    return ["train", "--spec", canonical_json(spec), "--data", str(MANIFEST), "--until", str(until),
+            "--seal", str(seal), "--device", device]  # fmt: skip
+
+
+def score_arguments(**scoring: Any) -> list[str]:
+    plan = load_plan(CONFIG)
+    told = plan.scoring(plan.run("mixture", "points_two", 0)) | scoring
+    return ["score-run", "--seal", str(SEAL), "--data", str(MANIFEST), "--scoring", json.dumps(told),
+            "--metrics", str(RUN / "metrics-10.csv"), "--samples", str(RUN / "samples-10.npz")]  # fmt: skip
+
+
+def contents(*, without: str = "lock") -> dict[str, str]:
+    """Every file below the working directory with its digest; a lock file may name its last holder."""
+    return {
+        str(path): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(Path().rglob("*"))
+        if path.is_file() and path.name != without
+    }
+
+
+def refused(answer: tuple[int, str], *says: str) -> None:
+    """The command ended as a user's mistake does, and its message says all of this."""
+    code, output = answer
+    assert code == 2, output
+    assert "Traceback" not in output
+    message = output[output.index("gantry: ") :]
+    for part in says:
+        assert part in message
