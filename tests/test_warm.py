@@ -306,7 +306,8 @@ def test_callers_that_break_off_leave_nothing_behind(place: Path, monkeypatch: p
     with connect():  # says nothing, and stays
         assert warm.ask(["tell", "4"]) == 4
     assert servers(place) == [server]
-    wait_for(lambda: files() == before)
+    # At most as many: an earlier caller may still have been on its way out when they were counted.
+    wait_for(lambda: files() <= before)
 
 
 @needs_proc
