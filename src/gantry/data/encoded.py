@@ -20,7 +20,7 @@ from gantry.data.pixels import Squares, box
 from gantry.data.sources.base import BadImage
 
 try:
-    from torchvision.io import decode_jpeg
+    from torchvision.io import ImageReadMode, decode_jpeg
 except ImportError:  # torchvision announces that its decoders will go; Pillow's takes half as long again
     decode_jpeg = None
 
@@ -67,9 +67,8 @@ def decode(encoded: bytes, side: int) -> Tensor:
     is_jpeg = encoded.startswith(b"\xff\xd8")
     if decode_jpeg is not None and is_jpeg and len(encoded) <= LARGE_FILE:
         try:
-            return decode_jpeg(torch.frombuffer(bytearray(encoded), dtype=torch.uint8), "RGB").permute(
-                1, 2, 0
-            )
+            content = torch.frombuffer(bytearray(encoded), dtype=torch.uint8)
+            return decode_jpeg(content, ImageReadMode.RGB).permute(1, 2, 0)
         except RuntimeError:
             pass  # Pillow reads some files that this decoder does not, and says better what is wrong.
     try:

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from gantry.data.rows import disk_errors
 from gantry.data.sources import SOURCES
 from gantry.data.sources.base import ImageSource, Indices, PointSource, Source
 from gantry.data.writing import Writer, Written, digest_of_indices, partial_folder
@@ -109,10 +110,11 @@ def _points(
 
 def _publish(written: Written, manifest: dict[str, Any], out: Path) -> None:
     """Move the array into place and describe it; no manifest ever stands beside another set's array."""
-    for stale in ("manifest.json", "labels.npy", "images.npy", "points.npy"):
-        (out / stale).unlink(missing_ok=True)
-    out.mkdir(parents=True, exist_ok=True)
-    written.path.replace(out / written.path.name)
+    with disk_errors(out):
+        out.mkdir(parents=True, exist_ok=True)
+        for stale in ("manifest.json", "labels.npy", "images.npy", "points.npy"):
+            (out / stale).unlink(missing_ok=True)
+        written.path.replace(out / written.path.name)
     if written.labels is not None:
         labels = written.labels
         write_with(out / "labels.npy", lambda temporary: np.save(temporary, labels))
