@@ -1,8 +1,8 @@
 """Linear layers whose matrix products run on the CPU's widest instructions.
 
-PyTorch hands float32 products to MKL, which on processors of other makers keeps to AVX2; oneDNN, which
-PyTorch ships too and uses for convolutions, takes AVX-512 where it is there. Measured on one core of a
-recent AMD EPYC at the synthetic experiment's sizes: 85 against 190 GFLOP/s.
+PyTorch hands float32 products to MKL; oneDNN, which PyTorch ships too and uses for convolutions, was twice
+as fast on one core of a recent AMD EPYC at the synthetic experiment's sizes: 190 against 93 GFLOP/s in one
+run. The likely reason, not verified, is that MKL keeps to AVX2 there and oneDNN takes AVX-512.
 """
 
 from typing import Any
