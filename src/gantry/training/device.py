@@ -43,8 +43,8 @@ def choose_device(name: str, threads: int = 1, deterministic: bool = False) -> t
 def _keep_freed_memory() -> None:
     """Let the C library keep freed memory for the next step instead of giving it back to the system.
 
-    Every step frees and takes the same gradients; returning their pages cost 15 to 25 % where it was measured. Elsewhere
-    than in glibc nothing happens.
+    Every step frees and takes the same gradients; returning their pages cost 15 to 25 % where it was
+    measured. Elsewhere than in glibc nothing happens.
     """
     trim_threshold, top_pad, mmap_threshold = -1, -2, -3  # from malloc.h
     try:
