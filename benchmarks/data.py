@@ -32,7 +32,7 @@ from gantry.data.sources.base import ImageSource
 from gantry.data.sources.lsun import Lsun
 from gantry.data.sources.synthetic import _inside_sklearn
 from gantry.data.workers import BATCH
-from gantry.plan.recipe import DatasetSpec
+from gantry.plan.dataset import DatasetSpec
 
 Files = list[bytes]
 

@@ -10,6 +10,7 @@ import pytest
 from gantry import cli
 from gantry.errors import UserError
 from gantry.training.signals import EXIT_CONTINUE, Stopped
+from gantry.verbs import compute
 
 STATISTICS = ["statistics", "--data", "manifest.json", "--network", "embedded", "--out", "out.npz"]
 
@@ -21,7 +22,7 @@ def end_with(error: BaseException | None, monkeypatch: pytest.MonkeyPatch) -> No
         if error is not None:
             raise error
 
-    monkeypatch.setattr(cli, "_statistics", verb)
+    monkeypatch.setattr(compute, "_statistics", verb)
 
 
 @pytest.mark.parametrize(

@@ -433,7 +433,7 @@ def test_the_address_changes_with_the_source(tmp_path: Path, monkeypatch: pytest
 def training(tmp_path: Path) -> Callable[[str, int], list[str]]:
     """`training("warm", 60)`: the arguments that train a tiny run of that name to iteration 60."""
     from gantry.data import prepare
-    from gantry.plan.recipe import DatasetSpec
+    from gantry.plan.dataset import DatasetSpec
 
     options = {"count": 400, "seed": 0, "side": 3, "spacing": 2.0, "variance": 0.05}
     spec = DatasetSpec(title="points", source="gaussian_grid", options=options)

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from gantry.data import PreparedSet, open_prepared, prepare
-from gantry.plan.recipe import DatasetSpec
+from gantry.plan.dataset import DatasetSpec
 
 Prepared = Callable[..., PreparedSet]
 

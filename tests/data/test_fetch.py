@@ -11,7 +11,7 @@ import pytest
 from gantry.data import fetch as fetching
 from gantry.data.fetch import Download, fetch
 from gantry.errors import UserError
-from gantry.plan.recipe import DatasetSpec
+from gantry.plan.dataset import DatasetSpec
 
 CONTENT = bytes(range(256)) * 20_000
 SPEC = DatasetSpec(

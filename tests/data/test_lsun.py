@@ -13,7 +13,7 @@ from PIL import Image
 from gantry.data.btree import open_tree
 from gantry.data.sources import lsun
 from gantry.errors import UserError
-from gantry.plan.recipe import DatasetSpec
+from gantry.plan.dataset import DatasetSpec
 
 KEYS = sorted(hashlib.sha1(str(i).encode()).hexdigest().encode() for i in range(40))
 

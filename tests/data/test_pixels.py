@@ -11,7 +11,7 @@ from PIL import Image
 from gantry.data import encoded, prepare
 from gantry.data.encoded import EncodedSquares, one_thread
 from gantry.data.sources.base import BadImage
-from gantry.plan.recipe import DatasetSpec
+from gantry.plan.dataset import DatasetSpec
 
 
 def squares(files: list[bytes], side: int, crop: str = "center") -> np.ndarray:

@@ -79,7 +79,7 @@ PREPARE = textwrap.dedent("""
     import sys
     from pathlib import Path
     from gantry.data import prepare, writing
-    from gantry.plan.recipe import DatasetSpec
+    from gantry.plan.dataset import DatasetSpec
     if __name__ == "__main__":
         writing.SAVE_EVERY_SECONDS = 0.02
         writing.CHUNK = 32

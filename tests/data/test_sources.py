@@ -166,7 +166,7 @@ def test_wrong_count(prepared, image_folder):
 def test_the_catalogue_is_valid_and_helpful(repository: Path):
     import yaml
 
-    from gantry.plan.recipe import DatasetSpec
+    from gantry.plan.dataset import DatasetSpec
 
     entries = yaml.safe_load((repository / "workflow/datasets.yaml").read_text())
     specs = {name: DatasetSpec.model_validate(entry) for name, entry in entries.items()}

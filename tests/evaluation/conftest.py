@@ -15,7 +15,8 @@ from gantry.evaluation.features import store_real_statistics, train_classifier
 from gantry.evaluation.sample import sampled
 from gantry.evaluation.score import COLUMNS, score_run
 from gantry.files import digest_of
-from gantry.plan.recipe import DatasetSpec, Recipe
+from gantry.plan.dataset import DatasetSpec
+from gantry.plan.recipe import Recipe
 from gantry.training.run import load_generators
 from gantry.training.train import train
 

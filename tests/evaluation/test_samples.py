@@ -8,7 +8,7 @@ from torch import nn
 from gantry.errors import Diverged
 from gantry.evaluation.sample import BATCH, sample, sampled, to_uint8
 from gantry.evaluation.score import equal_mixture
-from gantry.plan.recipe import Latent
+from gantry.plan.blocks.players import Latent
 
 CPU = torch.device("cpu")
 

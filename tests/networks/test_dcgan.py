@@ -7,7 +7,7 @@ from torch import nn
 from gantry.errors import UserError
 from gantry.networks import build_discriminator, build_generator
 from gantry.networks.dcgan import AdaptiveHead, normalise
-from gantry.plan.recipe import DcganNetworks
+from gantry.plan.blocks.networks import DcganNetworks
 
 RESOLUTIONS = [32, 64, 128, 256]
 # Channels from 4×4 pixels up to half the resolution, at width 32: the first is 32·resolution/8.

@@ -4,7 +4,7 @@ from typing import Literal, get_args, get_type_hints
 
 from gantry.networks import FAMILIES
 from gantry.networks.dcgan import HEADS
-from gantry.plan import recipe
+from gantry.plan.blocks import networks as blocks
 
 
 def allowed(model: type, key: str) -> set[str]:
@@ -14,6 +14,6 @@ def allowed(model: type, key: str) -> set[str]:
 
 
 def test_families_and_heads_are_the_plans() -> None:
-    models = get_args(get_args(recipe.Networks)[0])
+    models = get_args(get_args(blocks.Networks)[0])
     assert set(FAMILIES) == set().union(*(allowed(model, "family") for model in models))
-    assert set(HEADS) == allowed(recipe.DcganNetworks, "head")
+    assert set(HEADS) == allowed(blocks.DcganNetworks, "head")

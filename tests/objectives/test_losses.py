@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from gantry.objectives import build_objective
-from gantry.plan.recipe import RealnessObjective, StandardObjective
+from gantry.plan.blocks.objectives import RealnessObjective, StandardObjective
 
 LOGITS = st.floats(-20, 20)
 

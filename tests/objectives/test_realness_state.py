@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from gantry.objectives import build_objective
-from gantry.plan.recipe import RealnessObjective, StandardObjective
+from gantry.plan.blocks.objectives import RealnessObjective, StandardObjective
 
 
 def realness(**options):

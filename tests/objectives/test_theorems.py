@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gantry.objectives import Objective, build_objective
-from gantry.plan.recipe import RealnessObjective, StandardObjective
+from gantry.plan.blocks.objectives import RealnessObjective, StandardObjective
 
 POINTS, COPIES, OUTCOMES = 6, 60, 4
 

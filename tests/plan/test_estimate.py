@@ -13,8 +13,9 @@ from torch import Tensor, nn
 
 from gantry.networks import build_discriminator, build_generator
 from gantry.plan import Plan, load_plan
+from gantry.plan.blocks.networks import DcganNetworks
 from gantry.plan.estimate import disk_bytes, flops_per_iteration, seconds, sizes
-from gantry.plan.recipe import DcganNetworks, Recipe
+from gantry.plan.recipe import Recipe
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,9 @@ from tests.plan.conftest import BCGAN, DATASETS, TRIAL, Checkout
 from gantry.errors import UserError
 from gantry.plan import load_plan
 from gantry.plan.configuration import Config, Experiment, Output
+from gantry.plan.dataset import DatasetSpec
 from gantry.plan.problems import Problems
-from gantry.plan.recipe import DatasetSpec, Recipe, Workload
+from gantry.plan.recipe import Recipe, Workload
 
 # (configuration on top of the trial scale, how the one message begins, what else it says)
 CONFIGURATIONS: list[tuple[dict[str, Any], str, tuple[str, ...]]] = [

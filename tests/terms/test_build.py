@@ -4,8 +4,9 @@ from typing import get_args
 
 import pytest
 
-from gantry.plan import recipe
-from gantry.plan.recipe import RealnessObjective, StandardObjective, Terms
+from gantry.plan.blocks.base import Formulation
+from gantry.plan.blocks.objectives import RealnessObjective, StandardObjective
+from gantry.plan.blocks.terms import Terms
 from gantry.terms import DISCRIMINATOR_TERMS, GENERATOR_TERMS, build_terms
 from gantry.terms.bidirectional import (
     SAMPLE_DISTANCES,
@@ -19,7 +20,7 @@ REALNESS = RealnessObjective(name="realness")
 
 def test_terms_are_the_plans() -> None:
     assert DISCRIMINATOR_TERMS.keys() | GENERATOR_TERMS.keys() == Terms.model_fields.keys() - {"formulation"}
-    formulations = set(get_args(recipe.Formulation))
+    formulations = set(get_args(Formulation))
     assert set(VERDICT_DISTANCES) == set(SAMPLE_DISTANCES) == formulations
 
 

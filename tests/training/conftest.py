@@ -15,7 +15,7 @@ import torch
 
 from gantry.data import prepare
 from gantry.files import sha256_of_file
-from gantry.plan.recipe import DatasetSpec
+from gantry.plan.dataset import DatasetSpec
 from gantry.training import train as loop
 from gantry.training.run import RunFolder
 from gantry.training.signals import EXIT_CONTINUE, Stopped

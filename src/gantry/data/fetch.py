@@ -11,7 +11,7 @@ from typing import IO
 from gantry.data.progress import ProgressLine
 from gantry.data.rows import disk_errors, require_space
 from gantry.errors import UserError
-from gantry.plan.recipe import DatasetSpec
+from gantry.plan.dataset import DatasetSpec
 
 BLOCK = 1 << 20
 TIMEOUT_SECONDS = 30

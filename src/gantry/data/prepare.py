@@ -14,7 +14,7 @@ from gantry.data.sources.base import ImageSource, Indices, PointSource, Source
 from gantry.data.writing import Writer, Written, digest_of_indices, partial_folder
 from gantry.errors import UserError
 from gantry.files import write_json, write_with
-from gantry.plan.recipe import DatasetSpec
+from gantry.plan.dataset import DatasetSpec
 
 FORMAT = 1
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from gantry.errors import Diverged
-from gantry.plan.recipe import Latent
+from gantry.plan.blocks.players import Latent
 from gantry.training.game import draw_latents
 
 BATCH = 500

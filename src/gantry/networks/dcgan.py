@@ -11,7 +11,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from gantry.errors import UserError
 from gantry.networks.initialise import initialise
-from gantry.plan.recipe import DcganNetworks
+from gantry.plan.blocks.networks import DcganNetworks
 
 RESOLUTIONS = (32, 64, 128, 256)
 

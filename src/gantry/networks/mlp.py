@@ -8,7 +8,7 @@ from gantry.errors import UserError
 from gantry.networks.initialise import initialise
 from gantry.networks.linear import Linear
 from gantry.networks.maxout import Maxout
-from gantry.plan.recipe import MlpNetworks
+from gantry.plan.blocks.networks import MlpNetworks
 
 
 def build_generator(networks: MlpNetworks, latent_dimension: int, sample_shape: tuple[int, ...]) -> nn.Module:

@@ -8,8 +8,10 @@ import yaml
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from gantry.errors import UserError, suggestion
+from gantry.plan.blocks.base import Positive, Strict
+from gantry.plan.dataset import DatasetSpec
 from gantry.plan.problems import Problems
-from gantry.plan.recipe import DatasetSpec, Positive, Strict, Workload
+from gantry.plan.recipe import Workload
 
 TableKind = Literal["checkpoint_statistics", "cost", "ablation", "mode_statistics", "claims"]
 FigureKind = Literal["scatter", "curves", "grids", "trajectories"]

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from math import log2
 
-from gantry.plan.recipe import DcganNetworks, MlpNetworks, Recipe
+from gantry.plan.blocks.networks import DcganNetworks, MlpNetworks
+from gantry.plan.recipe import Recipe
 from gantry.plan.runs import Plan, Run
 
 # Sustained multiply-add rates in FLOP/s: one core of a desktop CPU; a large data-centre GPU in fp32.

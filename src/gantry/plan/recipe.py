@@ -1,111 +1,17 @@
-"""What a recipe may say: one model per block of the YAML, each key with its range.
+"""What an experiment may say: a recipe made of blocks, a workload, a data set; each key with its range.
 
-A recipe is the whole description of a training run but for the data set and the seed. These models know
-names and ranges only; the mathematics behind a name lives in `objectives`, `terms` and `networks`.
+A recipe is the whole description of a training run but for the data set and the seed.
 """
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-Positive = Annotated[int, Field(ge=1)]
-Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Beta = Annotated[float, Field(ge=0, lt=1)]
-Formulation = Literal["paper", "reference"]
-
-
-class Strict(BaseModel):
-    """A block of configuration: unknown keys are errors, values do not change after validation."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class MlpNetworks(Strict):
-    """The pair of BCGAN's synthetic experiment: a ReLU MLP against a maxout MLP."""
-
-    makes: ClassVar[Literal["points", "images"]] = "points"
-
-    family: Literal["mlp"]
-    width: Positive = 400
-    depth: Positive = 4
-    maxout_units: Positive = 200
-    maxout_pieces: Annotated[int, Field(ge=2)] = 5
-    maxout_depth: Positive = 3
-
-
-class DcganNetworks(Strict):
-    """The DCGAN pair of the image experiments, for 32×32 to 256×256.
-
-    `width` is the number of channels next to the image; it doubles with every halving of the resolution.
-    """
-
-    makes: ClassVar[Literal["points", "images"]] = "images"
-
-    family: Literal["dcgan"]
-    width: Positive = 32
-    head: Literal["linear", "adaptive"] = "adaptive"
-    spectral_norm: bool = True
-
-
-Networks = Annotated[MlpNetworks | DcganNetworks, Field(discriminator="family")]
-
-
-class StandardObjective(Strict):
-    """Goodfellow et al. 2014: the minimax game, or its non-saturating generator."""
-
-    name: Literal["minimax", "non_saturating"]
-
-
-class RealnessObjective(Strict):
-    """RealnessGAN: the discriminator's verdict is a distribution over `outcomes`."""
-
-    name: Literal["realness"]
-    outcomes: Annotated[int, Field(ge=2)] = 51
-    formulation: Formulation = "reference"
-    # None leaves the choice to the formulation; a value overrides it, for the ablations.
-    shifted_anchors: bool | None = None
-    relativistic: bool | None = None
-    redraw_anchors: bool = True
-
-
-Objective = Annotated[StandardObjective | RealnessObjective, Field(discriminator="name")]
-
-
-class Terms(Strict):
-    """Summands added to D's or G's loss, by weight; a weight of 0 leaves the term out."""
-
-    verdict_agreement: Weight = 0.0
-    sample_spread: Weight = 0.0
-    # None follows the objective where it has a formulation, and the paper elsewhere.
-    formulation: Formulation | None = None
-
-
-class Optimiser(Strict):
-    """One optimiser for the discriminator, one for all the generators together."""
-
-    name: Literal["adam"] = "adam"
-    lr_g: Rate = 2e-4
-    lr_d: Rate = 2e-4
-    betas: tuple[Beta, Beta] = (0.5, 0.9)
-
-
-class Updates(Strict):
-    """How many updates of each player make one iteration."""
-
-    discriminator: Positive = 1
-    generator: Positive = 1
-
-
-class Latent(Strict):
-    """z: its dimension, and the second view z + Δz of figure 12's variant where `shift` is given.
-
-    Δz ~ N(0, shift²·I), drawn anew for each batch.
-    """
-
-    dimension: Positive = 128
-    distribution: Literal["normal", "uniform"] = "normal"
-    shift: Rate | None = None
+from gantry.plan.blocks.base import Positive, Strict
+from gantry.plan.blocks.networks import Networks
+from gantry.plan.blocks.objectives import Objective
+from gantry.plan.blocks.players import Latent, Optimiser, Updates
+from gantry.plan.blocks.terms import Terms
 
 
 class Recipe(Strict):
@@ -179,39 +85,3 @@ class Workload(Strict):
                     f"(every {self.checkpoint_every} up to {self.iterations})"
                 )
         return self
-
-
-class DatasetSpec(Strict):
-    """A data set as `workflow/datasets.yaml` describes it: where its files lie and what is drawn from them."""
-
-    title: str
-    source: Literal[
-        "gaussian_grid",
-        "digits",
-        "photograph",
-        "folder",
-        "array",
-        "celeba",
-        "lsun",
-        "cifar10",
-        "svhn",
-        "stl10",
-    ]
-    path: str | None = None
-    images: Positive | None = None
-    crop: Literal["center", "resize"] = "center"
-    fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
-    subset_seed: Annotated[int, Field(ge=0)] = 0
-    on_bad_image: Literal["stop", "skip"] = "stop"
-    # Names of which one must exist in `path`; none asks only that `path` itself exists.
-    looks_for: tuple[str, ...] = ()
-    acquisition: str = ""
-    # Sources that need no path have options of their own: points of the mixture, the photograph's name.
-    options: dict[str, int | float | str] = {}
-
-    def identity(self, resolution: int | None) -> dict[str, Any]:
-        """What makes two prepared sets the same set: everything but where the files lie on this machine."""
-        kept = self.model_dump(
-            include={"source", "crop", "fraction", "subset_seed", "on_bad_image", "options"}
-        )
-        return kept | {"resolution": resolution}

@@ -11,7 +11,8 @@ from typing import Any
 
 from gantry.files import canonical_json, digest_of
 from gantry.plan.configuration import Config, Experiment, Output, Scale
-from gantry.plan.recipe import DatasetSpec, Recipe, Workload
+from gantry.plan.dataset import DatasetSpec
+from gantry.plan.recipe import Recipe, Workload
 
 # Data sets with these sources come with the project or its dependencies: nothing to download, and
 # a stand-in wherever they take the place of another set.

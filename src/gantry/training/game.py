@@ -7,7 +7,8 @@ from torch import Tensor, nn
 
 from gantry.networks import build_discriminator, build_generator
 from gantry.objectives import build_objective
-from gantry.plan.recipe import Latent, Recipe
+from gantry.plan.blocks.players import Latent
+from gantry.plan.recipe import Recipe
 from gantry.terms import Batch, build_terms
 
 

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from gantry.plan.recipe import Optimiser, Recipe
+from gantry.plan.blocks.players import Optimiser
+from gantry.plan.recipe import Recipe
 from gantry.training.game import Game
 
 

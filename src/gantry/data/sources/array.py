@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from gantry.data.sources.base import ImageSource, Indices, Item, PointSource, Reader, pixels_as_they_are
 from gantry.data.sources.folder import required
 from gantry.errors import UserError
-from gantry.plan.recipe import DatasetSpec
+from gantry.plan.dataset import DatasetSpec
 
 EXPECTED = (
     "expected images (N, H, W, 3), (N, H, W, 1) or (N, H, W) of uint8, or points (N, 2) of float32 or float64"

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gantry.errors import UserError, suggestion
-from gantry.plan.recipe import DatasetSpec
+from gantry.plan.dataset import DatasetSpec
 
 Indices = NDArray[np.int64]
 Pixels = NDArray[np.uint8]

@@ -8,7 +8,7 @@ from typing import ClassVar
 from gantry.data.sources.base import ImageSource, Indices, Item, Option, Reader
 from gantry.data.sources.folder import open_files, required
 from gantry.errors import UserError, suggestion
-from gantry.plan.recipe import DatasetSpec
+from gantry.plan.dataset import DatasetSpec
 
 # Where the images may lie below `path`, and the annotations below it or beside the images.
 IMAGES = (

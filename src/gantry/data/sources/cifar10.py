@@ -20,7 +20,7 @@ from gantry.data.sources.base import (
 )
 from gantry.data.sources.folder import required
 from gantry.errors import UserError
-from gantry.plan.recipe import DatasetSpec
+from gantry.plan.dataset import DatasetSpec
 
 # Bytes of one image (3 planes of 32×32), and of the largest file that can be a batch of 10,000.
 IMAGE, LIMIT = 3 * 32 * 32, 64_000_000

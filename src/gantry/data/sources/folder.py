@@ -9,7 +9,7 @@ from typing import Any
 from gantry.data.archives import ZipReader, list_zip
 from gantry.data.sources.base import BadImage, ImageSource, Indices, Item, Reader
 from gantry.errors import UserError
-from gantry.plan.recipe import DatasetSpec
+from gantry.plan.dataset import DatasetSpec
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".ppm", ".tif", ".tiff")
 

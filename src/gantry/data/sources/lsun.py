@@ -12,7 +12,7 @@ from gantry.data.btree import DamagedDatabase, open_tree
 from gantry.data.sources.base import BadImage, ImageSource, Indices, Item, Option, Reader
 from gantry.data.sources.folder import required
 from gantry.errors import UserError
-from gantry.plan.recipe import DatasetSpec
+from gantry.plan.dataset import DatasetSpec
 
 
 @dataclass(frozen=True)

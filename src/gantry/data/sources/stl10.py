@@ -10,7 +10,7 @@ from gantry.data.archives import unpack
 from gantry.data.sources.base import ImageSource, Indices, Item, Option, Reader, pixels_as_they_are
 from gantry.data.sources.folder import required
 from gantry.errors import UserError
-from gantry.plan.recipe import DatasetSpec
+from gantry.plan.dataset import DatasetSpec
 
 SHAPE = (3, 96, 96)
 SPLITS = {

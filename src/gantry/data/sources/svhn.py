@@ -10,7 +10,7 @@ import numpy as np
 from gantry.data.sources.base import ImageSource, Indices, Item, Option, Reader, pixels_as_they_are
 from gantry.data.sources.folder import required
 from gantry.errors import UserError
-from gantry.plan.recipe import DatasetSpec
+from gantry.plan.dataset import DatasetSpec
 
 # What SciPy raises at files that are cut off, of another format or something else.
 DAMAGE = (OSError, ValueError, TypeError, LookupError, EOFError, zlib.error, NotImplementedError)

@@ -21,7 +21,7 @@ from gantry.data.sources.base import (
     pixels_as_they_are,
 )
 from gantry.errors import UserError
-from gantry.plan.recipe import DatasetSpec
+from gantry.plan.dataset import DatasetSpec
 
 
 class GaussianGrid(PointSource):

@@ -1,0 +1,1 @@
+"""The blocks of a recipe, one file each: names and ranges; the mathematics lives in the rooms they name."""

@@ -1,0 +1,10 @@
+"""The verbs of the command line, a file for each group.
+
+Each verb imports what it needs when it is called, so that plan and report start without PyTorch.
+"""
+
+from gantry.verbs import ask, by_hand, compute, report
+
+GROUPS = (ask, by_hand, compute, report)
+
+__all__ = ["GROUPS"]

@@ -1,0 +1,124 @@
+"""Steps of the workflow that prepare, train and score."""
+
+import argparse
+from pathlib import Path
+
+from gantry.errors import UserError, suggestion
+from gantry.verbs.common import Verbs, compute, load, positive, read_json, step
+
+
+def add(verbs: Verbs) -> None:
+    """Make the verbs known to the parser."""
+    add = step(verbs, "prepare", _prepare, "raw data set → images.npy and its manifest")
+    add.add_argument("prepared", help="name of the prepared set: data set and resolution, e.g. celeba-64")
+    add.add_argument("--config", required=True, help="JSON: the configuration")
+    add.add_argument("--out", type=Path, required=True, help="manifest.json to write")
+    add.add_argument("--workers", type=positive, default=1)
+
+    add = step(verbs, "train", _train, "train one run up to an iteration, resuming from its state")
+    add.add_argument("--spec", required=True, help="JSON: recipe, dataset, seed, checkpoint_every")
+    add.add_argument("--data", type=Path, required=True, help="manifest of the prepared set")
+    add.add_argument("--until", type=positive, required=True, help="iteration to reach")
+    add.add_argument("--seal", type=Path, required=True, help="seal to write, in the run's folder")
+    add.add_argument("--deterministic", action="store_true", help="the same bits in every run on a GPU too")
+    compute(add)
+
+    add = step(verbs, "classifier", _classifier, "train the embedded feature network on labelled sets")
+    add.add_argument("--data", type=Path, nargs="+", required=True, help="manifests of prepared sets")
+    add.add_argument("--out", type=Path, required=True)
+
+    add = step(verbs, "statistics", _statistics, "statistics of a prepared set under a feature network")
+    add.add_argument("--data", type=Path, required=True, help="manifest of the prepared set")
+    add.add_argument("--network", required=True)
+    add.add_argument("--weights", type=Path, nargs="?")
+    add.add_argument("--out", type=Path, required=True)
+    compute(add)
+
+    add = step(verbs, "score-run", _score_run, "sample and score the checkpoints that a seal lists")
+    add.add_argument("--seal", type=Path, required=True)
+    add.add_argument("--data", type=Path, required=True, help="manifest of the prepared set")
+    add.add_argument("--scoring", required=True, help="JSON: metrics, samples, shown, features, spec_digest")
+    add.add_argument("--after", type=int, default=0, help="leave out checkpoints up to this iteration")
+    add.add_argument("--statistics", type=Path, nargs="?", help="stored statistics of the real images")
+    add.add_argument("--weights", type=Path, nargs="?", help="weights of the feature network")
+    add.add_argument("--metrics", type=Path, required=True, help="CSV to write")
+    add.add_argument("--samples", type=Path, required=True, help=".npz to write")
+    compute(add)
+
+
+def _prepare(options: argparse.Namespace) -> None:
+    from gantry.data import prepare
+
+    plan = load(options.config)
+    sets = plan.prepared_sets()
+    if options.prepared not in sets:
+        known = ", ".join(sets)
+        raise UserError(
+            f"{options.prepared}: no run needs such a set{suggestion(options.prepared, sets)}; known: {known}"
+        )
+    name, resolution = sets[options.prepared]
+    root = Path(plan.config.data)
+    prepare(plan.datasets[name], name, root, resolution, options.out.parent, workers=options.workers)
+
+
+def _train(options: argparse.Namespace) -> None:
+    from gantry.plan.problems import Problems
+    from gantry.plan.recipe import Recipe
+
+    spec = read_json(options.spec, "--spec", ("recipe", "dataset", "seed", "checkpoint_every"))
+    problems = Problems()
+    recipe = spec["recipe"]
+    whole = {"workload": ""} | recipe if isinstance(recipe, dict) else recipe
+    problems.validated(Recipe, whole, "--spec", "recipe")
+    problems.raise_if_any()
+    if options.until % spec["checkpoint_every"]:
+        raise UserError(
+            f"--until: {options.until} is not on the grid of checkpoints, every {spec['checkpoint_every']}"
+        )
+    from gantry.training.train import train
+
+    train(
+        options.seal.parent,
+        spec,
+        options.data,
+        options.until,
+        options.seal,
+        device=options.device,
+        threads=options.threads,
+        deterministic=options.deterministic,
+    )
+
+
+def _classifier(options: argparse.Namespace) -> None:
+    from gantry.evaluation.features import train_classifier
+
+    train_classifier(options.data, options.out)
+
+
+def _statistics(options: argparse.Namespace) -> None:
+    from gantry.evaluation.features import store_real_statistics
+
+    store_real_statistics(
+        options.data, options.network, options.weights, options.out, options.device, options.threads
+    )
+
+
+def _score_run(options: argparse.Namespace) -> None:
+    from gantry.evaluation.score import score_run
+
+    score_run(
+        options.seal,
+        options.data,
+        read_json(
+            options.scoring,
+            "--scoring",
+            ("metrics", "final_metrics", "samples", "shown", "features", "spec_digest"),
+        ),
+        after=options.after,
+        statistics=options.statistics,
+        weights=options.weights,
+        metrics_out=options.metrics,
+        samples_out=options.samples,
+        device=options.device,
+        threads=options.threads,
+    )

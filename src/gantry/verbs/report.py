@@ -1,0 +1,75 @@
+"""Steps of the workflow that make tables, figures, claims and the page."""
+
+import argparse
+from pathlib import Path
+from typing import Any, cast
+
+from gantry.errors import UserError, suggestion
+from gantry.verbs.common import Verbs, load, step
+
+
+def add(verbs: Verbs) -> None:
+    """Make the verbs known to the parser."""
+    for name, function, about in (
+        ("table", _table, "one table as CSV, Markdown and LaTeX"),
+        ("figure", _figure, "one figure as PNG and SVG"),
+        ("claims", _claims, "the paper's statements, checked, as CSV and Markdown"),
+    ):
+        add = step(verbs, name, function, about)
+        add.add_argument("paper")
+        add.add_argument("name")
+        add.add_argument("--config", required=True, help="JSON: the configuration")
+        add.add_argument(
+            "--out", type=Path, required=True, help="first file to write; the others lie beside it"
+        )
+
+    add = step(verbs, "page", _page, "everything on one page, report.html")
+    add.add_argument("--config", required=True, help="JSON: the configuration")
+    add.add_argument("--out", type=Path, required=True)
+
+
+def _table(options: argparse.Namespace) -> None:
+    from gantry.report.make import make_table
+
+    out = options.out
+    order = _order(options, "table")
+    make_table(order, out, out.with_suffix(".md"), out.with_suffix(".tex"))
+
+
+def _figure(options: argparse.Namespace) -> None:
+    from gantry.report.make import make_figure
+
+    order = _order(options, "figure")
+    make_figure(order, options.out, options.out.with_suffix(".svg"))
+
+
+def _claims(options: argparse.Namespace) -> None:
+    from gantry.report.make import make_claims
+
+    order = _order(options, "claims")
+    make_claims(order, options.out, options.out.with_suffix(".md"))
+
+
+def _page(options: argparse.Namespace) -> None:
+    from gantry.report.make import make_page
+
+    plan = load(options.config)
+    made = {
+        f"{paper}/{name}": {
+            suffix: Path(plan.results, paper, f"{name}.{suffix}") for suffix in output.suffixes
+        }
+        for paper, name, output in plan.outputs()
+    }
+    make_page([plan.order(paper, name) for paper, name, _ in plan.outputs()], made, options.out)
+
+
+def _order(options: argparse.Namespace, family: str) -> dict[str, Any]:
+    """Return the order of the output that the arguments name, which must be of this family."""
+    plan = load(options.config)
+    known = [f"{paper} {name}" for paper, name, output in plan.outputs() if output.family == family]
+    asked = f"{options.paper} {options.name}"
+    if asked not in known:
+        raise UserError(
+            f"{asked}: no {family} of this name{suggestion(asked, known)}; known: {', '.join(known)}"
+        )
+    return cast(dict[str, Any], plan.order(options.paper, options.name))
