@@ -15,7 +15,7 @@ from gantry.terms.bidirectional import SampleSpread, VerdictAgreement
 
 
 def batch_of(*, images: list[Tensor] = [], outputs: list[Tensor] = []) -> Batch:  # noqa: B006
-    return Batch(images, outputs, None, None, nn.Identity())
+    return Batch(images, outputs, None, None, nn.Identity(), nn.ModuleList())
 
 
 def probabilities(logits: np.ndarray) -> np.ndarray:

@@ -25,15 +25,17 @@ def test_terms_are_the_plans() -> None:
 
 
 def test_each_weight_goes_with_its_term_to_its_player() -> None:
-    for_discriminator, for_generators = build_terms(Terms(verdict_agreement=1.5, sample_spread=0.5), REALNESS)
+    for_discriminator, for_generators = build_terms(
+        Terms(verdict_agreement=1.5, sample_spread=0.5), REALNESS, (2,)
+    )
     ((weight_d, term_d),), ((weight_g, term_g),) = for_discriminator, for_generators
     assert (weight_d, type(term_d)) == (1.5, VerdictAgreement)
     assert (weight_g, type(term_g)) == (0.5, SampleSpread)
 
 
 def test_a_weight_of_zero_leaves_the_term_out() -> None:
-    assert build_terms(Terms(), REALNESS) == ([], [])
-    for_discriminator, for_generators = build_terms(Terms(sample_spread=0.001), REALNESS)
+    assert build_terms(Terms(), REALNESS, (2,)) == ([], [])
+    for_discriminator, for_generators = build_terms(Terms(sample_spread=0.001), REALNESS, (2,))
     assert (len(for_discriminator), len(for_generators)) == (0, 1)
 
 
@@ -48,5 +50,5 @@ def test_a_weight_of_zero_leaves_the_term_out() -> None:
     ],
 )
 def test_formulation_is_the_terms_own_then_the_objectives_then_the_papers(own, objective, expected) -> None:
-    pairs = build_terms(Terms(verdict_agreement=1, sample_spread=1, formulation=own), objective)
+    pairs = build_terms(Terms(verdict_agreement=1, sample_spread=1, formulation=own), objective, (2,))
     assert {term.formulation for part in pairs for _, term in part} == {expected}

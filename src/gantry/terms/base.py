@@ -21,19 +21,22 @@ class Batch:
     real_images: Tensor | None
     real_outputs: Tensor | None
     discriminator: nn.Module
+    generators: nn.Module
 
 
-class Term(ABC):
+class Term(nn.Module, ABC):
     """One summand of a loss, unweighted, signed as it stands in the loss.
 
-    `formulation` is `paper` (the equations) or `reference` (what the authors' code computes).
+    `formulation` is `paper` (the equations) or `reference` (what the authors' code computes). Parameters and
+    buffers of a term belong to the game: its player's update moves them, and the state keeps them.
     """
 
     def __init__(self, formulation: str) -> None:
+        super().__init__()
         self.formulation = formulation
 
     @abstractmethod
-    def __call__(self, batch: Batch) -> Tensor:
+    def forward(self, batch: Batch) -> Tensor:
         """Return the summand, a scalar."""
 
 
@@ -61,11 +64,11 @@ def register(registry: dict[str, _T], name: str) -> Callable[[_T], _T]:
 
 
 def build_terms(
-    terms_block: Any, objective_block: Any
+    terms_block: Any, objective_block: Any, sample_shape: tuple[int, ...]
 ) -> tuple[list[tuple[float, DiscriminatorTerm]], list[tuple[float, GeneratorTerm]]]:
     """Return a recipe's (weight, term) pairs for D and for G; terms of weight 0 are left out.
 
-    The formulation is the terms' own, else the objective's where it has one, else the paper's.
+    `sample_shape` is (C, R, R) or (D,). The formulation is the terms' own, else the objective's where it has one, else the paper's.
     """
     formulation = terms_block.formulation or getattr(objective_block, "formulation", "paper")
     weights = terms_block.model_dump(exclude={"formulation"})

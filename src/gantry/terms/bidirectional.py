@@ -61,7 +61,7 @@ class VerdictAgreement(DiscriminatorTerm):
     by the gradient of the first verdict's entropy.
     """
 
-    def __call__(self, batch: Batch) -> Tensor:
+    def forward(self, batch: Batch) -> Tensor:
         distance = VERDICT_DISTANCES[self.formulation]
         verdicts = [as_outcomes(outputs) for outputs in batch.fake_outputs]
         return torch.stack([distance(a, b) for a, b in combinations(verdicts, 2)]).sum()
@@ -74,6 +74,6 @@ class SampleSpread(GeneratorTerm):
     `paper` is the L2 norm of each sample's difference; `reference` the mean squared error over all elements.
     """
 
-    def __call__(self, batch: Batch) -> Tensor:
+    def forward(self, batch: Batch) -> Tensor:
         distance = SAMPLE_DISTANCES[self.formulation]
         return -torch.stack([distance(a, b) for a, b in combinations(batch.fake_images, 2)]).sum()

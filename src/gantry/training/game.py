@@ -1,6 +1,6 @@
 """The game: K generators against one discriminator, with an objective and terms on top."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -56,11 +56,23 @@ class Game(nn.Module):
             for _ in range(recipe.generators)
         )
         self.discriminator = build_discriminator(recipe.networks, sample_shape, self.objective.outputs)
-        self.discriminator_terms, self.generator_terms = build_terms(recipe.terms, recipe.objective)
+        for_discriminator, for_generators = build_terms(recipe.terms, recipe.objective, sample_shape)
+        self.discriminator_weights = [weight for weight, _ in for_discriminator]
+        self.discriminator_terms = nn.ModuleList(term for _, term in for_discriminator)
+        self.generator_weights = [weight for weight, _ in for_generators]
+        self.generator_terms = nn.ModuleList(term for _, term in for_generators)
         # One pass over everything is exact unless a sample's verdict depends on its neighbours.
         self.one_pass = not any(
             isinstance(part, nn.modules.batchnorm._BatchNorm) for part in self.discriminator.modules()
         )
+
+    def discriminator_parameters(self) -> list[nn.Parameter]:
+        """The weights that D's update moves: D's, and those of its terms."""
+        return [*self.discriminator.parameters(), *self.discriminator_terms.parameters()]
+
+    def generator_parameters(self) -> list[nn.Parameter]:
+        """The weights that the generators' update moves: theirs, and those of their terms."""
+        return [*self.generators.parameters(), *self.generator_terms.parameters()]
 
     def verdicts(self, batches: Sequence[Tensor]) -> list[Tensor]:
         """Return D's raw outputs (B, outputs) for each batch, in one pass where that is the same."""
@@ -79,8 +91,8 @@ class Game(nn.Module):
             fakes = self.generate(views)
         real_outputs, *fake_outputs = self.verdicts([real, *fakes])
         loss = self.objective.discriminator_loss(real_outputs, fake_outputs)
-        batch = Batch(fakes, fake_outputs, real, real_outputs, self.discriminator)
-        return loss + sum(weight * term(batch) for weight, term in self.discriminator_terms)
+        batch = Batch(fakes, fake_outputs, real, real_outputs, self.discriminator, self.generators)
+        return loss + _weighted(self.discriminator_weights, self.discriminator_terms, batch)
 
     def generator_loss(self, real: Tensor, views: Sequence[Tensor]) -> Tensor:
         """loss_G on the generators' answers to `views`, `real` serving as a constant reference; a scalar."""
@@ -91,5 +103,9 @@ class Game(nn.Module):
             with torch.no_grad():
                 real_outputs = self.discriminator(real)
         loss = self.objective.generator_loss(real_outputs, fake_outputs)
-        batch = Batch(fakes, fake_outputs, real, real_outputs, self.discriminator)
-        return loss + sum(weight * term(batch) for weight, term in self.generator_terms)
+        batch = Batch(fakes, fake_outputs, real, real_outputs, self.discriminator, self.generators)
+        return loss + _weighted(self.generator_weights, self.generator_terms, batch)
+
+
+def _weighted(weights: Sequence[float], terms: Iterable[nn.Module], batch: Batch) -> Tensor | float:
+    return sum(weight * term(batch) for weight, term in zip(weights, terms, strict=True))

@@ -7,17 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from gantry.plan.blocks.players import Optimiser
 from gantry.plan.recipe import Recipe
 from gantry.training.game import Game
-
-
-def build_optimiser(block: Optimiser, parameters: list[nn.Parameter], rate: float) -> torch.optim.Optimizer:
-    """Return the optimiser that the recipe names, in its fused form (one kernel for all weights)."""
-    return _OPTIMISERS[block.name](parameters, lr=rate, betas=block.betas, fused=True)
-
-
-_OPTIMISERS = {"adam": torch.optim.Adam}
+from gantry.training.optimisers import build_optimiser
 
 
 class Step:
@@ -32,8 +24,8 @@ class Step:
         self.device = device
         self.precision = recipe.precision
         block = recipe.optimiser
-        self.optimiser_d = build_optimiser(block, list(game.discriminator.parameters()), block.lr_d)
-        self.optimiser_g = build_optimiser(block, list(game.generators.parameters()), block.lr_g)
+        self.optimiser_d = build_optimiser(block, game.discriminator_parameters(), block.lr_d)
+        self.optimiser_g = build_optimiser(block, game.generator_parameters(), block.lr_g)
         self.average = (
             AveragedModel(game.generators, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema))
             if recipe.ema > 0
