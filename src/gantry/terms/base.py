@@ -68,7 +68,8 @@ def build_terms(
 ) -> tuple[list[tuple[float, DiscriminatorTerm]], list[tuple[float, GeneratorTerm]]]:
     """Return a recipe's (weight, term) pairs for D and for G; terms of weight 0 are left out.
 
-    `sample_shape` is (C, R, R) or (D,). The formulation is the terms' own, else the objective's where it has one, else the paper's.
+    `sample_shape` is (C, R, R) or (D,). The formulation is the terms' own, else the objective's where it has
+    one, else the paper's.
     """
     formulation = terms_block.formulation or getattr(objective_block, "formulation", "paper")
     weights = terms_block.model_dump(exclude={"formulation"})
