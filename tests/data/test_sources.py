@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gantry.data.sources.array import load_array
 from gantry.errors import UserError
 
 
@@ -175,3 +176,15 @@ def test_the_catalogue_is_valid_and_helpful(repository: Path):
         if spec.path is not None:
             assert spec.looks_for and "http" in spec.acquisition and "GB" in spec.acquisition + " GB", name
     assert (specs["lsun_bedroom"].fraction, specs["lsun_bridge"].fraction) == (0.1, 0.5)
+
+
+@pytest.mark.parametrize("damaged", [True, False])
+def test_an_archive_in_place_of_an_array_is_refused_in_one_sentence(tmp_path: Path, damaged: bool) -> None:
+    file = tmp_path / "images.npy"
+    with file.open("wb") as stream:
+        np.savez(stream, images=np.zeros((3, 8, 8, 3), np.uint8))
+    if damaged:
+        file.write_bytes(file.read_bytes()[:40])
+    with pytest.raises(UserError, match="not a whole .npy file" if damaged else "an .npz archive") as error:
+        load_array(file, "mine")
+    assert str(file) in str(error.value)

@@ -66,7 +66,7 @@ def open_prepared(manifest: Path) -> PreparedSet:
 def _mapped(path: Path, shape: tuple[int, ...], dtype: np.dtype) -> np.memmap:
     """Map a .npy file, which must hold exactly `shape` and `dtype`."""
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        array = np.lib.format.open_memmap(path, mode="r")
     except FileNotFoundError:
         raise UserError(f"{path}: missing from the prepared set; {REMEDY}") from None
     except (OSError, ValueError, EOFError) as error:

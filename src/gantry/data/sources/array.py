@@ -1,5 +1,6 @@
 """A NumPy file: images (N, H, W, 3), (N, H, W, 1) or (N, H, W) of uint8, or points (N, 2) of floats."""
 
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -59,9 +60,11 @@ class Array(ImageSource, PointSource):
 def load_array(path: Path, named: str) -> NDArray:
     """Memory-map a .npy file; arrays of Python objects are refused, since reading them executes code."""
     try:
-        loaded = np.load(path, mmap_mode="r", allow_pickle=False)
+        # Reads the .npy format alone, where numpy.load would also open archives and pickles.
+        return np.lib.format.open_memmap(path, mode="r")
     except (OSError, ValueError, EOFError) as error:
+        if zipfile.is_zipfile(path):
+            raise UserError(
+                f"{path}: data set {named}: an .npz archive; save the one array with numpy.save"
+            ) from error
         raise UserError(f"{path}: data set {named}: not a whole .npy file ({error})") from error
-    if not isinstance(loaded, np.ndarray):
-        raise UserError(f"{path}: data set {named}: an .npz archive; save the one array with numpy.save")
-    return loaded
