@@ -1,21 +1,22 @@
 """What every objective offers the training loop, and the registry from a recipe's name to its class."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 class Objective(ABC):
     """The game's two losses for one real batch and K ≥ 1 generated ones (one per generator or view of z).
 
     All arguments of the losses are D's raw outputs, (B, `outputs`) each; both losses are scalars to be
-    minimised, sums over the K batches of means over B.
+    minimised, sums over the K batches of means over B. Where a network gives several verdicts in place of one
+    (patches, heads), its losses are means over all of them.
     """
 
-    outputs: int
+    outputs: int = 1
     """Width of the discriminator's output."""
 
     generator_uses_real: bool = False
@@ -32,6 +33,9 @@ class Objective(ABC):
     def generator_loss(self, real: Tensor | None, fakes: Sequence[Tensor]) -> Tensor:
         """Return the generators' loss; `real` may be None unless `generator_uses_real`."""
 
+    def constrain(self, discriminator: nn.Module) -> None:  # noqa: B027 (most objectives leave D free)
+        """Put D's weights back to where the objective allows them, in place; follows every update of D."""
+
     def state_dict(self) -> dict[str, Tensor]:
         """Return what must survive a restart."""
         return {}
@@ -40,6 +44,33 @@ class Objective(ABC):
         """Take up a `state_dict()`. Raises ValueError if it is another objective's."""
         if state:
             raise ValueError(f"{type(self).__name__} keeps no state, but was given {sorted(state)}")
+
+
+class Separable(Objective):
+    """Objectives whose losses are means, over all entries of D's outputs, of one function for each role."""
+
+    @abstractmethod
+    def real_cost(self, outputs: Tensor) -> Tensor:
+        """D's cost of its outputs for real samples, entry by entry."""
+
+    @abstractmethod
+    def fake_cost(self, outputs: Tensor) -> Tensor:
+        """D's cost of its outputs for generated samples, entry by entry."""
+
+    @abstractmethod
+    def generator_cost(self, outputs: Tensor) -> Tensor:
+        """The generators' cost of D's outputs for their samples, entry by entry."""
+
+    def discriminator_loss(self, real: Tensor, fakes: Sequence[Tensor]) -> Tensor:
+        return self.real_cost(real).mean() + total(self.fake_cost(fake).mean() for fake in fakes)
+
+    def generator_loss(self, real: Tensor | None, fakes: Sequence[Tensor]) -> Tensor:
+        return total(self.generator_cost(fake).mean() for fake in fakes)
+
+
+def total(losses: Iterable[Tensor]) -> Tensor:
+    """Return the sum of scalars, one a generated batch."""
+    return torch.stack(list(losses)).sum()
 
 
 OBJECTIVES: dict[str, type[Objective]] = {}

@@ -39,7 +39,9 @@ class Step:
         """Move D by one step."""
         with self._cast():
             loss = self.game.discriminator_loss(real, views)
-        return self._descend(loss, self.optimiser_d)
+        loss = self._descend(loss, self.optimiser_d)
+        self.game.objective.constrain(self.game.discriminator)
+        return loss
 
     def generator(self, real: Tensor, views: Sequence[Tensor]) -> Tensor:
         """Move all generators by one step, and their running average if the recipe has one."""
