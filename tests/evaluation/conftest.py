@@ -13,8 +13,9 @@ import torch
 from gantry.data import open_prepared, prepare
 from gantry.evaluation.features import store_real_statistics, train_classifier
 from gantry.evaluation.sample import sampled
-from gantry.evaluation.score import COLUMNS, score_run
+from gantry.evaluation.score import score_run
 from gantry.files import digest_of
+from gantry.metrics.names import COLUMNS
 from gantry.plan.dataset import DatasetSpec
 from gantry.plan.recipe import Recipe
 from gantry.training.run import load_generators

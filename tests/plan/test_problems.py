@@ -211,6 +211,27 @@ FILES = [
         '"realnessgan"',
     ),
     (BCGAN, "workload: images", "workload: imags", f"{BCGAN}: recipes.realnessgan.workload:", '"images"'),
+    (
+        BCGAN,
+        "options: {last_only: true}",
+        "options: {last_onyl: true}",
+        f"{BCGAN}: outputs.figure12.options.last_onyl: unknown key",
+        'did you mean "last_only"',
+    ),
+    (
+        BCGAN,
+        "of: {recipe: synthetic_bcgan}",
+        "of: {recipe: bcgan}",
+        f"{BCGAN}: outputs.claims_synthetic.options.claims.0.test: unknown recipe of this output 'bcgan'",
+        "synthetic_bcgan",
+    ),
+    (
+        BCGAN,
+        "metric: mode_share_4",
+        "metric: mode_4",
+        f"{BCGAN}: outputs.claims_synthetic.options.claims.0.test.metric: unknown metric 'mode_4'",
+        "known metrics",
+    ),
     (BCGAN, "kind: scatter", "kind: scater", f"{BCGAN}: outputs.figure3.kind: should be", '"scatter"'),
     (
         BCGAN,
@@ -253,7 +274,7 @@ def test_everything_wrong_is_said_at_once(checkout: Checkout) -> None:
     """Seven mistakes in four files, at every depth: seven messages."""
     checkout.edit(TRIAL, "features: embedded", "features: embedde")
     checkout.edit(DATASETS, "source: photograph", "source: photo")
-    checkout.edit(BCGAN, "kind: cost", "kind: costs")
+    checkout.edit(BCGAN, "kind: mode_statistics", "kind: mode_statistic")
     checkout.edit(BCGAN, "batch_size: 100", "batch_size: 1")
     problems = checkout.problems(seeds=["x"], device="gpu", datasets={"mine": {"source": "array"}})
     expected = (
@@ -262,7 +283,7 @@ def test_everything_wrong_is_said_at_once(checkout: Checkout) -> None:
         "config: datasets.mine.title: missing",
         f"{TRIAL}: features:",
         f"{DATASETS}: flower.source:",
-        f"{BCGAN}: outputs.table3.kind:",
+        f"{BCGAN}: outputs.synthetic.kind:",
         f"{BCGAN}: recipes.synthetic_realnessgan.batch_size:",
     )
     for begins in expected:

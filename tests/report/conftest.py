@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gantry.report.load import METRIC_COLUMNS
+from gantry.metrics.names import COLUMNS
 
 MODES = np.array([[x, y] for x in (-2.0, 0.0, 2.0) for y in (-2.0, 0.0, 2.0)])
 IMAGE_METRICS = {"frechet_distance": "embedded", "inception_score": "embedded", "swd": ""}
@@ -52,7 +52,7 @@ class Results:
             done = [i for i in self.iterations if previous < i <= end and i <= (diverged_at or end)]
             self._seal(folder, dataset, recipe, seed, end, done, device, diverged_at)
             rows = self._rows(dataset, recipe, seed, done, generators, points, network, rng)
-            columns = list(METRIC_COLUMNS)
+            columns = list(COLUMNS)
             pd.DataFrame(rows, columns=columns).to_csv(folder / f"metrics-{end}.csv", index=False)
             np.savez(folder / f"samples-{end}.npz", **self._samples(done, generators, points, side, rng))
             previous = end

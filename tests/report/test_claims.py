@@ -130,6 +130,14 @@ def test_value_against_a_threshold(check):
     assert row["result"].endswith("3 seeds; claimed lower than 9.05)")
 
 
+def test_last_share_of_the_run(check):
+    """From 50 % on: the checkpoints at 120, 180 and 240 of 240."""
+    curves = {"bcgan": [[40.0, 10.0, 30.0, 20.0]] * 2, "realnessgan": flat(0, 0)}
+    tail = {"since": 0.5}
+    row = check(curves, over="mean", of=BCGAN | tail, against=BASELINE | tail)
+    assert row["estimate"] == pytest.approx((10 + 30 + 20) / 3)
+
+
 def test_nothing_measured_is_said(check):
     row = check({"bcgan": flat(1, 1), "realnessgan": flat(2, 3)}, statistic="ratio", metric="gpu_memory")
     assert (row["verdict"], row["n"], row["seeds_to_decide"]) == ("undecided", 0, "")
@@ -155,7 +163,7 @@ def test_stand_in_data_is_named(check, tmp_path):
         ({"of": {"recipe": "began"}}, r"claims\.c: no runs of began"),
         ({"against": None}, "need `against`"),
         ({"expect": "smaller"}, "expect"),
-        ({"over": "median"}, r"over: unknown .median.*known: last, min"),
+        ({"over": "median"}, r"over: Input should be .last., .min."),
         ({"metric": "fid"}, "unknown metric 'fid'"),
         ({"over": "first_below"}, "needs a level"),
     ],
@@ -178,3 +186,28 @@ def test_distance_between_generators(results, make_order, make_group):
     group = make_group("bcgan", "BCGAN", dataset="mixture", seeds=(0,))
     run = load(parse_order(make_order(results, "claims", [group]))).groups[0].runs[0]
     assert generators_apart(run, "mixture").loc[240] == pytest.approx(0.5)
+
+
+def test_a_claim_about_each_data_set_is_one_row_for_each(results, make_order, make_group, tmp_path):
+    groups = []
+    for dataset, title, base in (("celeba", "CelebA", 10.0), ("bridge", "LSUN bridge", 30.0)):
+        for recipe, gain in (("bcgan", 0.0), ("realnessgan", base)):
+            for seed in range(2):
+                results.set("frechet_distance", recipe, seed, [base + gain + 0.1 * seed] * 4)
+                results.run(dataset, recipe, seed)
+            groups.append(
+                make_group(
+                    recipe, recipe, dataset=dataset, name=dataset, title=title, seeds=(0, 1), stand_in=None
+                )
+            )
+    claim = {"name": "best FID", "statement": "lower", "test": DIFFERENCE}
+    claim["each"] = {"celeba": "−0.76", "bridge": "−5.50"}
+    order = make_order(results, "claims", groups, options={"claims": [claim]}, metrics=[])
+    frame = make_claims(order, tmp_path / "c.csv", tmp_path / "c.md")
+    assert frame["name"].tolist() == ["best FID, CelebA", "best FID, LSUN bridge"]
+    assert frame["statement"].tolist() == ["CelebA: lower", "LSUN bridge: lower"]
+    assert frame["published"].tolist() == ["−0.76", "−5.50"]
+    assert frame["estimate"].tolist() == pytest.approx([-10.0, -30.0])
+    twice = {"claims": [claim | {"published": "x"}]}
+    with pytest.raises(UserError, match="leave both out elsewhere"):
+        make_claims(order | {"options": twice}, tmp_path / "c.csv", tmp_path / "c.md")

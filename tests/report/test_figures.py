@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from gantry.errors import UserError
+from gantry.plan.kinds import CurvesOptions, ScatterOptions
 from gantry.report.figures import curves, scatter
 from gantry.report.figures.make import make_figure
 from gantry.report.figures.pictures import mosaic
@@ -83,8 +84,10 @@ def test_curves_show_mean_band_and_tail(results, make_order, image_groups):
     for seed, base in ((0, 10.0), (1, 20.0)):
         results.set("frechet_distance", "bcgan", seed, [base + 40, base + 20, base + 10, base])
         results.run("digits", "bcgan", seed, generators=2)
-    order = parse_order(make_order(results, "curves", image_groups[1:], metrics=["frechet_distance"]))
-    figure = curves.draw(load(order), curves.Options(tail_checkpoints=2, mark=120))
+    order = parse_order(
+        make_order(results, "curves", image_groups[1:], metrics=["frechet_distance"], usual_iterations=120)
+    )
+    figure = curves.draw(load(order), CurvesOptions(tail_checkpoints=2, mark=True))
     whole, tail = figure.axes
     line = next(line for line in whole.lines if line.get_label() == "BCGAN")
     assert line.get_xdata().tolist() == [60, 120, 180, 240]
@@ -98,7 +101,7 @@ def test_curves_show_mean_band_and_tail(results, make_order, image_groups):
 
 def test_curves_say_what_diverged_and_what_stands_in(results, make_order, image_groups):
     results.run("digits", "bcgan", 1, generators=2, diverged_at=130)
-    figure = curves.draw(load(parse_order(make_order(results, "curves", image_groups))), curves.Options())
+    figure = curves.draw(load(parse_order(make_order(results, "curves", image_groups))), CurvesOptions())
     legend = [text.get_text() for text in figure.legends[0].get_texts()]
     assert legend == ["RealnessGAN", "BCGAN (1 of 2 diverged)"]
     assert "STAND-IN DATA: handwritten digits (scikit-learn) for CelebA" in figure._supxlabel.get_text()
@@ -107,7 +110,7 @@ def test_curves_say_what_diverged_and_what_stands_in(results, make_order, image_
 
 def test_scatter_has_a_panel_per_row_and_snapshot_and_equal_counts(results, make_order, point_groups):
     order = parse_order(make_order(results, "scatter", point_groups))
-    figure = scatter.draw(load(order), scatter.Options(union=True))
+    figure = scatter.draw(load(order), ScatterOptions(union=True))
     assert len(figure.axes) == 1 + 3 * 3  # real; RealnessGAN, three, three's mixture × 3 snapshots
     drawn = [
         sum(len(c.get_offsets()) for c in ax.collections[1:]) for ax in figure.axes if ax.collections[1:]
@@ -118,7 +121,7 @@ def test_scatter_has_a_panel_per_row_and_snapshot_and_equal_counts(results, make
 def test_panels_after_divergence_say_so(results, make_order, point_groups, make_group):
     results.run("mixture", "realnessgan", 0, points=True, diverged_at=130)
     order = parse_order(make_order(results, "scatter", point_groups))
-    figure = scatter.draw(load(order), scatter.Options())
+    figure = scatter.draw(load(order), ScatterOptions())
     texts = [text.get_text() for ax in figure.axes for text in ax.texts]
     assert texts.count("diverged\nat 130") == 1
 

@@ -13,7 +13,7 @@ from gantry.report.load import Loaded, load, parse_order
 def make(make_order, make_group):
     def loaded(results, groups=None, **changes) -> Loaded:
         groups = groups or [make_group("bcgan", "BCGAN", seeds=(0,))]
-        return load(parse_order(make_order(results, "checkpoint_statistics", groups, **changes)))
+        return load(parse_order(make_order(results, "scores", groups, **changes)))
 
     return loaded
 
@@ -93,7 +93,7 @@ def test_damaged_or_pickled_samples_are_refused(results, make):
 
 
 def test_every_wrong_key_of_an_order_is_reported(results, make_order, make_group):
-    order = make_order(results, "cost", [make_group("bcgan", "BCGAN")], colour="red")
+    order = make_order(results, "scores", [make_group("bcgan", "BCGAN")], colour="red")
     order["groups"][0]["runs"][0]["seed"] = "zero"
     with pytest.raises(UserError) as error:
         parse_order(order)
@@ -103,7 +103,7 @@ def test_every_wrong_key_of_an_order_is_reported(results, make_order, make_group
 
 def test_shared_cache_reads_each_run_once(results, make_order, make_group):
     results.run("digits", "bcgan", 0)
-    order = parse_order(make_order(results, "cost", [make_group("bcgan", "BCGAN", seeds=(0,))]))
+    order = parse_order(make_order(results, "scores", [make_group("bcgan", "BCGAN", seeds=(0,))]))
     cache: dict = {}
     load(order, cache)
     Path(results.root / "runs/digits/bcgan/seed0/metrics-240.csv").unlink()

@@ -32,8 +32,8 @@ def orders_in(folder, make_results, make_order, make_group):
     }
     claims = {"claims": [{"name": "swd", "statement": "SWD is lower", "published": "−6.84", "test": test}]}
     described = {
-        "table10": ("ablation", {}, ("csv", "md", "tex")),
-        "table2": ("checkpoint_statistics", {}, ("csv", "md", "tex")),
+        "table10": ("scores", {"at": ["best"]}, ("csv", "md", "tex")),
+        "table2": ("scores", {"at": ["min", "max", "mean", "std"]}, ("csv", "md", "tex")),
         "figure4": ("grids", {}, ("png", "svg")),
         "figure5": ("curves", {"tail_checkpoints": 2}, ("png", "svg")),
         "claims": ("claims", claims, ("csv", "md")),

@@ -20,7 +20,7 @@ from gantry.plan.configuration import merged
 
 PAPER = yaml.safe_load((HERE / "sketch.yaml").read_text(encoding="utf-8"))
 KINDS = {
-    **dict.fromkeys(("mode_statistics", "checkpoint_statistics", "cost", "ablation"), ("csv", "md", "tex")),
+    **dict.fromkeys(("mode_statistics", "scores"), ("csv", "md", "tex")),
     **dict.fromkeys(("scatter", "curves", "grids", "trajectories"), ("png", "svg")),
     "claims": ("csv", "md"),
 }

@@ -18,22 +18,12 @@ from gantry.errors import Diverged, UserError
 from gantry.evaluation.sample import SCORED_SEED, SHOWN_SEED, sampled
 from gantry.files import write_text, write_with
 from gantry.metrics import metric
+from gantry.metrics.names import COLUMNS
 from gantry.plan.recipe import Recipe
 from gantry.training.device import choose_device, gpu_slot
 from gantry.training.history import duration
 from gantry.training.run import load_generators, read_seal
 
-COLUMNS = (
-    "dataset",
-    "recipe",
-    "seed",
-    "iteration",
-    "sampled_from",
-    "metric",
-    "value",
-    "samples",
-    "feature_network",
-)
 Array = NDArray[Any]
 # What a scorer does: samples by source ("G1", "G2", …) and names of metrics → rows (source, metric, value,
 # samples, network).

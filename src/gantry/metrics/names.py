@@ -9,6 +9,19 @@ from typing import Literal
 
 from gantry.errors import UserError, suggestion
 
+# The columns of a run's tidy metrics file: one row per number.
+COLUMNS = (
+    "dataset",
+    "recipe",
+    "seed",
+    "iteration",
+    "sampled_from",
+    "metric",
+    "value",
+    "samples",
+    "feature_network",
+)
+
 Input = Literal["features", "logits", "images", "points"]
 Direction = Literal["lower", "higher", "half"]
 

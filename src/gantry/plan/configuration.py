@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast, get_args
+from typing import Annotated, Any, Literal, cast
 
 import yaml
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -10,11 +10,9 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from gantry.errors import UserError, suggestion
 from gantry.plan.blocks.base import Positive, Strict
 from gantry.plan.dataset import DatasetSpec
+from gantry.plan.kinds import CLAIMS, TABLES, FigureKind, TableKind
 from gantry.plan.problems import Problems
 from gantry.plan.recipe import Workload
-
-TableKind = Literal["checkpoint_statistics", "cost", "ablation", "mode_statistics", "claims"]
-FigureKind = Literal["scatter", "curves", "grids", "trajectories"]
 
 
 def _no_boolean(value: Any) -> Any:
@@ -78,23 +76,23 @@ class Runs(Strict):
 class Output(Strict):
     """One table or figure: its kind, the runs it needs and the published numbers beside them."""
 
-    kind: Literal[TableKind, FigureKind]
+    kind: Literal["claims", TableKind, FigureKind]
     title: str
     runs: tuple[Runs, ...] = Field(min_length=1)
     metrics: tuple[str, ...] = ()
     until: Literal["iterations", "extended_iterations"] = "iterations"
     published: str | None = None
-    # The row of the published file that belongs to a recipe, where it is not the recipe's own name.
-    methods: dict[str, str] = {}
+    # A recipe's row of the published file: the method's name there, or the value of every key column.
+    methods: dict[str, str | dict[str, str | int | float]] = {}
     notes: tuple[str, ...] = ()
     options: dict[str, Any] = {}
 
     @property
     def family(self) -> str:
         """'table', 'figure' or 'claims': which step makes it, and in which formats."""
-        if self.kind == "claims":
-            return "claims"
-        return "table" if self.kind in get_args(TableKind) else "figure"
+        if self.kind == CLAIMS:
+            return CLAIMS
+        return "table" if self.kind in TABLES else "figure"
 
     @property
     def suffixes(self) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from gantry.metrics.names import CLASSIFYING_NETWORKS, FEATURE_NETWORKS, METRICS
 from gantry.plan.configuration import (
     Config,
     Experiment,
+    Output,
     Scale,
     extended,
     laid_over,
@@ -17,6 +18,7 @@ from gantry.plan.configuration import (
     own_text,
     read_datasets,
 )
+from gantry.plan.kinds import CLAIMED_QUANTITIES, OPTIONS
 from gantry.plan.problems import Layers, Problems
 from gantry.plan.recipe import Recipe, Workload
 from gantry.plan.runs import Plan
@@ -93,6 +95,19 @@ class _Loading:
                     self._known(file, f"{key}.recipes", "recipe", recipe, recipe_names)
             for wanted in output.metrics:
                 self._check_metric(file, f"outputs.{name}.metrics", wanted)
+            self._check_options(file, f"outputs.{name}.options", output)
+
+    def _check_options(self, file: str, key: str, output: Output) -> None:
+        """Note options that the output's kind does not have, and what they name that is not there."""
+        options = self.problems.validated(OPTIONS[output.kind], output.options, file, key)
+        if options is None:
+            return
+        shown = {recipe for block in output.runs for recipe in block.recipes}
+        for inner, recipe in options.recipes():
+            self._known(file, f"{key}.{inner}", "recipe of this output", recipe, shown)
+        for inner, wanted in options.metrics():
+            if wanted not in CLAIMED_QUANTITIES:
+                self._check_metric(file, f"{key}.{inner}", wanted)
 
     def _share(self, file: str, kind: str, found: dict[str, Any], known: dict[str, Any]) -> None:
         """Add what one paper describes; papers may share a name only if they mean the same by it."""

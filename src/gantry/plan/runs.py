@@ -21,6 +21,11 @@ EMBEDDED = {"gaussian_grid", "digits", "photograph"}
 EMBEDDED_CLASSES = ("digits", "china", "flower")
 
 
+def work_identity(spec: dict[str, Any], data_digest: str) -> str:
+    """The name of a run's work folder: a digest of its spec and of its data's own bytes."""
+    return digest_of({"spec": spec, "data": data_digest})
+
+
 @dataclass(frozen=True)
 class Run:
     """One training: a data set, a recipe, a seed, and the iterations at which something is wanted of it."""
@@ -288,6 +293,7 @@ class Plan:
             "snapshots": list(first.snapshots),
             "iterations": getattr(first, output.until) or first.iterations,
             "paper_iterations": getattr(on_paper, output.until) or on_paper.iterations,
+            "usual_iterations": first.iterations,
             "groups": groups,
         }
 

@@ -1,21 +1,23 @@
 """Claims of a paper's text, each with the statistic that tests it and a verdict."""
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from pydantic import Field, model_validator
 
 from gantry.errors import UserError
 from gantry.files import write_text
 from gantry.metrics import names
+from gantry.plan.kinds import Claim, ClaimTest, Side
 from gantry.report.cells import network_of
+from gantry.report.costs import COSTS
 from gantry.report.layout import decimals, number
-from gantry.report.load import Cache, Loaded, LoadedGroup, Run, Strict, load, parse_order
+from gantry.report.load import Cache, Loaded, LoadedGroup, Run, load, parse_order
 from gantry.report.markup import escape_markdown
-from gantry.report.quantities import COSTS, DERIVED, REACHING, curve_of, over
-from gantry.report.statistics import MOST_SEEDS, Interval, Verdict, interval, seeds_to_decide, verdict
+from gantry.report.quantities import DERIVED, REACHING, curve_of, over
+from gantry.report.statistics import MOST_SEEDS, Interval, interval, seeds_to_decide, verdict
 from gantry.report.tables import options_of, protocol_notes, scale_note
 
 COLUMNS = [
@@ -38,80 +40,39 @@ COLUMNS = [
 ]
 
 
-class Side(Strict):
-    """One of the things compared: a recipe on a data set (by the paper's name; none if there is just one).
-
-    source: which samples; none is the headline. share: up to which share of the run (0.52: its first 52 %).
-    """
-
-    recipe: str
-    dataset: str | None = None
-    source: str | None = None
-    share: Annotated[float, Field(gt=0, le=1)] = 1.0
-
-
-class Test(Strict):
-    """A statistic over training seeds, and which side of `than` the claim puts it on.
-
-    statistic: value of `of`; difference `of` − `against`, paired by seed; ratio `of` / `against`, likewise,
-    by its logarithm. The quantity is `metric` reduced `over` the checkpoints (see `quantities`), after the
-    first `skip`, of these the last `checkpoints`. `than` is by default 0, and 1 for a ratio.
-    if_diverged: the verdict when every run of `of` diverged.
-    """
-
-    statistic: Literal["value", "difference", "ratio"] = "difference"
-    metric: str
-    over: str = "last"
-    of: Side
-    against: Side | None = None
-    expect: Literal["lower", "higher"]
-    than: float | None = None
-    level: float | None = None
-    skip: Annotated[int, Field(ge=0)] = 0
-    checkpoints: Annotated[int, Field(ge=1)] | None = None
-    if_diverged: Verdict = "undecided"
-
-    @model_validator(mode="after")
-    def _has_both_sides(self) -> "Test":
-        if (self.against is None) != (self.statistic == "value"):
-            raise ValueError("difference and ratio need `against`; value has none")
-        return self
-
-    @property
-    def threshold(self) -> float:
-        return self.than if self.than is not None else float(self.statistic == "ratio")
-
-
-class Claim(Strict):
-    """A statement of the paper, where it stands, what was published, and its test."""
-
-    name: str
-    statement: str
-    source: str = ""
-    published: str = ""
-    test: Test
-
-
-class Options(Strict):
-    """The claims of one paper, in the order in which they are shown."""
-
-    claims: tuple[Claim, ...]
-
-
 def make_claims(order: dict[str, Any], csv: Path, md: Path, cache: Cache | None = None) -> pd.DataFrame:
     """Test every claim of the order, write both files, and return the rows (columns: COLUMNS)."""
     parsed = parse_order(order)
-    options = options_of(parsed, Options)
+    options = options_of(parsed)
     loaded = load(parsed, cache)
-    frame = pd.DataFrame([_row(claim, loaded) for claim in options.claims], columns=COLUMNS)
+    claims = [each for claim in options.claims for each in _spread(claim, loaded)]
+    frame = pd.DataFrame([_row(claim, loaded) for claim in claims], columns=COLUMNS)
     write_text(csv, frame.to_csv(index=False))
     write_text(md, _markdown(parsed.title, frame, [scale_note(parsed), *protocol_notes(parsed)]))
     return frame
 
 
+def _spread(claim: Claim, loaded: Loaded) -> Iterator[Claim]:
+    """A claim about each of several data sets as one about each; any other as it is."""
+    if not claim.each:
+        yield claim
+    labels = {group.group.dataset_name: group.group.dataset_label for group in loaded.groups}
+    for dataset, published in claim.each.items():
+        sides = {"of": claim.test.of, "against": claim.test.against}
+        there = {key: side and side.model_copy(update={"dataset": dataset}) for key, side in sides.items()}
+        label = labels.get(dataset, dataset)
+        yield claim.model_copy(
+            update={
+                "name": f"{claim.name}, {label}",
+                "statement": f"{label}: {claim.statement}",
+                "published": published,
+                "test": claim.test.model_copy(update=there),
+            }
+        )
+
+
 def _row(claim: Claim, loaded: Loaded) -> dict[str, Any]:
-    test = claim.test
-    sides = [test.of] if test.against is None else [test.of, test.against]
+    test, sides = claim.test, claim.sides
     groups = [_group(claim, side, loaded) for side in sides]
     values, note = _values(test, sides, groups)
     than = np.log(test.threshold) if test.statistic == "ratio" else test.threshold
@@ -156,7 +117,7 @@ def _group(claim: Claim, side: Side, loaded: Loaded) -> LoadedGroup:
     return found[0]
 
 
-def _values(test: Test, sides: list[Side], groups: list[LoadedGroup]) -> tuple[list[float], list[str]]:
+def _values(test: ClaimTest, sides: list[Side], groups: list[LoadedGroup]) -> tuple[list[float], list[str]]:
     """One value per seed (of pairs: where both sides reached their end), and what was left out."""
     by_seed = [
         {run.seed: _measure(test, side, group, run) for run in group.complete}
@@ -179,11 +140,11 @@ def _values(test: Test, sides: list[Side], groups: list[LoadedGroup]) -> tuple[l
     return [float(np.log(a / b)) for a, b in pairs if a > 0 and b > 0], note
 
 
-def _measure(test: Test, side: Side, group: LoadedGroup, run: Run) -> float:
+def _measure(test: ClaimTest, side: Side, group: LoadedGroup, run: Run) -> float:
     if test.metric in COSTS:
-        return COSTS[test.metric][1](run)
+        return COSTS[test.metric].measure(run)
     curve = curve_of(run, test.metric, side.source or group.headline)
-    curve = curve[curve.index <= side.share * run.iterations]
+    curve = curve[(curve.index >= side.since * run.iterations) & (curve.index <= side.share * run.iterations)]
     curve = curve.iloc[test.skip :]
     return over(curve.iloc[-test.checkpoints :] if test.checkpoints else curve, test.over, test.level)
 
@@ -215,10 +176,10 @@ REDUCED = {
 }
 
 
-def _quantity(test: Test, loaded: Loaded) -> str:
+def _quantity(test: ClaimTest, loaded: Loaded) -> str:
     """What was measured, in words."""
     if test.metric in COSTS:
-        return COSTS[test.metric][0]
+        return COSTS[test.metric].title
     if test.metric in DERIVED:
         title = DERIVED[test.metric][0]
     else:
@@ -230,7 +191,7 @@ def _quantity(test: Test, loaded: Loaded) -> str:
     return f"{REDUCED.get(test.over, '')}{title}{tail}{' at the end' if test.over == 'last' else ''}"
 
 
-def _result(test: Test, result: Interval, loaded: Loaded) -> str:
+def _result(test: ClaimTest, result: Interval, loaded: Loaded) -> str:
     """The statistic in one phrase."""
     kind = {"value": "", "difference": "difference in ", "ratio": "ratio of "}[test.statistic]
     head = f"{kind}{_quantity(test, loaded)}: "

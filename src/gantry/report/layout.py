@@ -92,7 +92,9 @@ def _arrange_part(title: str, frame: pd.DataFrame, notes: Footnotes) -> Arranged
     ]
     with_published = bool(frame["published"].notna().any())
     lines: list[Line] = []
-    for _, rows in frame.groupby(list(ROW_KEYS), sort=False, dropna=False):
+    # A row of the main part may have a single generator's samples in one column and a mixture's in another.
+    keys = [key for key in ROW_KEYS if key != "source" or title != MAIN]
+    for _, rows in frame.groupby(keys, sort=False, dropna=False):
         lines += _lines(rows.to_dict("records"), shown, places, notes, with_published)
     return Arranged(
         title="" if title == MAIN else title,
@@ -110,7 +112,7 @@ def _lines(
     with_published: bool,
 ) -> list[Line]:
     """One row of the table as lines: published, ours, difference; those with nothing to say are left out."""
-    labels = tuple(_label(key, cells[0], notes) for key in shown)
+    labels = tuple(_label(key, _speaking(cells), notes) for key in shown)
     by_quantity = {str(cell["quantity"]): cell for cell in cells}
     counts = {int(cell["n"]) for cell in cells if cell["n"]}
     common = counts.pop() if len(counts) == 1 else None
@@ -137,6 +139,11 @@ def _lines(
         else:
             lines = [published, ours, difference]
     return [replace(each, first=index == 0) for index, each in enumerate(lines)]
+
+
+def _speaking(cells: Sequence[dict[Any, Any]]) -> dict[Any, Any]:
+    """The cell that labels its row: one of a mixture, if there is one, since that has a footnote."""
+    return next((cell for cell in cells if cell["source"] == "mixture"), cells[0])
 
 
 def _runs_label(cells: Sequence[dict[Any, Any]], common: int | None, notes: Footnotes, prefix: str) -> Entry:

@@ -12,18 +12,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from gantry.errors import UserError
 from gantry.files import read_json
+from gantry.metrics import names
 
-METRIC_COLUMNS = [
-    "dataset",
-    "recipe",
-    "seed",
-    "iteration",
-    "sampled_from",
-    "metric",
-    "value",
-    "samples",
-    "feature_network",
-]
+# What stands in `sampled_from` where real samples were scored as if they were generated.
+REAL = "real"
 
 
 class Strict(BaseModel):
@@ -44,7 +36,7 @@ class Group(Strict):
     """The runs that differ in their seed only: one recipe on one data set.
 
     `dataset` names the folder of the runs, `dataset_name` the paper's data set that it is or stands for,
-    `method` the row of the published table.
+    `method` the row of the published table: a name, or the value of each of its key columns.
     """
 
     dataset: str
@@ -53,13 +45,20 @@ class Group(Strict):
     stand_in: str | None = None
     recipe: str
     recipe_label: str
-    method: str
+    method: str | dict[str, str | int | float]
     runs: tuple[RunReference, ...]
 
     @property
     def dataset_title(self) -> str:
         """The data set's label, marked where it is a stand-in."""
         return f"{self.dataset_label} (stand-in)" if self.stand_in else self.dataset_label
+
+    @property
+    def published_keys(self) -> dict[str, str]:
+        """The columns of the published table that name this group's row, and their values there."""
+        if isinstance(self.method, str):
+            return {"method": self.method}
+        return {key: str(value) for key, value in self.method.items()}
 
     @property
     def key(self) -> str:
@@ -85,6 +84,8 @@ class Order(Strict):
     snapshots: tuple[int, ...] = ()
     iterations: int
     paper_iterations: int | None = None
+    # Where a run that is followed further has its tables' end; None: the order does not say.
+    usual_iterations: int | None = None
     groups: tuple[Group, ...]
 
     @property
@@ -112,7 +113,7 @@ def validation_message(name: str, error: ValidationError) -> str:
 class Run:
     """One run's files: seals in the order of their ends, and the metrics of all of its checkpoints.
 
-    `metrics` is tidy, with the columns of METRIC_COLUMNS and one row per number.
+    `metrics` is tidy, with the columns of `metrics.names.COLUMNS` and one row per number.
     """
 
     group: Group
@@ -161,7 +162,7 @@ class Run:
     @property
     def sources(self) -> list[str]:
         """What was scored: "G1", …, and "mixture" where there are several generators."""
-        return list(dict.fromkeys(self.metrics["sampled_from"]))
+        return [name for name in dict.fromkeys(self.metrics["sampled_from"]) if name != REAL]
 
     @cached_property
     def samples(self) -> dict[str, np.ndarray]:
@@ -277,7 +278,7 @@ def _read_metrics(path: Path, scale: str) -> pd.DataFrame:
     except (OSError, ValueError) as error:
         again = command(path, scale, force=True)
         raise UserError(f"{path}: metrics cannot be read ({error}); run: {again}") from None
-    lacking = [column for column in METRIC_COLUMNS if column not in frame]
+    lacking = [column for column in names.COLUMNS if column not in frame]
     if lacking:
         again = command(path, scale, force=True)
         raise UserError(f"{path}: metrics without the columns {', '.join(lacking)}; run: {again}")

@@ -6,7 +6,8 @@ from typing import Literal
 
 import numpy as np
 
-Verdict = Literal["holds", "does not hold", "undecided"]
+from gantry.plan.kinds import Verdict
+
 Expectation = Literal["lower", "higher"]
 
 CONFIDENCE = 0.95

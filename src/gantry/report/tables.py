@@ -2,27 +2,23 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pandas as pd
 from pydantic import ValidationError
 
 from gantry.errors import UserError, suggestion
 from gantry.files import write_text
+from gantry.plan.kinds import OPTIONS
 from gantry.report.cells import Cell, tidy
-from gantry.report.kinds import ablation, checkpoint_statistics, cost, mode_statistics
+from gantry.report.kinds import mode_statistics, scores
 from gantry.report.layout import arrange
-from gantry.report.load import Cache, Loaded, Order, Strict, load, parse_order, validation_message
+from gantry.report.load import Cache, Loaded, Order, load, parse_order, validation_message
 from gantry.report.markup import latex, markdown
 
-AnyOptions = TypeVar("AnyOptions", bound=Strict)
-TableKind = tuple[type[Any], Callable[[Loaded, Any], Iterator[Cell]]]
-
-KINDS: dict[str, TableKind] = {
-    "checkpoint_statistics": (checkpoint_statistics.Options, checkpoint_statistics.cells),
-    "cost": (cost.Options, cost.cells),
-    "ablation": (ablation.Options, ablation.cells),
-    "mode_statistics": (mode_statistics.Options, mode_statistics.cells),
+KINDS: dict[str, Callable[[Loaded, Any], Iterator[Cell]]] = {
+    "scores": scores.cells,
+    "mode_statistics": mode_statistics.cells,
 }
 
 
@@ -45,14 +41,13 @@ def table(loaded: Loaded) -> pd.DataFrame:
     order = loaded.order
     if order.kind not in KINDS:
         raise UserError(unknown_kind(order, KINDS))
-    options, cells = KINDS[order.kind]
-    return tidy(cells(loaded, options_of(order, options)))
+    return tidy(KINDS[order.kind](loaded, options_of(order)))
 
 
-def options_of(order: Order, options: type[AnyOptions]) -> AnyOptions:
-    """The order's options, validated by its kind's model."""
+def options_of(order: Order) -> Any:
+    """The order's options, validated by its kind's model (see `plan.kinds`)."""
     try:
-        return options.model_validate(order.options)
+        return OPTIONS[order.kind].model_validate(order.options)
     except ValidationError as error:
         raise UserError(validation_message(f"{order.paper}/{order.name}: options", error)) from None
 

@@ -1,15 +1,15 @@
 """Metrics over the iterations, a band over seeds, the tail enlarged: BCGAN figures 5 to 8 and 10."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from pydantic import Field
 
 from gantry.metrics import names
+from gantry.plan.kinds import CurvesOptions
 from gantry.report.cells import network_of, require_metrics, series
 from gantry.report.figures.style import (
     COLOURS,
@@ -22,19 +22,9 @@ from gantry.report.figures.style import (
     thousands,
 )
 from gantry.report.layout import ARROWS
-from gantry.report.load import Loaded, LoadedGroup, Strict
+from gantry.report.load import Loaded, LoadedGroup
 
 MARK = "#1b8a5a"
-
-
-class Options(Strict):
-    """tail_checkpoints: how many of the last checkpoints the second panel enlarges; 0 leaves it out.
-
-    mark: an iteration at which a vertical green dashed line stands (figure 8: 520,000).
-    """
-
-    tail_checkpoints: Annotated[int, Field(ge=0)] = 10
-    mark: int | None = None
 
 
 @dataclass(frozen=True)
@@ -49,13 +39,15 @@ class Curve:
     broken: tuple[pd.Series, ...]
 
 
-def draw(loaded: Loaded, options: Options) -> Figure:
+def draw(loaded: Loaded, options: CurvesOptions) -> Figure:
     """A row of panels per data set and metric: the whole training, and the tail enlarged."""
     order = loaded.order
     require_metrics(order, loaded.groups)
     datasets = dict.fromkeys(group.dataset_title for group in order.groups)
     rows = [(dataset, metric) for dataset in datasets for metric in order.metrics]
     labels = list(dict.fromkeys(group.recipe_label for group in order.groups))
+    usual = order.usual_iterations or order.iterations
+    mark = usual if options.mark and usual < order.iterations else None
     columns = 2 if options.tail_checkpoints else 1
     figure = new_figure(7.6 if columns == 2 else 5.2, 2.1 * len(rows) + 1.1)
     ratios = [1.7, 1][:columns]
@@ -67,11 +59,11 @@ def draw(loaded: Loaded, options: Options) -> Figure:
             names.label(metric, network_of(loaded.groups, metric)) + ARROWS[names.metric(metric).direction]
         )
         start = _tail_start(curves, options.tail_checkpoints)
-        _whole(panels[0], curves, labels, options)
+        _whole(panels[0], curves, labels, mark)
         panels[0].set_title(f"{dataset} · {title}", loc="left")
         if columns == 2:
             panels[0].axvspan(start, _last(curves), color="#f1f1f1", zorder=0, linewidth=0)
-            _tail(panels[1], curves, labels, start, options)
+            _tail(panels[1], curves, labels, start, mark)
             panels[1].set_title(
                 f"its last {options.tail_checkpoints} checkpoints", loc="left", color="#555555"
             )
@@ -117,26 +109,26 @@ def _last(curves: list[Curve]) -> float:
     return float(max((curve.table.index.max() for curve in curves if len(curve.table)), default=0))
 
 
-def _whole(ax: Axes, curves: list[Curve], labels: list[str], options: Options) -> None:
+def _whole(ax: Axes, curves: list[Curve], labels: list[str], mark: int | None) -> None:
     for curve in curves:
         look = labels.index(curve.group.group.recipe_label)
         _line(ax, curve, look, curve.table)
         for broken in curve.broken:
             _broken(ax, curve, broken, look)
-    if options.mark:
-        ax.axvline(options.mark, color=MARK, linestyle="--", linewidth=1)
+    if mark:
+        ax.axvline(mark, color=MARK, linestyle="--", linewidth=1)
     ax.grid(axis="y")
     ax.set_axisbelow(True)
     ax.set_xlim(0, 1.02 * _last(curves) or None)
     thousands(ax)
 
 
-def _tail(ax: Axes, curves: list[Curve], labels: list[str], start: float, options: Options) -> None:
+def _tail(ax: Axes, curves: list[Curve], labels: list[str], start: float, mark: int | None) -> None:
     for curve in curves:
         look = labels.index(curve.group.group.recipe_label)
         _line(ax, curve, look, curve.table[curve.table.index >= start])
-    if options.mark and options.mark > start:
-        ax.axvline(options.mark, color=MARK, linestyle="--", linewidth=1)
+    if mark and mark > start:
+        ax.axvline(mark, color=MARK, linestyle="--", linewidth=1)
     ax.grid(axis="y")
     ax.set_axisbelow(True)
     ax.set_facecolor("#fafafa")

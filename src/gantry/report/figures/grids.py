@@ -1,24 +1,19 @@
 """Samples of every method and generator at the last checkpoint, a row per data set: BCGAN figure 4."""
 
 from itertools import pairwise
-from typing import Annotated, Any
+from typing import Any
 
 from matplotlib.figure import Figure
-from pydantic import Field
 
+from gantry.plan.kinds import GridsOptions
 from gantry.report.figures.pictures import BETWEEN_METHODS, mosaic, require_images, show, show_nothing
 from gantry.report.figures.sheet import new_sheet
-from gantry.report.figures.style import DIVIDER, INK, footer, label, short
-from gantry.report.load import Loaded, Strict
+from gantry.report.figures.style import DIVIDER, INK, footer, label
+from gantry.report.load import Loaded
+from gantry.report.text import short
 
 
-class Options(Strict):
-    """images: how many samples of each generator are shown."""
-
-    images: Annotated[int, Field(ge=1)] = 16
-
-
-def draw(loaded: Loaded, options: Options) -> Figure:
+def draw(loaded: Loaded, options: GridsOptions) -> Figure:
     """A row per data set, a column per generator; black lines between methods, red between generators."""
     require_images(loaded)
     order = loaded.order

@@ -12,13 +12,11 @@ from gantry.report.figures.style import save, styled
 from gantry.report.load import Cache, Loaded, load, parse_order
 from gantry.report.tables import options_of, unknown_kind
 
-FigureKind = tuple[type[Any], Callable[[Loaded, Any], Figure]]
-
-KINDS: dict[str, FigureKind] = {
-    "scatter": (scatter.Options, scatter.draw),
-    "curves": (curves.Options, curves.draw),
-    "grids": (grids.Options, grids.draw),
-    "trajectories": (trajectories.Options, trajectories.draw),
+KINDS: dict[str, Callable[[Loaded, Any], Figure]] = {
+    "scatter": scatter.draw,
+    "curves": curves.draw,
+    "grids": grids.draw,
+    "trajectories": trajectories.draw,
 }
 
 
@@ -27,6 +25,5 @@ def make_figure(order: dict[str, Any], png: Path, svg: Path, cache: Cache | None
     parsed = parse_order(order)
     if parsed.kind not in KINDS:
         raise UserError(unknown_kind(parsed, KINDS))
-    options, draw = KINDS[parsed.kind]
     with styled():
-        save(draw(load(parsed, cache), options_of(parsed, options)), png, svg)
+        save(KINDS[parsed.kind](load(parsed, cache), options_of(parsed)), png, svg)

@@ -4,8 +4,9 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from gantry.errors import UserError
-from gantry.report.figures.style import FAINT, short
+from gantry.report.figures.style import FAINT
 from gantry.report.load import Loaded, LoadedGroup
+from gantry.report.text import short
 
 # The papers' lines between methods are black, between the generators of one method red.
 BETWEEN_METHODS = "#222222"

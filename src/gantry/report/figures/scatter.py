@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from gantry.errors import UserError
+from gantry.plan.kinds import ScatterOptions
 from gantry.report.figures.sheet import Sheet, new_sheet
 from gantry.report.figures.style import (
     COLOURS,
@@ -20,9 +21,9 @@ from gantry.report.figures.style import (
     label,
     nearest_index,
     no_ticks,
-    short,
 )
-from gantry.report.load import Loaded, LoadedGroup, Strict
+from gantry.report.load import Loaded, LoadedGroup
+from gantry.report.text import short
 
 SIDE = 1.28  # inches of a panel
 GAP = 0.07
@@ -31,16 +32,6 @@ LARGE = 1.9  # where there is a single row
 POINT_MARKERS = ("o", "x", "^", "+")
 SLICES = 4
 POINT_SIZES = (3.0, 7.0, 7.0, 9.0)
-
-
-class Options(Strict):
-    """union: a further row for each method with several generators, their equal mixture in one colour.
-
-    last_only: only the end of training, the methods side by side (figure 12).
-    """
-
-    union: bool = False
-    last_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,7 +43,7 @@ class Row:
     union: bool
 
 
-def draw(loaded: Loaded, options: Options) -> Figure:
+def draw(loaded: Loaded, options: ScatterOptions) -> Figure:
     """The real points at the left of a red dashed line, the methods' at its right."""
     order = loaded.order
     for group in loaded.groups:
@@ -97,7 +88,7 @@ def _iterations(group: LoadedGroup) -> np.ndarray:
     return group.shown.samples["iterations"]
 
 
-def _rows(loaded: Loaded, options: Options) -> list[Row]:
+def _rows(loaded: Loaded, options: ScatterOptions) -> list[Row]:
     rows = []
     for group in loaded.groups:
         rows.append(Row(group.group.recipe_label, group, union=False))

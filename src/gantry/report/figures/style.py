@@ -19,7 +19,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from gantry.files import write_with
 from gantry.report.load import Order
-from gantry.report.text import with_subscripts
+from gantry.report.text import short, with_subscripts
 
 DPI = 150
 INK = "#222222"
@@ -142,14 +142,6 @@ def thousands(ax: Axes) -> None:
     """Label the iterations as 500, 20k, 1M, at round numbers."""
     ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, steps=[1, 2, 5, 10]))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
-
-
-def short(count: float) -> str:
-    """A count of iterations, short: 500, 1.5k, 20k, 1M."""
-    for size, suffix in ((1_000_000, "M"), (1_000, "k")):
-        if abs(count) >= size:
-            return f"{count / size:.4g}{suffix}"
-    return f"{count:.4g}"
 
 
 def no_ticks(ax: Axes) -> None:

@@ -1,26 +1,20 @@
 """One fixed z through training, a row per generator: BCGAN figure 9."""
 
 from itertools import pairwise
-from typing import Annotated, Any
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from pydantic import Field
 
+from gantry.plan.kinds import TrajectoriesOptions
 from gantry.report.figures.pictures import BETWEEN_METHODS, require_images, show, show_nothing
 from gantry.report.figures.sheet import new_sheet
-from gantry.report.figures.style import DIVIDER, INK, evenly, footer, label, nearest_index, short
-from gantry.report.load import Loaded, LoadedGroup, Strict
+from gantry.report.figures.style import DIVIDER, INK, evenly, footer, label, nearest_index
+from gantry.report.load import Loaded, LoadedGroup
+from gantry.report.text import short
 
 
-class Options(Strict):
-    """examples: how many latents are followed; columns: at most so many iterations, evenly spaced."""
-
-    examples: Annotated[int, Field(ge=1, le=8)] = 1
-    columns: Annotated[int, Field(ge=2)] = 8
-
-
-def draw(loaded: Loaded, options: Options) -> Figure:
+def draw(loaded: Loaded, options: TrajectoriesOptions) -> Figure:
     """Columns are the order's snapshots, or all checkpoints; black lines between methods, red within one."""
     require_images(loaded)
     order = loaded.order

@@ -5,21 +5,16 @@ from collections.abc import Iterator
 import numpy as np
 
 from gantry.metrics import names
+from gantry.plan.kinds import ModeStatisticsOptions
 from gantry.report.cells import BY_GENERATOR, MAIN, Cell, network_of, require_metrics, series
-from gantry.report.load import Loaded, LoadedGroup, Strict
+from gantry.report.load import Loaded, LoadedGroup
 
 OVER_ITERATIONS = "over the iterations"
 MODES = "share of the samples at each mode"
 MODE_SHARE = "mode_share_"
 
 
-class Options(Strict):
-    """snapshots: whether the values at the order's snapshots follow in a supplementary part."""
-
-    snapshots: bool = True
-
-
-def cells(loaded: Loaded, options: Options) -> Iterator[Cell]:
+def cells(loaded: Loaded, options: ModeStatisticsOptions) -> Iterator[Cell]:
     """Every metric at the end of training; then at the snapshots, by generator, and by mode."""
     require_metrics(loaded.order, loaded.groups)
     order = loaded.order
