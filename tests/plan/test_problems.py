@@ -51,7 +51,7 @@ CONFIGURATIONS: list[tuple[dict[str, Any], str, tuple[str, ...]]] = [
     (
         {"recipes": {"bcgan": {"terms": {"sample_spred": 0.5}}}},
         "config: recipes.bcgan.terms.sample_spred: unknown key",
-        ('did you mean "sample_spread"?', "known keys: verdict_agreement, sample_spread, formulation"),
+        ('did you mean "sample_spread"?', "known keys: verdict_agreement, sample_spread, entropy_distance, "),
     ),
     (
         {"recipes": {"bcgan": {"generators": 1}}},

@@ -1,6 +1,13 @@
 """Summands added to an objective's losses: constraints and penalties, by weight."""
 
-from gantry.terms import bidirectional  # importing a file registers its terms
+from gantry.terms import (  # importing a file registers its terms
+    bidirectional,
+    entropy_distance,
+    features,
+    gradient_penalty,
+    jensen_shannon,
+    weights,
+)
 from gantry.terms.base import (
     DISCRIMINATOR_TERMS,
     GENERATOR_TERMS,
@@ -18,4 +25,9 @@ __all__ = [
     "GeneratorTerm",
     "bidirectional",
     "build_terms",
+    "entropy_distance",
+    "features",
+    "gradient_penalty",
+    "jensen_shannon",
+    "weights",
 ]

@@ -1,7 +1,7 @@
 """What a term is given and what it returns, and the registries from a recipe's name to its class."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -13,12 +13,12 @@ class Batch:
     """All that one update has seen; the lists have one entry per generator or view of z.
 
     Images are (B, C, R, R) in [−1, 1], points (B, D); outputs are D's raw outputs, (B, outputs). In a
-    generators' update that uses no real batch, the two real fields are None.
+    generators' update whose objective has no use for verdicts on real samples, `real_outputs` is None.
     """
 
     fake_images: Sequence[Tensor]
     fake_outputs: Sequence[Tensor]
-    real_images: Tensor | None
+    real_images: Tensor
     real_outputs: Tensor | None
     discriminator: nn.Module
     generators: nn.Module
@@ -27,30 +27,51 @@ class Batch:
 class Term(nn.Module, ABC):
     """One summand of a loss, unweighted, signed as it stands in the loss.
 
-    `formulation` is `paper` (the equations) or `reference` (what the authors' code computes). Parameters and
+    `formulation` is `paper` (the equations) or `reference` (what the authors' code computes); `options` is the
+    term's block of the recipe, for terms that have one; `sample_shape` is (C, R, R) or (D,). Parameters and
     buffers of a term belong to the game: its player's update moves them, and the state keeps them.
     """
 
-    def __init__(self, formulation: str) -> None:
+    def __init__(
+        self, formulation: str = "paper", options: Any = None, sample_shape: tuple[int, ...] = ()
+    ) -> None:
         super().__init__()
         self.formulation = formulation
+        self.options = options
+        self.sample_shape = sample_shape
 
     @abstractmethod
     def forward(self, batch: Batch) -> Tensor:
         """Return the summand, a scalar."""
 
+    @staticmethod
+    @abstractmethod
+    def player(batch: Batch) -> nn.Module:
+        """Return the network whose loss this is a summand of."""
+
 
 class DiscriminatorTerm(Term):
     """A summand of the discriminator's loss."""
+
+    @staticmethod
+    def player(batch: Batch) -> nn.Module:
+        """Return the discriminator."""
+        return batch.discriminator
 
 
 class GeneratorTerm(Term):
     """A summand of the generators' loss."""
 
+    @staticmethod
+    def player(batch: Batch) -> nn.Module:
+        """Return all the generators."""
+        return batch.generators
+
 
 DISCRIMINATOR_TERMS: dict[str, type[DiscriminatorTerm]] = {}
 GENERATOR_TERMS: dict[str, type[GeneratorTerm]] = {}
 _T = TypeVar("_T", bound=type[Term])
+_Summand = TypeVar("_Summand", bound=Term)
 
 
 def register(registry: dict[str, _T], name: str) -> Callable[[_T], _T]:
@@ -69,11 +90,15 @@ def build_terms(
     """Return a recipe's (weight, term) pairs for D and for G; terms of weight 0 are left out.
 
     `sample_shape` is (C, R, R) or (D,). The formulation is the terms' own, else the objective's where it has
-    one, else the paper's.
+    one, else the paper's. A term that both players can have goes to those that its option `players` names.
     """
     formulation = terms_block.formulation or getattr(objective_block, "formulation", "paper")
-    weights = terms_block.model_dump(exclude={"formulation"})
-    return (
-        [(weights[name], term(formulation)) for name, term in DISCRIMINATOR_TERMS.items() if weights[name]],
-        [(weights[name], term(formulation)) for name, term in GENERATOR_TERMS.items() if weights[name]],
-    )
+
+    def chosen(registry: Mapping[str, type[_Summand]], player: str) -> Iterator[tuple[float, _Summand]]:
+        for name, term in registry.items():
+            block = getattr(terms_block, name)
+            weight = getattr(block, "weight", block)
+            if weight and player in getattr(block, "players", (player,)):
+                yield weight, term(formulation, block, sample_shape)
+
+    return list(chosen(DISCRIMINATOR_TERMS, "discriminator")), list(chosen(GENERATOR_TERMS, "generators"))

@@ -1,6 +1,106 @@
-"""`terms`: what is added to the two losses, by name."""
+"""`terms`: what is added to the two losses, by name.
 
-from gantry.plan.blocks.base import Formulation, Strict, Weight
+A term is given as its weight, or, where it has options, as a mapping of the weight and options.
+"""
+
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from gantry.plan.blocks.base import Formulation, Positive, Rate, Strict, Weight
+
+Player = Literal["discriminator", "generators"]
+BOTH: tuple[Player, Player] = ("discriminator", "generators")
+Bins = Annotated[int, Field(ge=2)]
+Block = TypeVar("Block", bound="Weighted")
+
+
+class Weighted(Strict):
+    """A term with options; those of a term of weight 0 say nothing and are forgotten."""
+
+    weight: Weight
+
+
+def _as_mapping(given: Any) -> Any:
+    return {"weight": given} if isinstance(given, int | float | str) or given is None else given
+
+
+def _unless_left_out(block: Block) -> Block:
+    return block if block.weight else type(block)(weight=0)
+
+
+NumberOrMapping = (BeforeValidator(_as_mapping), AfterValidator(_unless_left_out))
+
+
+class Histogram(Weighted):
+    """How values are counted: soft bins, each value spread by a Gaussian of `bandwidth` bin widths."""
+
+    bins: Bins = 32
+    bandwidth: Rate = 0.5
+    # None: all the values of a batch; else as many, drawn anew for each update.
+    pixels: Positive | None = None
+    # None: [−1, 1] for images, and for all else 3 standard deviations around the real batch's mean.
+    range: tuple[float, float] | None = None
+
+    @model_validator(mode="after")
+    def _range_ascends(self) -> "Histogram":
+        if self.range is not None and not self.range[0] < self.range[1]:
+            raise ValueError(f"range should be [low, high] with low < high (given: {list(self.range)})")
+        return self
+
+
+class EntropyDistance(Histogram):
+    """EDGAN: δ(X, Y) = H(X|Y) + H(Y|X) of a real and a generated batch.
+
+    `pairs` says which real value goes with which generated one, `of` what the values are; `bound` and
+    `width` are those of the statistic network, which only the estimator `neural` has.
+    """
+
+    estimator: Literal["parzen", "neural"] = "parzen"
+    pairs: Literal["batch", "sorted"] = "batch"
+    of: Literal["samples", "features"] = "samples"
+    bound: Literal["donsker_varadhan", "infonce"] = "donsker_varadhan"
+    width: Positive = 64
+
+    @model_validator(mode="after")
+    def _bound_needs_a_network(self) -> "EntropyDistance":
+        given = sorted({"bound", "width"} & self.model_fields_set)
+        if self.estimator != "neural" and given:
+            raise ValueError(f"{', '.join(given)}: only estimator neural has it; set estimator: neural")
+        return self
+
+
+class JensenShannon(Histogram):
+    """The Jensen–Shannon divergence of the real and the generated values' histograms."""
+
+
+class GradientPenalty(Weighted):
+    """(‖∇D‖ − center)² at `points`, or half of it; `perturbation` counts in deviations of the real batch."""
+
+    center: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
+    points: Literal["lines", "real", "generated", "perturbed"] = "lines"
+    through: Literal["logits", "sigmoid"] = "logits"
+    halved: bool = False
+    perturbation: Rate = 0.5
+
+    @model_validator(mode="after")
+    def _only_perturbed_points_are_perturbed(self) -> "GradientPenalty":
+        if self.points != "perturbed" and "perturbation" in self.model_fields_set:
+            raise ValueError(f"perturbation: only points perturbed have it (given points: {self.points})")
+        return self
+
+
+class OrthogonalRegularisation(Weighted):
+    """Filters pulled towards orthogonality (`off_diagonal`) or orthonormality (`full`)."""
+
+    form: Literal["off_diagonal", "full"] = "off_diagonal"
+    players: Annotated[tuple[Player, ...], Field(min_length=1, max_length=2)] = BOTH
+
+
+class HistoricalAveraging(Weighted):
+    """Weights pulled towards their own mean over training."""
+
+    players: Annotated[tuple[Player, ...], Field(min_length=1, max_length=2)] = BOTH
 
 
 class Terms(Strict):
@@ -8,5 +108,14 @@ class Terms(Strict):
 
     verdict_agreement: Weight = 0.0
     sample_spread: Weight = 0.0
+    entropy_distance: Annotated[EntropyDistance, *NumberOrMapping] = EntropyDistance(weight=0)
+    jensen_shannon: Annotated[JensenShannon, *NumberOrMapping] = JensenShannon(weight=0)
+    gradient_penalty: Annotated[GradientPenalty, *NumberOrMapping] = GradientPenalty(weight=0)
+    orthogonal_regularisation: Annotated[OrthogonalRegularisation, *NumberOrMapping] = (
+        OrthogonalRegularisation(weight=0)
+    )
+    historical_averaging: Annotated[HistoricalAveraging, *NumberOrMapping] = HistoricalAveraging(weight=0)
+    feature_matching: Weight = 0.0
+    pulling_away: Weight = 0.0
     # None follows the objective where it has a formulation, and the paper elsewhere.
     formulation: Formulation | None = None

@@ -1,0 +1,81 @@
+"""Penalties on the slope of D: WGAN-GP, GAN-0GP, DRAGAN, R1 and R2 are settings of one term.
+
+| method | settings | source |
+|---|---|---|
+| WGAN-GP | center 1, points lines, weight 10 | Gulrajani et al. 2017, eq. 3 |
+| GAN-0GP | center 0, points lines | Thanh-Tung et al. 2019 |
+| R1, R2 | center 0, points real (generated), halved, weight γ | Mescheder et al. 2018, eqs. 9 and 10 |
+| DRAGAN | center 1, points perturbed, weight 10 | Kodali et al. 2017 |
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gantry.terms.base import DISCRIMINATOR_TERMS, Batch, DiscriminatorTerm, register
+from gantry.terms.histograms import at_least_single
+
+
+def between(first: Tensor, second: Tensor) -> Tensor:
+    """Return a point on the line between each pair of samples, uniformly drawn."""
+    along = torch.rand(len(first), *[1] * (first.dim() - 1), device=first.device, dtype=first.dtype)
+    return torch.lerp(first, second, along)
+
+
+def lines(batch: Batch, options: Any) -> list[Tensor]:
+    """Between the real samples and those of each generated batch."""
+    return [between(batch.real_images, fake.to(batch.real_images.dtype)) for fake in batch.fake_images]
+
+
+def real(batch: Batch, options: Any) -> list[Tensor]:
+    """The real samples."""
+    return [batch.real_images]
+
+
+def generated(batch: Batch, options: Any) -> Sequence[Tensor]:
+    """The generated samples of each batch."""
+    return batch.fake_images
+
+
+def perturbed(batch: Batch, options: Any) -> list[Tensor]:
+    """Between x and x + c·s·u, u uniform on [0, 1) and s the real batch's standard deviation.
+
+    c = `perturbation`. So do DRAGAN's authors in their code, with c = ½; their paper has normal noise instead.
+    """
+    real = batch.real_images
+    return [between(real, real + options.perturbation * real.std() * torch.rand_like(real))]
+
+
+POINTS: dict[str, Callable[[Batch, Any], Sequence[Tensor]]] = {
+    "lines": lines,
+    "real": real,
+    "generated": generated,
+    "perturbed": perturbed,
+}
+THROUGH: dict[str, Callable[[Tensor], Tensor]] = {"logits": lambda outputs: outputs, "sigmoid": torch.sigmoid}
+
+
+@register(DISCRIMINATOR_TERMS, "gradient_penalty")
+class GradientPenalty(DiscriminatorTerm):
+    """E (‖∇ₓD(x)‖ − center)², or half of it; summed over generated batches where the points depend on them.
+
+    D(x) is the sum of its outputs, raw or through the sigmoid. Costs a pass through D and one through its
+    gradient. Where D normalises over a batch, the gradient of one sample's output has parts in others.
+    """
+
+    def forward(self, batch: Batch) -> Tensor:
+        penalties = [
+            self.penalty(batch.discriminator, points)
+            for points in POINTS[self.options.points](batch, self.options)
+        ]
+        return torch.stack(penalties).sum()
+
+    def penalty(self, discriminator: Callable[[Tensor], Tensor], points: Tensor) -> Tensor:
+        """The mean over one batch of points."""
+        points = points.detach().requires_grad_()
+        verdicts = THROUGH[self.options.through](discriminator(points))
+        (slopes,) = torch.autograd.grad(verdicts.sum(), points, create_graph=True)
+        norms = torch.linalg.vector_norm(at_least_single(slopes).flatten(1), dim=1)
+        return (norms - self.options.center).square().mean() * (0.5 if self.options.halved else 1.0)

@@ -1,0 +1,51 @@
+"""Trained lower bounds of the mutual information I(X; Y), in nats, of pairs of numbers."""
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+CANDIDATES = 64  # InfoNCE cannot exceed log CANDIDATES = 4.16 nats
+
+Statistic = Callable[[Tensor, Tensor], Tensor]
+
+
+class StatisticNetwork(nn.Module):
+    """T(x, y): two hidden layers of `width` units; x and y of any one shape, T of the same."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(2, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, 1)
+        )
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        return self.layers(torch.stack([x, y], dim=-1)).squeeze(-1)
+
+
+def donsker_varadhan(statistic: Statistic, x: Tensor, y: Tensor) -> Tensor:
+    """E T(x, y) − log E exp T(x, y′), y′ being y in another order. Belghazi et al. 2018 (MINE).
+
+    x and y are (N,). The batch's gradient is MINE's plain one, biased by the logarithm of a mean over N
+    (their correction by a moving average is for small N).
+    """
+    others = y[torch.randperm(len(y), device=y.device)]
+    return statistic(x, y).mean() - (statistic(x, others).logsumexp(0) - math.log(len(y)))
+
+
+def infonce(statistic: Statistic, x: Tensor, y: Tensor) -> Tensor:
+    """log n + E log softmax_j T(x_i, y_j) at j = i, among n ≤ 64 candidates; van den Oord et al. 2018, eq. 4.
+
+    x and y are (N,), cut into groups of n. Less variable than Donsker–Varadhan, and never above log n.
+    """
+    n = min(CANDIDATES, len(x))
+    x, y = x[: len(x) // n * n].view(-1, n, 1), y[: len(y) // n * n].view(-1, 1, n)
+    scores = statistic(x.expand(-1, n, n), y.expand(-1, n, n)).log_softmax(2)
+    return math.log(n) + scores.diagonal(dim1=1, dim2=2).mean()
+
+
+BOUNDS: dict[str, Callable[[Statistic, Tensor, Tensor], Tensor]] = {
+    "donsker_varadhan": donsker_varadhan,
+    "infonce": infonce,
+}
