@@ -10,8 +10,9 @@ from gantry.objectives.base import Separable, register
 class LeastSquares(Separable):
     """LSGAN: D's verdicts go to b on real and to a on generated samples; G would see its own at c.
 
-    loss_D = ½E(D(x) − b)² + Σ_k ½E(D(G_k(z)) − a)², loss_G = Σ_k ½E(D(G_k(z)) − c)². With b − c = 1 and
-    b − a = 2, G minimises the Pearson χ² divergence of 2p_g from p + p_g. Mao et al. 2017, eqs. 2 and 9.
+    loss_D = ½E(D(x) − b)² + Σ_k ½E(D(G_k(z)) − a)², loss_G = Σ_k ½E(D(G_k(z)) − c)². At the best D and with
+    b − c = 1, b − a = 2, E(D(x) − c)² + E(D(G(z)) − c)² is Pearson's χ² between p + p_g and 2p_g. Mao et al.
+    2017, eqs. 2, 8 and 9.
     """
 
     def __init__(self, a: float = 0.0, b: float = 1.0, c: float = 1.0) -> None:
