@@ -98,7 +98,7 @@ def test_least_squares_generator_minimises_pearson(seed: int) -> None:
     objective = objective_of(name="least_squares", a=-1, b=1, c=0)
     table, _ = best_discriminator(objective, counts)
     both = objective.generator_loss(None, batches_of(table, counts)).item()
-    assert 2 * both == pytest.approx(np.sum((2 * q - (p + q)) ** 2 / (p + q)), rel=1e-8)
+    assert 2 * both == pytest.approx(np.sum((2 * q - (p + q)) ** 2 / (p + q)), rel=1e-6)
 
 
 def test_hinge_optimum_is_the_sign_and_its_loss_the_total_variation() -> None:
@@ -128,7 +128,7 @@ def test_wasserstein_over_lipschitz_tables_is_the_distance() -> None:
     # A 1-Lipschitz table climbs or falls by at most each gap; tanh reaches every such table.
     slopes = torch.zeros(len(gaps), 1, dtype=torch.float64, requires_grad=True)
     optimiser = torch.optim.Adam([slopes], lr=0.5)
-    for _ in range(60):
+    for _ in range(200):
         climbs = torch.tanh(slopes) * torch.from_numpy(gaps)[:, None]
         table = torch.cat([torch.zeros(1, 1, dtype=torch.float64), climbs.cumsum(0)])
         real, fake = batches_of(table, counts)
@@ -137,7 +137,7 @@ def test_wasserstein_over_lipschitz_tables_is_the_distance() -> None:
         loss.backward()
         optimiser.step()
     expected = np.sum(np.abs(np.cumsum(p - q))[:-1] * gaps)
-    assert -loss.item() == pytest.approx(expected, rel=1e-6)
+    assert -loss.item() == pytest.approx(expected, rel=1e-4)
 
 
 @pytest.mark.parametrize("generators", [1, 2, 3])
