@@ -195,3 +195,13 @@ def test_a_checkpoint_of_nan_is_left_out(
     assert (
         "set/recipe/seed0  left out iteration 4: the generator's samples hold NaN" in capsys.readouterr().err
     )
+
+
+def test_real_samples_are_scored_as_if_generated(images: Any, tmp_path: Path) -> None:
+    """Drawn with replacement: nearer to the real set than any generator of four iterations, yet not at 0."""
+    rows = by_key(images.score(tmp_path, score_real=True))
+    plain = by_key(images.score(tmp_path))
+    assert plain.keys() == {key for key in rows if key[1] != "real"}
+    assert {key[0] for key in rows if key[1] == "real"} == {4}
+    real = rows[4, "real", "frechet_distance"]
+    assert 0 < real < 0.5 * rows[4, "mixture", "frechet_distance"]

@@ -18,7 +18,7 @@ from gantry.errors import Diverged, UserError
 from gantry.evaluation.sample import SCORED_SEED, SHOWN_SEED, sampled
 from gantry.files import write_text, write_with
 from gantry.metrics import metric
-from gantry.metrics.names import COLUMNS
+from gantry.metrics.names import COLUMNS, REAL
 from gantry.plan.recipe import Recipe
 from gantry.training.device import choose_device, gpu_slot
 from gantry.training.history import duration
@@ -85,6 +85,9 @@ def score_run(
             is_last = entry["iteration"] == seal["iterations"]
             names = scoring["metrics"] + (scoring["final_metrics"] if is_last else [])
             rows += [[*key, *row] for row in scorer(drawn, names)]
+            if is_last and scoring.get("score_real"):
+                real = {REAL: _real_again(prepared, scoring["samples"])}
+                rows += [[*key, *row] for row in scorer(real, names)]
             elapsed = time.monotonic() - started
             left = duration(elapsed / number * (len(entries) - number))
             print(
@@ -109,6 +112,12 @@ def _draw(
         drawn[f"G{index}"] = sampled(generator, recipe.latent, scoring["samples"], seed, device)
         shown[f"G{index}"] = sampled(generator, recipe.latent, scoring["shown"], SHOWN_SEED, device)
     return drawn, shown
+
+
+def _real_again(prepared: PreparedSet, count: int) -> Array:
+    """Return `count` of the real samples, drawn with replacement: another sample of their distribution."""
+    rng = np.random.default_rng(SCORED_SEED)
+    return np.asarray(prepared.samples[np.sort(rng.integers(len(prepared.samples), size=count))])
 
 
 def _write_rows(path: Path, rows: list[list[Any]]) -> None:

@@ -21,6 +21,8 @@ COLUMNS = (
     "samples",
     "feature_network",
 )
+# What stands in `sampled_from` where real samples were scored as if they were generated.
+REAL = "real"
 
 Input = Literal["features", "logits", "images", "points"]
 Direction = Literal["lower", "higher", "half"]

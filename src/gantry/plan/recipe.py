@@ -58,6 +58,8 @@ class Workload(Strict):
     metrics: tuple[str, ...]
     # Costly metrics that only the end of a run needs.
     final_metrics: tuple[str, ...] = ()
+    # Score real samples, too, drawn anew with replacement: what a perfect generator would get.
+    score_real: bool = False
     recipe: dict[str, Any] = {}
 
     @field_validator("resolution", mode="before")

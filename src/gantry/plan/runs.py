@@ -262,7 +262,8 @@ class Plan:
             "shown": workload.shown,
             "features": self.features if is_image else None,
             "spec_digest": run.spec_digest,
-        }
+            # Absent unless asked for, so that nothing that was scored before is scored again.
+        } | ({"score_real": True} if workload.score_real else {})
 
     def order(self, paper: str, name: str) -> dict[str, Any]:
         """What the report needs to know to make one table or figure."""

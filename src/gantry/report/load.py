@@ -14,9 +14,6 @@ from gantry.errors import UserError
 from gantry.files import read_json
 from gantry.metrics import names
 
-# What stands in `sampled_from` where real samples were scored as if they were generated.
-REAL = "real"
-
 
 class Strict(BaseModel):
     """A block of an order: unknown keys are errors, values do not change after validation."""
@@ -162,7 +159,7 @@ class Run:
     @property
     def sources(self) -> list[str]:
         """What was scored: "G1", …, and "mixture" where there are several generators."""
-        return [name for name in dict.fromkeys(self.metrics["sampled_from"]) if name != REAL]
+        return [name for name in dict.fromkeys(self.metrics["sampled_from"]) if name != names.REAL]
 
     @cached_property
     def samples(self) -> dict[str, np.ndarray]:

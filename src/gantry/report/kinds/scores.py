@@ -11,7 +11,7 @@ from gantry.metrics import names
 from gantry.plan.kinds import At, ScoresOptions
 from gantry.report.cells import MAIN, Cell, network_of, part_of, require_metrics, series
 from gantry.report.costs import COSTS
-from gantry.report.load import REAL, Loaded, LoadedGroup, Order, Run
+from gantry.report.load import Loaded, LoadedGroup, Order, Run
 from gantry.report.published import COLUMN_OF, Published
 from gantry.report.text import short
 
@@ -200,8 +200,8 @@ def _real_row(
     for dataset, group in datasets.items():
         runs = [run for each in loaded.groups for run in each.runs if each.group.dataset_name == dataset]
         for column in columns:
-            measured = [run for run in runs if len(series(run, column.metric, REAL))]
-            cell = _cell(loaded, replace(group, runs=tuple(measured[:1])), REAL, column, options)
+            measured = [run for run in runs if len(series(run, column.metric, names.REAL))]
+            cell = _cell(loaded, replace(group, runs=tuple(measured[:1])), names.REAL, column, options)
             name = _published_column(group, column, options)
             yield replace(
                 cell,
