@@ -16,6 +16,7 @@ import torch
 
 from gantry.errors import UserError
 from gantry.training import history as records
+from gantry.training import lock
 from gantry.training import train as loop
 from gantry.training.device import choose_device, gpu_slot
 from gantry.training.history import History, LossMeter, duration
@@ -45,7 +46,10 @@ def holding(tools: Any, hold: Any) -> Iterator[int]:
         tools.ended(child)
 
 
-def test_a_second_trainer_is_refused_until_the_first_has_died(lab: Any, tools: Any) -> None:
+def test_a_second_trainer_is_refused_until_the_first_has_died(
+    lab: Any, tools: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lock, "PATIENCE_SECONDS", 0.3)
     run = lab.work("run")
     with (
         holding(tools, only_one(run.lock)) as child,
@@ -54,6 +58,27 @@ def test_a_second_trainer_is_refused_until_the_first_has_died(lab: Any, tools: A
         lab.train("run", 6)
     assert not run.state.exists()
     lab.train("run", 6)
+
+
+def test_a_second_trainer_waits_for_a_first_that_is_about_to_end(
+    lab: Any, tools: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = lab.work("run")
+    run.lock.parent.mkdir(parents=True)
+    ready, tell = os.pipe()
+
+    def work() -> None:
+        with only_one(run.lock):
+            os.write(tell, b"held")
+            time.sleep(0.5)
+
+    child = tools.fork(work)
+    assert os.read(ready, 4) == b"held"
+    lab.train("run", 6)
+    assert tools.ended(child) == 0
+    assert f"waiting for process {child} on " in capsys.readouterr().err
+    assert run.state.exists()
+    assert lock.holder(run.lock) is None
 
 
 def test_a_lock_that_cannot_be_written(tmp_path: Path) -> None:

@@ -24,11 +24,16 @@ from tests.workflow.conftest import (
     train_arguments,
 )
 
+from gantry.training import lock
+
 # ── the machine ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_second_trainer_on_the_same_run(folder: Path, gantry: Gantry) -> None:
+def test_a_second_trainer_on_the_same_run(
+    folder: Path, gantry: Gantry, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The first one, here any process with the lock, is named."""
+    monkeypatch.setattr(lock, "PATIENCE_SECONDS", 0.3)
     code = (
         "import fcntl, sys; lock = open(sys.argv[1], 'a+'); fcntl.flock(lock, fcntl.LOCK_EX); "
         "lock.truncate(0); lock.write('process 4711 on elsewhere'); lock.flush(); print('held', flush=True); "

@@ -12,6 +12,7 @@ from torch import nn
 from gantry.errors import UserError
 from gantry.files import canonical_json, digest_of, read_json, sha256_of_file, write_json, write_with
 from gantry.plan.recipe import Recipe
+from gantry.plan.runs import work_identity
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class RunFolder:
     @property
     def identity(self) -> str:
         """The digest of spec and data together, which the state must carry."""
-        return digest_of({"spec": self.spec, "data": self.data_digest})
+        return work_identity(self.spec, self.data_digest)
 
     @property
     def work(self) -> Path:

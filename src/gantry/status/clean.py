@@ -1,0 +1,105 @@
+"""What no configuration names any more, and how much room it takes."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from gantry.errors import UserError
+from gantry.files import digest_of
+from gantry.plan.runs import Plan, Run, work_identity
+from gantry.status.runs import data_digest
+from gantry.training.lock import holder, only_one
+from gantry.wording import aligned, bytes_text
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """A folder that may go: why, its bytes, and the run whose lock must be held meanwhile."""
+
+    folder: Path
+    reason: str
+    size: int
+    run: Path
+
+
+def leftovers(plan: Plan) -> list[Leftover]:
+    """Runs below results/<scale>/runs that the plan does not have, and work folders of other specs or data."""
+    runs = {Path(plan.folder(run)): run for run in plan.runs.values()}
+    found = []
+    for folder in _run_folders(Path(plan.results, "runs")):
+        run = runs.get(folder)
+        if run is None:
+            found.append(Leftover(folder, "no configured run", _size(folder), folder))
+        else:
+            found += _other_work(plan, run, folder)
+    return found
+
+
+def describe(found: list[Leftover]) -> str:
+    """The leftovers as a table with their sizes and the sum."""
+    if not found:
+        return "nothing is left over"
+    rows = [(str(each.folder), bytes_text(each.size), each.reason) for each in found]
+    total = bytes_text(sum(each.size for each in found))
+    return "\n".join([*aligned(rows), "", f"{len(found)} folders, {total}"])
+
+
+def remove(found: list[Leftover]) -> None:
+    """Delete the leftovers. UserError, before anything is deleted, if a trainer is at work in one."""
+    for each in found:
+        at_work = holder(each.run / "work/lock")
+        if at_work:
+            raise UserError(f"{each.run}: a trainer is at work ({at_work}); nothing was deleted")
+    for each in found:
+        with only_one(each.run / "work/lock"):
+            _remove(each.folder)
+        if each.folder == each.run:
+            for parent in list(each.folder.parents)[:2]:  # the recipe's and the data set's, once empty
+                if not any(parent.iterdir()):
+                    parent.rmdir()
+
+
+def _remove(folder: Path) -> None:
+    try:
+        shutil.rmtree(folder)
+    except OSError as error:
+        raise UserError(
+            f"{error.filename or folder}: cannot be deleted: {error.strerror}; see to its permissions"
+        ) from error
+
+
+def _run_folders(root: Path) -> Iterator[Path]:
+    """`<dataset>/<recipe>/seed<k>` below `root`; nothing that is reached through a link."""
+    for folder in sorted(root.glob("*/*/seed*")):
+        numbered = folder.name.removeprefix("seed").isdecimal()
+        if (
+            numbered
+            and folder.is_dir()
+            and not any(each.is_symlink() for each in (folder, *folder.parents[:2]))
+        ):
+            yield folder
+
+
+def _other_work(plan: Plan, run: Run, folder: Path) -> Iterator[Leftover]:
+    """The work folders of `run` that are not its own."""
+    data = data_digest(plan, run)
+    for work in sorted((folder / "work").glob("*/")):
+        if work.is_symlink() or work.name == work_identity(run.spec, data):
+            continue
+        if not _is_of(work, run):
+            yield Leftover(work, "another recipe", _size(work), folder)
+        elif data:  # while the data are not there, nothing says which of them it will be
+            yield Leftover(work, "other data", _size(work), folder)
+
+
+def _is_of(work: Path, run: Run) -> bool:
+    try:
+        return digest_of(json.loads((work / "spec.json").read_text(encoding="utf-8"))) == run.spec_digest
+    except (OSError, ValueError):
+        return False
+
+
+def _size(folder: Path) -> int:
+    return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink())

@@ -1,0 +1,61 @@
+"""A plan's standing as a text for people, and as JSON for programs."""
+
+from collections import Counter
+from dataclasses import asdict
+from typing import Any
+
+from gantry.plan.runs import Plan
+from gantry.status.outputs import output_standings
+from gantry.status.runs import DIVERGED, Standing, standings
+from gantry.wording import aligned, time_text
+
+
+def describe(plan: Plan) -> str:
+    """Every run, then every table and figure: a line each, under a summary."""
+    runs = standings(plan)
+    outputs = output_standings(plan, runs)
+    counts = Counter(each.state for each in runs.values())
+    complete = sum(each.is_complete for each in outputs)
+    summary = ", ".join(f"{count} {state}" for state, count in counts.items())
+    lines = [
+        f"scale {plan.scale_name}: {len(runs)} runs: {summary}; "
+        f"{complete} of {len(outputs)} tables and figures complete",
+        "",
+        *aligned([("run", "state", "iteration", "ETA", ""), *(_row(each) for each in runs.values())]),
+        "",
+        *aligned([(each.name, "; ".join(each.lacks) or "complete") for each in outputs]),
+    ]
+    if any(each.stale for each in runs.values()):
+        lines += [
+            "",
+            "stale: trained with another recipe or on other data; the next run of snakemake trains anew",
+        ]
+    if any(each.older_code for each in runs.values()):
+        lines += [
+            "",
+            "older code: results stay good; to make one anew: snakemake <its seal> --forcerun <its seal>",
+        ]
+    return "\n".join(lines)
+
+
+def as_json(plan: Plan) -> dict[str, Any]:
+    """The same for programs."""
+    runs = standings(plan)
+    return {
+        "scale": plan.scale_name,
+        "runs": [asdict(each) for each in runs.values()],
+        "outputs": [asdict(each) | {"complete": each.is_complete} for each in output_standings(plan, runs)],
+    }
+
+
+def _row(run: Standing) -> tuple[str, ...]:
+    remarks = [
+        f"at {run.diverged_at:,}" if run.state == DIVERGED else "",
+        run.holder or "",
+        f"stale: {', '.join(f'seal-{end}' for end in run.stale)}" if run.stale else "",
+        "older code" if run.older_code else "",
+        f"{len(run.sealed) - len(run.scored)} to score" if len(run.scored) < len(run.sealed) else "",
+    ]
+    eta = "" if run.eta_seconds is None else time_text(run.eta_seconds)
+    remark = "; ".join(filter(None, remarks))
+    return run.key, run.state, f"{run.iteration:,}/{run.until:,}", eta, remark

@@ -1,0 +1,56 @@
+"""Which tables and figures are complete, and what the others lack."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from gantry.plan.configuration import Output
+from gantry.plan.runs import Plan
+from gantry.status.runs import Standing
+
+
+@dataclass(frozen=True)
+class OutputStanding:
+    """What a table or figure lacks, as phrases; nothing if it is complete."""
+
+    name: str
+    lacks: tuple[str, ...]
+
+    @property
+    def is_complete(self) -> bool:
+        return not self.lacks
+
+
+def output_standings(plan: Plan, runs: Mapping[str, Standing]) -> list[OutputStanding]:
+    """Where every table and figure of the plan stands."""
+    return [
+        OutputStanding(f"{paper}/{name}", tuple(_lacks(plan, paper, name, output, runs)))
+        for paper, name, output in plan.outputs()
+    ]
+
+
+def _lacks(plan: Plan, paper: str, name: str, output: Output, runs: Mapping[str, Standing]) -> list[str]:
+    wanted = plan.runs_of(output)
+    untrained = [run.key for run, ends in wanted if not set(ends) <= set(runs[run.key].sealed)]
+    unscored = [run.key for run, ends in wanted if not set(ends) <= set(runs[run.key].scored)]
+    unscored = [key for key in unscored if key not in untrained]
+    lacks = []
+    for what, keys in (("to train", untrained), ("to score", unscored)):
+        if keys:
+            shown = ", ".join(keys[:3]) + (", …" if len(keys) > 3 else "")
+            lacks.append(f"{len(keys)} of {len(wanted)} runs {what} ({shown})")
+    files = [Path(plan.results, paper, f"{name}.{suffix}") for suffix in output.suffixes]
+    missing = [path.name for path in files if not path.exists()]
+    if missing:
+        lacks.append("to make: " + ", ".join(missing))
+    elif not lacks and min(map(_time, files)) < max(map(_time, _sources(plan, output))):
+        lacks.append("to make again: its runs are newer")
+    return lacks
+
+
+def _sources(plan: Plan, output: Output) -> list[Path]:
+    return [Path(file) for file in plan.run_files(output, "metrics-{end}.csv")]
+
+
+def _time(path: Path) -> int:
+    return path.stat().st_mtime_ns

@@ -1,0 +1,121 @@
+"""Where each run of a plan stands, read from its seals, its history and its lock."""
+
+import csv
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gantry.plan.runs import Plan, Run, work_identity
+from gantry.source import code_digest
+from gantry.training.lock import holder
+
+DONE, DIVERGED, RUNNING, STOPPED, WAITING = "done", "diverged", "running", "stopped", "waiting"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a run stands. `sealed` and `scored` are the ends of its segments that are as the plan wants them."""
+
+    key: str
+    state: str
+    iteration: int
+    until: int
+    sealed: tuple[int, ...]
+    scored: tuple[int, ...]
+    holder: str | None = None
+    eta_seconds: float | None = None
+    diverged_at: int | None = None
+    # The ends of segments whose seals are of another recipe, or of other data, than the plan's.
+    stale: tuple[int, ...] = ()
+    older_code: bool = False
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether nothing is left to train."""
+        return self.state in (DONE, DIVERGED)
+
+
+def standings(plan: Plan) -> dict[str, Standing]:
+    """Where every run of the plan stands, by its key."""
+    return {run.key: standing(plan, run) for run in plan.runs.values()}
+
+
+def standing(plan: Plan, run: Run) -> Standing:
+    """Where one run stands."""
+    folder = Path(plan.folder(run))
+    data = data_digest(plan, run)
+    seals = dict(_seals(folder, run))
+    fresh = {end: seal for end, seal in seals.items() if is_fresh(seal, run, data)}
+    until = max(run.ends)
+    diverged_at = next((seal["diverged_at"] for seal in fresh.values() if seal["diverged_at"]), None)
+    trained = max(fresh, default=0)
+    rate = None
+    at_work = holder(folder / "work/lock")
+    if until in fresh:
+        state, iteration = (DIVERGED, int(diverged_at)) if diverged_at else (DONE, until)
+    else:
+        logged, rate = _progress(folder / "work" / work_identity(run.spec, data) / "history.csv")
+        iteration = max(logged, trained)
+        state = RUNNING if at_work else STOPPED if iteration else WAITING
+    return Standing(
+        run.key,
+        state,
+        iteration,
+        until,
+        tuple(sorted(fresh)),
+        tuple(end for end in sorted(fresh) if (folder / f"metrics-{end}.csv").exists()),
+        at_work,
+        (until - iteration) / rate if state == RUNNING and rate else None,
+        diverged_at,
+        tuple(sorted(seals.keys() - fresh.keys())),
+        any(_code(seal) != code_digest() for seal in fresh.values()),
+    )
+
+
+def data_digest(plan: Plan, run: Run) -> str:
+    """The digest of the prepared set that `run` trains on; empty while there is none."""
+    found = _read(Path(plan.manifest(run)))
+    return str(found.get("digest", ""))
+
+
+def is_fresh(seal: dict[str, Any], run: Run, data: str) -> bool:
+    """Whether a seal is of the run's own spec, and of the data that are there (or were, if they are gone)."""
+    return seal.get("spec_digest") == run.spec_digest and data in ("", seal.get("data_digest"))
+
+
+def _seals(folder: Path, run: Run) -> Iterator[tuple[int, dict[str, Any]]]:
+    for end in run.ends:
+        path = folder / f"seal-{end}.json"
+        if path.exists():
+            yield end, {"diverged_at": None} | _read(path)
+
+
+def _code(seal: dict[str, Any]) -> Any:
+    provenance = seal.get("provenance")
+    return provenance.get("code_digest") if isinstance(provenance, dict) else None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """A JSON mapping; an empty one for a file that is missing or damaged, which whoever uses it will name."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _progress(history: Path) -> tuple[int, float | None]:
+    """(iteration, iterations per second) of the last whole line of a history; (0, None) without one."""
+    try:
+        with history.open(newline="", encoding="utf-8", errors="replace") as stream:
+            rows = list(csv.DictReader(stream))
+    except OSError:
+        return 0, None
+    for row in reversed(rows):
+        try:
+            return int(row["iteration"]), float(row["iterations_per_second"]) or None
+        except (KeyError, TypeError, ValueError):  # cut by a kill
+            continue
+    return 0, None

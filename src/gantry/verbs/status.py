@@ -1,0 +1,51 @@
+"""Knowing where one stands: what is done, what is left over, where a number comes from."""
+
+import argparse
+import json
+
+from gantry.verbs.common import Verbs, load, settings, verb
+
+
+def add(verbs: Verbs) -> None:
+    """Make the verbs known to the parser."""
+    add = verb(verbs, "status", _status, "where every run, table and figure stands")
+    add.add_argument("--json", action="store_true", help="JSON instead of a text")
+    settings(add)
+
+    add = verb(verbs, "clean", _clean, "list what the configuration does not name; with --yes, delete it")
+    add.add_argument("--yes", action="store_true", help="delete what is listed without it")
+    settings(add)
+
+    add = verb(verbs, "trace", _trace, "everything about the runs behind one number of a table")
+    add.add_argument("table", help="e.g. bcgan/table2")
+    add.add_argument("row", help="its labels, as many as single it out, separated by /: CelebA/BCGAN")
+    add.add_argument("column", help="the quantity, or a part of its name: 'FID, minimum'")
+    add.add_argument("--verify", action="store_true", help="read every checkpoint and compare its SHA-256")
+    settings(add)
+
+
+def _status(options: argparse.Namespace) -> None:
+    from gantry.status.describe import as_json, describe
+
+    plan = load(options.settings)
+    print(json.dumps(as_json(plan), indent=2) if options.json else describe(plan))
+
+
+def _clean(options: argparse.Namespace) -> None:
+    from gantry.status.clean import describe, leftovers, remove
+
+    plan = load(options.settings)
+    found = leftovers(plan)
+    print(describe(found))
+    if options.yes:
+        remove(found)
+    elif found:
+        papers, seeds = ", ".join(plan.config.papers), ", ".join(map(str, plan.seeds))
+        print(f"Not named by: scale {plan.scale_name}, papers {papers}, seeds {seeds}. --yes deletes them.")
+
+
+def _trace(options: argparse.Namespace) -> None:
+    from gantry.status.trace import trace
+
+    plan = load(options.settings)
+    print(trace(plan, options.table, options.row, options.column, options.verify))

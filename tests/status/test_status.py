@@ -1,0 +1,165 @@
+"""`gantry status`: what it says of runs and tables is what lies in the folder."""
+
+import fcntl
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.status.conftest import SETTINGS, plan_of, steps
+from tests.workflow.conftest import Gantry
+
+from gantry.cli import run
+from gantry.plan.runs import work_identity
+from gantry.status.outputs import output_standings
+from gantry.status.runs import Standing, standings
+
+ONE, TWO = "mixture/points_one/seed0", "mixture/points_two/seed0"
+NEW = "mixture/points_two/seed1"
+FOLDER = Path("results/tiny/runs")
+
+
+def now(**config: Any) -> dict[str, Standing]:
+    return standings(plan_of(**config))
+
+
+def lacks(**config: Any) -> dict[str, tuple[str, ...]]:
+    plan = plan_of(**config)
+    return {each.name: each.lacks for each in output_standings(plan, standings(plan))}
+
+
+def rewrite(path: Path, **changes: Any) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def history(iteration: int, rate: float) -> None:
+    """A history of the run that has not begun, as its trainer would write it."""
+    plan = plan_of()
+    data = json.loads(Path("results/data/mixture/manifest.json").read_text())["digest"]
+    path = Path(plan.folder(plan.runs[NEW]), "work", work_identity(plan.runs[NEW].spec, data), "history.csv")
+    path.parent.mkdir(parents=True)
+    path.write_text(
+        f"iteration,loss_d,loss_g,iterations_per_second,images_per_second,peak_memory_bytes\n"
+        f"{iteration},0.5,0.5,{rate},1,\n{iteration + 1},0.5"
+    )
+
+
+def test_done_and_waiting(here: Path) -> None:
+    found = now()
+    assert (found[ONE].state, found[ONE].iteration, found[ONE].sealed, found[ONE].scored) == (
+        "done", 20, (10, 20), (10, 20)
+    )  # fmt: skip
+    assert (found[NEW].state, found[NEW].iteration, found[NEW].sealed) == ("waiting", 0, ())
+    assert not any(each.older_code or each.stale for each in found.values())
+
+
+def test_stopped_with_what_was_logged(here: Path) -> None:
+    history(15, 2.5)
+    assert (now()[NEW].state, now()[NEW].iteration, now()[NEW].eta_seconds) == ("stopped", 15, None)
+
+
+def test_running_where_and_how_long(here: Path) -> None:
+    history(15, 2.5)
+    lock = FOLDER / NEW / "work/lock"
+    code = (
+        "import sys; from pathlib import Path; from gantry.training.lock import only_one\n"
+        "with only_one(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(lock)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as trainer:
+        assert trainer.stdout is not None and trainer.stdout.readline() == "held\n"
+        found = now()[NEW]
+        assert found.state == "running"
+        assert found.holder is not None
+        assert found.holder.startswith(f"process {trainer.pid} on {os.uname().nodename} since 20")
+        assert found.eta_seconds == pytest.approx((20 - 15) / 2.5)
+        assert trainer.stdin is not None
+        trainer.stdin.close()
+    assert now()[NEW].state == "stopped", "the lock file of a dead trainer counts as one at work"
+
+
+def test_looking_does_not_disturb_a_trainer_that_starts(here: Path) -> None:
+    lock = FOLDER / NEW / "work/lock"
+    lock.parent.mkdir(parents=True)
+    with lock.open("a+") as stream:
+        assert now()[NEW].state == "waiting"
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_diverged(here: Path) -> None:
+    rewrite(FOLDER / TWO / "seal-20.json", status="diverged", diverged_at=17)
+    assert (now()[TWO].state, now()[TWO].iteration, now()[TWO].diverged_at) == ("diverged", 17, 17)
+    assert now()[TWO].is_trained
+
+
+def test_stale_by_recipe_and_by_data(here: Path) -> None:
+    changed = now(recipes={"points_two": {"terms": {"sample_spread": 0.7}}})
+    assert (changed[TWO].stale, changed[TWO].state, changed[TWO].iteration) == ((10, 20), "waiting", 0)
+    assert changed[ONE].stale == ()
+    rewrite(Path("results/data/mixture/manifest.json"), digest="0" * 64)
+    assert now()[ONE].stale == (10, 20)
+    Path("results/data/mixture/manifest.json").unlink()
+    assert now()[ONE].stale == (), "without the data nothing says that a seal is of others"
+
+
+def test_older_code(here: Path) -> None:
+    seal = json.loads((FOLDER / ONE / "seal-10.json").read_text())
+    rewrite(FOLDER / ONE / "seal-10.json", provenance=seal["provenance"] | {"code_digest": "0" * 16})
+    assert (now()[ONE].older_code, now()[TWO].older_code) == (True, False)
+
+
+def test_damaged_files_count_as_missing(here: Path) -> None:
+    (FOLDER / ONE / "seal-20.json").write_text("{")
+    (FOLDER / TWO / "seal-20.json").write_text("[]")
+    assert now()[ONE].sealed == now()[TWO].sealed == (10,)
+
+
+def test_what_tables_lack(here: Path) -> None:
+    assert lacks(seeds=[0])["sketch/modes"] == ()
+    (first, files) = lacks(seeds=[0])["sketch/checkpoints"]
+    assert first.startswith("2 of 2 runs to train (digits/images_one/seed0, ")
+    assert files == "to make: checkpoints.csv, checkpoints.md, checkpoints.tex"
+    assert lacks(seeds=[0])["sketch/places"] == ("to make: places.png, places.svg",)
+    (missing,) = lacks()["sketch/modes"]
+    assert missing.startswith("2 of 4 runs to train (mixture/points_one/seed1, mixture/points_two/seed1)")
+    (FOLDER / ONE / "metrics-20.csv").unlink()
+    assert lacks(seeds=[0])["sketch/modes"] == (f"1 of 2 runs to score ({ONE})",)
+
+
+def test_a_table_older_than_its_runs(here: Path) -> None:
+    os.utime(FOLDER / ONE / "metrics-20.csv")
+    assert lacks(seeds=[0])["sketch/modes"] == ("to make again: its runs are newer",)
+
+
+def test_the_run_that_was_missing_is_done(here: Path) -> None:
+    for step in steps(plan_of(), NEW):
+        assert run(step) == 0
+    assert now()[NEW].state == "done"
+
+
+def test_the_command_line(here: Path, gantry: Gantry) -> None:
+    history(15, 2.5)
+    code, text = gantry("status", *SETTINGS)
+    assert code == 0
+    assert "scale tiny: 8 runs: 2 done, 5 waiting, 1 stopped; 0 of 9" in text
+    lines = {line.split("  ")[0]: line for line in text.splitlines()}
+    assert lines[NEW].split() == [NEW, "stopped", "15/20"]
+    assert "2 of 4 runs to train" in lines["sketch/modes"]
+    code, text = gantry("status", "--json", *SETTINGS)
+    found = json.loads(text)
+    assert {each["key"]: each["state"] for each in found["runs"]}[ONE] == "done"
+    assert {each["name"]: each["complete"] for each in found["outputs"]}["sketch/modes"] is False
+
+
+def test_it_starts_without_torch(here: Path) -> None:
+    code = (
+        "import sys; from gantry.cli import run; run(sys.argv[1:]); "
+        "sys.exit(bool({'torch', 'numpy', 'pandas'} & set(sys.modules)))"
+    )
+    assert (
+        subprocess.run([sys.executable, "-c", code, "status", *SETTINGS], capture_output=True).returncode == 0
+    )

@@ -1,0 +1,70 @@
+"""`gantry trace` names the runs behind a number, with what their seals and files say."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from tests.status.conftest import SETTINGS, TABLE
+from tests.workflow.conftest import Gantry, refused
+
+RUN = Path("results/tiny/runs/mixture/points_two/seed0")
+ALONE = [*SETTINGS, "seeds=[0]"]
+
+
+def test_everything_about_a_cell(here: Path, gantry: Gantry) -> None:
+    frame = pd.read_csv(TABLE)
+    cell = frame[(frame["method"] == "Two") & (frame["part"] == "main")].iloc[0]
+    code, text = gantry("trace", "sketch/modes", "two", cell["quantity"], *ALONE)
+    assert code == 0, text
+    seal = json.loads((RUN / "seal-20.json").read_text())
+    provenance = seal["provenance"]
+    assert f"ours {cell['ours_mean']:.10g} (1 of 1 runs, 0 diverged)" in text
+    for said in (str(RUN), "seed        0", seal["spec_digest"], '"sample_spread":0.1', seal["data_digest"],
+                 provenance["commit"] or "outside git", provenance["code_digest"], provenance["device"],
+                 provenance["finished_at"], " of host"):  # fmt: skip
+        assert said in text
+    for name in ("seal-10.json", "metrics-20.csv", "samples-20.npz"):
+        assert f"{hashlib.sha256((RUN / name).read_bytes()).hexdigest()}  {RUN / name}" in text
+    for entry in seal["checkpoints"]:
+        assert f"{entry['sha256']}  {RUN / entry['file']}" in text
+    assert "points_one" not in text
+    assert "verified" not in text
+
+
+def test_checkpoints_are_verified_when_asked(here: Path, gantry: Gantry) -> None:
+    first, second = sorted(RUN.glob("work/*/checkpoints/*.safetensors"))
+    first.write_bytes(first.read_bytes() + b"\0")
+    code, text = gantry("trace", "--verify", "modes", "Two/20", "Modes covered", *ALONE)
+    assert code == 0, text
+    assert f"{first}  DAMAGED" in text
+    assert f"{second}  verified" in text
+    second.unlink()
+    assert f"{second}  MISSING" in gantry("trace", "--verify", "modes", "Two/20", "Modes covered", *ALONE)[1]
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        (
+            ("mods", "Two", "Modes"),
+            ["mods: no table of this name", 'did you mean "modes"?', "known: sketch/modes"],
+        ),
+        (("places", "Two", "Modes"), ["places: no table", "known: sketch/modes"]),
+        (("modes", "Tow", "Modes"), ["row 'Tow': not in the table", "its rows: "]),
+        (("modes", "Two/20", "FID"), ["column 'FID': not in this row", "there are "]),
+        (("modes", "Two/20", "s"), ["column 's': which one?"]),
+        (("modes", "each generator/Two", "JS"), ["which one?", "Two/G1", "Two/G2"]),
+        (("prices", "Two", "Time"), ["prices.csv: table not found"]),
+    ],
+)
+def test_what_is_not_there_or_not_clear(
+    here: Path, gantry: Gantry, asked: tuple[str, ...], says: list[str]
+) -> None:
+    refused(gantry("trace", *asked, *ALONE), *says)
+
+
+def test_a_stale_run_is_not_passed_off_as_the_source(here: Path, gantry: Gantry) -> None:
+    changed = 'recipes={"points_two": {"terms": {"sample_spread": 0.7}}}'
+    refused(gantry("trace", "modes", "Two/20", "Modes covered", *ALONE, changed), "stale", "--forcerun")
