@@ -6,7 +6,8 @@ from torch import nn
 
 from gantry.errors import UserError
 from gantry.networks import build_discriminator, build_generator
-from gantry.networks.dcgan import AdaptiveHead, normalise
+from gantry.networks.dcgan import AdaptiveHead
+from gantry.networks.spectral import normalise
 from gantry.plan.blocks.networks import DcganNetworks
 
 RESOLUTIONS = [32, 64, 128, 256]

@@ -4,6 +4,9 @@ from typing import Literal, get_args, get_type_hints
 
 from gantry.networks import FAMILIES
 from gantry.networks.dcgan import HEADS
+from gantry.networks.initialise import SCHEMES
+from gantry.networks.resnet import POOLINGS
+from gantry.plan.architectures import ARCHITECTURES
 from gantry.plan.blocks import networks as blocks
 
 
@@ -13,7 +16,13 @@ def allowed(model: type, key: str) -> set[str]:
     return set(get_args(hint))
 
 
-def test_families_and_heads_are_the_plans() -> None:
+def test_families_are_the_plans() -> None:
     models = get_args(get_args(blocks.Networks)[0])
     assert set(FAMILIES) == set().union(*(allowed(model, "family") for model in models))
+    assert set(ARCHITECTURES) == set(FAMILIES)
+
+
+def test_heads_poolings_and_initial_weights_are_the_plans() -> None:
     assert set(HEADS) == allowed(blocks.DcganNetworks, "head")
+    assert set(POOLINGS) == allowed(blocks.ResnetNetworks, "pooling")
+    assert set(SCHEMES) | {"default"} == set(get_args(blocks.Scheme))

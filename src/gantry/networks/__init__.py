@@ -1,6 +1,7 @@
 """Generators and discriminators: pairs by family, initialised, ready for a device.
 
-A new family is one file with two builders and one line in `FAMILIES`.
+A new family is two builders and one line in `FAMILIES`; its block stands in `plan/blocks/networks.py`, and its
+layers in `plan/architectures.py`, from where they are both built and counted.
 """
 
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from typing import Any
 
 from torch import nn
 
-from gantry.networks import dcgan, mlp
+from gantry.networks import cnn, dcgan, mlp, resnet
 
 
 @dataclass(frozen=True)
@@ -23,22 +24,28 @@ class Family:
 FAMILIES: dict[str, Family] = {
     "mlp": Family(mlp.build_generator, mlp.build_discriminator),
     "dcgan": Family(dcgan.build_generator, dcgan.build_discriminator),
+    "dcgan32": Family(cnn.build_dcgan32_generator, cnn.build_dcgan32_discriminator),
+    "sngan": Family(cnn.build_sngan_generator, cnn.build_sngan_discriminator),
+    "resnet": Family(resnet.build_resnet_generator, resnet.build_resnet_discriminator),
+    "sagan": Family(resnet.build_sagan_generator, resnet.build_sagan_discriminator),
 }
 
 
 def build_generator(networks: Any, latent_dimension: int, sample_shape: tuple[int, ...]) -> nn.Module:
     """Return an initialised generator: forward(z (B, latent_dimension)) → (B, *sample_shape).
 
-    `networks` is the recipe's block (`MlpNetworks`, `DcganNetworks`). Images come out in [−1, 1]. Raises
+    `networks` is the recipe's block (`MlpNetworks`, `DcganNetworks`, …). Images come out in [−1, 1]. Raises
     `UserError` where the family cannot make samples of that shape.
     """
     return FAMILIES[networks.family].generator(networks, latent_dimension, sample_shape)
 
 
 def build_discriminator(networks: Any, sample_shape: tuple[int, ...], outputs: int) -> nn.Module:
-    """Return an initialised discriminator: forward(samples (B, *sample_shape)) → (B, outputs) logits.
+    """Return an initialised discriminator: forward(samples (B, *sample_shape)) → (B·v, outputs) logits.
 
-    Rows do not depend on each other, so real and generated batches may be concatenated into one call.
+    v is the number of verdicts on each sample: 1, the patches of a PatchGAN, or `head_channels`; the rows of a
+    sample stand together. Samples do not depend on each other, unless through BatchNorm, so real and generated
+    batches may be concatenated into one call.
     Raises `UserError` where the family cannot read samples of that shape.
     """
     return FAMILIES[networks.family].discriminator(networks, sample_shape, outputs)

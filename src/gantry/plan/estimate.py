@@ -4,13 +4,14 @@ Estimates, not promises: the rates below are round figures for the share of a de
 networks reach. Measured times stand in the seals and in the report.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from math import log2
 
-from gantry.plan.blocks.networks import DcganNetworks, MlpNetworks
+from gantry.plan.architectures import ARCHITECTURES
+from gantry.plan.layers import Layer
 from gantry.plan.recipe import Recipe
 from gantry.plan.runs import Plan, Run
+from gantry.wording import aligned, bytes_text, time_text
 
 # Sustained multiply-add rates in FLOP/s: one core of a desktop CPU; a large data-centre GPU in fp32.
 RATES = {"cpu": 5e10, "cuda": 3e13}
@@ -26,42 +27,18 @@ class Size:
     weights: int
 
 
-def mlp_sizes(networks: MlpNetworks, latent: int, outputs: int) -> tuple[Size, Size]:
-    """(generator, discriminator) of the synthetic experiment; biases and BatchNorm are left out of `macs`."""
-    generator = latent * networks.width + (networks.depth - 1) * networks.width**2 + 2 * networks.width
-    units, pieces = networks.maxout_units, networks.maxout_pieces
-    discriminator = (2 + (networks.maxout_depth - 1) * units) * units * pieces + units * outputs
-    return Size(generator, generator), Size(discriminator, discriminator)
-
-
-def dcgan_sizes(networks: DcganNetworks, latent: int, outputs: int, resolution: int) -> tuple[Size, Size]:
-    """(generator, discriminator) of the image experiments at `resolution`."""
-    levels = int(log2(resolution)) - 2
-    widths = [networks.width * 2**level for level in reversed(range(levels))]
-    first = latent * widths[0] * 16
-    generator_macs = generator_weights = first
-    discriminator_macs = discriminator_weights = 0
-    channels = [*widths, 3]
-    for level, (wide, narrow) in enumerate(pairwise(channels)):
-        kernel = wide * narrow * 16
-        # Each of the input's pixels meets the whole 4×4 kernel, in either direction.
-        pixels = (4 * 2**level) ** 2
-        generator_macs += kernel * pixels
-        generator_weights += kernel
-        discriminator_macs += kernel * pixels
-        discriminator_weights += kernel
-    head = widths[0] * 16 * outputs * (2 if networks.head == "adaptive" else 1)
-    return Size(generator_macs, generator_weights), Size(
-        discriminator_macs + head, discriminator_weights + head
-    )
-
-
 def sizes(recipe: Recipe, resolution: int | None) -> tuple[Size, Size]:
-    """(one generator, the discriminator) of `recipe`."""
+    """(one generator, the discriminator) of `recipe`, on images of `resolution` or on points."""
     outputs = getattr(recipe.objective, "outputs", 0) or getattr(recipe.objective, "outcomes", 1)
-    if isinstance(recipe.networks, MlpNetworks):
-        return mlp_sizes(recipe.networks, recipe.latent.dimension, outputs)
-    return dcgan_sizes(recipe.networks, recipe.latent.dimension, outputs, resolution or 32)
+    shape = (2,) if resolution is None else (3, resolution)
+    architecture = ARCHITECTURES[recipe.networks.family]
+    generator = architecture.generator(recipe.networks, recipe.latent.dimension, *shape)
+    discriminator = architecture.discriminator(recipe.networks, *shape, outputs)
+    return _size(generator), _size(discriminator)
+
+
+def _size(layers: Sequence[Layer]) -> Size:
+    return Size(sum(layer.macs for layer in layers), sum(layer.weights for layer in layers))
 
 
 def flops_per_iteration(recipe: Recipe, resolution: int | None) -> float:
@@ -109,8 +86,8 @@ def describe(plan: Plan) -> str:
                 recipe,
                 ", ".join(str(run.seed) for run in runs),
                 f"{max(runs[0].ends):,}",
-                _time(seconds(runs[0], plan.device)),
-                _bytes(sum(disk_bytes(run) for run in runs)),
+                time_text(seconds(runs[0], plan.device)),
+                bytes_text(sum(disk_bytes(run) for run in runs)),
             )
         )
     total = sum(seconds(run, plan.device) for run in plan.runs.values())
@@ -122,9 +99,10 @@ def describe(plan: Plan) -> str:
     lines = [
         f"scale {plan.scale_name}: {plan.scale.title}",
         "",
-        *_aligned(rows),
+        *aligned(rows),
         "",
-        f"{len(plan.runs)} runs; training takes about {_time(total)} of one {unit}; about {_bytes(disk)} of disk",
+        f"{len(plan.runs)} runs; training takes about {time_text(total)} of one {unit}; "
+        f"about {bytes_text(disk)} of disk",
         f"{len(files)} files of tables and figures, and {plan.results}/report.html",
     ]
     missing = plan.missing()
@@ -137,24 +115,3 @@ def _prepared_bytes(plan: Plan, dataset: str, resolution: int | None) -> int:
     spec = plan.datasets[dataset]
     count = round((spec.images or 0) * spec.fraction)
     return count * (3 * resolution**2 if resolution else 8)
-
-
-def _aligned(rows: list[tuple[str, ...]]) -> list[str]:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    ]
-
-
-def _time(seconds: float) -> str:
-    for unit, size in (("days", 86400.0), ("h", 3600.0), ("min", 60.0)):
-        if seconds >= size:
-            return f"{seconds / size:.1f} {unit}"
-    return f"{seconds:.0f} s"
-
-
-def _bytes(count: float) -> str:
-    for unit, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
-        if count >= size:
-            return f"{count / size:.1f} {unit}"
-    return f"{count / 1e3:.0f} kB"

@@ -75,11 +75,13 @@ class Game(nn.Module):
         return [*self.generators.parameters(), *self.generator_terms.parameters()]
 
     def verdicts(self, batches: Sequence[Tensor]) -> list[Tensor]:
-        """Return D's raw outputs (B, outputs) for each batch, in one pass where that is the same."""
+        """Return D's raw outputs (B·v, outputs) for each batch, in one pass where that is the same."""
         if not self.one_pass:
             return [self.discriminator(batch) for batch in batches]
-        sizes = [len(batch) for batch in batches]
-        return list(self.discriminator(torch.cat(list(batches))).split(sizes))
+        outputs = self.discriminator(torch.cat(list(batches)))
+        # D may give several verdicts on each sample, in rows that stand together.
+        verdicts = len(outputs) // sum(len(batch) for batch in batches)
+        return list(outputs.split([verdicts * len(batch) for batch in batches]))
 
     def generate(self, views: Sequence[Tensor]) -> list[Tensor]:
         """Return one batch of samples for each generator and view, generators first."""

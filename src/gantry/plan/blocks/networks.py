@@ -6,6 +6,15 @@ from pydantic import Field
 
 from gantry.plan.blocks.base import Positive, Strict
 
+Scheme = Literal["default", "orthogonal", "glorot_normal", "kaiming_normal", "normal_0.02", "normal_1"]
+
+
+class Initialisation(Strict):
+    """How weights start, for each player; `default` is what the family's source says."""
+
+    generator: Scheme = "default"
+    discriminator: Scheme = "default"
+
 
 class MlpNetworks(Strict):
     """The pair of BCGAN's synthetic experiment: a ReLU MLP against a maxout MLP."""
@@ -20,18 +29,89 @@ class MlpNetworks(Strict):
     maxout_depth: Positive = 3
 
 
-class DcganNetworks(Strict):
+class ImageNetworks(Strict):
+    """What all pairs for square images have; `resolutions` are those that the family is made for."""
+
+    makes: ClassVar[Literal["points", "images"]] = "images"
+    resolutions: ClassVar[tuple[int, ...]] = (32,)
+
+    initialisation: Initialisation = Initialisation()
+
+
+class DcganNetworks(ImageNetworks):
     """The DCGAN pair of the image experiments, for 32×32 to 256×256.
 
     `width` is the number of channels next to the image; it doubles with every halving of the resolution.
+    Table 4 of BCGAN: `generator: residual` has two residual blocks more, `discriminator: patchgan` judges
+    patches; its channels are 2, 4, 8 and 16 times `width`.
     """
 
-    makes: ClassVar[Literal["points", "images"]] = "images"
+    resolutions: ClassVar[tuple[int, ...]] = (32, 64, 128, 256)
 
     family: Literal["dcgan"]
     width: Positive = 32
+    generator: Literal["dcgan", "residual"] = "dcgan"
+    discriminator: Literal["dcgan", "patchgan"] = "dcgan"
     head: Literal["linear", "adaptive"] = "adaptive"
     spectral_norm: bool = True
 
 
-Networks = Annotated[MlpNetworks | DcganNetworks, Field(discriminator="family")]
+class Dcgan32Networks(ImageNetworks):
+    """The pair of EDGAN's figure 2. With both options it is OptimizedDCGAN, of figure 3.
+
+    `width` is the discriminator's channels next to the image; at 4×4 the generator has 8 times as many.
+    `head_channels` verdicts are given on each image. Without `batch_norm` the discriminator has no
+    normalisation at all, as the gradient penalty of WGAN-GP wants its critic.
+    """
+
+    family: Literal["dcgan32"]
+    width: Positive = 64
+    head_channels: Positive = 1
+    spectral_penultimate: bool = False
+    r311: bool = False
+    batch_norm: bool = True
+
+
+class SnganNetworks(ImageNetworks):
+    """The standard CNN of SNGAN (Miyato et al. 2018, table 3).
+
+    `width` is the number of channels next to the image, in both networks; at 1/8 of the resolution it is 8
+    times as many.
+    """
+
+    resolutions: ClassVar[tuple[int, ...]] = (32, 64)
+
+    family: Literal["sngan"]
+    width: Positive = 64
+    spectral_norm: bool = True
+
+
+class ResnetNetworks(ImageNetworks):
+    """The residual pair for CIFAR-10 of SNGAN (Miyato et al. 2018, table 4).
+
+    `width` is the discriminator's number of channels; the generator's is `generator_ratio` times that. The
+    critic of WGAN-GP (Gulrajani et al. 2017) is `generator_ratio: 1, pooling: mean, spectral_norm: false`.
+    """
+
+    family: Literal["resnet"]
+    width: Positive = 128
+    generator_ratio: Positive = 2
+    pooling: Literal["sum", "mean"] = "sum"
+    spectral_norm: bool = True
+
+
+class SaganNetworks(ImageNetworks):
+    """SAGAN (Zhang et al. 2019) at 32×32, without labels: the residual pair with self-attention at 16×16
+    and spectral norm in both networks.
+
+    `width` is the discriminator's number of channels; the generator has twice as many.
+    """
+
+    family: Literal["sagan"]
+    width: Positive = 128
+
+
+Networks = Annotated[
+    MlpNetworks | DcganNetworks | Dcgan32Networks | SnganNetworks | ResnetNetworks | SaganNetworks,
+    Field(discriminator="family"),
+]

@@ -1,0 +1,28 @@
+"""What goes into an image network and what comes out of a discriminator."""
+
+from torch import Tensor
+
+from gantry.errors import UserError
+from gantry.plan.blocks.networks import ImageNetworks
+
+
+def image_shape(networks: ImageNetworks, sample_shape: tuple[int, ...]) -> tuple[int, int]:
+    """Return (channels, resolution); UserError unless the family is made for samples of this shape."""
+    is_square_image = len(sample_shape) == 3 and sample_shape[1] == sample_shape[2]
+    if not is_square_image or sample_shape[1] not in networks.resolutions:
+        family = networks.family  # type: ignore[attr-defined]
+        raise UserError(
+            f"networks.family {family}: the data set's samples have shape {tuple(sample_shape)}, but this "
+            f"family is for square images (channels, R, R) with R one of "
+            f"{', '.join(map(str, networks.resolutions))}; prepare the data at one of these resolutions, "
+            "or use family mlp for points"
+        )
+    return sample_shape[0], sample_shape[1]
+
+
+def verdict_rows(maps: Tensor, outputs: int) -> Tensor:
+    """(B, v·outputs, S, S) → (B·S²·v, outputs): one row a verdict, those of an image together.
+
+    The mean of a loss over such rows is its mean over images and over the verdicts on each.
+    """
+    return maps.permute(0, 2, 3, 1).reshape(-1, outputs)

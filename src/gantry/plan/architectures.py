@@ -1,0 +1,196 @@
+"""What each family's networks are made of, layer by layer, from the sizes in a recipe's block.
+
+The one place where layers are listed: `gantry.networks` builds from these lists, and the plan's estimates
+count them.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from gantry.plan.blocks.networks import (
+    Dcgan32Networks,
+    DcganNetworks,
+    MlpNetworks,
+    ResnetNetworks,
+    SaganNetworks,
+    SnganNetworks,
+)
+from gantry.plan.layers import Attention, Conv, Dense, Layer, Residual, chain
+
+# A dense layer, then others; others, then a dense layer.
+DenseFirst = tuple[Dense, *tuple[Conv, ...]]
+DenseLast = tuple[*tuple[Conv, ...], Dense]
+ResidualGenerator = tuple[Dense, *tuple[Residual | Attention, ...], Conv]
+ResidualDiscriminator = tuple[*tuple[Residual | Attention, ...], Dense]
+
+
+# ── mlp ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def mlp_generator(networks: MlpNetworks, latent: int, dimension: int) -> list[Dense]:
+    widths = [latent, *[networks.width] * networks.depth, dimension]
+    return [Dense(inputs, outputs) for inputs, outputs in pairwise(widths)]
+
+
+def mlp_discriminator(networks: MlpNetworks, dimension: int, outputs: int) -> list[Dense]:
+    """Maxout layers, each as wide as all of its pieces, and the output layer."""
+    units, pieces = networks.maxout_units, networks.maxout_pieces
+    inputs = [dimension, *[units] * networks.maxout_depth]
+    return [*(Dense(width, units * pieces) for width in inputs[:-1]), Dense(inputs[-1], outputs)]
+
+
+# ── dcgan: BCGAN's image experiments ──────────────────────────────────────────────────────────────────
+
+RESIDUAL_BLOCKS = 2
+
+
+def dcgan_widths(networks: DcganNetworks, resolution: int) -> list[int]:
+    """Channels at R/2, R/4, …, 4 pixels: `width` beside the image, width·R/8 at 4×4."""
+    return [networks.width << level for level in range(resolution.bit_length() - 3)]
+
+
+def dcgan_generator(
+    networks: DcganNetworks, latent: int, channels: int, resolution: int
+) -> list[Conv | Residual]:
+    """To 4×4, then doublings that halve the channels. The residual variant has its two blocks at R/8.
+
+    BCGAN's table 4 says "two residual blocks" and not where; their work is the same at every level.
+    """
+    first, *others = [*dcgan_widths(networks, resolution)[::-1], channels]
+    convs = chain(latent, 1, [(first, 4, 1, 0), *((width, 4, 2, 1) for width in others)], transposed=True)
+    layers: list[Conv | Residual] = []
+    for conv in convs:
+        layers.append(conv)
+        if networks.generator == "residual" and conv.after == resolution // 8:
+            layers += [Residual(conv.outputs, conv.outputs, conv.after)] * RESIDUAL_BLOCKS
+    return layers
+
+
+def dcgan_discriminator(
+    networks: DcganNetworks, channels: int, resolution: int, outputs: int
+) -> tuple[*tuple[Conv, ...], Conv | Dense]:
+    """Halvings down to 4×4 and a head, or PatchGAN: three halvings, one layer of stride 1, and a head.
+
+    PatchGAN (Isola et al. 2017, 6.1.2): C64-C128-C256-C512, kernels 4×4, a receptive field of 70×70.
+    """
+    numbers = outputs * (2 if networks.head == "adaptive" else 1)
+    if networks.discriminator == "patchgan":
+        strides = [2, 2, 2, 1]
+        steps = [(networks.width << level, 4, stride, 1) for level, stride in enumerate(strides, 1)]
+        *convs, last = chain(channels, resolution, [*steps, (numbers, 4, 1, 1)])
+        return (*convs, last)
+    widths = dcgan_widths(networks, resolution)
+    return (
+        *chain(channels, resolution, ((width, 4, 2, 1) for width in widths)),
+        Dense(widths[-1] * 4 * 4, numbers),
+    )
+
+
+# ── dcgan32: EDGAN's figures 2 and 3 ──────────────────────────────────────────────────────────────────
+
+
+def dcgan32_generator(networks: Dcgan32Networks, latent: int, channels: int, resolution: int) -> DenseFirst:
+    """R311 takes away the 3-1-1 deconvolutions, but for the last, which changes channels."""
+    first = 8 * networks.width
+    steps = []
+    for width in (first, first // 2, first // 4):
+        steps += [(width, 4, 2, 1)] if networks.r311 else [(width, 3, 1, 1), (width, 4, 2, 1)]
+    return (
+        Dense(latent, first * 4 * 4),
+        *chain(first, 4, [*steps, (channels, 3, 1, 1)], transposed=True),
+    )
+
+
+def dcgan32_discriminator(
+    networks: Dcgan32Networks, channels: int, resolution: int, outputs: int
+) -> list[Conv]:
+    steps = []
+    for width in (networks.width, 2 * networks.width, 4 * networks.width):
+        steps += [(width, 3, 1, 1), (width, 4, 2, 1)]
+    return chain(channels, resolution, [*steps, (networks.head_channels * outputs, 4, 1, 0)])
+
+
+# ── sngan: Miyato et al. 2018, table 3 ────────────────────────────────────────────────────────────────
+
+
+def sngan_generator(networks: SnganNetworks, latent: int, channels: int, resolution: int) -> DenseFirst:
+    width, size = networks.width, resolution // 8
+    steps = [(4 * width, 4, 2, 1), (2 * width, 4, 2, 1), (width, 4, 2, 1), (channels, 3, 1, 1)]
+    return (Dense(latent, 8 * width * size**2), *chain(8 * width, size, steps, transposed=True))
+
+
+def sngan_discriminator(networks: SnganNetworks, channels: int, resolution: int, outputs: int) -> DenseLast:
+    width, size = networks.width, resolution // 8
+    steps = [(width, 3, 1, 1), (width, 4, 2, 1)]
+    steps += [(2 * width, 3, 1, 1), (2 * width, 4, 2, 1)]
+    steps += [(4 * width, 3, 1, 1), (4 * width, 4, 2, 1), (8 * width, 3, 1, 1)]
+    return (*chain(channels, resolution, steps), Dense(8 * width * size**2, outputs))
+
+
+# ── resnet: Miyato et al. 2018, table 4; sagan: Zhang et al. 2019 ─────────────────────────────────────
+
+
+def resnet_generator(
+    networks: ResnetNetworks, latent: int, channels: int, resolution: int
+) -> ResidualGenerator:
+    width = networks.generator_ratio * networks.width
+    return (
+        Dense(latent, width * 4 * 4),
+        Residual(width, width, 4, "up"),
+        Residual(width, width, 8, "up"),
+        Residual(width, width, 16, "up"),
+        Conv(width, channels, 32, 3, padding=1),
+    )
+
+
+def resnet_discriminator(
+    networks: ResnetNetworks, channels: int, resolution: int, outputs: int
+) -> ResidualDiscriminator:
+    width = networks.width
+    return (
+        Residual(channels, width, 32, "down"),
+        Residual(width, width, 16, "down"),
+        Residual(width, width, 8),
+        Residual(width, width, 8),
+        Dense(width, outputs),
+    )
+
+
+def sagan_generator(
+    networks: SaganNetworks, latent: int, channels: int, resolution: int
+) -> ResidualGenerator:
+    residual = ResnetNetworks(family="resnet", width=networks.width)
+    dense, *blocks, last = resnet_generator(residual, latent, channels, resolution)
+    blocks.insert(2, Attention(2 * networks.width, 16))
+    return (dense, *blocks, last)
+
+
+def sagan_discriminator(
+    networks: SaganNetworks, channels: int, resolution: int, outputs: int
+) -> ResidualDiscriminator:
+    residual = ResnetNetworks(family="resnet", width=networks.width)
+    *blocks, dense = resnet_discriminator(residual, channels, resolution, outputs)
+    blocks.insert(1, Attention(networks.width, 16))
+    return (*blocks, dense)
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A family's two lists: `generator(networks, latent, *shape)`, `discriminator(networks, *shape, outputs)`.
+
+    `shape` is the dimension of points, or the channels and the resolution of images.
+    """
+
+    generator: Callable[..., Sequence[Layer]]
+    discriminator: Callable[..., Sequence[Layer]]
+
+
+ARCHITECTURES: dict[str, Architecture] = {
+    "mlp": Architecture(mlp_generator, mlp_discriminator),
+    "dcgan": Architecture(dcgan_generator, dcgan_discriminator),
+    "dcgan32": Architecture(dcgan32_generator, dcgan32_discriminator),
+    "sngan": Architecture(sngan_generator, sngan_discriminator),
+    "resnet": Architecture(resnet_generator, resnet_discriminator),
+    "sagan": Architecture(sagan_generator, sagan_discriminator),
+}
