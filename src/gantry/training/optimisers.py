@@ -1,14 +1,95 @@
 """Optimisers, by the name that recipes use."""
 
-import torch
-from torch import nn
+from collections.abc import Callable, Iterable
+from math import sqrt
+from typing import Any
 
-from gantry.plan.blocks.players import Optimiser
+import torch
+from torch import Tensor, nn
+
+from gantry.plan.blocks.players import OPTIMISER_OPTIONS, Optimiser
+
+
+class OptimisticAdam(torch.optim.Optimizer):
+    """θ ← θ − 2η·u_t + η·u_{t−1} with Adam's u_t = m̂_t/(√v̂_t + ε), u_0 = 0. Daskalakis et al. 2018, algorithm 1.
+
+    With β₁ = ½, 2m_t − m_{t−1} is the gradient itself: where v̂ changes slowly, the optimism takes back just the
+    momentum, and the steps are Adam's with β₁ = 0. Optimism proper, 2g_t − g_{t−1}, is β₁ = 0.
+
+    All weights of a group move at once. Weights without a gradient stay, and their averages with them.
+    """
+
+    def __init__(
+        self, parameters: Iterable[Tensor], lr: float, betas: tuple[float, float], eps: float = 1e-8
+    ) -> None:
+        super().__init__(parameters, {"lr": lr, "betas": betas, "eps": eps, "updates": 0})
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
+        """Move every weight by one update; `closure`, if given, computes the loss anew and returns it."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            self._move(group)
+        return loss
+
+    def _move(self, group: dict[str, Any]) -> None:
+        weights = [weight for weight in group["params"] if weight.grad is not None]
+        if not weights:
+            return
+        group["updates"] += 1
+        gradients = [weight.grad for weight in weights]
+        means, squares, previous = (
+            [self._remembered(weight, name) for weight in weights]
+            for name in ("mean", "square", "previous_update")
+        )
+        (beta_1, beta_2), rate, t = group["betas"], group["lr"], group["updates"]
+        torch._foreach_lerp_(means, gradients, 1 - beta_1)
+        torch._foreach_mul_(squares, beta_2)
+        torch._foreach_addcmul_(squares, gradients, gradients, 1 - beta_2)
+
+        update = torch._foreach_div(means, 1 - beta_1**t)
+        deviations = torch._foreach_sqrt(squares)
+        torch._foreach_div_(deviations, sqrt(1 - beta_2**t))
+        torch._foreach_add_(deviations, group["eps"])
+        torch._foreach_div_(update, deviations)
+
+        torch._foreach_add_(weights, update, alpha=-2 * rate)
+        torch._foreach_add_(weights, previous, alpha=rate)
+        torch._foreach_copy_(previous, update)
+
+    def _remembered(self, weight: Tensor, name: str) -> Tensor:
+        state = self.state[weight]
+        if name not in state:
+            state[name] = torch.zeros_like(weight)
+        return state[name]
+
+
+def _adam(weights: list[nn.Parameter], lr: float, betas: tuple[float, float]) -> torch.optim.Optimizer:
+    return torch.optim.Adam(weights, lr=lr, betas=betas, fused=True)
+
+
+def _sgd(weights: list[nn.Parameter], lr: float, momentum: float) -> torch.optim.Optimizer:
+    return torch.optim.SGD(weights, lr=lr, momentum=momentum, fused=True)
+
+
+def _rmsprop(
+    weights: list[nn.Parameter], lr: float, momentum: float, smoothing: float
+) -> torch.optim.Optimizer:
+    return torch.optim.RMSprop(weights, lr=lr, momentum=momentum, alpha=smoothing, foreach=True)
+
+
+OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    "adam": _adam,
+    "oadam": OptimisticAdam,
+    "sgd": _sgd,
+    "rmsprop": _rmsprop,
+}
 
 
 def build_optimiser(block: Optimiser, parameters: list[nn.Parameter], rate: float) -> torch.optim.Optimizer:
-    """Return the optimiser that the recipe names, in its fused form (one kernel for all weights)."""
-    return _OPTIMISERS[block.name](parameters, lr=rate, betas=block.betas, fused=True)
-
-
-_OPTIMISERS = {"adam": torch.optim.Adam}
+    """Return the optimiser that the recipe names, in a form that moves all weights in few kernels."""
+    options = {name: getattr(block, name) for name in OPTIMISER_OPTIONS[block.name]}
+    return OPTIMISERS[block.name](parameters, lr=rate, **options)

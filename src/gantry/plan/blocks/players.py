@@ -1,17 +1,50 @@
 """`optimiser`, `updates`, `latent`: how the players move, and what the generators start from."""
 
-from typing import Literal
+from typing import Any, Literal
+
+from pydantic import model_validator
 
 from gantry.plan.blocks.base import Beta, Positive, Rate, Strict
 
+# What an optimiser has besides its learning rates.
+OPTIMISER_OPTIONS: dict[str, tuple[str, ...]] = {
+    "adam": ("betas",),
+    "oadam": ("betas",),
+    "sgd": ("momentum",),
+    "rmsprop": ("momentum", "smoothing"),
+}
+
 
 class Optimiser(Strict):
-    """One optimiser for the discriminator, one for all the generators together."""
+    """One optimiser for the discriminator, one for all the generators together.
 
-    name: Literal["adam"] = "adam"
+    An option that the optimiser does not have is refused; as null, it takes back what a recipe inherits.
+    """
+
+    name: Literal["adam", "oadam", "sgd", "rmsprop"] = "adam"
     lr_g: Rate = 2e-4
     lr_d: Rate = 2e-4
     betas: tuple[Beta, Beta] = (0.5, 0.9)
+    momentum: Beta = 0.0
+    smoothing: Beta = 0.99
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_not_given(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        optional = {option for options in OPTIMISER_OPTIONS.values() for option in options}
+        return {key: value for key, value in given.items() if value is not None or key not in optional}
+
+    @model_validator(mode="after")
+    def _options_are_the_optimisers_own(self) -> "Optimiser":
+        own = OPTIMISER_OPTIONS[self.name]
+        for option in sorted(self.model_fields_set - {"name", "lr_g", "lr_d", *own}):
+            raise ValueError(
+                f"{option}: {self.name} has no such option (it has {', '.join(own)}); take it away, or write "
+                f"{option}: null where the recipe inherits it"
+            )
+        return self
 
 
 class Updates(Strict):
