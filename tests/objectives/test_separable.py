@@ -82,7 +82,7 @@ def test_the_standard_optimum_is_the_smoothed_share_of_real_mass(name: str, labe
 
 
 def test_least_squares_optimum_is_the_share_of_real_mass() -> None:
-    """D* = (b p + a q)/(p + q), LSGAN's eq. 5; with 0 and 1 that is p/(p + q)."""
+    """D* = (b p + a q)/(p + q), Mao et al.; with 0 and 1 that is p/(p + q)."""
     counts = random_counts(1)
     p, q = shares(counts)
     for (a, b), expected in {(0, 1): p / (p + q), (-1, 1): (p - q) / (p + q)}.items():
@@ -92,7 +92,7 @@ def test_least_squares_optimum_is_the_share_of_real_mass() -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_least_squares_generator_minimises_pearson(seed: int) -> None:
-    """With b − c = 1 and b − a = 2: E_p(D* − c)² + E_q(D* − c)² = χ²_Pearson(p + q ‖ 2q). LSGAN's eq. 8."""
+    """With b − c = 1 and b − a = 2: E_p(D* − c)² + E_q(D* − c)² = χ²_Pearson(p + q ‖ 2q). Mao et al."""
     counts = random_counts(seed)
     p, q = shares(counts)
     objective = objective_of(name="least_squares", a=-1, b=1, c=0)

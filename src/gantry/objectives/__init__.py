@@ -1,19 +1,24 @@
 """What discriminator and generators minimise, as functions of the discriminator's outputs."""
 
+# Importing a file registers its objectives.
 from gantry.objectives import (
+    f_gan,
     margins,
     realness,
+    relativistic,
     standard,
     wasserstein,
-)  # importing a file registers its objectives
+)
 from gantry.objectives.base import OBJECTIVES, Objective, build_objective
 
 __all__ = [
     "OBJECTIVES",
     "Objective",
     "build_objective",
+    "f_gan",
     "margins",
     "realness",
+    "relativistic",
     "standard",
     "wasserstein",
 ]

@@ -87,5 +87,10 @@ def register(name: str) -> Callable[[type[Objective]], type[Objective]]:
 
 
 def build_objective(block: Any) -> Objective:
-    """Return the objective of a recipe's `objective` block; its other keys are the class's arguments."""
-    return OBJECTIVES[block.name](**block.model_dump(exclude={"name"}))
+    """Return the objective of a recipe's `objective` block; its other keys are the class's arguments.
+
+    An option that is such a block itself becomes the objective that it describes.
+    """
+    options = {key: value for key, value in block if key != "name"}
+    nested = {key: build_objective(value) for key, value in options.items() if hasattr(value, "name")}
+    return OBJECTIVES[block.name](**options | nested)

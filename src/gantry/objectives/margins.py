@@ -12,7 +12,7 @@ class LeastSquares(Separable):
 
     loss_D = ½E(D(x) − b)² + Σ_k ½E(D(G_k(z)) − a)², loss_G = Σ_k ½E(D(G_k(z)) − c)². At the best D and with
     b − c = 1, b − a = 2, E(D(x) − c)² + E(D(G(z)) − c)² is Pearson's χ² between p + p_g and 2p_g. Mao et al.
-    2017, eqs. 2, 8 and 9.
+    2017, eq. 2 and section 3.2.
     """
 
     def __init__(self, a: float = 0.0, b: float = 1.0, c: float = 1.0) -> None:

@@ -2,10 +2,22 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from gantry.plan.blocks.base import Formulation, Rate, Strict
 
+FDivergence = Literal[
+    "total_variation",
+    "kl",
+    "reverse_kl",
+    "pearson",
+    "neyman",
+    "squared_hellinger",
+    "jeffrey",
+    "jensen_shannon",
+    "weighted_jensen_shannon",
+    "gan",
+]
 Level = Annotated[float, Field(allow_inf_nan=False)]
 
 
@@ -39,6 +51,44 @@ class WassersteinObjective(Strict):
     clip: Rate | None = None
 
 
+class FGanObjective(Strict):
+    """f-GAN: D bounds the named divergence; G minimises the bound, or follows the non-saturating heuristic."""
+
+    name: Literal["f_gan"]
+    divergence: FDivergence
+    non_saturating: bool = False
+    # π of weighted_jensen_shannon, the share of the data in the mixture; the others have no such parameter.
+    data_share: Annotated[float, Field(gt=0, lt=1)] = 0.5
+
+    @model_validator(mode="after")
+    def _only_one_is_weighted(self) -> "FGanObjective":
+        if self.data_share != 0.5 and self.divergence != "weighted_jensen_shannon":
+            raise ValueError(
+                f"data_share belongs to divergence weighted_jensen_shannon, not {self.divergence}"
+            )
+        return self
+
+
+class RelativeLeastSquares(LeastSquaresObjective):
+    """Least squares of differences of verdicts, which go to 1 and −1."""
+
+    a: Level = -1.0
+
+
+class RelativisticObjective(Strict):
+    """RGAN, or with `average` RaGAN: `of` names the objective, or is its block."""
+
+    name: Literal["relativistic"]
+    of: Annotated[
+        Annotated[
+            StandardObjective | RelativeLeastSquares | HingeObjective | FGanObjective,
+            Field(discriminator="name"),
+        ],
+        BeforeValidator(lambda given: {"name": given} if isinstance(given, str) else given),
+    ]
+    average: bool = True
+
+
 class RealnessObjective(Strict):
     """RealnessGAN: the discriminator's verdict is a distribution over `outcomes`."""
 
@@ -52,6 +102,12 @@ class RealnessObjective(Strict):
 
 
 Objective = Annotated[
-    StandardObjective | LeastSquaresObjective | HingeObjective | WassersteinObjective | RealnessObjective,
+    StandardObjective
+    | LeastSquaresObjective
+    | HingeObjective
+    | WassersteinObjective
+    | FGanObjective
+    | RelativisticObjective
+    | RealnessObjective,
     Field(discriminator="name"),
 ]
