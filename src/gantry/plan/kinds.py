@@ -145,6 +145,22 @@ class HeatmapOptions(Options):
         yield from (("cells", recipe) for recipe in chain(*self.cells))
 
 
+class DotsOptions(Options):
+    """groups: the recipes by what sets them apart, under the name that the legend gives it.
+
+    at: which value of a metric is shown, as in a table of scores; skip: first checkpoints left out of it.
+    """
+
+    groups: Annotated[
+        dict[str, Annotated[tuple[str, ...], Field(min_length=1)]], Field(min_length=1, max_length=6)
+    ]
+    at: At = "end"
+    skip: Count = 0
+
+    def recipes(self) -> Iterator[tuple[str, str]]:
+        yield from (("groups", recipe) for recipe in chain(*self.groups.values()))
+
+
 # ── claims ────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -247,8 +263,9 @@ FIGURES: dict[str, type[Options]] = {
     "grids": GridsOptions,
     "trajectories": TrajectoriesOptions,
     "heatmap": HeatmapOptions,
+    "dots": DotsOptions,
 }
 OPTIONS: dict[str, type[Options]] = {CLAIMS: ClaimsOptions} | TABLES | FIGURES
 
 TableKind = Literal["scores", "mode_statistics"]
-FigureKind = Literal["scatter", "curves", "grids", "trajectories", "heatmap"]
+FigureKind = Literal["scatter", "curves", "grids", "trajectories", "heatmap", "dots"]

@@ -1,0 +1,76 @@
+"""A metric at one place of the curve, a dot for each setting, settings in groups: EDGAN figure 5."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from gantry.metrics import names
+from gantry.plan.kinds import DotsOptions
+from gantry.report.cells import network_of, require_metrics
+from gantry.report.figures.style import (
+    COLOURS,
+    MARKERS,
+    footer,
+    label,
+    new_figure,
+    put_footer,
+    put_head,
+)
+from gantry.report.kinds.scores import Column, column_at
+from gantry.report.layout import ARROWS
+from gantry.report.load import Loaded, LoadedGroup
+
+
+def draw(loaded: Loaded, options: DotsOptions) -> Figure:
+    """A panel per metric: settings along x, every seed a faint dot, mean and deviation over them a strong one."""
+    order = loaded.order
+    require_metrics(order, loaded.groups)
+    figure = new_figure(1.4 + 0.62 * len(loaded.groups), 2.5 * len(order.metrics) + 1.2)
+    axes = figure.subplots(len(order.metrics), 1, squeeze=False)[:, 0]
+    place = ""
+    for ax, metric in zip(axes, order.metrics, strict=True):
+        column = column_at(loaded, metric, options.at, options.skip)
+        place = f"at {column.title}" if column.iteration is not None else column.title
+        _panel(ax, loaded, options, column)
+        title = (
+            names.label(metric, network_of(loaded.groups, metric)) + ARROWS[names.metric(metric).direction]
+        )
+        ax.set_title(f"{order.groups[0].dataset_title} · {title}", loc="left")
+    handles, texts = axes[0].get_legend_handles_labels()
+    put_head(figure, order.title, handles, texts)
+    seeds = max(len(group.runs) for group in loaded.groups)
+    spread = f"mean ± 1 sd over {seeds} seeds, each seed faint" if seeds > 1 else "one seed"
+    put_footer(figure, footer(order, spread, place))
+    return figure
+
+
+def _panel(ax: Axes, loaded: Loaded, options: DotsOptions, column: Column) -> None:
+    by_recipe = {group.group.recipe: group for group in loaded.groups}
+    ordered = [(look, recipe) for look, recipes in enumerate(options.groups.values()) for recipe in recipes]
+    for x, (look, recipe) in enumerate(ordered):
+        group = by_recipe[recipe]
+        values = _values(loaded, group, column)
+        first = x == next(i for i, (other, _) in enumerate(ordered) if other == look)
+        ax.plot(np.full(len(values), x), values, ".", color=COLOURS[look], alpha=0.35, zorder=2)
+        ax.errorbar(
+            [x],
+            [np.mean(values) if len(values) else np.nan],
+            yerr=[np.std(values, ddof=1)] if len(values) > 1 else None,
+            fmt=MARKERS[look],
+            color=COLOURS[look],
+            markersize=6,
+            capsize=2.5,
+            zorder=3,
+            label=list(options.groups)[look] if first else None,
+        )
+    labels = [label(by_recipe[recipe].group.recipe_label) for _, recipe in ordered]
+    ax.set_xticks(range(len(ordered)), labels, rotation=40, ha="right")
+    ax.set_xlim(-0.6, len(ordered) - 0.4)
+    ax.grid(axis="y")
+    ax.set_axisbelow(True)
+
+
+def _values(loaded: Loaded, group: LoadedGroup, column: Column) -> np.ndarray:
+    """One number for each run that reached its end."""
+    found = [column.value(loaded.order, run, group.headline) for run in group.complete]
+    return np.asarray([value for value in found if not np.isnan(value)])
