@@ -1,0 +1,192 @@
+"""Gradient penalties against discriminators whose gradients are known."""
+
+from typing import Any, get_args
+
+import pytest
+import torch
+from pydantic import ValidationError
+from torch import Tensor, nn
+
+from gantry.networks import build_discriminator
+from gantry.networks.maxout import Maxout
+from gantry.plan.blocks.networks import DcganNetworks, MlpNetworks
+from gantry.plan.blocks.terms import GradientPenalty as Options
+from gantry.terms import Batch
+from gantry.terms.gradient_penalty import POINTS, THROUGH, GradientPenalty
+
+
+def term(**told: Any) -> GradientPenalty:
+    return GradientPenalty("paper", Options(weight=1, **told))
+
+
+def batch_of(discriminator: nn.Module, real: Tensor, *fakes: Tensor) -> Batch:
+    return Batch(fakes, [], real, None, discriminator, nn.ModuleList())
+
+
+class Quadratic(nn.Module):
+    """D(x) = ½ xᵀ A x + bᵀ x, as (B, 1), with gradient ½ (A + Aᵀ) x + b; keeps the points it is asked about."""
+
+    def __init__(self, dimension: int = 3) -> None:
+        super().__init__()
+        self.a = nn.Parameter(torch.randn(dimension, dimension, dtype=torch.float64))
+        self.b = nn.Parameter(torch.randn(dimension, dtype=torch.float64))
+        self.asked: list[Tensor] = []
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.asked.append(x.detach())
+        return (((x @ self.a) * x).sum(1) / 2 + x @ self.b)[:, None]
+
+    def slopes(self, x: Tensor) -> Tensor:
+        return x @ (self.a + self.a.t()).detach() / 2 + self.b.detach()
+
+    def norms(self, x: Tensor) -> Tensor:
+        return self.slopes(x).square().sum(1).sqrt()
+
+
+@pytest.fixture
+def three() -> tuple[Quadratic, Tensor, Tensor, Tensor]:
+    """A discriminator, a real batch and two generated ones."""
+    torch.manual_seed(0)
+    return Quadratic(), *torch.randn(3, 5, 3, dtype=torch.float64)
+
+
+def test_r1_and_r2(three: Any) -> None:
+    discriminator, real, one, two = three
+    batch = batch_of(discriminator, real, one, two)
+    r1 = 0.5 * discriminator.norms(real).square().mean()
+    r2 = 0.5 * (discriminator.norms(one).square().mean() + discriminator.norms(two).square().mean())
+    torch.testing.assert_close(term(center=0, points="real", halved=True)(batch), r1)
+    torch.testing.assert_close(term(center=0, points="generated", halved=True)(batch), r2)
+
+
+@pytest.mark.parametrize("center", [0.0, 1.0, 2.5])
+def test_lines_between_real_and_generated_samples(three: Any, center: float) -> None:
+    discriminator, real, one, two = three
+    found = term(center=center)(batch_of(discriminator, real, one, two))
+    first, second = discriminator.asked
+    expected = sum((discriminator.norms(points) - center).square().mean() for points in (first, second))
+    torch.testing.assert_close(found, expected)
+    for points, fake in ((first, one), (second, two)):
+        along = (points - real) / (fake - real)
+        assert ((along >= 0) & (along <= 1)).all() and along[:, 0].unique().numel() == 5
+        torch.testing.assert_close(along, along[:, :1].expand(-1, 3))
+
+
+def test_one_place_on_each_line_of_images() -> None:
+    seen: list[Tensor] = []
+    discriminator = nn.Sequential(nn.Flatten(), nn.Linear(48, 1))
+    discriminator.register_forward_pre_hook(lambda _, given: seen.append(given[0].detach()))
+    term()(batch_of(discriminator, torch.zeros(8, 3, 4, 4), torch.ones(8, 3, 4, 4)))
+    (points,) = seen
+    assert all(image.unique().numel() == 1 for image in points) and points.unique().numel() == 8
+
+
+def test_perturbed_points_lie_beside_the_real_ones(three: Any) -> None:
+    discriminator, _, fake, _ = three
+    real = torch.randn(400, 3, dtype=torch.float64)
+    found = term(points="perturbed", perturbation=0.3)(batch_of(discriminator, real, fake))
+    (points,) = discriminator.asked
+    torch.testing.assert_close(found, (discriminator.norms(points) - 1).square().mean())
+    moved = (points - real) / (0.3 * real.std())
+    assert moved.min() >= 0 and 0.8 < moved.max() < 1
+    assert moved.mean().item() == pytest.approx(0.25, abs=0.03)  # two uniform numbers, multiplied
+
+
+def test_through_the_sigmoid(three: Any) -> None:
+    discriminator, real, _, _ = three
+    verdicts = torch.sigmoid(discriminator(real))
+    norms = discriminator.norms(real) * (verdicts * (1 - verdicts)).squeeze(1)
+    found = term(points="real", through="sigmoid", center=0)(batch_of(discriminator, real))
+    torch.testing.assert_close(found, norms.square().mean())
+
+
+def test_several_outputs_are_summed() -> None:
+    torch.manual_seed(1)
+    discriminator = nn.Linear(4, 5)
+    expected = (discriminator.weight.sum(0).norm() - 1).square()
+    found = term()(batch_of(discriminator, torch.randn(6, 4), torch.randn(6, 4)))
+    torch.testing.assert_close(found, expected)
+
+
+def test_a_flat_discriminator_has_finite_gradients() -> None:
+    discriminator = nn.Linear(4, 1)
+    nn.init.zeros_(discriminator.weight)
+    value = term(center=0, points="real")(batch_of(discriminator, torch.randn(6, 4)))
+    value.backward()
+    assert value == 0 and torch.equal(discriminator.weight.grad, torch.zeros(1, 4))
+
+
+@pytest.mark.parametrize("through", THROUGH)
+def test_gradient_of_the_penalty_by_finite_differences(three: Any, through: str) -> None:
+    discriminator, real, _, _ = three
+    ours, batch = term(points="real", through=through), batch_of(discriminator, real)
+    assert torch.autograd.gradcheck(lambda *_: ours(batch), [discriminator.a, discriminator.b])
+
+
+def test_maxout_is_differentiable_twice() -> None:
+    torch.manual_seed(2)
+    layer = Maxout(3, 4, 5).double()
+    x = torch.randn(6, 3, dtype=torch.float64, requires_grad=True)
+    weights = list(layer.parameters())
+    assert torch.autograd.gradgradcheck(lambda x, *_: layer(x).square(), [x, *weights])
+
+
+MLP = MlpNetworks(family="mlp", maxout_units=20, maxout_pieces=3, maxout_depth=2)
+DISCRIMINATORS = {
+    "mlp": (MLP, (2,)),
+    "plain": (DcganNetworks(family="dcgan", width=2, head="linear", spectral_norm=False), (3, 32, 32)),
+    "spectral norm": (DcganNetworks(family="dcgan", width=2, head="linear"), (3, 32, 32)),
+}
+
+
+@pytest.mark.parametrize("name", DISCRIMINATORS)
+def test_the_projects_own_discriminators(name: str) -> None:
+    """Along a random direction in weight space; in evaluation mode, where spectral norm stands still."""
+    torch.manual_seed(3)
+    networks, shape = DISCRIMINATORS[name]
+    discriminator = build_discriminator(networks, shape, 3).double().eval()
+    weights = list(discriminator.parameters())
+    directions = [torch.randn_like(weight) for weight in weights]
+    ours, batch = term(points="real"), batch_of(discriminator, torch.randn(4, *shape, dtype=torch.float64))
+
+    def moved(by: float) -> float:
+        with torch.no_grad():
+            for weight, direction in zip(weights, directions, strict=True):
+                weight += by * direction
+        return ours(batch).item()
+
+    slopes = torch.autograd.grad(ours(batch), weights, allow_unused=True)
+    along = sum(
+        (slope * direction).sum()
+        for slope, direction in zip(slopes, directions, strict=True)
+        if slope is not None
+    )
+    step = 1e-6
+    ahead, behind = moved(step), moved(-2 * step)
+    assert along.item() == pytest.approx((ahead - behind) / (2 * step), rel=1e-4, abs=1e-8)
+    assert abs(along.item()) > 1e-6
+
+
+def test_products_by_onednn_give_the_same_penalty_and_gradient() -> None:
+    torch.manual_seed(4)
+    single = build_discriminator(MLP.model_copy(update={"maxout_units": 32}), (2,), 3)
+    double = build_discriminator(MLP.model_copy(update={"maxout_units": 32}), (2,), 3).double()
+    double.load_state_dict(single.state_dict())
+    real = torch.randn(40, 2)
+    found = []
+    for discriminator, points in ((single, real), (double, real.double())):
+        value = term(points="real")(batch_of(discriminator, points))
+        slopes = torch.autograd.grad(value, list(discriminator.parameters()), allow_unused=True)
+        found.append([value, *[slope for slope in slopes if slope is not None]])
+    for one, two in zip(*found, strict=True):
+        torch.testing.assert_close(one.double(), two, rtol=1e-3, atol=1e-5)
+
+
+def test_the_plan_and_the_registries_know_the_same_names() -> None:
+    for name, registry in (("points", POINTS), ("through", THROUGH)):
+        assert set(get_args(Options.model_fields[name].annotation)) == set(registry)
+
+
+def test_a_perturbation_of_points_that_have_none_is_refused() -> None:
+    with pytest.raises(ValidationError, match="only points perturbed have it"):
+        term(perturbation=0.5)
