@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from gantry.networks import build_discriminator, build_generator
 from gantry.plan import Plan, load_plan
@@ -116,3 +117,35 @@ def test_disk_holds_every_checkpoint_and_one_state(plan: Plan) -> None:
         4 * (checkpoints * generators + 3 * (generators + discriminator)) + checkpoints * points * 2 * 8
     )
     assert disk_bytes(run) == expected
+
+
+@pytest.mark.parametrize(
+    "networks",
+    [
+        {"family": "dcgan", "generator": "residual", "discriminator": "patchgan"},
+        {"family": "dcgan32", "head_channels": 3},
+        {"family": "dcgan32", "spectral_penultimate": True, "r311": True},
+        {"family": "sngan"},
+        {"family": "resnet"},
+        {"family": "resnet", "generator_ratio": 1, "pooling": "mean", "spectral_norm": False},
+        {"family": "sagan"},
+    ],
+    ids=lambda networks: " ".join(map(str, networks.values())),
+)
+def test_every_familys_work_is_what_pytorch_counts(networks: dict[str, object]) -> None:
+    """Matrix products, convolutions, and the products of activations within self-attention."""
+    recipe = Recipe(
+        workload="images",
+        networks=networks | {"width": 8},
+        objective={"name": "realness", "outcomes": 6},
+        latent={"dimension": 7},
+    )
+    shape = (3, 32, 32)
+    models = build_generator(recipe.networks, 7, shape), build_discriminator(recipe.networks, shape, 6)
+    for model, inputs, size in zip(
+        models, (torch.randn(1, 7), torch.randn(1, *shape)), sizes(recipe, 32), strict=True
+    ):
+        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+            model.eval()(inputs)
+        assert counter.get_total_flops() == 2 * size.macs
+        assert sum(weight.numel() for weight in model.parameters() if weight.ndim > 1) == size.weights

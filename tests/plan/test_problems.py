@@ -76,7 +76,7 @@ CONFIGURATIONS: list[tuple[dict[str, Any], str, tuple[str, ...]]] = [
     (
         {"recipes": {"bcgan": {"networks": {"widht": 8}}}},
         "config: recipes.bcgan.networks.widht: unknown key",
-        ('did you mean "width"?', "family, width, head, spectral_norm"),
+        ('did you mean "width"?', "family, initialisation, width, generator"),
     ),
     (
         {"recipes": {"bcgan": {"networks": "dcgan"}}},
@@ -92,6 +92,14 @@ CONFIGURATIONS: list[tuple[dict[str, Any], str, tuple[str, ...]]] = [
         {"recipes": {"bcgan": {"workload": "synthetic"}}},
         "config: recipes.bcgan.networks.family: dcgan makes images",
         ("synthetic",),
+    ),
+    (
+        {
+            "workloads": {"images": {"resolution": 64}},
+            "recipes": {"synthetic_bcgan": {"workload": "images", "networks": {"family": "dcgan32"}}},
+        },
+        "config: recipes.synthetic_bcgan.networks.family: dcgan32 is for images of 32 pixels a side",
+        ("workload images has resolution 64",),
     ),
     (
         {"recipes": {"bcgan": {"workload": "imags"}}},

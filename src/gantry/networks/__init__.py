@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import nn
 
-from gantry.networks import cnn, dcgan, mlp, resnet
+from gantry.networks import autoencoder, cnn, dcgan, mlp, resnet
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,8 @@ FAMILIES: dict[str, Family] = {
     "sngan": Family(cnn.build_sngan_generator, cnn.build_sngan_discriminator),
     "resnet": Family(resnet.build_resnet_generator, resnet.build_resnet_discriminator),
     "sagan": Family(resnet.build_sagan_generator, resnet.build_sagan_discriminator),
+    "autoencoder": Family(autoencoder.build_autoencoder_generator, autoencoder.build_autoencoder),
+    "mlp_autoencoder": Family(mlp.build_generator, autoencoder.build_mlp_autoencoder),
 }
 
 

@@ -7,12 +7,14 @@ from gantry.networks.initialise import initialise
 from gantry.networks.linear import Linear
 from gantry.networks.maxout import Maxout
 from gantry.plan.architectures import mlp_discriminator, mlp_generator
-from gantry.plan.blocks.networks import MlpNetworks
+from gantry.plan.blocks.networks import MlpAutoencoderNetworks, MlpNetworks
+
+Points = MlpNetworks | MlpAutoencoderNetworks
 
 
-def build_generator(networks: MlpNetworks, latent_dimension: int, sample_shape: tuple[int, ...]) -> nn.Module:
+def build_generator(networks: Points, latent_dimension: int, sample_shape: tuple[int, ...]) -> nn.Module:
     """z (B, latent_dimension) → depth × [Linear, BatchNorm, ReLU] → Linear → points (B, D), unbounded."""
-    *hidden, last = mlp_generator(networks, latent_dimension, _dimension(sample_shape))
+    *hidden, last = mlp_generator(networks, latent_dimension, dimension(networks, sample_shape))
     layers: list[nn.Module] = []
     for dense in hidden:
         layers += [Linear(dense.inputs, dense.outputs), nn.BatchNorm1d(dense.outputs), nn.ReLU(inplace=True)]
@@ -23,15 +25,16 @@ def build_generator(networks: MlpNetworks, latent_dimension: int, sample_shape: 
 
 def build_discriminator(networks: MlpNetworks, sample_shape: tuple[int, ...], outputs: int) -> nn.Module:
     """Points (B, D) → maxout_depth × Maxout → Linear → logits (B, outputs)."""
-    *hidden, last = mlp_discriminator(networks, _dimension(sample_shape), outputs)
+    *hidden, last = mlp_discriminator(networks, dimension(networks, sample_shape), outputs)
     layers = [Maxout(dense.inputs, networks.maxout_units, networks.maxout_pieces) for dense in hidden]
     return nn.Sequential(*layers, Linear(last.inputs, last.outputs))
 
 
-def _dimension(sample_shape: tuple[int, ...]) -> int:
+def dimension(networks: Points, sample_shape: tuple[int, ...]) -> int:
+    """Return D of points (D,). UserError for samples of another shape."""
     if len(sample_shape) != 1:
         raise UserError(
-            f"networks.family mlp: the data set's samples have shape {tuple(sample_shape)}, but this family "
+            f"networks.family {networks.family}: the data set's samples have shape {tuple(sample_shape)}, but this family "
             "is for points such as (2,); use family dcgan for images"
         )
     return sample_shape[0]

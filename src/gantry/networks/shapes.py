@@ -10,9 +10,8 @@ def image_shape(networks: ImageNetworks, sample_shape: tuple[int, ...]) -> tuple
     """Return (channels, resolution); UserError unless the family is made for samples of this shape."""
     is_square_image = len(sample_shape) == 3 and sample_shape[1] == sample_shape[2]
     if not is_square_image or sample_shape[1] not in networks.resolutions:
-        family = networks.family  # type: ignore[attr-defined]
         raise UserError(
-            f"networks.family {family}: the data set's samples have shape {tuple(sample_shape)}, but this "
+            f"networks.family {networks.family}: the data set's samples have shape {tuple(sample_shape)}, but this "
             f"family is for square images (channels, R, R) with R one of "
             f"{', '.join(map(str, networks.resolutions))}; prepare the data at one of these resolutions, "
             "or use family mlp for points"

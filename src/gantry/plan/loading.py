@@ -6,6 +6,7 @@ from typing import Any
 
 from gantry.errors import UserError, suggestion
 from gantry.metrics.names import CLASSIFYING_NETWORKS, FEATURE_NETWORKS, METRICS, metric
+from gantry.plan.blocks.networks import ImageNetworks
 from gantry.plan.configuration import (
     Config,
     Experiment,
@@ -169,7 +170,7 @@ class _Loading:
         return found
 
     def _check_recipe(self, recipe: Recipe, file: str, name: str, workloads: dict[str, Workload]) -> None:
-        """Note networks for points in a workload of images, and the other way round."""
+        """Note networks that are not for the samples of their workload: points, or images of a resolution."""
         workload = workloads.get(recipe.workload)
         blamed = "config" if name in self.config.recipes else file
         if workload is None:
@@ -183,6 +184,15 @@ class _Loading:
                 f"{recipe.networks.family} makes {recipe.networks.makes}, and workload {recipe.workload} "
                 f"is about {wanted} (its resolution: {workload.resolution})",
             )
+        elif isinstance(recipe.networks, ImageNetworks):
+            sides = recipe.networks.resolutions
+            if workload.resolution not in sides:
+                self.problems.add(
+                    blamed,
+                    f"recipes.{name}.networks.family",
+                    f"{recipe.networks.family} is for images of {' or '.join(map(str, sides))} pixels a side, "
+                    f"and workload {recipe.workload} has resolution {workload.resolution}",
+                )
 
     # ── metrics ───────────────────────────────────────────────────────────────────────────────────
 

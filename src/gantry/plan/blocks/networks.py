@@ -6,6 +6,8 @@ from pydantic import Field
 
 from gantry.plan.blocks.base import Positive, Strict
 
+# Of an autoencoder: the norm of the difference, or the mean of its entries' squares or absolute values.
+ReconstructionError = Literal["norm", "squared", "absolute"]
 Scheme = Literal["default", "orthogonal", "glorot_normal", "kaiming_normal", "normal_0.02", "normal_1"]
 
 
@@ -20,6 +22,7 @@ class MlpNetworks(Strict):
     """The pair of BCGAN's synthetic experiment: a ReLU MLP against a maxout MLP."""
 
     makes: ClassVar[Literal["points", "images"]] = "points"
+    reconstructs: ClassVar[bool] = False
 
     family: Literal["mlp"]
     width: Positive = 400
@@ -33,8 +36,11 @@ class ImageNetworks(Strict):
     """What all pairs for square images have; `resolutions` are those that the family is made for."""
 
     makes: ClassVar[Literal["points", "images"]] = "images"
+    # Whether the discriminator is an autoencoder, whose output is an energy.
+    reconstructs: ClassVar[bool] = False
     resolutions: ClassVar[tuple[int, ...]] = (32,)
 
+    family: str
     initialisation: Initialisation = Initialisation()
 
 
@@ -111,7 +117,42 @@ class SaganNetworks(ImageNetworks):
     width: Positive = 128
 
 
+class AutoencoderNetworks(ImageNetworks):
+    """The pair of BEGAN, for 32×32 to 256×256: D reconstructs an image from `code` numbers, G is such a decoder.
+
+    `width` is the number of channels next to the image; the encoder's grow by it with every halving.
+    """
+
+    resolutions: ClassVar[tuple[int, ...]] = (32, 64, 128, 256)
+    reconstructs: ClassVar[bool] = True
+
+    family: Literal["autoencoder"]
+    width: Positive = 64
+    code: Positive = 64
+    error: ReconstructionError = "absolute"
+
+
+class MlpAutoencoderNetworks(Strict):
+    """The generator of `mlp` against an autoencoder of points whose halves have `depth` layers of `width`."""
+
+    makes: ClassVar[Literal["points", "images"]] = "points"
+    reconstructs: ClassVar[bool] = True
+
+    family: Literal["mlp_autoencoder"]
+    width: Positive = 400
+    depth: Positive = 2
+    code: Positive = 1
+    error: ReconstructionError = "absolute"
+
+
 Networks = Annotated[
-    MlpNetworks | DcganNetworks | Dcgan32Networks | SnganNetworks | ResnetNetworks | SaganNetworks,
+    MlpNetworks
+    | DcganNetworks
+    | Dcgan32Networks
+    | SnganNetworks
+    | ResnetNetworks
+    | SaganNetworks
+    | AutoencoderNetworks
+    | MlpAutoencoderNetworks,
     Field(discriminator="family"),
 ]

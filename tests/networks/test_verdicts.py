@@ -1,0 +1,74 @@
+"""Several verdicts on each image, through the objectives, the constraints and the game."""
+
+import pytest
+import torch
+from torch.nn.functional import cross_entropy, log_softmax, softmax
+
+from gantry.plan.recipe import Recipe
+from gantry.training.game import Game
+
+SHAPE = (3, 32, 32)
+PATCHES = 4  # PatchGAN at 32 × 32
+
+
+@pytest.fixture
+def game() -> Game:
+    torch.manual_seed(0)
+    recipe = Recipe(
+        workload="images",
+        networks={"family": "dcgan", "width": 2, "head": "linear", "discriminator": "patchgan"},
+        objective={"name": "realness", "outcomes": 5, "formulation": "reference"},
+        terms={"verdict_agreement": 1.0},
+        generators=2,
+        latent={"dimension": 6},
+    )
+    game = Game(recipe, SHAPE).eval()
+    game.objective.redraw("cpu")
+    return game
+
+
+def test_the_game_gives_each_batch_its_own_verdicts(game: Game) -> None:
+    batches = [torch.randn(size, *SHAPE) for size in (2, 3, 1)]
+    assert game.one_pass
+    verdicts = game.verdicts(batches)
+    assert [len(each) for each in verdicts] == [2 * PATCHES, 3 * PATCHES, PATCHES]
+    for batch, verdict in zip(batches, verdicts, strict=True):
+        torch.testing.assert_close(verdict, game.discriminator(batch), rtol=1e-4, atol=1e-6)
+
+
+def test_losses_average_over_patches_and_compare_equal_places(game: Game) -> None:
+    real, views = torch.randn(3, *SHAPE), [torch.randn(3, 6)]
+    with torch.no_grad():
+        first, second = (game.discriminator(fake).view(3, PATCHES, 5) for fake in game.generate(views))
+        reals = game.discriminator(real).view(3, PATCHES, 5)
+        loss_d, loss_g = game.discriminator_loss(real, views), game.generator_loss(real, views)
+    anchors = game.objective.anchors
+    expected_d, expected_g = 0.0, 0.0
+    for image in range(3):
+        for patch in range(PATCHES):
+            a, b, r = (each[image, patch] for each in (first, second, reals))
+            expected_d += cross_entropy(r, anchors.real) + cross_entropy(a, anchors.fake)
+            expected_d += cross_entropy(b, anchors.fake) - (softmax(a, 0) * log_softmax(b, 0)).sum()
+            for fake in (a, b):
+                expected_g += cross_entropy(fake, softmax(r, 0)) - cross_entropy(fake, anchors.fake)
+    torch.testing.assert_close(loss_d, expected_d / (3 * PATCHES), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(loss_g, expected_g / (3 * PATCHES), rtol=1e-4, atol=1e-5)
+
+
+def test_512_head_channels_are_the_loss_averaged_over_them() -> None:
+    torch.manual_seed(0)
+    recipe = Recipe(
+        workload="images",
+        networks={"family": "dcgan32", "width": 2, "head_channels": 512},
+        objective={"name": "non_saturating"},
+        latent={"dimension": 6},
+    )
+    game = Game(recipe, SHAPE).eval()
+    real, views = torch.randn(2, *SHAPE), [torch.randn(2, 6)]
+    with torch.no_grad():
+        (fake,) = game.generate(views)
+        discriminator = game.discriminator
+        channels = [discriminator.penultimate(discriminator.layers(x))[:, :, 0, 0] for x in (real, fake)]
+        assert channels[0].shape == (2, 512)
+        expected = -torch.log(channels[0].sigmoid()).mean() - torch.log(1 - channels[1].sigmoid()).mean()
+        torch.testing.assert_close(game.discriminator_loss(real, views), expected)
