@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 from scipy import stats
 
 from gantry.errors import UserError
+from gantry.plan.kinds import Claim
 from gantry.report.claims import make_claims
 from gantry.report.load import load, parse_order
 from gantry.report.quantities import generators_apart
@@ -211,3 +213,37 @@ def test_a_claim_about_each_data_set_is_one_row_for_each(results, make_order, ma
     twice = {"claims": [claim | {"published": "x"}]}
     with pytest.raises(UserError, match="leave both out elsewhere"):
         make_claims(order | {"options": twice}, tmp_path / "c.csv", tmp_path / "c.md")
+
+
+def test_a_claim_against_rivals_is_one_row_for_each(results, make_order, make_group, tmp_path):
+    for recipe, ends in {"best": (1.0, 2.0), "worse": (5.0, 6.1), "better": (0.5, 1.4)}.items():
+        for seed, end in enumerate(ends):
+            results.set("frechet_distance", recipe, seed, [end] * 4)
+            results.run("digits", recipe, seed)
+    claim = {
+        "name": "rank",
+        "statement": "It is the best.",
+        "rivals": {"worse": "1 against 5", "better": "1 against 2"},
+        "test": {"metric": "frechet_distance", "of": {"recipe": "best"}, "expect": "lower"},
+    }
+    groups = [make_group(recipe, recipe, seeds=(0, 1)) for recipe in ("best", "worse", "better")]
+    order = make_order(results, "claims", groups, options={"claims": [claim]}, metrics=[])
+    rows = make_claims(order, tmp_path / "c.csv", tmp_path / "c.md")
+    assert rows["name"].tolist() == ["rank, against worse", "rank, against better"]
+    assert rows["published"].tolist() == ["1 against 5", "1 against 2"]
+    assert rows["estimate"].tolist() == pytest.approx([-4.05, 0.55])
+    assert rows["verdict"].tolist() == ["holds", "undecided"]
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"rivals": {"b": ""}, "published": "twice"}, "rivals"),
+        ({"rivals": {"b": ""}, "each": {"celeba": ""}}, "rivals"),
+        ({}, "need `against`, or the claim `rivals`"),
+    ],
+)
+def test_a_claim_says_once_what_it_is_held_against(given, words):
+    test = {"metric": "frechet_distance", "of": {"recipe": "a"}, "expect": "lower"}
+    with pytest.raises(ValidationError, match=words):
+        Claim.model_validate({"name": "c", "statement": "lower", "test": test} | given)

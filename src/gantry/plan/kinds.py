@@ -201,8 +201,8 @@ class ClaimTest(Strict):
 
     @model_validator(mode="after")
     def _has_what_it_needs(self) -> "ClaimTest":
-        if (self.against is None) != (self.statistic == "value"):
-            raise ValueError("difference and ratio need `against`; value has none")
+        if self.against is not None and self.statistic == "value":
+            raise ValueError("a value has no `against`")
         if self.level is None and self.over.startswith("first_"):
             raise ValueError(f"over: {self.over} needs a level")
         return self
@@ -216,6 +216,8 @@ class Claim(Strict):
     """A statement of the paper, where it stands, what was published, and its test.
 
     each: one row per data set, with what was published for it; the sides of the test then name none.
+    rivals: one row per recipe, with what was published for it; it takes the place of `against`, on the same
+    data set.
     """
 
     name: str
@@ -223,16 +225,26 @@ class Claim(Strict):
     source: str = ""
     published: str = ""
     each: dict[str, str] = {}
+    rivals: dict[str, str] = {}
     test: ClaimTest
 
     @property
     def sides(self) -> list[Side]:
-        return [self.test.of] if self.test.against is None else [self.test.of, self.test.against]
+        rivals = [self.test.of.model_copy(update={"recipe": recipe}) for recipe in self.rivals]
+        return [self.test.of, *([self.test.against] if self.test.against else rivals)]
 
     @model_validator(mode="after")
-    def _says_its_data_sets_once(self) -> "Claim":
+    def _says_everything_once(self) -> "Claim":
         if self.each and (self.published or any(side.dataset for side in self.sides)):
             raise ValueError("`each` names the data sets and what was published: leave both out elsewhere")
+        if self.rivals and (
+            self.published or self.each or self.test.against or self.test.statistic == "value"
+        ):
+            raise ValueError(
+                "`rivals` names the other sides and what was published: leave both out elsewhere"
+            )
+        if self.test.statistic != "value" and len(self.sides) < 2:
+            raise ValueError("difference and ratio need `against`, or the claim `rivals`")
         return self
 
 

@@ -53,22 +53,29 @@ def make_claims(order: dict[str, Any], csv: Path, md: Path, cache: Cache | None 
 
 
 def _spread(claim: Claim, loaded: Loaded) -> Iterator[Claim]:
-    """A claim about each of several data sets as one about each; any other as it is."""
-    if not claim.each:
-        yield claim
-    labels = {group.group.dataset_name: group.group.dataset_label for group in loaded.groups}
+    """A claim about each of several data sets, or against several rivals, as one about each; else as it is."""
+    test = claim.test
     for dataset, published in claim.each.items():
-        sides = {"of": claim.test.of, "against": claim.test.against}
+        label = next((g.dataset_label for g in loaded.order.groups if g.dataset_name == dataset), dataset)
+        sides = {"of": test.of, "against": test.against}
         there = {key: side and side.model_copy(update={"dataset": dataset}) for key, side in sides.items()}
-        label = labels.get(dataset, dataset)
-        yield claim.model_copy(
-            update={
-                "name": f"{claim.name}, {label}",
-                "statement": f"{label}: {claim.statement}",
-                "published": published,
-                "test": claim.test.model_copy(update=there),
-            }
-        )
+        yield _about(claim, label, published, there)
+    for side, published in zip(claim.sides[1:], claim.rivals.values(), strict=False):
+        label = next((g.recipe_label for g in loaded.order.groups if g.recipe == side.recipe), side.recipe)
+        yield _about(claim, f"against {label}", published, {"against": side})
+    if not (claim.each or claim.rivals):
+        yield claim
+
+
+def _about(claim: Claim, label: str, published: str, sides: dict[str, Side | None]) -> Claim:
+    return claim.model_copy(
+        update={
+            "name": f"{claim.name}, {label}",
+            "statement": f"{label[0].upper()}{label[1:]}: {claim.statement}",
+            "published": published,
+            "test": claim.test.model_copy(update=sides),
+        }
+    )
 
 
 def _row(claim: Claim, loaded: Loaded) -> dict[str, Any]:
