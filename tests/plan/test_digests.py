@@ -156,7 +156,6 @@ def test_a_segment_length_cuts_training_and_changes_no_spec(checkout: Checkout) 
 
 
 def test_longer_runs_of_some_outputs_add_a_segment(checkout: Checkout) -> None:
-    checkout.edit(BCGAN, "kind: trajectories", "kind: trajectories\n    until: extended_iterations")
     plan = checkout.plan(workloads={"images": {"extended_iterations": 480}})
     assert plan.run("digits", "bcgan", 0).ends == (240, 480)
     ends = {name: plan.order("bcgan", name)["groups"][0]["runs"][0]["ends"] for name in ("figure9", "table2")}

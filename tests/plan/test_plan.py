@@ -90,7 +90,7 @@ def test_weights_of_a_network_come_from_the_configuration(checkout: Checkout) ->
 
 def test_runs_are_shared_between_outputs(checkout: Checkout) -> None:
     plan = checkout.plan()
-    assert len(plan.runs) == len({run.key for run in plan.runs.values()}) == 2 * 16
+    assert len(plan.runs) == len({run.key for run in plan.runs.values()}) == 2 * 20
     files = plan.run_files(plan.output("bcgan", "table5"), "metrics-{end}.csv")
     assert len(files) == len(set(files)) == 2 * 4
 

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from gantry.errors import UserError
-from gantry.plan.kinds import CurvesOptions, ScatterOptions
-from gantry.report.figures import curves, scatter
+from gantry.plan.kinds import CurvesOptions, ScatterOptions, TrajectoriesOptions
+from gantry.report.figures import curves, scatter, trajectories
 from gantry.report.figures.make import make_figure
 from gantry.report.figures.pictures import mosaic
 from gantry.report.figures.style import evenly, nearest_index, short
@@ -124,6 +124,15 @@ def test_panels_after_divergence_say_so(results, make_order, point_groups, make_
     figure = scatter.draw(load(order), ScatterOptions())
     texts = [text.get_text() for ax in figure.axes for text in ax.texts]
     assert texts.count("diverged\nat 130") == 1
+
+
+def test_trajectories_stand_at_the_papers_share_of_training(results, make_order, image_groups):
+    """Of 1,000,000: 100k, 500k, 760k and the end; of 240 the checkpoints nearest to 24, 120, 182 and 240."""
+    order = parse_order(make_order(results, "trajectories", image_groups, paper_iterations=1_000_000))
+    options = TrajectoriesOptions(at=(100_000, 200_000, 500_000, 760_000, 1_000_000))
+    figure = trajectories.draw(load(order), options)
+    titles = [ax.get_title() for ax in figure.axes if ax.get_title()]
+    assert titles == ["60 iter.", "120", "180", "240"]
 
 
 def test_mosaic_puts_image_after_image():

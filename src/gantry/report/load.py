@@ -1,5 +1,6 @@
 """Orders (what a table or figure needs) and the run files that they name, read and checked."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -84,6 +85,11 @@ class Order(Strict):
     # Where a run that is followed further has its tables' end; None: the order does not say.
     usual_iterations: int | None = None
     groups: tuple[Group, ...]
+
+    def checkpoint_for(self, iteration: int, checkpoints: Iterable[int]) -> int:
+        """The checkpoint nearest to the share of training at which the paper's `iteration` lies."""
+        wanted = iteration * self.iterations / (self.paper_iterations or self.iterations)
+        return min(checkpoints, key=lambda each: abs(each - wanted), default=round(wanted))
 
     @property
     def stand_ins(self) -> dict[str, str]:

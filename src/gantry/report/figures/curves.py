@@ -77,7 +77,10 @@ def draw(loaded: Loaded, options: CurvesOptions) -> Figure:
     band = f"mean and band of ± 1 sd over {seeds} seeds" if counts[-1] > 1 else "one seed"
     broken = any(run.diverged and len(run.metrics) for group in loaded.groups for run in group.runs)
     mixture = "several generators: their equal mixture" if _has_mixture(loaded) else ""
-    put_footer(figure, footer(order, band, mixture, "× a run diverged, drawn alone" if broken else ""))
+    marked = f"green line: {mark:,} iterations, where the tables stand" if mark else ""
+    put_footer(
+        figure, footer(order, band, mixture, marked, "× a run diverged, drawn alone" if broken else "")
+    )
     return figure
 
 

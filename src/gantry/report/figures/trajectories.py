@@ -15,11 +15,15 @@ from gantry.report.text import short
 
 
 def draw(loaded: Loaded, options: TrajectoriesOptions) -> Figure:
-    """Columns are the order's snapshots, or all checkpoints; black lines between methods, red within one."""
+    """Columns are `at`, or the order's snapshots, or all checkpoints; black lines between methods, red within."""
     require_images(loaded)
     order = loaded.order
     scored = sorted({int(i) for group in loaded.groups for i in group.shown.samples["iterations"]})
-    wanted = [snapshot for snapshot in order.snapshots if snapshot in scored] or scored
+    wanted = (
+        sorted({order.checkpoint_for(at, scored) for at in options.at})
+        or [snapshot for snapshot in order.snapshots if snapshot in scored]
+        or scored
+    )
     columns = evenly(wanted or [order.iterations], options.columns)
     rows: list[tuple[LoadedGroup, str, int]] = [
         (group, generator, example)

@@ -63,10 +63,8 @@ def after(name: str, run: str, curve: pd.Series, skip: int) -> pd.Series:
 def column_at(loaded: Loaded, metric: str, at: At, skip: int) -> Column:
     """The column that shows `metric` at a statistic's name or at one of the paper's iterations."""
     if isinstance(at, int):
-        order = loaded.order
-        wanted = at * order.iterations / (order.paper_iterations or order.iterations)
-        grid = sorted({i for g in loaded.groups for run in g.runs for i in _scored(run, metric)})
-        nearest = int(min(grid, key=lambda iteration: abs(iteration - wanted), default=round(wanted)))
+        grid = sorted({i for group in loaded.groups for run in group.runs for i in _scored(run, metric)})
+        nearest = loaded.order.checkpoint_for(at, grid)
         title = short(at) if nearest == at else f"{short(at)} (here {nearest:,})"
         return Column(metric, title, short(at), "end", iteration=nearest)
     if at == "best":
