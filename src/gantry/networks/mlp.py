@@ -34,7 +34,7 @@ def dimension(networks: Points, sample_shape: tuple[int, ...]) -> int:
     """Return D of points (D,). UserError for samples of another shape."""
     if len(sample_shape) != 1:
         raise UserError(
-            f"networks.family {networks.family}: the data set's samples have shape {tuple(sample_shape)}, but this family "
-            "is for points such as (2,); use family dcgan for images"
+            f"networks.family {networks.family}: the data set's samples have shape {tuple(sample_shape)}, but this "
+            "family is for points such as (2,); use family dcgan for images"
         )
     return sample_shape[0]

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from gantry.plan.blocks.networks import (
+    AutoencoderNetworks,
     Dcgan32Networks,
     DcganNetworks,
+    MlpAutoencoderNetworks,
     MlpNetworks,
     ResnetNetworks,
     SaganNetworks,
@@ -28,7 +30,7 @@ ResidualDiscriminator = tuple[*tuple[Residual | Attention, ...], Dense]
 # ── mlp ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def mlp_generator(networks: MlpNetworks, latent: int, dimension: int) -> list[Dense]:
+def mlp_generator(networks: MlpNetworks | MlpAutoencoderNetworks, latent: int, dimension: int) -> list[Dense]:
     widths = [latent, *[networks.width] * networks.depth, dimension]
     return [Dense(inputs, outputs) for inputs, outputs in pairwise(widths)]
 
@@ -175,6 +177,62 @@ def sagan_discriminator(
     return (*blocks, dense)
 
 
+# ── autoencoder: BEGAN's pair, Berthelot et al. 2017, figure 1; mlp_autoencoder for points ────────────
+
+
+def autoencoder_generator(
+    networks: AutoencoderNetworks, latent: int, channels: int, resolution: int
+) -> DenseFirst:
+    """To 8×8, then two convolutions at every size, of the same width throughout."""
+    width = networks.width
+    sizes = [8 << level for level in range(_levels(resolution))]
+    convs = [Conv(width, width, size, 3, padding=1) for size in sizes for _ in range(2)]
+    convs.append(Conv(width, channels, resolution, 3, padding=1))
+    return (Dense(latent, width * 8 * 8), *convs)
+
+
+def autoencoder_halves(
+    networks: AutoencoderNetworks, channels: int, resolution: int
+) -> tuple[DenseLast, DenseFirst]:
+    """The encoder, down to 8×8 and a code; and a decoder that is built like the generator."""
+    width, levels = networks.width, _levels(resolution)
+    steps = [(width, 3, 1, 1)]
+    for level in range(1, levels + 1):
+        steps += [(level * width, 3, 1, 1)] * 2
+        steps += [((level + 1) * width, 3, 2, 1)] if level < levels else []
+    encoder = chain(channels, resolution, steps)
+    to_code = Dense(levels * width * 8 * 8, networks.code)
+    return (*encoder, to_code), autoencoder_generator(networks, networks.code, channels, resolution)
+
+
+def autoencoder_discriminator(
+    networks: AutoencoderNetworks, channels: int, resolution: int, outputs: int
+) -> list[Dense | Conv]:
+    encoder, decoder = autoencoder_halves(networks, channels, resolution)
+    return [*encoder, *decoder]
+
+
+def _levels(resolution: int) -> int:
+    """How many sizes there are from 8×8 to the image's."""
+    return resolution.bit_length() - 3
+
+
+def mlp_autoencoder_halves(
+    networks: MlpAutoencoderNetworks, dimension: int
+) -> tuple[list[Dense], list[Dense]]:
+    """The encoder of points and its mirror image."""
+    widths = [dimension, *[networks.width] * networks.depth, networks.code]
+    encoder = [Dense(inputs, outputs) for inputs, outputs in pairwise(widths)]
+    return encoder, [Dense(inputs, outputs) for inputs, outputs in pairwise(widths[::-1])]
+
+
+def mlp_autoencoder_discriminator(
+    networks: MlpAutoencoderNetworks, dimension: int, outputs: int
+) -> list[Dense]:
+    encoder, decoder = mlp_autoencoder_halves(networks, dimension)
+    return [*encoder, *decoder]
+
+
 @dataclass(frozen=True)
 class Architecture:
     """A family's two lists: `generator(networks, latent, *shape)`, `discriminator(networks, *shape, outputs)`.
@@ -193,4 +251,6 @@ ARCHITECTURES: dict[str, Architecture] = {
     "sngan": Architecture(sngan_generator, sngan_discriminator),
     "resnet": Architecture(resnet_generator, resnet_discriminator),
     "sagan": Architecture(sagan_generator, sagan_discriminator),
+    "autoencoder": Architecture(autoencoder_generator, autoencoder_discriminator),
+    "mlp_autoencoder": Architecture(mlp_generator, mlp_autoencoder_discriminator),
 }
