@@ -144,7 +144,7 @@ def test_the_description_says_what_it_will_cost(checkout: Checkout) -> None:
     (bcgan,) = [line for line in lines if line.startswith("celeba") and " bcgan " in line]
     assert "0, 1, 2" in bcgan
     assert "1,000,000" in bcgan
-    assert any(line.startswith("48 runs; training takes about") and "one GPU" in line for line in lines)
+    assert any(line.startswith("60 runs; training takes about") and "one GPU" in line for line in lines)
     assert any("files of tables and figures, and results/paper/report.html" in line for line in lines)
     assert "3 data sets are missing:" in lines
     assert "missing" not in describe(checkout.plan())
