@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from gantry.errors import UserError
 from gantry.metrics.checks import finite_rows, same_width
+from gantry.metrics.products import Packed, packed, product
 
 BLOCK = 512  # rows of the kernel at once: few enough for the processor's cache
 
@@ -47,9 +48,9 @@ def kernel_distance(
     return KernelDistance(float(distances.mean()), float(distances.std()))
 
 
-def _kernel(scaled: NDArray, y: NDArray) -> NDArray[np.float64]:
-    """(xᵀy/D + 1)³ for all pairs of rows of x/D and y; in place, and no power, which would take longest."""
-    base = scaled @ y.T
+def _kernel(x: Packed, y: Packed) -> NDArray[np.float64]:
+    """(xᵀy/D + 1)³ for all pairs of rows of x/√D and y/√D; no power, which would take longest."""
+    base = product(x, y)
     base += 1
     cube = base * base
     cube *= base
@@ -62,19 +63,27 @@ def _pair_sums(x: NDArray, y: NDArray, in_x: NDArray, in_y: NDArray) -> NDArray[
     With indicator rows u, v of a subset the sum is uᵀKv. So K is made once for all subsets, block by block,
     unless all the subsets together hold fewer pairs than K.
     """
-    scaled = x / np.asarray(x.shape[1], dtype=x.dtype)
+    left, right = (rows / np.sqrt(rows.shape[1], dtype=rows.dtype) for rows in (x, y))
     if len(x) * len(y) > in_x.size * in_x.shape[1]:
-        return np.array([_kernel(scaled[i], y[j]).sum() for i, j in zip(in_x, in_y, strict=True)])
+        pairs = zip(in_x, in_y, strict=True)
+        return np.array([_kernel(packed(left[i]), packed(right[j])).sum() for i, j in pairs])
+    u, v = _indicators(in_x, len(x)), _indicators(in_y, len(y))
+    along_x, along_y = (
+        [
+            (slice(start, start + BLOCK), packed(rows[start : start + BLOCK]))
+            for start in range(0, len(rows), BLOCK)
+        ]
+        for rows in (left, right)
+    )
     # A subset against itself is symmetric: blocks above the diagonal count for those below it.
     symmetric = x is y and in_x is in_y
-    u, v = _indicators(in_x, len(x)), _indicators(in_y, len(y))
     sums = np.zeros(len(in_x))
-    for start in range(0, len(x), BLOCK):
-        rows, columns = slice(start, start + BLOCK), slice(start if symmetric else 0, None)
-        kernel = _kernel(scaled[rows], y[columns])
-        if symmetric:
-            kernel[:, BLOCK:] *= 2
-        sums += np.einsum("sj,sj->s", u[:, rows] @ kernel, v[:, columns])
+    for index, (rows, some) in enumerate(along_x):
+        for other, (columns, others) in enumerate(along_y):
+            if symmetric and other < index:
+                continue
+            found = np.einsum("sj,sj->s", u[:, rows] @ _kernel(some, others), v[:, columns])
+            sums += 2 * found if symmetric and other > index else found
     return sums
 
 

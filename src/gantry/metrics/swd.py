@@ -95,24 +95,36 @@ def _descriptors(
     count, per_level = len(images), []
     for side, rng in zip(sides, draws, strict=True):
         drawn = rng.integers(0, side - PATCH + 1, size=(2, count, PATCHES_PER_IMAGE))
-        patches = torch.empty(count, PATCHES_PER_IMAGE, 3, PATCH, PATCH, device=device)
+        shape = (count, PATCHES_PER_IMAGE, 3, PATCH, PATCH)
+        # NumPy asks the system for huge pages, which are there several times sooner.
+        empty = torch.from_numpy(np.empty(shape, np.float32)) if device == "cpu" else None
+        patches = torch.empty(shape, device=device) if empty is None else empty
         per_level.append((torch.from_numpy(drawn).to(device), patches))
     block = max(1, BLOCK_PIXELS // sides[0] ** 2)
     for start in range(0, count, block):
         here = slice(start, start + block)
         pixels = torch.from_numpy(np.array(images[here])).to(device).permute(0, 3, 1, 2).float().contiguous()
-        which = torch.arange(len(pixels), device=device)[:, None]
         for (corners, patches), level in zip(per_level, laplacian_pyramid(pixels, len(sides)), strict=True):
-            windows = level.unfold(2, PATCH, 1).unfold(3, PATCH, 1)
-            patches[here] = windows[which, :, corners[0, here], corners[1, here]]
+            patches[here] = _patches_at(level, corners[:, here])
     return [_with_moments(patches.view(count * PATCHES_PER_IMAGE, -1)) for _, patches in per_level]
 
 
+def _patches_at(level: Tensor, corners: Tensor) -> Tensor:
+    """Patches (B, 128, 3, 7, 7) of images (B, 3, R, R) at corners (2, B, 128): rows and columns."""
+    windows = level.unfold(2, PATCH, 1).unfold(3, PATCH, 1).permute(0, 2, 3, 1, 4, 5)
+    which = torch.arange(len(level), device=level.device)[:, None]
+    if level.is_cuda:
+        return windows[which, corners[0], corners[1]]
+    # On a CPU NumPy copies a whole patch an index, torch one number.
+    return torch.from_numpy(windows.numpy()[which.numpy(), corners[0].numpy(), corners[1].numpy()])
+
+
 def _with_moments(patches: Tensor) -> Descriptors:
+    """Add the moments. An image's 128 grey levels sum up exactly in float32, so a flat set's deviation is 0."""
     sums, squares = torch.zeros(2, 3 * PATCH**2, dtype=torch.float64, device=patches.device)
-    for part in patches.split(8192):
-        sums += part.sum(dim=0, dtype=torch.float64)
-        squares += (part * part).sum(dim=0, dtype=torch.float64)
+    for part in patches.view(-1, PATCHES_PER_IMAGE, 3 * PATCH**2).split(16):
+        sums += part.sum(dim=1).sum(dim=0, dtype=torch.float64)
+        squares += (part * part).sum(dim=1).sum(dim=0, dtype=torch.float64)
     first, second = (x.view(3, -1).mean(dim=1).cpu().numpy() / len(patches) for x in (sums, squares))
     return Descriptors(patches, first, np.sqrt(np.maximum(second - first**2, 0)))
 
