@@ -104,6 +104,19 @@ def test_features_of_points_and_of_layers_that_stand_in_another_order() -> None:
         penultimate(nn.Identity(), points)
 
 
+def test_features_of_an_autoencoder_are_its_code() -> None:
+    class Autoencoder(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.encode, self.decode = nn.Linear(2, 4), nn.Linear(4, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return (self.decode(self.encode(x)) - x).square().mean(1, keepdim=True)
+
+    discriminator, points = Autoencoder(), torch.randn(5, 2)
+    assert torch.equal(penultimate(discriminator, points), discriminator.encode(points))
+
+
 @pytest.fixture
 def seen() -> tuple[nn.Module, Tensor, Tensor, Tensor, list[np.ndarray]]:
     """A discriminator, a real batch, two generated ones, and the features of the three."""

@@ -8,13 +8,18 @@ from torch.nn.functional import normalize
 from torch.nn.modules.conv import _ConvNd
 
 from gantry.terms.base import GENERATOR_TERMS, Batch, GeneratorTerm, register
+from gantry.terms.histograms import at_least_single
 
 
 def penultimate(discriminator: nn.Module, samples: Tensor) -> Tensor:
     """Return what enters the last linear or convolutional layer that D runs on `samples`: (B, features).
 
-    Costs a pass through D. Raises TypeError for a D without such a layer.
+    Where D is an autoencoder, return the code of `samples` instead. Costs a pass through D. Raises TypeError
+    for a D without such a layer.
     """
+    encode = getattr(discriminator, "encode", None)
+    if callable(encode):
+        return at_least_single(encode(samples).flatten(1))
     entered: list[Tensor] = []
     hooks = [
         layer.register_forward_pre_hook(lambda _, given: entered.append(given[0]))
@@ -28,7 +33,7 @@ def penultimate(discriminator: nn.Module, samples: Tensor) -> Tensor:
             hook.remove()
     if not entered:
         raise TypeError(f"{type(discriminator).__name__} runs no linear or convolutional layer")
-    return entered[-1].flatten(1)
+    return at_least_single(entered[-1].flatten(1))
 
 
 def features_of(batch: Batch) -> tuple[Tensor, Sequence[Tensor]]:
@@ -59,6 +64,7 @@ class PullingAway(GeneratorTerm):
 def mean_squared_cosine(features: Tensor) -> Tensor:
     """1/(B(B−1)) Σ_{i≠j} cos²(f_i, f_j) of the rows of (B, F), B ≥ 2; in [0, 1]."""
     directions = normalize(features, dim=1)
-    cosines = directions @ directions.t()
+    with torch.autocast(features.device.type, enabled=False):
+        cosines = directions @ directions.t()
     count = len(features)
     return (cosines.square().sum() - cosines.diagonal().square().sum()) / (count * (count - 1))

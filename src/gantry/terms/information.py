@@ -12,12 +12,19 @@ Statistic = Callable[[Tensor, Tensor], Tensor]
 
 
 class StatisticNetwork(nn.Module):
-    """T(x, y): two hidden layers of `width` units; x and y of any one shape, T of the same."""
+    """T(x, y): two hidden layers of `width` units; x and y of any one shape, T of the same.
+
+    The last layer has no bias: a constant in T falls out of both bounds.
+    """
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Linear(2, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, 1)
+            nn.Linear(2, width),
+            nn.SiLU(),
+            nn.Linear(width, width),
+            nn.SiLU(),
+            nn.Linear(width, 1, bias=False),
         )
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:

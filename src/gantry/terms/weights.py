@@ -52,7 +52,9 @@ class Orthogonality(Term):
 
     def forward(self, batch: Batch) -> Tensor:
         form = FORMS[self.options.form]
-        return torch.stack([form(weight @ weight.t()) for weight in filters(self.player(batch))]).sum()
+        matrices = list(filters(self.player(batch)))
+        with torch.autocast(matrices[0].device.type, enabled=False):
+            return torch.stack([form(weight @ weight.t()) for weight in matrices]).sum()
 
 
 @register(DISCRIMINATOR_TERMS, "orthogonal_regularisation")
