@@ -1,0 +1,38 @@
+"""Generators of every family, averaged over a step, come back from a checkpoint as they were."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from gantry.plan.recipe import Recipe
+from gantry.training.game import Game
+from gantry.training.run import load_generators
+from gantry.training.step import Step
+
+SHAPE = (3, 32, 32)
+
+
+@pytest.mark.parametrize("family", ["dcgan", "dcgan32", "sngan", "resnet", "sagan"])
+def test_averaged_generators_come_back_from_a_checkpoint(family: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    recipe = Recipe(
+        workload="images",
+        networks={"family": family, "width": 4},
+        objective={"name": "non_saturating"},
+        latent={"dimension": 6},
+        ema=0.5,
+    )
+    step = Step(Game(recipe, SHAPE), recipe, torch.device("cpu"))
+    real, views = torch.rand(4, *SHAPE) * 2 - 1, [torch.randn(4, 6)]
+    for _ in range(2):
+        assert step.discriminator(real, views).isfinite()
+        assert step.generator(real, views).isfinite()
+    averaged = step.sampling_generators()
+    save_file(averaged.state_dict(), tmp_path / "generators.safetensors")
+    (loaded,) = load_generators(tmp_path / "generators.safetensors", recipe, SHAPE)
+    (kept,) = averaged.eval()
+    images = loaded(views[0])
+    assert torch.equal(images, kept(views[0]))
+    assert not torch.equal(images, step.game.eval().generators[0](views[0]))
