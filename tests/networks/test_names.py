@@ -3,6 +3,7 @@
 from typing import Literal, get_args, get_type_hints
 
 from gantry.networks import FAMILIES
+from gantry.networks.autoencoder import ERRORS
 from gantry.networks.dcgan import HEADS
 from gantry.networks.initialise import SCHEMES
 from gantry.networks.resnet import POOLINGS
@@ -24,5 +25,6 @@ def test_families_are_the_plans() -> None:
 
 def test_heads_poolings_and_initial_weights_are_the_plans() -> None:
     assert set(HEADS) == allowed(blocks.DcganNetworks, "head")
+    assert set(ERRORS) == set(get_args(blocks.ReconstructionError))
     assert set(POOLINGS) == allowed(blocks.ResnetNetworks, "pooling")
     assert set(SCHEMES) | {"default"} == set(get_args(blocks.Scheme))

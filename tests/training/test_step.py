@@ -220,7 +220,7 @@ def test_one_pass_only_where_samples_do_not_meet(tools: Any) -> None:
     for batch, verdict in zip(batches, together, strict=True):
         torch.testing.assert_close(game.discriminator(batch), verdict)
 
-    family = "gantry.training.game.build_discriminator"
+    family = "gantry.training.discriminators.build_discriminator"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(family, lambda *_: nn.Sequential(nn.Linear(2, 5), nn.BatchNorm1d(5)))
         normalised = Game(recipe, (2,)).train()

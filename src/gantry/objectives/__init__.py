@@ -2,8 +2,11 @@
 
 # Importing a file registers its objectives.
 from gantry.objectives import (
+    dual,
+    energies,
     f_gan,
     margins,
+    moments,
     realness,
     relativistic,
     standard,
@@ -15,8 +18,11 @@ __all__ = [
     "OBJECTIVES",
     "Objective",
     "build_objective",
+    "dual",
+    "energies",
     "f_gan",
     "margins",
+    "moments",
     "realness",
     "relativistic",
     "standard",

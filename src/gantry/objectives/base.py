@@ -19,6 +19,10 @@ class Objective(ABC):
     outputs: int = 1
     """Width of the discriminator's output."""
 
+    discriminators: int = 1
+    """How many networks judge the samples. Outputs of several stand side by side, (B, discriminators·`outputs`);
+    with none, the samples themselves, as rows, take the place of outputs, and only the generators' loss is read."""
+
     generator_uses_real: bool = False
     """Whether `generator_loss` reads D's outputs for a real batch."""
 
@@ -32,6 +36,9 @@ class Objective(ABC):
     @abstractmethod
     def generator_loss(self, real: Tensor | None, fakes: Sequence[Tensor]) -> Tensor:
         """Return the generators' loss; `real` may be None unless `generator_uses_real`."""
+
+    def advance(self, real: Tensor | None, fakes: Sequence[Tensor]) -> None:  # noqa: B027 (most stand still)
+        """Move the objective's own state, if it has any, by D's outputs of a generators' update."""
 
     def constrain(self, discriminator: nn.Module) -> None:  # noqa: B027 (most objectives leave D free)
         """Put D's weights back to where the objective allows them, in place; follows every update of D."""

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from gantry.plan.blocks.base import Positive, Strict
 from gantry.plan.blocks.networks import Networks
-from gantry.plan.blocks.objectives import Objective
+from gantry.plan.blocks.objectives import EnergyObjective, EquilibriumObjective, GmmnObjective, Objective
 from gantry.plan.blocks.players import Latent, Optimiser, Updates
 from gantry.plan.blocks.terms import Terms
 
@@ -26,6 +26,10 @@ class Recipe(Strict):
     optimiser: Optimiser = Optimiser()
     updates: Updates = Updates()
     batch_size: Annotated[int, Field(ge=2)] = 32
+    # Samples that the discriminator sees together (PacGAN).
+    pack: Positive = 1
+    # Updates that D looks ahead in the generators' loss (unrolled GAN).
+    unroll: Annotated[int, Field(ge=0)] = 0
     flip: bool = False
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
     precision: Literal["fp32", "tf32", "bf16"] = "fp32"
@@ -41,6 +45,54 @@ class Recipe(Strict):
             raise ValueError(
                 "terms verdict_agreement and sample_spread compare two generators: "
                 "set generators: 2 (or more), or their weights to 0"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _discriminator_is_there_or_not(self) -> "Recipe":
+        if not isinstance(self.objective, GmmnObjective):
+            if self.updates.discriminator == 0:
+                raise ValueError(
+                    "updates.discriminator should be 1 or more: only objective gmmn has no discriminator"
+                )
+            return self
+        if self.updates.discriminator:
+            raise ValueError("objective gmmn has no discriminator: set updates.discriminator to 0")
+        idle = {
+            "pack": self.pack > 1,
+            "unroll": self.unroll > 0,
+            "terms.verdict_agreement": self.terms.verdict_agreement > 0,
+            "terms.gradient_penalty": self.terms.gradient_penalty.weight > 0,
+            "terms.feature_matching": self.terms.feature_matching > 0,
+            "terms.pulling_away": self.terms.pulling_away > 0,
+        }
+        for key in (key for key, used in idle.items() if used):
+            raise ValueError(f"objective gmmn has no discriminator: take {key} away")
+        return self
+
+    @model_validator(mode="after")
+    def _packs_are_full(self) -> "Recipe":
+        if self.batch_size % self.pack:
+            raise ValueError(f"batch_size {self.batch_size} is not a multiple of pack {self.pack}")
+        return self
+
+    @model_validator(mode="after")
+    def _looks_ahead_with_adam(self) -> "Recipe":
+        if self.unroll and self.optimiser.name != "adam":
+            raise ValueError(
+                f"unroll looks ahead with D's own adam: optimiser.name {self.optimiser.name} has none"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _energies_are_reconstructed(self) -> "Recipe":
+        if (
+            isinstance(self.objective, EnergyObjective | EquilibriumObjective)
+            and not self.networks.reconstructs
+        ):
+            raise ValueError(
+                f"objective {self.objective.name} wants a discriminator that reconstructs: set networks.family to "
+                "autoencoder (images) or mlp_autoencoder (points)"
             )
         return self
 

@@ -1,15 +1,16 @@
-"""The game: K generators against one discriminator, with an objective and terms on top."""
+"""The game: K generators against a discriminator, with an objective and terms on top."""
 
 from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
 
-from gantry.networks import build_discriminator, build_generator
+from gantry.networks import build_generator
 from gantry.objectives import build_objective
 from gantry.plan.blocks.players import Latent
 from gantry.plan.recipe import Recipe
 from gantry.terms import Batch, build_terms
+from gantry.training.discriminators import build_discriminators
 
 
 class Latents:
@@ -55,7 +56,7 @@ class Game(nn.Module):
             build_generator(recipe.networks, recipe.latent.dimension, sample_shape)
             for _ in range(recipe.generators)
         )
-        self.discriminator = build_discriminator(recipe.networks, sample_shape, self.objective.outputs)
+        self.discriminator = build_discriminators(recipe, sample_shape, self.objective)
         for_discriminator, for_generators = build_terms(recipe.terms, recipe.objective, sample_shape)
         self.discriminator_weights = [weight for weight, _ in for_discriminator]
         self.discriminator_terms = nn.ModuleList(term for _, term in for_discriminator)
@@ -79,9 +80,9 @@ class Game(nn.Module):
         if not self.one_pass:
             return [self.discriminator(batch) for batch in batches]
         outputs = self.discriminator(torch.cat(list(batches)))
-        # D may give several verdicts on each sample, in rows that stand together.
-        verdicts = len(outputs) // sum(len(batch) for batch in batches)
-        return list(outputs.split([verdicts * len(batch) for batch in batches]))
+        # D may give several verdicts on each sample, or one on several; a batch's rows stand together.
+        samples = sum(len(batch) for batch in batches)
+        return list(outputs.split([len(outputs) * len(batch) // samples for batch in batches]))
 
     def generate(self, views: Sequence[Tensor]) -> list[Tensor]:
         """Return one batch of samples for each generator and view, generators first."""
@@ -91,6 +92,10 @@ class Game(nn.Module):
         """loss_D on one real batch and the generators' answers to `views`; a scalar."""
         with torch.no_grad():
             fakes = self.generate(views)
+        return self.discriminator_loss_of(real, fakes)
+
+    def discriminator_loss_of(self, real: Tensor, fakes: Sequence[Tensor]) -> Tensor:
+        """loss_D on one real batch and given generated ones; a scalar."""
         real_outputs, *fake_outputs = self.verdicts([real, *fakes])
         loss = self.objective.discriminator_loss(real_outputs, fake_outputs)
         batch = Batch(fakes, fake_outputs, real, real_outputs, self.discriminator, self.generators)
@@ -98,13 +103,17 @@ class Game(nn.Module):
 
     def generator_loss(self, real: Tensor, views: Sequence[Tensor]) -> Tensor:
         """loss_G on the generators' answers to `views`, `real` serving as a constant reference; a scalar."""
-        fakes = self.generate(views)
+        return self.generator_loss_of(real, self.generate(views))
+
+    def generator_loss_of(self, real: Tensor, fakes: Sequence[Tensor]) -> Tensor:
+        """loss_G on given generated batches, `real` serving as a constant reference; a scalar."""
         fake_outputs = self.verdicts(fakes)
         real_outputs = None
         if self.objective.generator_uses_real:
             with torch.no_grad():
                 real_outputs = self.discriminator(real)
         loss = self.objective.generator_loss(real_outputs, fake_outputs)
+        self.objective.advance(real_outputs, fake_outputs)
         batch = Batch(fakes, fake_outputs, real, real_outputs, self.discriminator, self.generators)
         return loss + _weighted(self.generator_weights, self.generator_terms, batch)
 

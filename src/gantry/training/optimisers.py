@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from gantry.plan.blocks.players import OPTIMISER_OPTIONS, Optimiser
 
+Groups = list[dict[str, Any]]
+
 
 class OptimisticAdam(torch.optim.Optimizer):
     """θ ← θ − 2η·u_t + η·u_{t−1} with Adam's u_t = m̂_t/(√v̂_t + ε), u_0 = 0. Daskalakis et al. 2018, algorithm 1.
@@ -20,7 +22,7 @@ class OptimisticAdam(torch.optim.Optimizer):
     """
 
     def __init__(
-        self, parameters: Iterable[Tensor], lr: float, betas: tuple[float, float], eps: float = 1e-8
+        self, parameters: Iterable[Tensor] | Groups, lr: float, betas: tuple[float, float], eps: float = 1e-8
     ) -> None:
         super().__init__(parameters, {"lr": lr, "betas": betas, "eps": eps, "updates": 0})
 
@@ -67,17 +69,15 @@ class OptimisticAdam(torch.optim.Optimizer):
         return state[name]
 
 
-def _adam(weights: list[nn.Parameter], lr: float, betas: tuple[float, float]) -> torch.optim.Optimizer:
+def _adam(weights: Groups, lr: float, betas: tuple[float, float]) -> torch.optim.Optimizer:
     return torch.optim.Adam(weights, lr=lr, betas=betas, fused=True)
 
 
-def _sgd(weights: list[nn.Parameter], lr: float, momentum: float) -> torch.optim.Optimizer:
+def _sgd(weights: Groups, lr: float, momentum: float) -> torch.optim.Optimizer:
     return torch.optim.SGD(weights, lr=lr, momentum=momentum, fused=True)
 
 
-def _rmsprop(
-    weights: list[nn.Parameter], lr: float, momentum: float, smoothing: float
-) -> torch.optim.Optimizer:
+def _rmsprop(weights: Groups, lr: float, momentum: float, smoothing: float) -> torch.optim.Optimizer:
     return torch.optim.RMSprop(weights, lr=lr, momentum=momentum, alpha=smoothing, foreach=True)
 
 
@@ -92,4 +92,5 @@ OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
 def build_optimiser(block: Optimiser, parameters: list[nn.Parameter], rate: float) -> torch.optim.Optimizer:
     """Return the optimiser that the recipe names, in a form that moves all weights in few kernels."""
     options = {name: getattr(block, name) for name in OPTIMISER_OPTIONS[block.name]}
-    return OPTIMISERS[block.name](parameters, lr=rate, **options)
+    # As a group, since a player may have no weights: GMMN has no discriminator.
+    return OPTIMISERS[block.name]([{"params": parameters}], lr=rate, **options)

@@ -10,6 +10,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from gantry.plan.recipe import Recipe
 from gantry.training.game import Game
 from gantry.training.optimisers import build_optimiser
+from gantry.training.unroll import LookAhead
 
 
 class Step:
@@ -26,6 +27,11 @@ class Step:
         block = recipe.optimiser
         self.optimiser_d = build_optimiser(block, game.discriminator_parameters(), block.lr_d)
         self.optimiser_g = build_optimiser(block, game.generator_parameters(), block.lr_g)
+        self.generator_loss = (
+            LookAhead(game, self.optimiser_d, recipe.unroll).generator_loss
+            if recipe.unroll
+            else game.generator_loss
+        )
         self.average = (
             AveragedModel(game.generators, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema))
             if recipe.ema > 0
@@ -48,7 +54,7 @@ class Step:
         # Without gradients of D's weights, which nobody would use: a third of the backward pass.
         self.game.discriminator.requires_grad_(False)
         with self._cast():
-            loss = self.game.generator_loss(real, views)
+            loss = self.generator_loss(real, views)
         loss = self._descend(loss, self.optimiser_g)
         self.game.discriminator.requires_grad_(True)
         if self.average is not None:

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from gantry.plan.blocks.base import Formulation, Rate, Strict
+from gantry.plan.blocks.base import Formulation, Positive, Rate, Strict
 
 FDivergence = Literal[
     "total_variation",
@@ -18,6 +18,8 @@ FDivergence = Literal[
     "weighted_jensen_shannon",
     "gan",
 ]
+Kernel = Literal["rbf", "rational_quadratic"]
+Scales = Annotated[tuple[Rate, ...], Field(min_length=1)]
 Level = Annotated[float, Field(allow_inf_nan=False)]
 
 
@@ -89,6 +91,48 @@ class RelativisticObjective(Strict):
     average: bool = True
 
 
+class DualObjective(Strict):
+    """D2GAN: two discriminators; `alpha` and `beta` weigh KL(p ‖ q) and KL(q ‖ p)."""
+
+    name: Literal["d2gan"]
+    alpha: Annotated[float, Field(gt=0, le=1)] = 1.0
+    beta: Annotated[float, Field(gt=0, le=1)] = 1.0
+
+
+class EnergyObjective(Strict):
+    """EBGAN: generated samples get an energy of at least `margin`. For networks that reconstruct."""
+
+    name: Literal["ebgan"]
+    margin: Rate
+
+
+class EquilibriumObjective(Strict):
+    """BEGAN: `diversity` γ, the ratio of errors that is held; `gain` λ, how fast. For networks that reconstruct."""
+
+    name: Literal["began"]
+    diversity: Annotated[float, Field(ge=0, le=1)] = 0.5
+    gain: Rate = 0.001
+
+
+class MmdGanObjective(Strict):
+    """MMD-GAN: D embeds samples in `outputs` dimensions; None for `scales` is the kernel's usual mixture."""
+
+    name: Literal["mmd_gan"]
+    outputs: Positive = 16
+    kernel: Kernel = "rational_quadratic"
+    scales: Scales | None = None
+    clip: Rate | None = None
+
+
+class GmmnObjective(Strict):
+    """GMMN: no discriminator; the discrepancy of the samples themselves, or with `root` its square root."""
+
+    name: Literal["gmmn"]
+    kernel: Kernel = "rbf"
+    scales: Scales = (2.0, 5.0, 10.0, 20.0, 40.0, 80.0)
+    root: bool = True
+
+
 class RealnessObjective(Strict):
     """RealnessGAN: the discriminator's verdict is a distribution over `outcomes`."""
 
@@ -108,6 +152,11 @@ Objective = Annotated[
     | WassersteinObjective
     | FGanObjective
     | RelativisticObjective
+    | DualObjective
+    | EnergyObjective
+    | EquilibriumObjective
+    | MmdGanObjective
+    | GmmnObjective
     | RealnessObjective,
     Field(discriminator="name"),
 ]

@@ -1,8 +1,8 @@
 """`optimiser`, `updates`, `latent`: how the players move, and what the generators start from."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from gantry.plan.blocks.base import Beta, Positive, Rate, Strict
 
@@ -48,9 +48,9 @@ class Optimiser(Strict):
 
 
 class Updates(Strict):
-    """How many updates of each player make one iteration."""
+    """How many updates of each player make one iteration; 0 of D for an objective without one."""
 
-    discriminator: Positive = 1
+    discriminator: Annotated[int, Field(ge=0)] = 1
     generator: Positive = 1
 
 
