@@ -155,6 +155,16 @@ def test_identical_batches_are_as_near_as_the_kernel_allows_and_independent_ones
     assert 2 * np.log(32) - 0.15 < far < 2 * np.log(32)
 
 
+def test_on_independent_pairs_the_gradient_is_that_of_the_generated_entropy() -> None:
+    torch.manual_seed(15)
+    real = 2 * torch.rand(64, 3, 16, 16) - 1
+    fake = (0.6 * torch.rand_like(real)).requires_grad_()
+    ours = term(bins=8)
+    (found,) = torch.autograd.grad(ours(batch_of(real, fake)), fake)
+    (alone,) = torch.autograd.grad(entropy(ours.estimator.bins(fake.flatten()).mean(0)), fake)
+    assert torch.cosine_similarity(found.flatten(), alone.flatten(), dim=0) > 0.99
+
+
 def test_sorted_pairs_see_distributions_and_no_order() -> None:
     torch.manual_seed(3)
     real = 2 * torch.rand(16, 3, 8, 8) - 1

@@ -2,8 +2,9 @@
 
 The paper leaves the estimate open ("train and estimate δ", algorithm 1), so here it is an option. X and Y are
 numbers, all pixels of a batch (or coordinates, or features) taken for draws of one variable. With pairs that
-are drawn independently, as a real and a generated image are, δ is close to H(X) + H(Y): its gradient then says
-little more than "lower the entropy of what is generated". `pairs: sorted` pairs quantiles instead.
+are drawn independently, as a real and a generated image are, δ is close to H(X) + H(Y), and its gradient to
+that of the generated entropy alone, which it lowers. `pairs: sorted` pairs quantiles instead; yet δ is 0
+wherever each variable determines the other, so that no pairing makes it ask for equal distributions.
 """
 
 from typing import Any
