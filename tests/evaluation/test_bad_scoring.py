@@ -45,7 +45,7 @@ def test_wrong_scoring_of_points(change: dict[str, Any], message: str, points: A
     ("change", "message"),
     [
         ({"metrics": ["js"]}, "metric 'js' is not for images"),
-        ({"metrics": ["kernel_distance"]}, "'kernel_distance' is not computed for runs.*frechet_distance"),
+        ({"metrics": ["swd_16"]}, "'swd_16' is not computed for runs.*frechet_distance"),
         ({"features": "embeded"}, "embedded"),
     ],
 )
@@ -62,7 +62,7 @@ def test_scores_from_classes_need_a_network_that_has_them(
     with pytest.raises(UserError, match=r"inception_score needs class probabilities.*inception-768 does not"):
         images.score(tmp_path)
     # Statistics of another network do not pass for this one's.
-    with pytest.raises(UserError, match="features of width 64 against 3072"):
+    with pytest.raises(UserError, match="made by feature network embedded, asked for is inception-768"):
         images.score(tmp_path, metrics=["frechet_distance"])
 
 

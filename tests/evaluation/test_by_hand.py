@@ -57,7 +57,7 @@ def test_folder_array_and_file_give_the_same_numbers(classifier: Path, tmp_path:
     assert "FD (embedded classifier)" in table and "FID" not in table and "interval" not in table
 
 
-def test_stored_statistics_stand_for_the_real_images(classifier: Path, tmp_path: Path) -> None:
+def test_a_stored_gaussian_stands_for_the_real_images(classifier: Path, tmp_path: Path) -> None:
     real, generated = pictures(60, 1), pictures(50, 2)
     network = load_feature_network("embedded", classifier)
     path = tmp_path / "real.npz"
@@ -67,11 +67,16 @@ def test_stored_statistics_stand_for_the_real_images(classifier: Path, tmp_path:
     both = {
         score.metric: score.value for score in score_by_hand(real, generated, "embedded", classifier).scores
     }
-    assert set(values) == {"frechet_distance", "frechet_distance_infinity", "inception_score"}
+    frechet = {"frechet_distance", "frechet_distance_infinity", "frechet_distance_bias"}
+    assert set(values) == frechet | {"inception_score", "inception_score_deviation"}
     assert all(values[name] == pytest.approx(both[name]) for name in values)
     assert any("give the real images" in reason for reason in found.left_out)
-    with pytest.raises(UserError, match="give the real images"):
-        score_by_hand(path, generated, "embedded", classifier, metrics=["swd"])
+    for metric, reason in (
+        ("swd", "give the real images"),
+        ("precision", "Gaussian of the real features alone"),
+    ):
+        with pytest.raises(UserError, match=reason):
+            score_by_hand(path, generated, "embedded", classifier, metrics=[metric])
 
 
 def test_intervals_hold_the_values(classifier: Path) -> None:

@@ -126,6 +126,7 @@ def test_images_are_scored_with_the_metrics_own_numbers(images: Any, tmp_path: P
             expected = {
                 "frechet_distance": frechet_distance(real, gaussian_statistics(look.features)),
                 "inception_score": inception_score(look.logits).mean,
+                "inception_score_deviation": inception_score(look.logits).deviation,
             }
             if iteration == 4:
                 distance = sliced_wasserstein(prepared.samples, samples)
@@ -136,6 +137,7 @@ def test_images_are_scored_with_the_metrics_own_numbers(images: Any, tmp_path: P
     assert {(row["metric"], row["feature_network"]) for row in rows} == {
         ("frechet_distance", "embedded"),
         ("inception_score", "embedded"),
+        ("inception_score_deviation", "embedded"),
         *((name, "") for name in ("swd", "swd_32", "swd_16")),
     }
     with np.load(tmp_path / "samples.npz") as shown:

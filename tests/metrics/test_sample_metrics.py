@@ -15,7 +15,7 @@ from gantry.metrics.fid_infinity import frechet_distance_infinity
 from gantry.metrics.frechet import frechet_distance, gaussian_statistics
 from gantry.metrics.inception_score import inception_score
 from gantry.metrics.kernel_distance import kernel_distance
-from gantry.metrics.mode_score import mode_score
+from gantry.metrics.mode_score import class_shares, mode_score
 from gantry.metrics.neighbours import neighbour_accuracy
 from gantry.metrics.prdc import precision_recall_density_coverage
 
@@ -102,11 +102,21 @@ def test_infinity_refuses_too_few_samples() -> None:
 
 def test_mode_score_falls_when_classes_are_off() -> None:
     real = np.eye(10).repeat(20, axis=0) * 100
-    assert mode_score(real, real) == pytest.approx(10)
+    shares = class_shares(real)
+    assert shares == pytest.approx(np.full(10, 0.1))
+    assert mode_score(real, shares) == pytest.approx(10)
     half = real[:100]  # five of ten classes: IS 5, KL to the real shares ln 2
-    assert mode_score(half, real) == pytest.approx(5 / 2)
-    assert mode_score(half, real) < inception_score(half, splits=1).mean
-    assert mode_score(real, half) == pytest.approx(0, abs=1e-9)
+    assert mode_score(half, shares) == pytest.approx(5 / 2)
+    assert mode_score(half, shares) < inception_score(half, splits=1).mean
+    assert mode_score(real, class_shares(half)) == pytest.approx(0, abs=1e-9)
+    with pytest.raises(UserError, match=r"10 classes against real shares of shape \(9,\)"):
+        mode_score(real, shares[:9])
+
+
+def test_class_shares_do_not_hang_on_their_blocks() -> None:
+    logits = normal(20_000, 4)
+    p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(class_shares(logits), p.mean(axis=0), rtol=1e-12)
 
 
 # ── distances, PRDC, 1-NN ──────────────────────────────────────────────────────────────────────────────

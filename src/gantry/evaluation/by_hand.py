@@ -11,18 +11,13 @@ import torch
 from numpy.typing import NDArray
 
 from gantry.errors import UserError
+from gantry.evaluation.computations import COMPUTATIONS, Computation
 from gantry.evaluation.image_sets import ImageSet, open_set
+from gantry.evaluation.stored import StoredStatistics
 from gantry.metrics import label, metric
 from gantry.metrics.bootstrap import Interval, bootstrap_intervals
 from gantry.metrics.features import FeatureNetwork, Features, load_feature_network
-from gantry.metrics.fid_infinity import frechet_distance_infinity
-from gantry.metrics.frechet import GaussianStatistics, frechet_distance, gaussian_statistics
-from gantry.metrics.inception_score import inception_score
-from gantry.metrics.kernel_distance import kernel_distance
-from gantry.metrics.mode_score import mode_score
-from gantry.metrics.neighbours import neighbour_accuracy
-from gantry.metrics.prdc import precision_recall_density_coverage
-from gantry.metrics.swd import sliced_wasserstein
+from gantry.metrics.frechet import GaussianStatistics
 
 # (name of the set, images done, images in all)
 Progress = Callable[[str, int, int], None]
@@ -72,72 +67,8 @@ class Scores:
         return "\n".join([head, "", *lines, *(f"left out: {reason}" for reason in self.left_out)])
 
 
-# ── computations: (real, generated) arrays → numbers by metric ─────────────────────────────────────────
-
-Real = NDArray | GaussianStatistics
-
-
-def _frechet(real: Real, generated: NDArray) -> dict[str, float]:
-    return {"frechet_distance": frechet_distance(_fitted(real), gaussian_statistics(generated))}
-
-
-def _infinity(real: Real, generated: NDArray) -> dict[str, float]:
-    return {"frechet_distance_infinity": frechet_distance_infinity(_fitted(real), generated).value}
-
-
-def _kernel(real: NDArray, generated: NDArray) -> dict[str, float]:
-    return {"kernel_distance": kernel_distance(generated, real).mean}
-
-
-def _prdc(real: NDArray, generated: NDArray) -> dict[str, float]:
-    return precision_recall_density_coverage(real, generated)._asdict()
-
-
-def _neighbours(real: NDArray, generated: NDArray) -> dict[str, float]:
-    found = neighbour_accuracy(real, generated)
-    return {
-        "neighbour_accuracy": found.overall,
-        "neighbour_accuracy_real": found.real,
-        "neighbour_accuracy_generated": found.generated,
-    }
-
-
-def _class_score(generated: NDArray) -> dict[str, float]:
-    return {"inception_score": inception_score(generated).mean}
-
-
-def _mode_score(real: NDArray, generated: NDArray) -> dict[str, float]:
-    return {"mode_score": mode_score(generated, real)}
-
-
-def _swd(real: NDArray, generated: NDArray) -> dict[str, float]:
-    found = sliced_wasserstein(real, generated)
-    return {"swd": found.mean} | {f"swd_{level}": value for level, value in found.levels.items()}
-
-
-def _fitted(real: Real) -> GaussianStatistics:
-    return real if isinstance(real, GaussianStatistics) else gaussian_statistics(real)
-
-
-COMPUTATIONS: dict[str, Callable[..., dict[str, float]]] = {
-    "frechet_distance": _frechet,
-    "frechet_distance_infinity": _infinity,
-    "kernel_distance": _kernel,
-    "precision": _prdc,
-    "recall": _prdc,
-    "density": _prdc,
-    "coverage": _prdc,
-    "neighbour_accuracy": _neighbours,
-    "inception_score": _class_score,
-    "mode_score": _mode_score,
-    "swd": _swd,
-}
-# What stored statistics suffice for in the place of real images.
-FROM_STATISTICS = (_frechet, _infinity)
-
-
 def score_by_hand(
-    real: Path | NDArray[np.uint8],
+    real: Path | NDArray[np.uint8] | StoredStatistics,
     generated: Path | NDArray[np.uint8],
     network: str = "inception",
     weights: Path | None = None,
@@ -149,6 +80,8 @@ def score_by_hand(
 ) -> Scores:
     """Score `generated` against `real`: folders, arrays, prepared sets; `real` also as stored statistics.
 
+    Stored statistics stand for what they hold: see `StoredStatistics`.
+
     `metrics` empty means all that the two sets and the network allow, with a reason for each one left out;
     a metric asked for by name that they do not allow is a UserError. Intervals are 95 %, see `bootstrap`.
     """
@@ -159,40 +92,44 @@ def score_by_hand(
             raise UserError(
                 f"metric {name!r} is not for images scored by hand; choose of {', '.join(COMPUTATIONS)}"
             )
-    reference, sample = open_set(real, "real"), open_set(generated, "generated")
-    if isinstance(sample, GaussianStatistics):
+    reference = real if isinstance(real, StoredStatistics) else open_set(real, "real")
+    sample = open_set(generated, "generated")
+    if isinstance(sample, StoredStatistics):
         raise UserError(f"{generated}: only the real set, the first one, may be given as stored statistics")
+    if isinstance(reference, StoredStatistics):
+        reference.check(network)
     started = time.perf_counter()
     seconds: dict[str, float] = {}
     network_needed = any(metric(name).uses_network for name in wanted)
     looking = load_feature_network(network, weights, device) if network_needed else None
     looks = [_look(looking, some, progress) for some in (reference, sample)]
+    kind = torch.device(device).type
     seconds["looking"] = time.perf_counter() - started
     scores: list[Score] = []
     left_out: list[str] = []
-    for compute in dict.fromkeys(COMPUTATIONS[name] for name in wanted):
+    for computation in dict.fromkeys(COMPUTATIONS[name] for name in wanted):
         started = time.perf_counter()
-        first = next(name for name, function in COMPUTATIONS.items() if function is compute)
+        first = next(name for name, each in COMPUTATIONS.items() if each is computation)
         try:
-            sets = _inputs(first, compute, (reference, sample), looks)
-            values = compute(*sets)
+            some = _real(first, computation, reference, looks[0])
+            given = _generated(first, sample, looks[1])
+            values = computation.compute(some, given, kind)
         except UserError as reason:
             if metrics:
                 raise
             left_out.append(f"{label(first, network)}: {reason}")
             continue
-        found = _intervals(compute, sets, values, resamples) if intervals else {}
+        found = _intervals(computation, some, given, values, resamples, kind) if intervals else {}
         scores += [
             Score(name, label(name, network), value, found.get(name), metric(name).direction)
             for name, value in values.items()
         ]
-        seconds[compute.__name__.removeprefix("_")] = time.perf_counter() - started
-    counts = [x.count if isinstance(x, GaussianStatistics) else len(x) for x in (reference, sample)]
-    names = [str(real) if isinstance(reference, GaussianStatistics) else reference.name, sample.name]
+        seconds[computation.compute.__name__.removeprefix("_")] = time.perf_counter() - started
+    count = reference.gaussian.count if isinstance(reference, StoredStatistics) else len(reference)
     return Scores(
-        names[0],
-        names[1],
-        (counts[0], counts[1]),
+        reference.name,
+        sample.name,
+        (count, len(sample)),
         network if network_needed else "",
         tuple(scores),
         tuple(left_out),
@@ -201,40 +138,51 @@ def score_by_hand(
 
 
 def _look(
-    network: FeatureNetwork | None, some: ImageSet | GaussianStatistics, progress: Progress | None
+    network: FeatureNetwork | None, some: ImageSet | StoredStatistics, progress: Progress | None
 ) -> Features | None:
-    if network is None or isinstance(some, GaussianStatistics):
+    if network is None or isinstance(some, StoredStatistics):
         return None
     total, name = len(some), some.name
     tell = None if progress is None else lambda done: progress(name, done, total)
     return network.extract_stream(some.batches(network.batch_size), tell)
 
 
-def _inputs(
-    name: str,
-    compute: Callable[..., dict[str, float]],
-    sets: tuple[ImageSet | GaussianStatistics, ImageSet],
-    looks: Sequence[Features | None],
-) -> list[Any]:
-    """What `compute` takes: features, logits or images of the real set and of the generated one."""
-    needs, reference = metric(name).needs, sets[0]
-    stored = isinstance(reference, GaussianStatistics)
-    if stored and compute not in FROM_STATISTICS and metric(name).against_real:
-        raise UserError("stored statistics do not suffice; give the real images")
+def _real(
+    name: str, computation: Computation, reference: ImageSet | StoredStatistics, look: Features | None
+) -> Any:
+    """What `computation` compares with: what is stored, or samples that it comes from."""
+    if computation.reference == "none":
+        return None
+    if isinstance(reference, StoredStatistics):
+        return reference.reference(computation.reference)
+    return _generated(name, reference, look)
+
+
+def _generated(name: str, sample: ImageSet, look: Features | None) -> NDArray:
+    """The images, features or logits that metric `name` is computed from."""
+    needs = metric(name).needs
     if needs == "images":
-        return [some.array() for some in sets if not isinstance(some, GaussianStatistics)]
-    arrays = [None if look is None else getattr(look, needs) for look in looks]
-    if arrays[1] is None:
+        return sample.array()
+    found: NDArray | None = None if look is None else getattr(look, needs)
+    if found is None:
         raise UserError("the feature network gives no class probabilities")
-    if not metric(name).against_real:
-        return [arrays[1]]
-    return [reference if stored else arrays[0], arrays[1]]
+    return found
 
 
 def _intervals(
-    compute: Callable[..., dict[str, float]], sets: list[Any], values: Mapping[str, float], resamples: int
+    computation: Computation,
+    real: Any,
+    generated: NDArray,
+    values: Mapping[str, float],
+    resamples: int,
+    device: str,
 ) -> dict[str, Interval]:
-    """Halve the sets that are samples; stored statistics stay as they are."""
-    fixed = [some for some in sets if isinstance(some, GaussianStatistics)]
-    halved = [some for some in sets if not isinstance(some, GaussianStatistics)]
-    return bootstrap_intervals(lambda *halves: compute(*fixed, *halves), halved, values, resamples=resamples)
+    """Halve the sets that are samples; a stored Gaussian, and stored shares of classes, stay as they are."""
+    compute = computation.compute
+    if real is None or isinstance(real, GaussianStatistics) or real.ndim == 1:
+        return bootstrap_intervals(
+            lambda half: compute(real, half, device), [generated], values, resamples=resamples
+        )
+    return bootstrap_intervals(
+        lambda some, half: compute(some, half, device), [real, generated], values, resamples=resamples
+    )

@@ -7,8 +7,8 @@ import numpy as np
 
 from gantry.data import open_prepared
 from gantry.errors import UserError
+from gantry.evaluation.stored import StoredStatistics
 from gantry.metrics.features import load_feature_network, train_embedded_classifier
-from gantry.metrics.frechet import gaussian_statistics
 from gantry.training.device import choose_device, gpu_slot
 
 CLASSIFIER_SEED = 0
@@ -37,11 +37,11 @@ def train_classifier(manifests: list[Path], out: Path) -> None:
 def store_real_statistics(
     manifest: Path, network: str, weights: Path | None, out: Path, device: str, threads: int
 ) -> None:
-    """Fit the Gaussian of a prepared set's features and write it to `out`: once for all runs on the set."""
+    """Write to `out` what scoring needs of a prepared set's features: once for all runs on the set."""
     with gpu_slot(device):
         chosen = choose_device(device, threads)
         prepared = open_prepared(manifest)
         if prepared.kind != "images":
             raise UserError(f"{manifest}: features are of images, and this set holds points")
-        features = load_feature_network(network, weights, chosen).extract(prepared.samples).features
-        gaussian_statistics(features).save(out)
+        seen = load_feature_network(network, weights, chosen).extract(prepared.samples)
+        StoredStatistics.of(prepared.name, seen, network, prepared.digest).save(out)

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from gantry.data import open_prepared
 from gantry.errors import UserError
+from gantry.evaluation.stored import StoredStatistics
 from gantry.metrics.checks import images_of
-from gantry.metrics.frechet import GaussianStatistics
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".ppm", ".tif", ".tiff"})
 
@@ -77,10 +77,10 @@ class ImageFolder:
 ImageSet = ImageArray | ImageFolder
 
 
-def open_set(source: Path | NDArray[np.uint8], name: str = "array") -> ImageSet | GaussianStatistics:
+def open_set(source: Path | NDArray[np.uint8], name: str = "array") -> ImageSet | StoredStatistics:
     """Open what `source` names: a folder of images, a .npy of uint8 (N, H, W, 3), a prepared set, statistics.
 
-    A prepared set is its folder or its manifest.json; statistics are an .npz that `GaussianStatistics.save`
+    A prepared set is its folder or its manifest.json; statistics are an .npz that `StoredStatistics.save`
     wrote. Raises UserError that names the path.
     """
     if not isinstance(source, Path):
@@ -128,8 +128,8 @@ def _prepared(manifest: Path) -> ImageArray:
     return ImageArray(prepared.manifest["name"], prepared.samples)
 
 
-READERS: dict[str, Callable[[Path], ImageSet | GaussianStatistics]] = {
+READERS: dict[str, Callable[[Path], ImageSet | StoredStatistics]] = {
     ".npy": _array,
-    ".npz": GaussianStatistics.load,
+    ".npz": StoredStatistics.load,
     ".json": _prepared,
 }

@@ -1,7 +1,7 @@
 """Metrics of generated images against a prepared set, on one feature network."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +9,11 @@ from numpy.typing import NDArray
 
 from gantry.data import PreparedSet
 from gantry.errors import UserError
+from gantry.evaluation.computations import COMPUTATIONS
 from gantry.evaluation.score import Row, equal_mixture
+from gantry.evaluation.stored import StoredStatistics
 from gantry.metrics import metric
 from gantry.metrics.features import FeatureNetwork
-from gantry.metrics.frechet import GaussianStatistics, frechet_distance, gaussian_statistics
-from gantry.metrics.inception_score import inception_score
-from gantry.metrics.swd import sliced_wasserstein
 
 Images = NDArray[np.uint8]
 
@@ -36,11 +35,11 @@ class ImageScorer:
 
     def __init__(self, prepared: PreparedSet, network: FeatureNetwork, statistics: Path) -> None:
         self.network = network
-        self.real_statistics = GaussianStatistics.load(statistics)
-        self.real_images = prepared.samples
+        self.digest = prepared.digest
+        self.real = replace(StoredStatistics.load(statistics), images=prepared.samples)
 
     def check(self, metrics: list[str]) -> None:
-        """Raise UserError if a metric needs class probabilities that the network does not give."""
+        """Raise UserError if a metric needs what the network does not give, or what was not stored of this set."""
         for name in metrics:
             if metric(name).needs == "logits" and not self.network.has_probabilities:
                 raise UserError(
@@ -48,6 +47,9 @@ class ImageScorer:
                     "not give; leave it out of the workload's metrics, or choose another network "
                     "(--config features=…)"
                 )
+        self.real.check(self.network.name, self.digest)
+        for name in metrics:
+            self.real.reference(COMPUTATIONS[name].reference)
 
     def __call__(self, drawn: dict[str, Images], metrics: list[str]) -> Iterator[Row]:
         """Yield (source, metric, value, samples, network) for every source and metric."""
@@ -55,8 +57,10 @@ class ImageScorer:
         if len(drawn) > 1:
             sources["mixture"] = self._mix(list(sources.values()))
         for source, scored in sources.items():
-            for compute in dict.fromkeys(COMPUTATIONS[name] for name in metrics):
-                for name, value in compute(self, scored).items():
+            # Several metrics come out of one computation: each computation runs once.
+            for (compute, reference), first in {COMPUTATIONS[name]: name for name in metrics}.items():
+                real, generated = self.real.reference(reference), getattr(scored, metric(first).needs)
+                for name, value in compute(real, generated, self.network.device.type).items():
                     network = self.network.name if metric(name).uses_network else ""
                     yield source, name, value, len(scored.images), network
 
@@ -72,27 +76,3 @@ class ImageScorer:
             equal_mixture([part.features for part in parts if part.features is not None], count),
             equal_mixture(logits, count) if logits else None,
         )
-
-    def frechet(self, scored: Scored) -> dict[str, float]:
-        """Fréchet distance between the features' Gaussians."""
-        assert scored.features is not None
-        return {
-            "frechet_distance": frechet_distance(self.real_statistics, gaussian_statistics(scored.features))
-        }
-
-    def class_score(self, scored: Scored) -> dict[str, float]:
-        """Inception Score's formula on the network's own classes."""
-        assert scored.logits is not None
-        return {"inception_score": inception_score(scored.logits).mean}
-
-    def pyramid(self, scored: Scored) -> dict[str, float]:
-        """SWD ×10³, its mean and each level."""
-        found = sliced_wasserstein(self.real_images, scored.images, device=str(self.network.device))
-        return {"swd": found.mean} | {f"swd_{level}": value for level, value in found.levels.items()}
-
-
-COMPUTATIONS: dict[str, Callable[[ImageScorer, Scored], dict[str, float]]] = {
-    "frechet_distance": ImageScorer.frechet,
-    "inception_score": ImageScorer.class_score,
-    "swd": ImageScorer.pyramid,
-}

@@ -41,13 +41,16 @@ class GaussianStatistics:
     def save(self, path: Path) -> None:
         """Write the statistics to `path` (.npz) atomically, the factor included: its making is spared too."""
         with writing(path) as stream:
-            np.savez(
-                stream,
-                mean=self.mean,
-                covariance=self.covariance,
-                factor=self.factor,
-                count=np.int64(self.count),
-            )
+            np.savez(stream, allow_pickle=False, **self.arrays())
+
+    def arrays(self) -> dict[str, NDArray]:
+        """What `save` writes and `load` reads, by name."""
+        return {
+            "mean": self.mean,
+            "covariance": self.covariance,
+            "factor": self.factor,
+            "count": np.asarray(self.count),
+        }
 
     @classmethod
     def load(cls, path: Path) -> "GaussianStatistics":

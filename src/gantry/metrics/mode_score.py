@@ -6,18 +6,29 @@ and the score is the Inception Score.)
 """
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import rel_entr, softmax
 
-from gantry.metrics.checks import finite_rows, same_width
+from gantry.errors import UserError
+from gantry.metrics.checks import finite_rows
 from gantry.metrics.inception_score import inception_score
 
 
-def mode_score(logits: ArrayLike, real_logits: ArrayLike) -> float:
-    """Return the score of generated logits (N, C) beside real ones (M, C): 0 to C, in one split."""
-    generated, real = finite_rows(logits, "class logits"), finite_rows(real_logits, "real class logits")
-    same_width(generated, real, "mode_score")
-    shares, real_shares = (softmax(x.astype(np.float64), axis=1).mean(axis=0) for x in (generated, real))
+def mode_score(logits: ArrayLike, real_shares: ArrayLike) -> float:
+    """Return the score of generated logits (N, C) beside the real `class_shares` (C,): 0 to C, in one split."""
+    shares, real = class_shares(logits), np.asarray(real_shares, dtype=np.float64)
+    if shares.shape != real.shape:
+        raise UserError(
+            f"mode_score: {len(shares)} classes against real shares of shape {real.shape}; were both made by the "
+            "same network?"
+        )
     # A class without any real image would make the score 0 by rounding alone.
-    off = rel_entr(shares, np.maximum(real_shares, np.finfo(np.float64).tiny)).sum()
-    return float(inception_score(generated, splits=1).mean * np.exp(-off))
+    off = rel_entr(shares, np.maximum(real, np.finfo(np.float64).tiny)).sum()
+    return float(inception_score(logits, splits=1).mean * np.exp(-off))
+
+
+def class_shares(logits: ArrayLike) -> NDArray[np.float64]:
+    """Return p(y) (C,): the mean of p(y|x) over logits (N, C)."""
+    rows = finite_rows(logits, "class logits")
+    blocks = (rows[start : start + 8192].astype(np.float64) for start in range(0, len(rows), 8192))
+    return np.sum([softmax(block, axis=1).sum(axis=0) for block in blocks], axis=0) / len(rows)

@@ -55,6 +55,7 @@ METRICS: dict[str, Metric] = {
     for metric in (
         Metric("frechet_distance", "features", "lower", "FD"),
         Metric("frechet_distance_infinity", "features", "lower", "FD∞"),
+        Metric("frechet_distance_bias", "features", "lower", "FD's bias, 5,000 less 50,000 samples"),
         Metric("kernel_distance", "features", "lower", "KD"),
         Metric("precision", "features", "higher", "precision"),
         Metric("recall", "features", "higher", "recall"),
@@ -99,6 +100,7 @@ CLASSIFYING_NETWORKS = (*INCEPTION, *OTHER_NETWORKS)
 _INCEPTION_TITLES = {
     "frechet_distance": "FID",
     "frechet_distance_infinity": "FID∞",
+    "frechet_distance_bias": "FID's bias, 5,000 less 50,000 samples",
     "kernel_distance": "KID",
     "inception_score": "IS",
     "inception_score_deviation": "IS's deviation over splits",
@@ -106,6 +108,7 @@ _INCEPTION_TITLES = {
 _BLOCK_TITLES = {
     "frechet_distance": "FID-{}",
     "frechet_distance_infinity": "FID∞-{}",
+    "frechet_distance_bias": "FID-{}'s bias, 5,000 less 50,000 samples",
     "kernel_distance": "KID-{}",
 }
 

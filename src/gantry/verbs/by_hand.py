@@ -4,8 +4,11 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
-from gantry.verbs.common import Verbs, verb
+from gantry.errors import UserError
+from gantry.metrics import check_network
+from gantry.verbs.common import Verbs, load, verb
 
 
 def add(verbs: Verbs) -> None:
@@ -13,9 +16,19 @@ def add(verbs: Verbs) -> None:
     add = verb(
         verbs, "score", _score, "score one set of images against another: folders, arrays, prepared sets"
     )
-    add.add_argument("real", type=Path, help="folder, .npy, manifest.json, or stored statistics (.npz)")
-    add.add_argument("generated", type=Path, help="folder, .npy or manifest.json")
-    add.add_argument("--network", default="inception", help="feature network")
+    add.add_argument(
+        "sets",
+        nargs="+",
+        metavar="SET",
+        help="REAL GENERATED: each a folder, .npy or manifest.json, REAL also stored statistics (.npz); "
+        "with --against: GENERATED, and key=value settings as after snakemake's --config",
+    )
+    add.add_argument(
+        "--against", metavar="NAME", help="stored statistics of a prepared set, by its name: celeba-256"
+    )
+    add.add_argument(
+        "--network", help="feature network; inception, with --against the configuration's own, if not given"
+    )
     add.add_argument("--weights", type=Path, help="its weights, where it does not find them by itself")
     add.add_argument(
         "--metrics", nargs="*", default=(), help="by name; all that the sets allow if none is given"
@@ -31,14 +44,42 @@ def _score(options: argparse.Namespace) -> None:
     def progress(which: str, done: int, total: int) -> None:
         print(f"\r\x1b[K{which}: {done}/{total} images", end="", file=sys.stderr, flush=True)
 
+    real, generated, network, weights = _by_name(options) if options.against else _by_path(options)
     scores = score_by_hand(
-        options.real,
-        options.generated,
-        options.network,
-        options.weights,
+        real,
+        generated,
+        network,
+        weights,
         options.metrics,
         device=options.device,
         intervals=options.intervals,
         progress=progress if sys.stderr.isatty() else None,
     )
     print(json.dumps(scores.as_json(), indent=2) if options.json else scores.table())
+
+
+def _by_path(options: argparse.Namespace) -> tuple[Any, Path, str, Path | None]:
+    """Real set, generated set, network and weights from two paths."""
+    if len(options.sets) != 2:
+        raise UserError(
+            f"gantry score: {len(options.sets)} sets given; give REAL and GENERATED, or --against NAME GENERATED"
+        )
+    real, generated = map(Path, options.sets)
+    return real, generated, options.network or "inception", options.weights
+
+
+def _by_name(options: argparse.Namespace) -> tuple[Any, Path, str, Path | None]:
+    """The same from a prepared set's name, one path, and the configuration: its results, network and weights."""
+    generated, *given = options.sets
+    plan = load(given)
+    network = options.network or plan.features
+    check_network(network)
+    weights = options.weights or next(map(Path, plan.feature_weights(network)), None)
+    from gantry.evaluation.stored import stored_of
+
+    return (
+        stored_of(Path(plan.prepared_root), options.against, network, weights),
+        Path(generated),
+        network,
+        weights,
+    )

@@ -1,0 +1,133 @@
+"""What is kept of a prepared set's features, made once for all runs on the set: `statistics-<network>.npz`.
+
+Fréchet distances need the Gaussian of all features, the Mode Score the classes' shares, neighbours and kernels
+real features themselves; of these a seeded choice is kept.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gantry.data import open_prepared
+from gantry.errors import UserError, suggestion
+from gantry.files import writing
+from gantry.metrics.features import Features
+from gantry.metrics.frechet import GaussianStatistics, gaussian_statistics
+from gantry.metrics.mode_score import class_shares
+
+KEPT = 10_000
+KEPT_SEED = 0
+
+# What a computation compares with: the Gaussian of the features, rows of them, the classes' shares, images, nothing.
+Reference = Literal["gaussian", "features", "shares", "images", "none"]
+
+
+@dataclass(frozen=True)
+class StoredStatistics:
+    """Of the real images of one set under one network; what is None was not kept.
+
+    features: float32 (≤ 10,000, D), the features of images chosen once with a fixed seed, in their order.
+    shares: float64 (C,), the mean class probabilities of all images.
+    images: uint8 (N, H, W, 3), the set itself where it is at hand; not part of the file.
+    network, digest: the feature network's name, and the SHA-256 of the set's samples ("" where unknown).
+    """
+
+    name: str
+    gaussian: GaussianStatistics
+    features: NDArray[np.float32] | None = None
+    shares: NDArray[np.float64] | None = None
+    images: NDArray[np.uint8] | None = None
+    network: str = ""
+    digest: str = ""
+
+    @classmethod
+    def of(cls, name: str, seen: Features, network: str, digest: str) -> "StoredStatistics":
+        """Keep what scoring needs of all that a network saw in a set."""
+        rng, count = np.random.default_rng(KEPT_SEED), len(seen.features)
+        chosen = np.sort(rng.choice(count, min(count, KEPT), replace=False))
+        shares = None if seen.logits is None else class_shares(seen.logits)
+        gaussian = gaussian_statistics(seen.features)
+        return cls(name, gaussian, seen.features[chosen], shares, network=network, digest=digest)
+
+    def save(self, path: Path) -> None:
+        """Write all but the images to `path` (.npz) atomically."""
+        optional = {"features": self.features, "shares": self.shares}
+        arrays = self.gaussian.arrays() | {
+            "network": np.asarray(self.network),
+            "digest": np.asarray(self.digest),
+        }
+        arrays |= {name: array for name, array in optional.items() if array is not None}
+        with writing(path) as stream:
+            np.savez(stream, allow_pickle=False, **arrays)
+
+    @classmethod
+    def load(cls, path: Path) -> "StoredStatistics":
+        """Read what `save` wrote, or a Gaussian alone; raise UserError that names `path` if it is neither."""
+        gaussian = GaussianStatistics.load(path)
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                features, shares = (stored.get(key) for key in ("features", "shares"))
+                network, digest = (str(stored.get(key, "")) for key in ("network", "digest"))
+        except (OSError, ValueError, EOFError, BadZipFile) as error:
+            raise UserError(f"{path}: stored statistics cannot be read ({error}); delete the file") from error
+        if features is not None and features.shape[1:] != gaussian.mean.shape:
+            raise UserError(f"{path}: stored statistics do not fit together; delete the file")
+        return cls(str(path), gaussian, features, shares, None, network, digest)
+
+    def check(self, network: str, digest: str | None = None) -> None:
+        """Raise UserError if these are another network's statistics, or those of other images."""
+        if self.network and self.network != network:
+            raise UserError(f"{self.name}: made by feature network {self.network}, asked for is {network}")
+        if digest is not None and self.digest and self.digest != digest:
+            raise UserError(
+                f"{self.name}: made of other images than the prepared set holds now; delete the file and run the "
+                "same command again"
+            )
+
+    def reference(self, kind: Reference) -> GaussianStatistics | NDArray | None:
+        """Return what a computation compares with, or raise UserError if it was not kept."""
+        if kind == "none":
+            return None
+        found: GaussianStatistics | NDArray | None = getattr(self, kind)
+        if found is not None:
+            return found
+        if kind == "images":
+            raise UserError(f"{self.name}: stored statistics do not suffice; give the real images")
+        if kind == "shares" and self.features is not None:
+            raise UserError("the feature network gives no class probabilities")
+        raise UserError(
+            f"{self.name}: holds the Gaussian of the real features alone, and this metric needs more; delete the "
+            "file and run the same command again, or give the real images"
+        )
+
+
+def stored_of(folder: Path, name: str, network: str, weights: Path | None = None) -> StoredStatistics:
+    """Open the stored statistics of the prepared set `name` under `folder`, images included.
+
+    UserError says which command makes what is missing.
+    """
+    manifest = folder / name / "manifest.json"
+    if not manifest.is_file():
+        there = sorted(path.parent.name for path in folder.glob("*/manifest.json"))
+        known = f"there are {', '.join(there)}" if there else "there is none yet"
+        raise UserError(
+            f"--against {name}: no prepared set {folder / name}{suggestion(name, there)}; {known}; make it with: "
+            f"snakemake --cores all -- {manifest}"
+        )
+    prepared = open_prepared(manifest)
+    if prepared.kind != "images":
+        raise UserError(f"--against {name}: {manifest} holds points; scoring by hand is for images")
+    path = folder / name / f"statistics-{network}.npz"
+    if not path.is_file():
+        given = f" --weights {weights}" if weights is not None else ""
+        raise UserError(
+            f"--against {name}: no statistics {path}; make them with: gantry statistics --data {manifest} "
+            f"--network {network}{given} --out {path}"
+        )
+    stored = StoredStatistics.load(path)
+    stored.check(network, prepared.digest)
+    return replace(stored, name=name, images=prepared.samples)
