@@ -226,11 +226,12 @@ class Plan:
 
     # ── features ──────────────────────────────────────────────────────────────────────────────────
 
-    def feature_weights(self) -> list[str]:
-        """The file with the feature network's weights; empty where the network finds its own."""
-        if self.features == "embedded":
+    def feature_weights(self, network: str | None = None) -> list[str]:
+        """The file with the weights of the plan's feature network, or of another; empty where it finds its own."""
+        name = network or self.features
+        if name == "embedded":
             return [f"{self.prepared_root}/embedded-classifier.safetensors"]
-        given = self.config.weights.get(self.features)
+        given = self.config.weights.get(name)
         return [given] if given else []
 
     def embedded_manifests(self) -> list[str]:
