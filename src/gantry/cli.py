@@ -9,6 +9,7 @@ import sys
 import traceback
 from pathlib import Path
 
+from gantry.caller import watch_caller
 from gantry.errors import UserError
 from gantry.training.signals import EXIT_CONTINUE, Stopped
 from gantry.verbs import GROUPS
@@ -24,6 +25,7 @@ def main() -> None:
     """Run one verb, in a warm process if the environment asks for it, and exit with its code."""
     arguments = sys.argv[1:]
     code = None
+    watch_caller()
     if os.environ.get("GANTRY_WARM") == "1" and arguments and arguments[0] in HEAVY:
         from gantry import warm
 

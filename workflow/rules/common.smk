@@ -5,8 +5,9 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
+from gantry.caller import be_caller, release_stale_locks
 from gantry.errors import UserError
-from gantry.plan import load_plan, to_json
+from gantry.plan import load_plan, resources as needs, to_json
 from gantry.plan.configuration import with_settings
 from gantry.plan.reading import read_yaml
 
@@ -19,8 +20,15 @@ try:
 except UserError as error:
     sys.exit(f"gantry: {error}")
 
-# Short jobs on a CPU share one process that has imported everything; GANTRY_WARM=0 turns it off.
+be_caller()
+if workflow.is_main_process:
+    release_stale_locks()
+
+# Short jobs on a CPU share one process that has imported everything; GANTRY_WARM=0 turns it off. On a
+# cluster it would be the process of another job.
 os.environ.setdefault("GANTRY_WARM", "1" if PLAN.device == "cpu" else "0")
+if workflow.remote_exec:
+    os.environ["GANTRY_WARM"] = "0"
 
 CONFIG = to_json(GIVEN)
 GPUS = 1 if PLAN.device == "cuda" else 0
@@ -43,8 +51,13 @@ wildcard_constraints:
     end="[0-9]+",
 
 
+# Seconds each: on a cluster they run beside Snakemake, not as jobs.
 localrules:
     all,
+    table,
+    figure,
+    claims,
+    page,
 
 
 def run_of(wildcards):

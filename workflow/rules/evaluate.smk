@@ -47,6 +47,10 @@ rule score:
     threads: THREADS
     resources:
         gpu=GPUS,
+        mem_mb=lambda w, attempt: needs.scoring_mb(PLAN, run_of(w), attempt),
+        runtime=lambda w, attempt: needs.scoring_minutes(
+            PLAN, run_of(w), int(w.end), attempt
+        ),
     params:
         scoring=lambda w: to_json(PLAN.scoring(run_of(w))),
         after=lambda w: run_of(w).previous_end(int(w.end)),

@@ -13,6 +13,8 @@ rule train:
     threads: THREADS
     resources:
         gpu=GPUS,
+        mem_mb=lambda w: needs.training_mb(PLAN, run_of(w)),
+        runtime=lambda w: needs.training_minutes(PLAN, run_of(w), int(w.end)),
     params:
         spec=lambda w: to_json(run_of(w).spec),
     shell:

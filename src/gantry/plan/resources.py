@@ -1,0 +1,53 @@
+"""What a step asks a cluster for: memory in MB and time in minutes, from the plan's estimates.
+
+Generous on purpose: asking for too little ends a job, too much only delays it. Training asks for the same in
+every attempt, since it goes on where the last one ended; scoring begins anew and asks for more. A profile's
+`set-resources` overrides any of it, rule by rule.
+"""
+
+from math import ceil
+
+from gantry.plan.estimate import disk_bytes, seconds
+from gantry.plan.runs import Plan, Run
+
+# PyTorch alone; with CUDA's libraries mapped.
+BASE_MB = {"cpu": 2000, "cuda": 8000}
+# Images a second through a feature network, and points a second, round figures for one core and a large GPU.
+IMAGE_RATE = {"cpu": 20.0, "cuda": 500.0}
+POINT_RATE = 1000.0
+# Attempts after which scoring asks for no more.
+LARGEST = 4
+START_MINUTES = 15
+MARGIN = 3.0
+
+
+def training_minutes(plan: Plan, run: Run, end: int) -> int:
+    """Minutes for the segment of `run` that ends at `end`."""
+    share = (end - run.previous_end(end)) / max(run.ends)
+    return START_MINUTES + ceil(MARGIN * share * seconds(run, plan.device) / 60)
+
+
+def training_mb(plan: Plan, run: Run) -> int:
+    """Memory of the trainer's host: twice a share of what a run keeps on disk, on top of PyTorch."""
+    checkpoints = max(max(run.ends) // run.workload.checkpoint_every, 1)
+    return BASE_MB[plan.device] + ceil(2 * disk_bytes(run) / min(checkpoints, 4) / 1e6)
+
+
+def scoring_minutes(plan: Plan, run: Run, end: int, attempt: int = 1) -> int:
+    """Minutes to sample and score the checkpoints of one segment."""
+    workload = run.workload
+    checkpoints = (end - run.previous_end(end)) / workload.checkpoint_every
+    # Each generator's samples, and once more their mixture; a costly last metric counts as a checkpoint.
+    passes = (run.recipe.generators + 1) * (checkpoints + len(workload.final_metrics))
+    rate = IMAGE_RATE[plan.device] if workload.resolution else POINT_RATE
+    return START_MINUTES + ceil(min(attempt, LARGEST) * passes * workload.samples / rate / 60)
+
+
+def scoring_mb(plan: Plan, run: Run, attempt: int = 1) -> int:
+    """Memory of the scorer: samples as floats, in two copies, and their features."""
+    side = run.workload.resolution
+    values = 3 * side**2 + 2048 if side else 2
+    copies = 2 * (run.recipe.generators + 1)
+    return min(attempt, LARGEST) * (
+        BASE_MB[plan.device] + ceil(4 * copies * run.workload.samples * values / 1e6)
+    )
