@@ -285,7 +285,11 @@ def _read_metrics(path: Path, scale: str) -> pd.DataFrame:
     if lacking:
         again = command(path, scale, force=True)
         raise UserError(f"{path}: metrics without the columns {', '.join(lacking)}; run: {again}")
-    return frame.astype({"value": float, "feature_network": str})
+    try:
+        return frame.astype({"value": float, "feature_network": str})
+    except ValueError as error:
+        again = command(path, scale, force=True)
+        raise UserError(f"{path}: metrics that are not numbers ({error}); run: {again}") from None
 
 
 def _read_samples(path: Path) -> dict[str, np.ndarray]:

@@ -143,6 +143,10 @@ def read_seal(path: Path) -> dict[str, Any]:
     seal = read_json(path, "the seal of a training run")
     if not isinstance(seal, dict) or seal.get("format") != 1:
         raise UserError(f"{path}: not a seal of this version; delete it and run the same command again")
+    for entry in seal.get("checkpoints", []):
+        file = Path(entry["file"])
+        if file.is_absolute() or ".." in file.parts:
+            raise UserError(f"{path}: lists a checkpoint outside of its run's folder ({file}); delete the seal")
     return seal
 
 

@@ -47,11 +47,12 @@ class Svhn(ImageSource):
 def _read(file: Path, name: str) -> tuple[np.ndarray, np.ndarray]:
     """X (32, 32, 3, N) uint8 and y (N,) of a .mat file."""
     from scipy.io import loadmat
+    from scipy.io.matlab import MatReadError
 
     try:
         content = loadmat(file, variable_names=("X", "y"))
         images, labels = content["X"], content["y"].reshape(-1).astype(np.int64)
-    except DAMAGE as error:
+    except (*DAMAGE, MatReadError) as error:
         raise UserError(
             f"{file}: data set {name}: not SVHN's .mat, or cut off ({error}); get it again"
         ) from error
