@@ -66,7 +66,7 @@ CONFIGURATIONS: list[tuple[dict[str, Any], str, tuple[str, ...]]] = [
     (
         {"recipes": {"bcgan": {"objective": {"name": "realnes"}}}},
         "config: recipes.bcgan.objective: name 'realnes' is unknown",
-        ('did you mean "realness"?', "minimax, non_saturating, realness"),
+        ('did you mean "realness"?', "known: minimax, non_saturating"),
     ),
     (
         {"recipes": {"bcgan": {"networks": {"family": "dcgn"}}}},
