@@ -9,6 +9,7 @@ from gantry.errors import Diverged
 from gantry.evaluation.sample import BATCH, sample, sampled, to_uint8
 from gantry.evaluation.score import equal_mixture
 from gantry.plan.blocks.players import Latent
+from gantry.training.game import draw_latents
 
 CPU = torch.device("cpu")
 
@@ -65,3 +66,14 @@ def test_equal_mixture(count: int, sizes: list[int]) -> None:
     assert mixed[:, 0].tolist() == [
         100 * index + row for index, size in enumerate(sizes) for row in range(size)
     ]
+
+
+@pytest.mark.parametrize("distribution", ["normal", "uniform"])
+def test_latents_are_scaled_and_their_draws_are_the_same(distribution: str) -> None:
+    def drawn(scale: float) -> torch.Tensor:
+        source = torch.Generator().manual_seed(3)
+        latent = Latent(dimension=4, distribution=distribution, scale=scale)
+        return draw_latents(latent, 1000, torch.device("cpu"), source)
+
+    assert torch.equal(drawn(0.5), 0.5 * drawn(1.0))
+    assert drawn(1.0).std().item() == pytest.approx({"normal": 1, "uniform": 3**-0.5}[distribution], rel=0.05)

@@ -16,7 +16,7 @@ from gantry.training.discriminators import build_discriminators
 class Latents:
     """Draws z for one update: a list of views, [z] or [z, z + Δz].
 
-    z is (B, dimension), standard normal or uniform on [−1, 1]; it comes from the default generator of
+    z is (B, dimension), standard normal or uniform on [−1, 1], times the recipe's scale; it comes from the default generator of
     its device, so the state of a run contains the whole of its randomness.
     """
 
@@ -39,8 +39,10 @@ def draw_latents(
     """Return (count, dimension) float32 latents, from `generator` or the device's default one."""
     shape = (count, latent.dimension)
     if latent.distribution == "uniform":
-        return 2 * torch.rand(shape, device=device, generator=generator) - 1
-    return torch.randn(shape, device=device, generator=generator)
+        z = 2 * torch.rand(shape, device=device, generator=generator) - 1
+    else:
+        z = torch.randn(shape, device=device, generator=generator)
+    return latent.scale * z
 
 
 class Game(nn.Module):

@@ -57,9 +57,10 @@ class Updates(Strict):
 class Latent(Strict):
     """z: its dimension, and the second view z + Δz of figure 12's variant where `shift` is given.
 
-    Δz ~ N(0, shift²·I), drawn anew for each batch.
+    z ~ N(0, scale²·I), or uniform on [−scale, scale]. Δz ~ N(0, shift²·I), drawn anew for each batch.
     """
 
     dimension: Positive = 128
     distribution: Literal["normal", "uniform"] = "normal"
+    scale: Rate = 1.0
     shift: Rate | None = None
