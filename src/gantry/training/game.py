@@ -16,8 +16,8 @@ from gantry.training.discriminators import build_discriminators
 class Latents:
     """Draws z for one update: a list of views, [z] or [z, z + Δz].
 
-    z is (B, dimension), standard normal or uniform on [−1, 1], times the recipe's scale; it comes from the default generator of
-    its device, so the state of a run contains the whole of its randomness.
+    z is (B, dimension), standard normal or uniform on [−1, 1], times the recipe's scale; it comes from the
+    default generator of its device, so the state of a run contains the whole of its randomness.
     """
 
     def __init__(self, latent: Latent, batch_size: int, device: torch.device) -> None:
