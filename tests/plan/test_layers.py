@@ -154,3 +154,14 @@ def test_settings_of_a_command_line_are_yaml() -> None:
         "device": None,
     }
     assert given["scale"] == "paper", "the configuration itself was changed"
+
+
+def test_a_paper_based_on_another_knows_its_recipes_and_trains_only_its_own_outputs(
+    checkout: Checkout,
+) -> None:
+    extras = checkout.plan(papers=["bcgan_extras"])
+    assert extras.recipes["bcgan"] == checkout.plan().recipes["bcgan"]
+    assert extras.recipes["bcgan_beta2"].optimiser.betas == (0.5, 0.999)
+    assert "digits/bcgan_patchgan/seed0" not in extras.runs and "digits/bcgan_beta2/seed0" in extras.runs
+    both = checkout.plan(papers=["bcgan", "bcgan_extras"])
+    assert both.run("digits", "bcgan", 0).spec_digest == extras.run("digits", "bcgan", 0).spec_digest

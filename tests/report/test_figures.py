@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from gantry.errors import UserError
-from gantry.plan.kinds import CurvesOptions, ScatterOptions, TrajectoriesOptions
-from gantry.report.figures import curves, scatter, trajectories
+from gantry.plan.kinds import CurvesOptions, HeatmapOptions, ScatterOptions, TrajectoriesOptions
+from gantry.report.figures import curves, heatmap, scatter, trajectories
 from gantry.report.figures.make import make_figure
 from gantry.report.figures.pictures import mosaic
 from gantry.report.figures.style import evenly, nearest_index, short
@@ -133,6 +133,25 @@ def test_trajectories_stand_at_the_papers_share_of_training(results, make_order,
     figure = trajectories.draw(load(order), options)
     titles = [ax.get_title() for ax in figure.axes if ax.get_title()]
     assert titles == ["60 iter.", "120", "180", "240"]
+
+
+def test_heat_map_has_a_cell_for_each_recipe(results, make_order, make_group):
+    """The mean of each recipe's best, at its place; a recipe of which every run diverged says so."""
+    recipes = [["a", "b"], ["c", "d"]]
+    for place, recipe in enumerate("abcd"):
+        for seed in (0, 1):
+            curve = [90.0, 10.0 * (place + 1) + seed, 80.0, 85.0]
+            results.set("frechet_distance", recipe, seed, curve)
+            results.run("digits", recipe, seed, diverged_at=30 if recipe == "d" else None)
+    groups = [make_group(recipe, recipe, seeds=(0, 1)) for recipe in "abcd"]
+    order = parse_order(make_order(results, "heatmap", groups, metrics=["frechet_distance"]))
+    options = HeatmapOptions(x="λ_G", x_values=(0, 1), y="λ_D", y_values=(0, 1), cells=recipes)
+    (ax,) = heatmap.draw(load(order), options).axes
+    assert np.ma.filled(ax.images[0].get_array(), np.nan).tolist()[0] == [10.5, 20.5]
+    texts = {tuple(map(round, text.get_position())): text.get_text() for text in ax.texts}
+    assert texts[0, 1].startswith("30.50\n± 0.71") and texts[1, 1] == "diverged\n(2 of 2)"
+    with pytest.raises(ValueError, match="2 rows"):
+        HeatmapOptions(x="x", x_values=(0, 1), y="y", y_values=(0, 1), cells=(("a", "b"),))
 
 
 def test_mosaic_puts_image_after_image():

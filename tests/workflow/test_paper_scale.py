@@ -19,8 +19,8 @@ def planned(checkout: Checkout) -> Done:
 def test_a_dry_run_plans_every_job_without_data(planned: Done) -> None:
     assert planned.code == 0
     assert "Traceback" not in planned.output
-    assert len(planned.outputs("train")) == 16 * 3
-    assert len(planned.outputs("score")) == 16 * 3
+    assert len(planned.outputs("train")) == (20 + 2) * 3
+    assert len(planned.outputs("score")) == (20 + 2) * 3
     assert planned.outputs("page") == {"results/paper/report.html"}
     assert len(planned.outputs("prepare")) == 4
     assert "classifier" not in {rule for rule, _ in planned.jobs}

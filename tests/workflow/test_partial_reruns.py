@@ -5,8 +5,12 @@ The paper of `sketch.yaml` has one output of every kind; it is made for real, on
 
 import csv
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +25,7 @@ from gantry.plan.configuration import merged
 PAPER = yaml.safe_load((HERE / "sketch.yaml").read_text(encoding="utf-8"))
 KINDS = {
     **dict.fromkeys(("mode_statistics", "scores"), ("csv", "md", "tex")),
-    **dict.fromkeys(("scatter", "curves", "grids", "trajectories"), ("png", "svg")),
+    **dict.fromkeys(("scatter", "curves", "grids", "trajectories", "heatmap"), ("png", "svg")),
     "claims": ("csv", "md"),
 }
 OF_POINTS = {"modes", "places", "rise", "said"}
@@ -162,6 +166,31 @@ def test_a_caption_remakes_its_output_and_the_page(sketch: Sketch) -> None:
     assert {rule for rule, _ in done.jobs} == {"table", "page"}
 
 
+def test_a_figures_option_redraws_it_and_the_page(sketch: Sketch) -> None:
+    with sketch.edited("options: {tail_checkpoints: 2}", "options: {tail_checkpoints: 1}"):
+        done = sketch.plan()
+    assert names(done) == {"rise"}
+    assert {rule for rule, _ in done.jobs} == {"figure", "page"}
+
+
+def test_a_data_set_more_adds_its_own_work_only(sketch: Sketch) -> None:
+    mine = {"title": "mine", "source": "digits", "fraction": 0.04}
+    with sketch.edited("- datasets: [digits]", "- datasets: [digits, mine]"):
+        done = sketch.plan(datasets={"mine": mine})
+    assert done.outputs("prepare") == {"results/data/mine-32/manifest.json"}
+    made = done.outputs("train") | done.outputs("score")
+    assert {Path(output).parts[3] for output in made} == {"mine"}
+    assert len(made) == 4
+    assert names(done) == set(PAPER["outputs"]) - OF_POINTS
+
+
+def test_other_numbers_of_samples_score_again_and_train_nothing(sketch: Sketch) -> None:
+    done = sketch.plan(workloads={"images": {"samples": 19}})
+    assert done.outputs("train") == set()
+    assert {Path(output).parts[3] for output in done.outputs("score")} == {"digits"}
+    assert names(done) == set(PAPER["outputs"]) - OF_POINTS
+
+
 def test_a_metric_more_scores_again_and_trains_nothing(sketch: Sketch) -> None:
     done = sketch.plan(workloads={"synthetic": {"metrics": ["modes_covered", "js", "energy_distance"]}})
     assert done.outputs("train") == set()
@@ -174,6 +203,83 @@ def test_cosmetic_edits_do_nothing(sketch: Sketch) -> None:
     with sketch.edited("sample_spread: 0.1}", "sample_spread: 0.10} # as printed"):
         done = sketch.plan(data="/elsewhere", datasets={"digits": {"acquisition": "ships with scikit-learn"}})
     assert done.jobs == set()
+
+
+def test_another_order_of_keys_does_nothing(sketch: Sketch) -> None:
+    first, second = "    generators: 2\n", "    terms: {sample_spread: 0.1}\n"
+    with sketch.edited(first + second, second + first):
+        assert sketch.plan().jobs == set()
+    with sketch.edited("{name: realness, outcomes: 5}", "{outcomes: 5, name: realness}"):
+        assert sketch.plan().jobs == set()
+
+
+# ── moved, without a memory, at another time, by two at once ──────────────────────────────────────────
+
+
+@pytest.mark.parametrize("forgotten", [False, True])
+def test_results_that_were_moved_are_good_where_they_are(
+    sketch: Sketch, tmp_path: Path, forgotten: bool
+) -> None:
+    """To another path, with or without Snakemake's own memory; a stale seal is noticed without it too."""
+    moved = Sketch(tmp_path, sketch.snakes)
+    shutil.copytree(sketch.folder / "results", tmp_path / "results")
+    if not forgotten:
+        shutil.copytree(sketch.folder / ".snakemake", tmp_path / ".snakemake")
+    assert moved.plan().jobs == set()
+    if forgotten:
+        page = tmp_path / "results/tiny/sketch/modes.csv"
+        before = page.read_bytes()
+        page.rename(tmp_path / "kept")
+        changed = {"points_two": {"terms": {"sample_spread": 0.2}}}
+        done = moved.make("results/tiny/sketch/modes.csv", recipes=changed)
+        assert done.code != 0 and "Traceback" not in done.output
+        assert "seal-20.json: stale: trained with spec" in done.output
+        assert f"--forcerun {POINTS_TWO}/seal-20.json" in done.output
+        assert not page.exists()
+        assert moved.make("results/tiny/sketch/modes.csv").code == 0
+        assert page.read_bytes() == before
+
+
+def test_a_clock_that_jumps_retrains_nothing(sketch: Sketch, tmp_path: Path) -> None:
+    """Files from a day ahead: what lies behind them is made again, training never."""
+    moved = Sketch(tmp_path, sketch.snakes)
+    for name in ("results", ".snakemake"):
+        shutil.copytree(sketch.folder / name, tmp_path / name)
+    seal = tmp_path / POINTS_TWO / "seal-20.json"
+    ahead = time.time() + 86400
+    os.utime(seal, (ahead, ahead))
+    done = moved.plan()
+    assert done.outputs("train") == set()
+    assert done.outputs("score") == {f"{POINTS_TWO}/metrics-20.csv"}
+
+
+def test_two_at_once_and_one_that_was_killed(sketch: Sketch) -> None:
+    """The second is refused while the first is alive; when it was killed, nobody needs to unlock anything."""
+    code = (
+        "import sys; from gantry.caller import release_stale_locks; release_stale_locks(); "
+        "print('on', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=sketch.folder,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as first:
+        assert first.stdout is not None and first.stdout.readline() == "on\n"
+        lock = sketch.folder / ".snakemake/locks/0.output.lock"
+        lock.parent.mkdir(exist_ok=True)
+        lock.write_text("results/tiny/sketch/modes.csv\n")
+        table = ["results/tiny/sketch/modes.csv", "--forcerun", "table"]
+        second = sketch.make(*table)
+        assert second.code != 0 and "cannot be locked" in second.output
+        first.kill()
+    third = sketch.make(*table)
+    assert third.code == 0, third.output
+    assert third.outputs("table") == {"results/tiny/sketch/modes.csv"}
+
+
+# ── longer, and back ──────────────────────────────────────────────────────────────────────────────────
 
 
 def test_twice_the_iterations_are_one_more_segment(sketch: Sketch) -> None:

@@ -106,7 +106,9 @@ class Experiment(Strict):
 
     title: str
     source: str
-    workloads: dict[str, Workload]
+    # Another paper, whose workloads and recipes are known here too.
+    based_on: Name | None = None
+    workloads: dict[str, Workload] = {}
     recipes: dict[Name, dict[str, Any]]
     outputs: dict[Name, Output]
 

@@ -75,7 +75,7 @@ class _Loading:
     # ── papers ────────────────────────────────────────────────────────────────────────────────────
 
     def _read_paper(self, paper: str, file: str) -> None:
-        read = self.problems.read(self.root / file, file)
+        read = self._on_its_base(self.problems.read(self.root / file, file))
         experiment = self.problems.validated_in_part(Experiment, read, file) if read else None
         if experiment is None:
             return
@@ -97,6 +97,18 @@ class _Loading:
             for wanted in output.metrics:
                 self._check_metric(file, f"outputs.{name}.metrics", wanted)
             self._check_options(file, f"outputs.{name}.options", output)
+
+    def _on_its_base(self, read: dict[str, Any]) -> dict[str, Any]:
+        """A paper's text, with the workloads and recipes of the paper that it is based on."""
+        name = read.get("based_on")
+        if not isinstance(name, str):
+            return read
+        file = f"workflow/experiments/{name}.yaml"
+        base = self.problems.read(self.root / file, file)
+        return read | {
+            key: _block(base, key) | own if isinstance(own := read.get(key, {}), dict) else own
+            for key in ("workloads", "recipes")
+        }
 
     def _check_options(self, file: str, key: str, output: Output) -> None:
         """Note options that the output's kind does not have, and what they name that is not there."""
@@ -282,7 +294,12 @@ class _Loading:
         return {name for path in others for name in _names(unheeded.read(path, path.name), "workloads")}
 
 
+def _block(read: dict[str, Any], key: str) -> dict[str, Any]:
+    """One block of a file, or nothing where it is no mapping."""
+    block = read.get(key)
+    return block if isinstance(block, dict) else {}
+
+
 def _names(read: dict[str, Any], key: str) -> set[str]:
     """The names in one block of a file, sound or not."""
-    block = read.get(key)
-    return {str(name) for name in block} if isinstance(block, dict) else set()
+    return {str(name) for name in _block(read, key)}

@@ -81,8 +81,12 @@ def arrange(frame: pd.DataFrame) -> tuple[list[Arranged], Footnotes]:
 
 
 def _arrange_part(title: str, frame: pd.DataFrame, notes: Footnotes) -> Arranged:
-    columns = frame.drop_duplicates("quantity")
     heads = frame["quantity"].str.partition(", ")[0]
+    # The columns of one metric stand together, wherever its first one was.
+    first = {head: place for place, head in enumerate(heads.unique())}
+    columns = frame.drop_duplicates("quantity").sort_values(
+        "quantity", key=lambda each: each.str.partition(", ")[0].map(first), kind="stable"
+    )
     digits = {head: decimals(rows["ours_mean"].to_numpy(dtype=float)) for head, rows in frame.groupby(heads)}
     places = {str(quantity): digits[quantity.partition(", ")[0]] for quantity in columns["quantity"]}
     shown = [

@@ -7,7 +7,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from gantry.errors import UserError
-from gantry.report.figures import curves, dots, grids, scatter, trajectories
+from gantry.report.figures import curves, dots, grids, heatmap, scatter, trajectories
 from gantry.report.figures.style import save, styled
 from gantry.report.load import Cache, Loaded, load, parse_order
 from gantry.report.tables import options_of, unknown_kind
@@ -18,6 +18,7 @@ KINDS: dict[str, Callable[[Loaded, Any], Figure]] = {
     "grids": grids.draw,
     "trajectories": trajectories.draw,
     "dots": dots.draw,
+    "heatmap": heatmap.draw,
 }
 
 

@@ -1,0 +1,83 @@
+"""A metric over two settings at once, a cell for each pair: the sweep over BCGAN's two weights."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from gantry.metrics import names
+from gantry.plan.kinds import HeatmapOptions
+from gantry.report.cells import mean_sd, network_of, require_metrics
+from gantry.report.figures.style import FAINT, INK, footer, label, new_figure, put_footer, put_head
+from gantry.report.kinds.scores import Column, column_at
+from gantry.report.layout import ARROWS, decimals, number
+from gantry.report.load import Loaded, LoadedGroup
+
+# Lighter is better, in colour and in grey; a metric that prefers a middle value has no better end.
+COLOURS = {"lower": "viridis_r", "higher": "viridis", "half": "viridis"}
+DARK = 0.55  # below this lightness the text of a cell is white
+
+
+def draw(loaded: Loaded, options: HeatmapOptions) -> Figure:
+    """A row of panels per data set, a panel per metric; in each cell mean ± sd over the seeds."""
+    order = loaded.order
+    require_metrics(order, loaded.groups)
+    datasets = list(dict.fromkeys(group.dataset_title for group in order.groups))
+    rows, columns = len(datasets), len(order.metrics)
+    wide, high = len(options.x_values), len(options.y_values)
+    figure = new_figure(max(4.6, columns * (1.0 * wide + 0.9)), rows * (0.55 * high + 0.75) + 0.75)
+    axes = figure.subplots(rows, columns, squeeze=False)
+    shown = ""
+    for dataset, line in zip(datasets, axes, strict=True):
+        groups = {each.group.recipe: each for each in loaded.groups if each.group.dataset_title == dataset}
+        for metric, ax in zip(order.metrics, line, strict=True):
+            column = column_at(loaded, metric, options.at, options.skip)
+            title = names.label(metric, network_of(loaded.groups, metric))
+            shown = column.title
+            ax.set_title(f"{dataset} · {title}{ARROWS[names.metric(metric).direction]}, {shown}", loc="left")
+            _panel(ax, loaded, groups, column, options)
+    put_head(figure, order.title)
+    counts = sorted({len(group.runs) for group in loaded.groups})
+    seeds = "–".join(map(str, dict.fromkeys((counts[0], counts[-1]))))
+    spread = f"mean ± sd over {seeds} seeds" if counts[-1] > 1 else "one seed"
+    mixture = any(group.headline == "mixture" for group in loaded.groups)
+    light = "lighter is better"
+    put_footer(figure, footer(order, spread, light, "samples: the equal mixture of the generators" * mixture))
+    return figure
+
+
+def _panel(
+    ax: Axes, loaded: Loaded, groups: dict[str, LoadedGroup], column: Column, options: HeatmapOptions
+) -> None:
+    results = [[_cell(loaded, groups[recipe], column) for recipe in row] for row in options.cells]
+    means = np.asarray([[mean for mean, _, _ in row] for row in results])
+    colours = COLOURS[names.metric(column.metric).direction]
+    image = ax.imshow(np.ma.masked_invalid(means), cmap=colours, aspect="auto", origin="lower")
+    places = decimals(means)
+    for y, row in enumerate(results):
+        for x, (mean, sd, text) in enumerate(row):
+            if not text:
+                text = number(mean, places) + ("" if np.isnan(sd) else f"\n± {number(sd, places)}")
+                red, green, blue, _ = image.cmap(image.norm(mean))
+                dark = 0.299 * red + 0.587 * green + 0.114 * blue < DARK
+                colour = "white" if dark else INK
+            else:
+                colour = FAINT
+            ax.text(x, y, text, ha="center", va="center", fontsize=7.5, color=colour)
+    for axis, title, values in (
+        (ax.xaxis, options.x, options.x_values),
+        (ax.yaxis, options.y, options.y_values),
+    ):
+        axis.set_label_text(label(title))
+        axis.set_ticks(
+            range(len(values)), [f"{each:g}" if isinstance(each, float) else each for each in values]
+        )
+    ax.tick_params(length=0)
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+
+
+def _cell(loaded: Loaded, group: LoadedGroup, column: Column) -> tuple[float, float, str]:
+    """Mean, deviation over seeds, and what to write where there is no mean."""
+    mean, sd, n = mean_sd([column.value(loaded.order, run, group.headline) for run in group.complete])
+    lost = len(group.runs) - len(group.complete)
+    return mean, sd, "" if n else f"diverged\n({lost} of {len(group.runs)})" if lost else "–"
