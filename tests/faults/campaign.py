@@ -41,7 +41,7 @@ TARGETS = [
 ]
 ITERATIONS = 2 * 600  # of both recipes together
 PREPARED = ("results/data",)
-PATIENCE = 300.0
+PATIENCE = 900.0
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,9 @@ class Site:
         scratch.mkdir(exist_ok=True)
         environment = os.environ | {
             "PATH": path,
-            "PYTHONPATH": str(HERE / "injected"),
+            "PYTHONPATH": os.pathsep.join(
+                filter(None, [str(HERE / "injected"), os.environ.get("PYTHONPATH")])
+            ),
             "TMPDIR": str(scratch),
             "GANTRY_FAULT": str(self.fault),
             "GANTRY_COUNT": str(self.count),

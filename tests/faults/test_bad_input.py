@@ -185,7 +185,7 @@ COMMANDS = [
     Mistake("a cleaning of an unknown scale", verb("clean", "--yes", "scale=qick"), ("qick.yaml: no such file",)),
     Mistake("a configuration in no file", lambda: ["table", "sketch", "modes", "--config", "@gone.json", "--out", "x.csv"],
             ("--config: not JSON", "gone.json")),
-    Mistake("a length of time run backwards", lambda: train(10)[:-3] + ["5", "--seal", str(RUN / "seal-5.json")], ("--until: 5 is not on the grid",)),
+    Mistake("a length of time run backwards", lambda: [*train(10)[:-3], "5", "--seal", str(RUN / "seal-5.json")], ("--until: 5 is not on the grid",)),
     Mistake("a seal into no run's folder", lambda: [*train()[:-1], "elsewhere/seal-40.json"], ("<dataset>/<recipe>/seed<number>",)),
     Mistake("a seal into another seed's folder", lambda: [*train()[:-1], str(RUN.with_name("seed3") / "seal-40.json")], ("another seed",)),
 ]  # fmt: skip
