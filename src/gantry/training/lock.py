@@ -46,11 +46,11 @@ def signature() -> str:
 
 
 def holder(path: Path) -> str | None:
-    """Who holds the lock file `path`, in its own words; None if nobody does. UserError without locks."""
+    """Who holds the lock file `path`, in its own words; None if nobody does, or nobody can know."""
     try:
         with path.open() as stream:
             return None if _free(stream, path, fcntl.LOCK_SH) else stream.read().strip() or "unknown"
-    except OSError:
+    except (OSError, UserError):
         return None
 
 

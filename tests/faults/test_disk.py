@@ -1,0 +1,99 @@
+"""Disks that are full or lack something, where tests/workflow/test_bad_machines.py does not look."""
+
+import errno
+import fcntl
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.status.conftest import SETTINGS, TABLE, plan_of, steps
+from tests.workflow.conftest import CONFIG, MANIFEST, Gantry, contents, refused
+from tests.workflow.test_bad_machines import fill
+
+from gantry.cli import run
+
+NEW = "mixture/points_one/seed1"
+PREPARE = ["prepare", "mixture", "--config", json.dumps(CONFIG), "--out", "disk/set/manifest.json"]
+TABLE_THERE = ["table", "sketch", "modes", "--config", json.dumps(CONFIG), "--out", "disk/modes.csv"]
+FIGURE_THERE = ["figure", "sketch", "places", "--config", json.dumps(CONFIG), "--out", "disk/places.png"]
+CLAIMS_THERE = ["claims", "sketch", "said", "--config", json.dumps(CONFIG), "--out", "disk/said.csv"]
+
+
+@pytest.fixture
+def disk(here: Path) -> Iterator[Path]:
+    """A disk of 256 kB, mounted."""
+    if sys.platform != "linux" or os.geteuid() != 0:
+        pytest.skip("mounting a small disk takes Linux and root")
+    place = here / "disk"
+    place.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(place)], capture_output=True, text=True
+    )
+    if mounted.returncode:
+        pytest.skip(f"mounting is not allowed here: {mounted.stderr.strip()}")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
+
+
+@pytest.mark.parametrize("leave", [0, 4096])
+@pytest.mark.parametrize(
+    "command", [PREPARE, TABLE_THERE, FIGURE_THERE, CLAIMS_THERE], ids=lambda command: command[0]
+)
+def test_a_full_disk_at_each_step(disk: Path, gantry: Gantry, command: list[str], leave: int) -> None:
+    """One message; nothing by halves; with space, the same command ends well."""
+    filler = fill(disk, leave)
+    code, output = gantry(*command)
+    if leave and code == 0:
+        pytest.skip("so little is enough")
+    refused((code, output), "disk/", "free some space")
+    made = [path for path in disk.rglob("*") if path.is_file() and path != filler]
+    assert not [path for path in made if path.suffix == ".part"], "half a file was left behind"
+    assert not [path for path in made if path.name == "manifest.json"]
+    filler.unlink()
+    assert gantry(*command)[0] == 0
+
+
+def test_a_file_system_without_locks(here: Path, gantry: Gantry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two trainers could overwrite each other: refused. Who only looks is told what can be known."""
+
+    def no_locks(*arguments: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    before = contents()
+    train = next(steps(plan_of(), NEW))
+    refused(gantry(*train), "seed1/work/lock: this file system has no locks", "put `results` on one that has")
+    assert contents() == before
+    assert gantry("status", *SETTINGS)[0] == 0
+
+
+def test_a_file_system_without_links(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_links(*arguments: object, **options: object) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "link", no_links)
+    monkeypatch.setattr(os, "symlink", no_links)
+    for step in steps(plan_of(), NEW):
+        assert run(step) == 0
+    assert run(["prepare", "mixture", "--config", json.dumps(CONFIG), "--out", "again/manifest.json"]) == 0
+    assert (
+        json.loads(Path("again/manifest.json").read_text())["digest"]
+        == json.loads(MANIFEST.read_text())["digest"]
+    )
+
+
+def test_results_of_another_path_are_taken_for_what_they_are(here: Path, gantry: Gantry) -> None:
+    """Nothing in the folder is absolute: moved, it gives the same table."""
+    before = Path(TABLE).read_bytes()
+    Path("results").rename("elsewhere")
+    out = TABLE.replace("results", "elsewhere")
+    config = json.dumps(CONFIG | {"results": "elsewhere"})
+    assert gantry("table", "sketch", "modes", "--config", config, "--out", out)[0] == 0
+    assert Path(out).read_bytes() == before
+    assert str(here) not in "".join(path.read_text() for path in Path("elsewhere").rglob("seal-*.json"))
