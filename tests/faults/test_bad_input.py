@@ -223,12 +223,14 @@ ENVIRONMENT = [
     Mistake("a folder where a table goes", make("table", "modes", "out.csv"), ("out.csv", "cannot be written"), lambda: Path("out.csv").mkdir()),
 ]  # fmt: skip
 
-MISTAKES = {
-    f"{area}: {each.title}": each
-    for area, found in (("config", CONFIGURATION), ("data", DATA), ("command", COMMANDS), ("state", STATES),
-                        ("environment", ENVIRONMENT))
-    for each in found
-}  # fmt: skip
+AREAS = {
+    "config": CONFIGURATION,
+    "data": DATA,
+    "command": COMMANDS,
+    "state": STATES,
+    "environment": ENVIRONMENT,
+}
+MISTAKES = {f"{area}: {each.title}": each for area, found in AREAS.items() for each in found}
 
 
 @pytest.mark.parametrize("title", MISTAKES)
@@ -246,3 +248,17 @@ def test_a_mistake(here: Path, gantry: Gantry, title: str) -> None:
 
 def test_there_are_many() -> None:
     assert len(MISTAKES) >= 60
+
+
+def rows() -> list[str]:
+    """The table as docs/faults.md shows it."""
+    return [
+        f"| {title.partition(': ')[0]} | {title.partition(': ')[2]} | {' … '.join(f'`{word}`' for word in each.says)} |"
+        for title, each in MISTAKES.items()
+    ]
+
+
+def test_the_documentation_shows_this_table(repository: Path) -> None:
+    text = (repository / "docs/faults.md").read_text(encoding="utf-8")
+    shown = [line for line in text.splitlines() if line.startswith(tuple(f"| {area} |" for area in AREAS))]
+    assert shown == rows(), "docs/faults.md: replace its table by:\n" + "\n".join(rows())
