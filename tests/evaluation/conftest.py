@@ -85,7 +85,9 @@ class Scored:
 def trained(folder: Path, manifest: Path, told: dict[str, Any], scoring: dict[str, Any]) -> Scored:
     """Train to iteration 4, a checkpoint every 2."""
     root = folder / "set" / "recipe" / "seed0"
-    spec = {"recipe": told, "seed": 0, "checkpoint_every": 2}
+    shape = open_prepared(manifest).sample_shape
+    dataset = {"name": "set", "resolution": shape[1] if len(shape) == 3 else None}
+    spec = {"recipe": told, "dataset": dataset, "seed": 0, "checkpoint_every": 2}
     train(root, spec, manifest, 4, root / "seal-4.json")
     recipe = Recipe.model_validate({"workload": ""} | told)
     torch.set_flush_denormal(False)

@@ -23,22 +23,32 @@ def to_uint8(images: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
+def answers(generator: nn.Module, z: Tensor, device: torch.device) -> NDArray[np.uint8] | NDArray[np.float32]:
+    """Return what `generator` makes of latents (N, dimension): uint8 (N, H, W, 3) or float32 (N, 2).
+
+    Raises Diverged where a sample is not finite: grey levels would hide it.
+    """
+    batches = []
+    for part in z.split(BATCH):
+        samples = generator(part.to(device))
+        if not torch.isfinite(samples).all():
+            raise Diverged("the generator's samples hold NaN or infinity")
+        batches.append((to_uint8(samples) if samples.dim() == 4 else samples.float()).cpu().numpy())
+    return np.concatenate(batches)
+
+
 def sample(
     generator: nn.Module, latent: Latent, count: int, seed: int, device: torch.device
 ) -> Iterator[NDArray[np.uint8] | NDArray[np.float32]]:
     """Yield `count` samples in batches: uint8 (B, H, W, 3) images or float32 (B, 2) points.
 
     z comes from a generator of its own on the CPU, so the same seed gives the same z on every device. Raises
-    Diverged where a sample is not finite: grey levels would hide it.
+    Diverged as `answers` does.
     """
     source = torch.Generator().manual_seed(seed)
     for start in range(0, count, BATCH):
-        z = draw_latents(latent, min(BATCH, count - start), torch.device("cpu"), source).to(device)
-        samples = generator(z)
-        if not torch.isfinite(samples).all():
-            raise Diverged("the generator's samples hold NaN or infinity")
-        samples = to_uint8(samples) if samples.dim() == 4 else samples.float()
-        yield samples.cpu().numpy()
+        z = draw_latents(latent, min(BATCH, count - start), torch.device("cpu"), source)
+        yield answers(generator, z, device)
 
 
 def sampled(

@@ -3,8 +3,8 @@
 Each verb imports what it needs when it is called, so that plan and report start without PyTorch.
 """
 
-from gantry.verbs import ask, by_hand, compute, report, status
+from gantry.verbs import ask, by_hand, compute, report, sample, status
 
-GROUPS = (ask, by_hand, compute, report, status)
+GROUPS = (ask, by_hand, compute, report, sample, status)
 
 __all__ = ["GROUPS"]

@@ -1,0 +1,174 @@
+"""A trained model at hand: samples, ways between two latents, generators side by side; from one file alone."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from pydantic import ValidationError
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+from torchvision.utils import make_grid
+
+from gantry.errors import UserError
+from gantry.evaluation.sample import answers
+from gantry.files import write_with
+from gantry.plan.blocks.players import Latent
+from gantry.plan.recipe import Recipe
+from gantry.training.game import draw_latents
+from gantry.training.run import load_generators, read_seal
+
+Array = NDArray[Any]
+WHITE = 255
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The generators of a checkpoint, on their device, with what the file's header says of them."""
+
+    path: Path
+    iteration: int
+    recipe: Recipe
+    resolution: int | None
+    generators: dict[str, nn.Module]
+
+
+def load_trained(source: Path, iteration: int | None = None, device: str = "cpu") -> Trained:
+    """Load a checkpoint: a safetensors file, or a run's folder, of which the last one (or `iteration`'s).
+
+    The file's header holds the spec, so nothing beside it is needed. Raises UserError for anything else.
+    """
+    path = _checkpoint_of(source, iteration) if source.is_dir() else source
+    header = _header(path)
+    resolution = header["spec"]["dataset"]["resolution"]
+    try:
+        recipe = Recipe.model_validate({"workload": ""} | header["spec"]["recipe"])
+    except ValidationError as error:
+        raise UserError(f"{path}: its recipe is none of this version of Gantry: {error}") from None
+    shape = (2,) if resolution is None else (3, resolution, resolution)
+    loaded = load_generators(path, recipe, shape).to(device)
+    generators = {f"G{number}": generator for number, generator in enumerate(loaded, 1)}
+    return Trained(path, header["iteration"], recipe, resolution, generators)
+
+
+def _checkpoint_of(folder: Path, iteration: int | None) -> Path:
+    """The checkpoint that a run's seals list last, or the one of `iteration`."""
+    seals = [read_seal(path) for path in folder.glob("seal-*.json")]
+    entries = {entry["iteration"]: entry["file"] for seal in seals for entry in seal["checkpoints"]}
+    if not entries:
+        raise UserError(
+            f"{folder}: no sealed checkpoints here; give the folder of a finished run "
+            "(…/runs/<dataset>/<recipe>/seed<k>) or a .safetensors file"
+        )
+    if iteration is not None and iteration not in entries:
+        known = ", ".join(map(str, sorted(entries)))
+        raise UserError(f"{folder}: no checkpoint at iteration {iteration}; there are {known}")
+    return folder / entries[max(entries) if iteration is None else iteration]
+
+
+def _header(path: Path) -> dict[str, Any]:
+    try:
+        with safe_open(path, framework="pt") as stored:
+            text = (stored.metadata() or {}).get("gantry_checkpoint")
+    except FileNotFoundError:
+        raise UserError(f"{path}: not found; give a run's folder or a .safetensors file") from None
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{path}: not a safetensors file, or damaged: {error}") from None
+    try:
+        header: dict[str, Any] = json.loads(text or "")
+        header["iteration"], header["spec"]["recipe"], header["spec"]["dataset"]["resolution"]
+    except (ValueError, KeyError, TypeError):
+        raise UserError(f"{path}: not a checkpoint of Gantry: its header has no spec") from None
+    return header
+
+
+def chosen(trained: Trained, name: str | None) -> dict[str, nn.Module]:
+    """The generator of this name ("G2"), or all of them; UserError for a name that is none."""
+    if name is None:
+        return trained.generators
+    if name not in trained.generators:
+        known = ", ".join(trained.generators)
+        raise UserError(f"--generator: {trained.path} has no {name}; it has {known}")
+    return {name: trained.generators[name]}
+
+
+def latents(latent: Latent, count: int, seed: int) -> Tensor:
+    """(count, dimension) latents: the same for the same seed, on every device."""
+    return draw_latents(latent, count, torch.device("cpu"), torch.Generator().manual_seed(seed))
+
+
+def way_between(latent: Latent, steps: int, seed: int) -> Tensor:
+    """(steps, dimension) latents from one draw to another, both ends included.
+
+    Normal latents go along the great circle, where their lengths stay typical; uniform ones straight.
+    """
+    start, end = latents(latent, 2, seed).double()
+    t = torch.linspace(0, 1, steps, dtype=torch.float64)[:, None]
+    if latent.distribution == "uniform":
+        return ((1 - t) * start + t * end).float()
+    cosine = (start @ end / (start.norm() * end.norm())).clamp(-1, 1)
+    angle = torch.arccos(cosine)
+    if angle < 1e-6:
+        return ((1 - t) * start + t * end).float()
+    return ((torch.sin((1 - t) * angle) * start + torch.sin(t * angle) * end) / torch.sin(angle)).float()
+
+
+def answers_of(generators: dict[str, nn.Module], z: Tensor, device: str = "cpu") -> dict[str, Array]:
+    """What each generator makes of the same latents: uint8 (N, H, W, 3) images or float32 (N, 2) points."""
+    return {name: answers(generator, z, torch.device(device)) for name, generator in generators.items()}
+
+
+def shares(generators: dict[str, nn.Module], z: Tensor, device: str = "cpu") -> Array:
+    """The equal mixture: each generator answers its share of the latents, in turn over the whole."""
+    parts = [
+        answers(generator, z[start :: len(generators)], torch.device(device))
+        for start, generator in enumerate(generators.values())
+        if start < len(z)
+    ]
+    whole = np.empty((len(z), *parts[0].shape[1:]), dtype=parts[0].dtype)
+    for start, part in enumerate(parts):
+        whole[start :: len(generators)] = part
+    return whole
+
+
+def write(made: dict[str, Array], out: Path, in_rows: bool) -> None:
+    """Write samples by the suffix of `out`: a grid (.png), an array (.npy), or a folder of PNG files.
+
+    Several generators' become (generators, N, …) in an array, squares side by side in a grid (rows below each
+    other where `in_rows`), and files that end in the generator's name in a folder.
+    """
+    first = next(iter(made.values()))
+    if out.suffix == ".npy":
+        stacked = np.stack(list(made.values())) if len(made) > 1 else first
+        write_with(out, lambda path: np.save(path, stacked, allow_pickle=False))
+    elif out.suffix not in ("", ".png"):
+        raise UserError(f"--out: {out}: write to .png, .npy or a folder (a name without a suffix)")
+    elif first.ndim != 4:
+        raise UserError(f"--out: {out}: these samples are points: write them to .npy")
+    elif out.suffix == ".png":
+        write_with(out, lambda path: Image.fromarray(_grid(made.values(), in_rows)).save(path))
+    else:
+        for name, images in made.items():
+            for number, image in enumerate(images):
+                ending = f"-{name}" if len(made) > 1 else ""
+                place, picture = out / f"{number:05d}{ending}.png", Image.fromarray(image)
+                write_with(place, picture.save)
+
+
+def _grid(sources: Iterable[Array], in_rows: bool) -> Array:
+    """Squares of tiles next to each other, or one row of tiles below the other: uint8 (H, W, 3)."""
+    blocks = []
+    for images in sources:
+        tiles = torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
+        across = len(tiles) if in_rows else int(np.ceil(len(tiles) ** 0.5))
+        grid = make_grid(tiles, nrow=across, padding=max(1, images.shape[1] // 24), pad_value=WHITE)
+        blocks.append(grid.permute(1, 2, 0).numpy())
+    if in_rows:
+        return np.concatenate(blocks)
+    gap = np.full((blocks[0].shape[0], blocks[0].shape[0] // 24 + 1, 3), WHITE, dtype=np.uint8)
+    return np.concatenate([part for block in blocks for part in (block, gap)][:-1], axis=1)

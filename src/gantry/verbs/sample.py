@@ -1,0 +1,41 @@
+"""Using a trained model."""
+
+import argparse
+from pathlib import Path
+
+from gantry.errors import Diverged, UserError
+from gantry.verbs.common import Verbs, positive, verb
+
+
+def add(verbs: Verbs) -> None:
+    """Make the verb known to the parser."""
+    add = verb(verbs, "sample", _sample, "samples of a trained model, from its run or one safetensors file")
+    add.add_argument("source", type=Path, help="a run's folder (…/seed0) or a checkpoint (.safetensors)")
+    add.add_argument("--count", type=positive, default=64, help="samples, or steps of a way between two")
+    add.add_argument("--seed", type=int, default=0, help="of the latents")
+    add.add_argument("--out", type=Path, required=True, help="grid .png, array .npy, or a folder of images")
+    add.add_argument("--generator", help="G1, G2, …; without it all of them in equal shares")
+    add.add_argument("--iteration", type=positive, help="checkpoint of a run; its last one if none is given")
+    add.add_argument("--interpolate", action="store_true", help="go from one latent to another")
+    add.add_argument("--side-by-side", action="store_true", help="the same latents through every generator")
+    add.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+
+
+def _sample(options: argparse.Namespace) -> None:
+    from gantry.evaluation import by_checkpoint as model
+
+    if not -(2**63) <= options.seed < 2**63:
+        raise UserError(f"--seed: {options.seed} does not fit into 64 bits")
+    trained = model.load_trained(options.source, options.iteration, options.device)
+    generators, latent = model.chosen(trained, options.generator), trained.recipe.latent
+    draw = model.way_between if options.interpolate else model.latents
+    z = draw(latent, options.count, options.seed)
+    try:
+        if options.interpolate or options.side_by_side:
+            made = model.answers_of(generators, z, options.device)
+        else:
+            made = {"mixture": model.shares(generators, z, options.device)}
+    except Diverged as error:
+        raise UserError(f"{trained.path}: {error}: the run diverged; take an earlier --iteration") from None
+    model.write(made, options.out, in_rows=options.interpolate)
+    print(f"{options.out}: {options.count} samples of {trained.path}, iteration {trained.iteration:,}")
