@@ -245,7 +245,7 @@ FILES = [
         BCGAN,
         "datasets: [celeba]",
         "datasets: [celba]",
-        f"{BCGAN}: outputs.table5.runs.0.datasets:",
+        f"{BCGAN}: outputs.table4.runs.0.datasets:",
         '"celeba"',
     ),
     (
