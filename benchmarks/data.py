@@ -32,7 +32,10 @@ from gantry.data.sources.base import ImageSource
 from gantry.data.sources.lsun import Lsun
 from gantry.data.sources.synthetic import _inside_sklearn
 from gantry.data.workers import BATCH
+from gantry.plan import load_plan
 from gantry.plan.dataset import DatasetSpec
+from gantry.training.game import Game, Latents
+from gantry.training.step import Step
 
 Files = list[bytes]
 
@@ -202,33 +205,35 @@ def bytes_read() -> int:
     return int(lines["read_bytes"])
 
 
-def batches(prepared: PreparedSet, scratch: Path) -> None:
-    """Microseconds that training waits for a batch, by residence, while it computes for 5 ms a step."""
+def batches(prepared: PreparedSet, scratch: Path, updates: int = 24) -> None:
+    """How long training waits for its batches, by residence: time in `next()` as a share of real updates."""
     prepare(DatasetSpec(title="t", source="gaussian_grid"), "b", scratch, None, scratch / "points")
     points = open_prepared(scratch / "points/manifest.json")
-    work = torch.randn(400, 400)
-    print("\nµs a batch on the CPU   residence   back to back   beside a step of 5 ms   share of the step")
-    for data, size, what in ((points, 100, "100 points"), (prepared, 32, f"32 × {prepared.sample_shape}")):
+    plan = load_plan({"scale": "paper", "workloads": {"images": {"resolution": prepared.sample_shape[1]}}})
+    print("\none update of D and of G on the CPU, by recipe   residence   ms   µs a batch   waiting")
+    for data, name in ((points, "synthetic_realnessgan"), (prepared, "realnessgan")):
+        recipe = plan.recipes[name]
+        game = Game(recipe, data.sample_shape)
+        step = Step(game, recipe, torch.device("cpu"))
+        latents = Latents(recipe.latent, recipe.batch_size, torch.device("cpu"))
         for residence in ("device", "memory", "mapped"):
-            source = Batches(data, size, 0, "cpu", residence=residence)
-            for _ in range(20):
-                source.next()
-            back_to_back = time.perf_counter()
-            for _ in range(300):
-                source.next()
-            back_to_back = (time.perf_counter() - back_to_back) / 300
-            waited = []
-            for _ in range(60):
-                until = time.perf_counter() + 0.005
-                while time.perf_counter() < until:
-                    work @ work
-                started = time.perf_counter()
-                source.next()
-                waited.append(time.perf_counter() - started)
+            source = Batches(data, recipe.batch_size, 0, "cpu", residence=residence)
+            waited = 0.0
+            for update in range(-2, updates):
+                if update == 0:
+                    waited, began = 0.0, time.perf_counter()
+                game.objective.redraw("cpu")
+                for move in (step.discriminator, step.generator):
+                    asked = time.perf_counter()
+                    real = source.next()
+                    waited += time.perf_counter() - asked
+                    move(real, latents.next())
+            took = time.perf_counter() - began
             source.close()
-            wait = float(np.median(waited))
+            what = f"{name}, {recipe.batch_size} × {data.sample_shape}"
             print(
-                f"{what:22}  {residence:9}  {back_to_back * 1e6:12.1f}  {wait * 1e6:22.1f}  {wait / 0.005:15.2%}"
+                f"{what:46}  {residence:9}  {took / updates * 1e3:6.1f}  {waited / updates / 2 * 1e6:11.1f}"
+                f"  {waited / took:7.2%}"
             )
 
 
