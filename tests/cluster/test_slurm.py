@@ -238,6 +238,13 @@ def test_requeue_scancel_kill_preemption_and_a_node_that_fails(slurm: Slurm, tmp
         time.sleep(3)
         # It may have come back by itself: its daemon is alive.
         subprocess.run(["scontrol", "update", "nodename=n2", "state=resume"], capture_output=True)
+        # A job that was about to start there is held by SLURM, until somebody releases it.
+        give_up = time.monotonic() + PATIENCE
+        while snakemake.poll() is None and time.monotonic() < give_up:
+            for job in slurm.jobs():
+                if job["state"] == "PENDING":
+                    subprocess.run(["scontrol", "release", job["number"]], capture_output=True)
+            time.sleep(2)
         workflow.finish(snakemake)
     finally:
         snakemake.kill()

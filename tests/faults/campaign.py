@@ -160,6 +160,11 @@ class Site:
         self.fault.unlink(missing_ok=True)
         return struck
 
+    def settle(self) -> None:
+        """Wait until no step is at work any more: those of a Snakemake that was killed take a second to notice."""
+        while any(each for words in (b"gantry.warm", b"bin/gantry") for each in self._processes(words)):
+            time.sleep(0.05)
+
     def _signal(self, snakemake: subprocess.Popen[bytes], number: int, whom: str) -> bool:
         try:
             if whom == "group":
