@@ -14,6 +14,7 @@ from PIL import Image
 
 from gantry.errors import UserError
 from gantry.files import write_text
+from gantry.report import interactive
 from gantry.report.cells import read_tidy
 from gantry.report.claims import COLUMNS as CLAIM_COLUMNS
 from gantry.report.layout import Arranged, Footnotes, arrange
@@ -42,6 +43,8 @@ class Item:
     footnotes: Footnotes | None = None
     image: str = ""
     image_width: int = 0
+    # HTML of the same curves or samples, to be zoomed, switched or slid through.
+    interactive: str = ""
     claims: Sequence[Mapping[str, Any]] = ()
 
 
@@ -89,7 +92,7 @@ def make_page(
     """
     cache = {} if cache is None else cache
     loaded = [load(parse_order(order), cache) for order in orders]
-    items = [_item(each.order, outputs) for each in loaded]
+    items = [_item(each, outputs) for each in loaded]
     runs = {run.key: run for each in loaded for group in each.groups for run in group.runs}
     papers = list(dict.fromkeys(item.order.paper for item in items))
     page = (
@@ -101,6 +104,7 @@ def make_page(
             papers=[(PAPERS.get(paper, paper), _sorted_items(items, paper)) for paper in papers],
             groups=_run_groups(loaded),
             verdicts=VERDICTS,
+            bundle=interactive.bundle() if any(item.interactive for item in items) else "",
         )
     )
     write_text(out, page)
@@ -135,7 +139,8 @@ def _sorted_items(items: Sequence[Item], paper: str) -> list[Item]:
     return sorted((item for item in items if item.order.paper == paper), key=place)
 
 
-def _item(order: Order, outputs: Mapping[str, Mapping[str, Path]]) -> Item:
+def _item(loaded: Loaded, outputs: Mapping[str, Mapping[str, Path]]) -> Item:
+    order = loaded.order
     files = outputs.get(f"{order.paper}/{order.name}")
     if files is None:
         raise UserError(f"report page: no files given for {order.paper}/{order.name}")
@@ -151,7 +156,13 @@ def _item(order: Order, outputs: Mapping[str, Mapping[str, Path]]) -> Item:
     if "csv" in files:
         parts, footnotes = arrange(read_tidy(files["csv"]))
         return Item(**common, parts=parts, footnotes=footnotes)
-    return Item(**common, image=_embedded(files), image_width=_width(files["png"]))
+    handled = interactive.KINDS.get(order.kind)
+    return Item(
+        **common,
+        image=_embedded(files),
+        image_width=_width(files["png"]),
+        interactive=handled(loaded, common["anchor"]) if handled else "",
+    )
 
 
 def _heading(name: str) -> str:

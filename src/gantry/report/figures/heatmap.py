@@ -52,12 +52,13 @@ def _panel(
     means = np.asarray([[mean for mean, _, _ in row] for row in results])
     colours = COLOURS[names.metric(column.metric).direction]
     image = ax.imshow(np.ma.masked_invalid(means), cmap=colours, aspect="auto", origin="lower")
+    shades = np.asarray(image.cmap(image.norm(means)))
     places = decimals(means)
     for y, row in enumerate(results):
         for x, (mean, sd, text) in enumerate(row):
             if not text:
                 text = number(mean, places) + ("" if np.isnan(sd) else f"\n± {number(sd, places)}")
-                red, green, blue, _ = image.cmap(image.norm(mean))
+                red, green, blue, _ = shades[y, x]
                 dark = 0.299 * red + 0.587 * green + 0.114 * blue < DARK
                 colour = "white" if dark else INK
             else:
