@@ -202,7 +202,7 @@ class Site:
         found = {
             str(path.relative_to(self.folder)): _digest(path)
             for path in files
-            if path.is_file() and path.suffix != ".log"
+            if path.is_file() and path.suffix not in (".log", ".part")
         }
         for seal in sorted(self.folder.glob("results/tiny/runs/**/seal-*.json")):
             content = json.loads(seal.read_text())
@@ -211,8 +211,8 @@ class Site:
         return found
 
     def litter(self) -> list[Path]:
-        """Half-written files."""
-        return sorted(self.folder.glob("results/**/*.part"))
+        """Half-written files beside a run's results, which its next trainer sweeps."""
+        return sorted(self.folder.glob("results/tiny/runs/*/*/*/work/**/*.part"))
 
     def iterations(self) -> int:
         """Iterations of training done so far, those that were lost among them."""
