@@ -187,3 +187,10 @@ def test_tables_import_neither_torch_nor_matplotlib_and_figures_no_pyplot():
         "assert not {'torch', 'matplotlib.pyplot', 'scipy'} & sys.modules.keys(), 'figures'\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_tail_of_a_short_run_is_its_second_half(results, make_order, image_groups):
+    order = make_order(results, "curves", image_groups, metrics=["frechet_distance"])
+    figure = curves.draw(load(parse_order(order)), CurvesOptions(tail_checkpoints=10))
+    assert figure.axes[1].lines[0].get_xdata().tolist() == [180, 240]
+    assert figure.axes[1].get_title(loc="left") == "its last 2 checkpoints"

@@ -48,7 +48,8 @@ def draw(loaded: Loaded, options: CurvesOptions) -> Figure:
     labels = list(dict.fromkeys(group.recipe_label for group in order.groups))
     usual = order.usual_iterations or order.iterations
     mark = usual if options.mark and usual < order.iterations else None
-    columns = 2 if options.tail_checkpoints else 1
+    tail = _tail_length(loaded, options)
+    columns = 2 if tail else 1
     figure = new_figure(7.6 if columns == 2 else 5.2, 2.1 * len(rows) + 1.1)
     ratios = [1.7, 1][:columns]
     axes = figure.subplots(len(rows), columns, squeeze=False, width_ratios=ratios)
@@ -58,15 +59,13 @@ def draw(loaded: Loaded, options: CurvesOptions) -> Figure:
         title = (
             names.label(metric, network_of(loaded.groups, metric)) + ARROWS[names.metric(metric).direction]
         )
-        start = _tail_start(curves, options.tail_checkpoints)
+        start = _tail_start(curves, tail)
         _whole(panels[0], curves, labels, mark)
         panels[0].set_title(f"{dataset} · {title}", loc="left")
         if columns == 2:
             panels[0].axvspan(start, _last(curves), color="#f1f1f1", zorder=0, linewidth=0)
             _tail(panels[1], curves, labels, start, mark)
-            panels[1].set_title(
-                f"its last {options.tail_checkpoints} checkpoints", loc="left", color="#555555"
-            )
+            panels[1].set_title(f"its last {tail} checkpoints", loc="left", color="#555555")
     for ax in axes[-1]:
         ax.set_xlabel("iterations")
     handles, texts = axes[0][0].get_legend_handles_labels()
@@ -101,6 +100,12 @@ def _curve(group: LoadedGroup, metric: str) -> Curve:
     table = pd.DataFrame({run.seed: series(run, metric, source) for run in group.complete})
     broken = tuple(series(run, metric, source) for run in group.runs if run.diverged)
     return Curve(group, table.sort_index(), broken)
+
+
+def _tail_length(loaded: Loaded, options: CurvesOptions) -> int:
+    """How many checkpoints the tail has: as asked for, and of a short run at most its second half."""
+    longest = max((run.metrics["iteration"].nunique() for g in loaded.groups for run in g.runs), default=0)
+    return min(options.tail_checkpoints, max(longest // 2, 2))
 
 
 def _tail_start(curves: list[Curve], checkpoints: int) -> float:
