@@ -79,7 +79,8 @@ def test_the_batches_do_not_depend_on_the_residence(flip):
 def test_images_become_planes_between_minus_one_and_one():
     pixels = torch.tensor([[[[0, 51, 255], [255, 0, 102]]]], dtype=torch.uint8)
     planes = as_input(pixels)
-    assert planes.shape == (1, 3, 1, 2) and planes.dtype == torch.float32 and planes.is_contiguous()
+    assert planes.shape == (1, 3, 1, 2) and planes.dtype == torch.float32
+    assert planes.is_contiguous(memory_format=torch.channels_last)
     expected = torch.tensor([[[[-1.0, 1.0]], [[-0.6, -1.0]], [[1.0, -0.2]]]])
     torch.testing.assert_close(planes, expected)
 

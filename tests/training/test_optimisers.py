@@ -1,5 +1,6 @@
 """The optimisers: optimistic Adam against its published rule, options where they belong, resumption."""
 
+import copy
 import io
 from typing import Any, get_args
 
@@ -10,7 +11,7 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from gantry.plan.blocks.players import OPTIMISER_OPTIONS, Optimiser
-from gantry.training.optimisers import OPTIMISERS, OptimisticAdam, build_optimiser
+from gantry.training.optimisers import OPTIMISERS, OptimisticAdam, build_optimiser, take_up
 
 
 def published(weights: list[np.ndarray], gradients: list[list[np.ndarray]], lr: float, betas: Any) -> Any:
@@ -104,6 +105,45 @@ def test_a_resumed_optimiser_goes_on_as_if_never_stopped(name: str) -> None:
     for one, two in zip(straight, resumed, strict=True):
         assert torch.equal(one, two)
         assert not torch.equal(one, torch.ones_like(one))
+
+
+@pytest.mark.parametrize("name", OPTIMISERS)
+def test_a_state_saved_with_weights_in_another_order_of_memory_fits(name: str) -> None:
+    """Fused updates go by memory, not by strides: moments in another order would meet other weights."""
+    orders = (torch.contiguous_format, torch.channels_last)
+    torch.manual_seed(0)
+    start, slopes = torch.randn(4, 3, 2, 2), torch.randn(4, 4, 3, 2, 2)
+    options = {"momentum": 0.9} if "momentum" in OPTIMISER_OPTIONS[name] else {}
+    ends = []
+    for before, after in ((orders[0], orders[0]), orders, orders[::-1]):
+        weight = nn.Parameter(start.clone(memory_format=before))
+        optimiser = build_optimiser(Optimiser(name=name, **options), [weight], 0.01)
+        for slope in slopes[:2]:
+            weight.grad = slope.clone(memory_format=before)
+            optimiser.step()
+        resumed = nn.Parameter(weight.detach().clone(memory_format=after))
+        again = build_optimiser(Optimiser(name=name, **options), [resumed], 0.01)
+        take_up(again, copy.deepcopy(optimiser.state_dict()))
+        for slope in slopes[2:]:
+            resumed.grad = slope.clone(memory_format=after)
+            again.step()
+        ends.append(resumed.detach())
+    for end in ends[1:]:
+        torch.testing.assert_close(end, ends[0], rtol=1e-6, atol=1e-7)
+
+
+def test_old_states_of_optimistic_adam_count_in_plain_numbers() -> None:
+    weight = nn.Parameter(torch.ones(2))
+    optimiser = OptimisticAdam([weight], lr=0.1, betas=(0.5, 0.9))
+    state = optimiser.state_dict()
+    state["param_groups"][0]["updates"] = 7
+    take_up(optimiser, state)
+    weight.grad = torch.ones(2)
+    optimiser.step()
+    # m = 0.5 and v = 0.1 after one gradient of 1 from nothing, corrected as for the eighth update.
+    step = 0.5 / (1 - 0.5**8) / np.sqrt(0.1 / (1 - 0.9**8))
+    np.testing.assert_allclose(weight.detach().numpy(), 1 - 0.2 * step, rtol=1e-6)
+    assert int(optimiser.param_groups[0]["updates"]) == 8
 
 
 def test_a_weight_without_gradient_stays() -> None:

@@ -14,9 +14,9 @@ from gantry.errors import UserError
 class Batches:
     """Batches of a prepared set, shuffled without repeats inside an epoch, for ever.
 
-    An image batch is float32 (B, 3, H, W) in [−1, 1], a point batch float32 (B, 2), on `device`. Each is
-    full: where an epoch ends inside a batch, the next epoch's first rows complete it. With `flip`, half of
-    the images, drawn anew each epoch, are mirrored left to right.
+    An image batch is float32 (B, 3, H, W) in [−1, 1], channels last in memory, a point batch float32 (B, 2),
+    on `device`. Each is full: where an epoch ends inside a batch, the next epoch's first rows complete it.
+    With `flip`, half of the images, drawn anew each epoch, are mirrored left to right.
 
     `residence` says where the samples lie: "device", "memory" or "mapped"; None chooses by size and free
     memory. The batches do not depend on it.
@@ -66,8 +66,11 @@ class Batches:
 
 
 def as_input(images: Tensor, mirrored: Tensor | None = None) -> Tensor:
-    """uint8 (B, H, W, 3) → float32 (B, 3, H, W) in [−1, 1]; those that `mirrored` (B,) marks are mirrored."""
+    """uint8 (B, H, W, 3) → float32 (B, 3, H, W) in [−1, 1], channels last in memory.
+
+    The images that `mirrored` (B,) marks are mirrored left to right.
+    """
     if mirrored is not None:
         images = torch.where(mirrored[:, None, None, None], images.flip(2), images)
-    planes = images.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format)
+    planes = images.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.channels_last)
     return planes.div_(127.5).sub_(1.0)

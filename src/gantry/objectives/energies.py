@@ -66,7 +66,7 @@ class BoundaryEquilibrium(Objective):
         return {"k": self.k.clone()}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Take up k. Raises ValueError for the state of another objective."""
+        """Take up k, in place. Raises ValueError for the state of another objective."""
         if set(state) != {"k"} or state["k"].shape != ():
             raise ValueError("not the state of a began objective, which is one number, k")
-        self.k = state["k"].clone()
+        self.k.copy_(state["k"])

@@ -104,10 +104,16 @@ class Realness(Objective):
         return {"real": self._anchors.real.clone(), "fake": self._anchors.fake.clone()}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Take up the anchors of a `state_dict()`. Raises ValueError unless both have n outcomes."""
+        """Take up the anchors of a `state_dict()`, in place where there are some of its type.
+
+        Raises ValueError unless both have n outcomes.
+        """
         if not state:
             self._anchors = None
             return
         if set(state) != {"real", "fake"} or any(each.shape != (self.outputs,) for each in state.values()):
             raise ValueError(f"not the anchors of a realness objective with {self.outputs} outcomes")
-        self._anchors = Anchors(state["real"].clone(), state["fake"].clone())
+        if self._anchors is None or self._anchors.real.dtype != state["real"].dtype:
+            self._anchors = Anchors(state["real"].clone(), state["fake"].clone())
+        self._anchors.real.copy_(state["real"])
+        self._anchors.fake.copy_(state["fake"])

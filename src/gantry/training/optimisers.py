@@ -1,7 +1,6 @@
 """Optimisers, by the name that recipes use."""
 
 from collections.abc import Callable, Iterable
-from math import sqrt
 from typing import Any
 
 import torch
@@ -18,13 +17,25 @@ class OptimisticAdam(torch.optim.Optimizer):
     With β₁ = ½, 2m_t − m_{t−1} is the gradient itself: where v̂ changes slowly, the optimism takes back just the
     momentum, and the steps are Adam's with β₁ = 0. Optimism proper, 2g_t − g_{t−1}, is β₁ = 0.
 
-    All weights of a group move at once. Weights without a gradient stay, and their averages with them.
+    All weights of a group move at once. Weights without a gradient stay, and their averages with them. The
+    number of updates t lies on the weights' device, where a captured CUDA graph counts too.
     """
 
     def __init__(
         self, parameters: Iterable[Tensor] | Groups, lr: float, betas: tuple[float, float], eps: float = 1e-8
     ) -> None:
         super().__init__(parameters, {"lr": lr, "betas": betas, "eps": eps, "updates": 0})
+        self._count_on_device()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._count_on_device()
+
+    def _count_on_device(self) -> None:
+        for group in self.param_groups:
+            if group["params"]:
+                device = group["params"][0].device
+                group["updates"] = torch.as_tensor(group["updates"], dtype=torch.float64, device=device)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
@@ -52,9 +63,9 @@ class OptimisticAdam(torch.optim.Optimizer):
         torch._foreach_mul_(squares, beta_2)
         torch._foreach_addcmul_(squares, gradients, gradients, 1 - beta_2)
 
-        update = torch._foreach_div(means, 1 - beta_1**t)
+        update = torch._foreach_div(means, (1 - beta_1**t).to(weights[0].dtype))
         deviations = torch._foreach_sqrt(squares)
-        torch._foreach_div_(deviations, sqrt(1 - beta_2**t))
+        torch._foreach_div_(deviations, (1 - beta_2**t).sqrt().to(weights[0].dtype))
         torch._foreach_add_(deviations, group["eps"])
         torch._foreach_div_(update, deviations)
 
@@ -94,3 +105,16 @@ def build_optimiser(block: Optimiser, parameters: list[nn.Parameter], rate: floa
     options = {name: getattr(block, name) for name in OPTIMISER_OPTIONS[block.name]}
     # As a group, since a player may have no weights: GMMN has no discriminator.
     return OPTIMISERS[block.name]([{"params": parameters}], lr=rate, **options)
+
+
+def take_up(optimiser: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    """Load a `state_dict()` into the optimiser, laid out in memory as its weights are.
+
+    Fused updates walk through weights and moments in the order of memory, whatever the strides say; a state
+    may have been saved with weights in another order.
+    """
+    optimiser.load_state_dict(state)
+    for weight, remembered in optimiser.state.items():
+        for name, value in remembered.items():
+            if isinstance(value, Tensor) and value.shape == weight.shape:
+                remembered[name] = torch.empty_like(weight).copy_(value)

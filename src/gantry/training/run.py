@@ -146,7 +146,9 @@ def read_seal(path: Path) -> dict[str, Any]:
     for entry in seal.get("checkpoints", []):
         file = Path(entry["file"])
         if file.is_absolute() or ".." in file.parts:
-            raise UserError(f"{path}: lists a checkpoint outside of its run's folder ({file}); delete the seal")
+            raise UserError(
+                f"{path}: lists a checkpoint outside of its run's folder ({file}); delete the seal"
+            )
     return seal
 
 

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from gantry.plan.recipe import Recipe
 from gantry.training.game import Game
@@ -14,11 +14,14 @@ from gantry.training.unroll import LookAhead
 
 
 class Step:
-    """The two updates of a game.
+    """The two updates of a game, kernel by kernel. The reference for every faster way (see `capture.py`).
 
     `discriminator(real, views)` and `generator(real, views)` return their loss as a detached scalar on
-    the device, without waiting for it.
+    the device, without waiting for it. No part of them waits for the device.
     """
+
+    how: str = "plain"
+    """How the updates are run, in words, for the seal."""
 
     def __init__(self, game: Game, recipe: Recipe, device: torch.device) -> None:
         self.game = game
@@ -32,11 +35,8 @@ class Step:
             if recipe.unroll
             else game.generator_loss
         )
-        self.average = (
-            AveragedModel(game.generators, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema))
-            if recipe.ema > 0
-            else None
-        )
+        self.decay = recipe.ema
+        self.average = AveragedModel(game.generators) if recipe.ema > 0 else None
         # Convolutions and matrix products in TF32 only where the recipe says so.
         torch.set_float32_matmul_precision("high" if recipe.precision == "tf32" else "highest")
         torch.backends.cudnn.allow_tf32 = recipe.precision == "tf32"
@@ -53,12 +53,14 @@ class Step:
         """Move all generators by one step, and their running average if the recipe has one."""
         # Without gradients of D's weights, which nobody would use: a third of the backward pass.
         self.game.discriminator.requires_grad_(False)
-        with self._cast():
-            loss = self.generator_loss(real, views)
-        loss = self._descend(loss, self.optimiser_g)
-        self.game.discriminator.requires_grad_(True)
+        try:
+            with self._cast():
+                loss = self.generator_loss(real, views)
+            loss = self._descend(loss, self.optimiser_g)
+        finally:
+            self.game.discriminator.requires_grad_(True)
         if self.average is not None:
-            self.average.update_parameters(self.game.generators)
+            follow(self.average, self.game.generators, self.decay)
         return loss
 
     def sampling_generators(self) -> nn.Module:
@@ -76,3 +78,20 @@ class Step:
         if self.precision == "bf16":
             return torch.autocast(self.device.type, dtype=torch.bfloat16)
         return nullcontext()
+
+
+@torch.no_grad()
+def follow(average: AveragedModel, network: nn.Module, decay: float) -> None:
+    """a ← decay·a + (1 − decay)·w, but a = w after the first update; buffers are copied.
+
+    Whether this is the first is decided on the device: `average.update_parameters` would ask, and wait.
+    """
+    averages: list[Tensor] = list(average.module.parameters())
+    weights: list[Tensor] = list(network.parameters())
+    share = torch.where(average.n_averaged == 0, 1.0, 1.0 - decay).to(weights[0].dtype)
+    changes = torch._foreach_sub(weights, averages)
+    torch._foreach_mul_(changes, share)
+    torch._foreach_add_(averages, list(changes))
+    for kept, buffer in zip(average.module.buffers(), network.buffers(), strict=True):
+        kept.copy_(buffer)
+    average.n_averaged += 1

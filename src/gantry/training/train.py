@@ -17,6 +17,7 @@ from gantry.training.device import choose_device, gpu_slot
 from gantry.training.game import Game, Latents
 from gantry.training.history import History, LossMeter, ProgressLine, peak_host_memory, peak_memory
 from gantry.training.lock import only_one
+from gantry.training.optimisers import take_up
 from gantry.training.provenance import provenance
 from gantry.training.run import RunFolder
 from gantry.training.signals import Stopped, StopRequest, stop_requests
@@ -85,8 +86,8 @@ class Trainer:
     def _restore(self, state: dict[str, Any]) -> None:
         self.game.load_state_dict(state["game"])
         self.game.objective.load_state_dict(state["objective"])
-        self.step.optimiser_d.load_state_dict(state["optimiser_d"])
-        self.step.optimiser_g.load_state_dict(state["optimiser_g"])
+        take_up(self.step.optimiser_d, state["optimiser_d"])
+        take_up(self.step.optimiser_g, state["optimiser_g"])
         if self.step.average is not None:
             self.step.average.load_state_dict(state["average"])
         self.batches.load_state_dict(state["batches"])
