@@ -207,3 +207,12 @@ def test_real_samples_are_scored_as_if_generated(images: Any, tmp_path: Path) ->
     assert {key[0] for key in rows if key[1] == "real"} == {4}
     real = rows[4, "real", "frechet_distance"]
     assert 0 < real < 0.5 * rows[4, "mixture", "frechet_distance"]
+
+
+def test_a_run_is_scored_with_the_splits_that_the_workload_asks_for(images: Any, tmp_path: Path) -> None:
+    whole = by_key(images.score(tmp_path, inception_splits=1))
+    usual = by_key(images.score(tmp_path))
+    key = (4, "mixture", "inception_score")
+    assert whole[4, "mixture", "inception_score_deviation"] == 0 and whole[key] != usual[key]
+    others = {each for each in usual if not each[2].startswith("inception_score")}
+    assert all(whole[each] == usual[each] for each in others)

@@ -19,6 +19,7 @@ from gantry.evaluation.stored import StoredStatistics
 from gantry.metrics import METRICS
 from gantry.metrics.features import Features, load_feature_network
 from gantry.metrics.frechet import gaussian_statistics
+from gantry.metrics.inception_score import inception_score
 
 OF_IMAGES = [name for name, metric in METRICS.items() if metric.needs != "points"]
 
@@ -133,3 +134,13 @@ def test_what_is_missing_is_named_with_the_command_that_makes_it(
     ):
         assert run(["score", "generated.npy", *told]) != 0
         assert message in capsys.readouterr().err
+
+
+def test_the_splits_of_the_inception_score_may_be_others() -> None:
+    logits = np.random.default_rng(0).normal(size=(60, 7))
+    for splits in (1, 3, 10):
+        table = computations.computations(splits)
+        found = table["inception_score"].compute(None, logits, "cpu")
+        assert found["inception_score"] == inception_score(logits, splits).mean
+        assert table["inception_score"] is table["inception_score_deviation"]
+        assert set(table) == set(computations.COMPUTATIONS)

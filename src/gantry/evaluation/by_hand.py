@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from gantry.errors import UserError
-from gantry.evaluation.computations import COMPUTATIONS, Computation
+from gantry.evaluation.computations import COMPUTATIONS, SPLITS, Computation, computations
 from gantry.evaluation.image_sets import ImageSet, open_set
 from gantry.evaluation.stored import StoredStatistics
 from gantry.metrics import label, metric
@@ -77,10 +77,12 @@ def score_by_hand(
     intervals: bool = False,
     resamples: int = 200,
     progress: Progress | None = None,
+    splits: int = SPLITS,
 ) -> Scores:
     """Score `generated` against `real`: folders, arrays, prepared sets; `real` also as stored statistics.
 
-    Stored statistics stand for what they hold: see `StoredStatistics`.
+    Stored statistics stand for what they hold: see `StoredStatistics`. The Inception Score is a mean over
+    `splits` parts of the generated set.
 
     `metrics` empty means all that the two sets and the network allow, with a reason for each one left out;
     a metric asked for by name that they do not allow is a UserError. Intervals are 95 %, see `bootstrap`.
@@ -107,9 +109,10 @@ def score_by_hand(
     seconds["looking"] = time.perf_counter() - started
     scores: list[Score] = []
     left_out: list[str] = []
-    for computation in dict.fromkeys(COMPUTATIONS[name] for name in wanted):
+    table = computations(splits)
+    for computation in dict.fromkeys(table[name] for name in wanted):
         started = time.perf_counter()
-        first = next(name for name, each in COMPUTATIONS.items() if each is computation)
+        first = next(name for name, each in table.items() if each is computation)
         try:
             some = _real(first, computation, reference, looks[0])
             given = _generated(first, sample, looks[1])

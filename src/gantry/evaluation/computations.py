@@ -1,6 +1,7 @@
 """Which function computes which metrics of images, and from what: the table that runs and scoring by hand share."""
 
 from collections.abc import Callable
+from functools import partial, update_wrapper
 from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from gantry.metrics.swd import sliced_wasserstein
 Numbers = dict[str, float]
 # The sample counts of the two papers, whose Fréchet distances the bias tells apart.
 FEW, MANY = 5_000, 50_000
+SPLITS = 10  # of the Inception Score, as in the original code
 
 
 class Computation(NamedTuple):
@@ -53,8 +55,8 @@ def _neighbours(real: NDArray, generated: NDArray, device: str) -> Numbers:
     }
 
 
-def _class_score(real: None, generated: NDArray, device: str) -> Numbers:
-    found = inception_score(generated)
+def _class_score(real: None, generated: NDArray, device: str, splits: int = SPLITS) -> Numbers:
+    found = inception_score(generated, splits)
     return {"inception_score": found.mean, "inception_score_deviation": found.deviation}
 
 
@@ -98,3 +100,11 @@ COMPUTATIONS: dict[str, Computation] = {
     "mode_score": _MODE_SCORE,
     "swd": _SWD,
 }
+
+
+def computations(splits: int = SPLITS) -> dict[str, Computation]:
+    """Return the table with another number of splits of the Inception Score."""
+    if splits == SPLITS:
+        return COMPUTATIONS
+    split = Computation(update_wrapper(partial(_class_score, splits=splits), _class_score), "none")
+    return {name: split if each is _CLASS_SCORE else each for name, each in COMPUTATIONS.items()}

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from gantry.data import PreparedSet
 from gantry.errors import UserError
-from gantry.evaluation.computations import COMPUTATIONS
+from gantry.evaluation.computations import SPLITS, computations
 from gantry.evaluation.score import Row, equal_mixture
 from gantry.evaluation.stored import StoredStatistics
 from gantry.metrics import metric
@@ -33,8 +33,11 @@ class ImageScorer:
     The network sees each image once: the mixture's features are rows of the generators' own.
     """
 
-    def __init__(self, prepared: PreparedSet, network: FeatureNetwork, statistics: Path) -> None:
+    def __init__(
+        self, prepared: PreparedSet, network: FeatureNetwork, statistics: Path, splits: int = SPLITS
+    ) -> None:
         self.network = network
+        self.computations = computations(splits)
         self.digest = prepared.digest
         self.real = replace(StoredStatistics.load(statistics), images=prepared.samples)
 
@@ -49,7 +52,7 @@ class ImageScorer:
                 )
         self.real.check(self.network.name, self.digest)
         for name in metrics:
-            self.real.reference(COMPUTATIONS[name].reference)
+            self.real.reference(self.computations[name].reference)
 
     def __call__(self, drawn: dict[str, Images], metrics: list[str]) -> Iterator[Row]:
         """Yield (source, metric, value, samples, network) for every source and metric."""
@@ -58,7 +61,7 @@ class ImageScorer:
             sources["mixture"] = self._mix(list(sources.values()))
         for source, scored in sources.items():
             # Several metrics come out of one computation: each computation runs once.
-            for (compute, reference), first in {COMPUTATIONS[name]: name for name in metrics}.items():
+            for (compute, reference), first in {self.computations[name]: name for name in metrics}.items():
                 real, generated = self.real.reference(reference), getattr(scored, metric(first).needs)
                 for name, value in compute(real, generated, self.network.device.type).items():
                     network = self.network.name if metric(name).uses_network else ""

@@ -153,13 +153,14 @@ def build_scorer(
         _check_known(scoring, points.COMPUTATIONS)
         return points.PointScorer(prepared)
     from gantry.evaluation import images
+    from gantry.evaluation.computations import COMPUTATIONS, SPLITS
     from gantry.metrics.features import load_feature_network
 
     if statistics is None:
         raise UserError("--statistics: image metrics need the stored statistics of the real images")
-    _check_known(scoring, images.COMPUTATIONS)
+    _check_known(scoring, COMPUTATIONS)
     network = load_feature_network(scoring["features"], weights, device)
-    scorer = images.ImageScorer(prepared, network, statistics)
+    scorer = images.ImageScorer(prepared, network, statistics, scoring.get("inception_splits", SPLITS))
     scorer.check(scoring["metrics"] + scoring["final_metrics"])
     return scorer
 

@@ -256,6 +256,8 @@ class Plan:
         """How the checkpoints of `run` are sampled and scored; a change rescores and never retrains."""
         workload = run.workload
         is_image = workload.resolution is not None
+        # Absent unless asked for, so that nothing that was scored before is scored again.
+        asked = workload.model_dump(include={"score_real", "inception_splits"}, exclude_defaults=True)
         return {
             "metrics": list(workload.metrics),
             "final_metrics": list(workload.final_metrics),
@@ -263,8 +265,7 @@ class Plan:
             "shown": workload.shown,
             "features": self.features if is_image else None,
             "spec_digest": run.spec_digest,
-            # Absent unless asked for, so that nothing that was scored before is scored again.
-        } | ({"score_real": True} if workload.score_real else {})
+        } | asked
 
     def order(self, paper: str, name: str) -> dict[str, Any]:
         """What the report needs to know to make one table or figure."""

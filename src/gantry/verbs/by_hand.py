@@ -8,7 +8,7 @@ from typing import Any
 
 from gantry.errors import UserError
 from gantry.metrics import check_network
-from gantry.verbs.common import Verbs, load, verb
+from gantry.verbs.common import Verbs, load, positive, verb
 
 
 def add(verbs: Verbs) -> None:
@@ -33,6 +33,9 @@ def add(verbs: Verbs) -> None:
     add.add_argument(
         "--metrics", nargs="*", default=(), help="by name; all that the sets allow if none is given"
     )
+    add.add_argument(
+        "--splits", type=positive, default=10, help="parts over which the Inception Score is a mean"
+    )
     add.add_argument("--intervals", action="store_true", help="95 %% intervals by bootstrap")
     add.add_argument("--json", action="store_true", help="JSON instead of a table")
     add.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
@@ -53,6 +56,7 @@ def _score(options: argparse.Namespace) -> None:
         options.metrics,
         device=options.device,
         intervals=options.intervals,
+        splits=options.splits,
         progress=progress if sys.stderr.isatty() else None,
     )
     print(json.dumps(scores.as_json(), indent=2) if options.json else scores.table())
