@@ -64,11 +64,13 @@ def jpeg(images: Images, quality: int) -> Images:
 
 def versions(folder: Path, count: int) -> Iterator[tuple[str, Images]]:
     """The reference set first, then what is compared with it."""
-    train, labels = np.load(folder / "train_images.npy"), np.load(folder / "train_labels.npy")
+    train, labels = (
+        np.load(folder / f"train_{name}.npy", allow_pickle=False) for name in ("images", "labels")
+    )
     order = np.random.default_rng(0).permutation(len(train))
     half, other = np.split(order, 2)
     yield "reference", train[half[:count]]
-    yield "test", np.load(folder / "test_images.npy")[:count]
+    yield "test", np.load(folder / "test_images.npy", allow_pickle=False)[:count]
     plain = train[other[:count]]
     yield "train, other half", plain
     yield "noise σ = 10", noisy(plain, 10)
