@@ -13,6 +13,7 @@ from gantry.data.batches import Batches
 from gantry.errors import UserError
 from gantry.files import write_json
 from gantry.plan.recipe import Recipe
+from gantry.training.capture import build_step
 from gantry.training.device import choose_device, gpu_slot
 from gantry.training.game import Game, Latents
 from gantry.training.history import History, LossMeter, ProgressLine, peak_host_memory, peak_memory
@@ -22,7 +23,6 @@ from gantry.training.provenance import provenance
 from gantry.training.run import RunFolder
 from gantry.training.signals import Stopped, StopRequest, stop_requests
 from gantry.training.state import Progress, load_state, random_state, restore_random_state, save_state
-from gantry.training.step import Step
 
 LOG_EVERY = 100  # iterations between two readings of the losses
 SAVE_EVERY = 300.0  # seconds after which the state is saved even between checkpoints
@@ -39,7 +39,7 @@ class Trainer:
         seed = int(run.spec["seed"])
         torch.manual_seed(seed)
         self.game = Game(recipe, prepared.sample_shape).to(device).train()
-        self.step = Step(self.game, recipe, device)
+        self.step = build_step(self.game, recipe, device)
         self.batches = Batches(prepared, recipe.batch_size, seed=seed, device=device, flip=recipe.flip)
         self.latents = Latents(recipe.latent, recipe.batch_size, device)
         self.losses = LossMeter(device)
@@ -134,7 +134,7 @@ def train(
             _train_until(trainer, until, request)
         finally:
             trainer.batches.close()
-        measured = provenance(chosen) | _cost(trainer)
+        measured = provenance(chosen) | _cost(trainer) | {"step": trainer.step.how}
         run.write_seal(seal, until, trainer.progress.checkpoints, trainer.progress.diverged_at, measured)
 
 

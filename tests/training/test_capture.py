@@ -1,0 +1,347 @@
+"""Captured updates against plain ones, on a CPU by a tape of kernels that behaves as a CUDA graph does."""
+
+import copy
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from gantry.plan.recipe import Recipe
+from gantry.training import capture
+from gantry.training.capture import CapturedStep, CudaGraphs, build_step
+from gantry.training.game import Game, Latents
+from gantry.training.optimisers import take_up
+from gantry.training.snapshot import Snapshot, living
+from gantry.training.step import Step
+
+CPU = torch.device("cpu")
+# What makes the host wait for a number, or the size of a result depend on one: no CUDA graph has it.
+FORBIDDEN = ("aten::_local_scalar_dense", "aten::nonzero", "aten::masked_select", "aten::unique")
+
+
+class Tape(TorchDispatchMode):
+    """Kernels as they were called. To replay is to call them again on the same tensors, without any Python of
+    ours: what was a number in Python is a constant, and what was bound to another tensor stays with the first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[tuple[Any, Any, Any, Any]] = []
+
+    def __torch_dispatch__(self, kernel: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if kernel.name().startswith(FORBIDDEN):
+            raise RuntimeError("operation not permitted when stream is capturing")
+        result = kernel(*args, **(kwargs or {}))
+        self.calls.append((kernel, args, kwargs or {}, result))
+        return result
+
+    @torch.no_grad()
+    def replay(self) -> None:
+        for kernel, args, kwargs, result in self.calls:
+            again = kernel(*args, **kwargs)
+            for place, value in zip(tree_leaves(result), tree_leaves(again), strict=True):
+                # Views and results in place are where they were.
+                if isinstance(place, Tensor) and place.data_ptr() != value.data_ptr():
+                    place.copy_(value)
+
+
+class Tapes:
+    """`Graphs` for a CPU."""
+
+    def __init__(self) -> None:
+        self.recordings = 0
+        self.abandoned = 0
+
+    def warm_up(self, work: Callable[[], None]) -> None:
+        work()
+
+    def record(self, work: Callable[[], Tensor]) -> tuple[Callable[[], None], Tensor]:
+        self.recordings += 1
+        with Tape() as tape:
+            result = work()
+        return tape.replay, result
+
+    def abandon(self) -> None:
+        self.abandoned += 1
+
+
+MLP = {"family": "mlp", "width": 8, "depth": 1, "maxout_units": 8, "maxout_pieces": 2, "maxout_depth": 1}
+DCGAN = {"family": "dcgan", "width": 2}
+REALNESS = {"name": "realness", "outcomes": 5}
+TWO = {"generators": 2, "terms": {"verdict_agreement": 1.0, "sample_spread": 0.1}}
+GAMES: dict[str, dict[str, Any]] = {
+    "BCGAN": {"objective": REALNESS} | TWO,
+    "BCGAN, images, random head, average": {"objective": REALNESS, "networks": DCGAN, "ema": 0.9} | TWO,
+    "paper's formulation, shifted views": {
+        "objective": REALNESS | {"formulation": "paper"},
+        "latent": {"dimension": 8, "shift": 0.1},
+    },
+    "fixed anchors": {"objective": REALNESS | {"redraw_anchors": False}},
+    "EDGAN": {
+        "networks": {"family": "dcgan32", "width": 2, "spectral_penultimate": True, "r311": True},
+        "objective": {"name": "non_saturating"},
+        "optimiser": {"name": "oadam"},
+        "terms": {"entropy_distance": 1.0, "gradient_penalty": 10.0},
+        "updates": {"discriminator": 2},
+    },
+    "bf16": {"objective": REALNESS, "networks": DCGAN, "precision": "bf16"},
+    "hinge, RMSProp": {"objective": {"name": "hinge"}, "optimiser": {"name": "rmsprop"}},
+    "least squares, SGD with momentum": {
+        "objective": {"name": "least_squares"},
+        "optimiser": {"name": "sgd", "momentum": 0.9},
+    },
+    "WGAN, clipped": {"objective": {"name": "wasserstein", "clip": 0.01}},
+    "f-GAN": {"objective": {"name": "f_gan", "divergence": "jeffrey"}},
+    "relativistic": {"objective": {"name": "relativistic", "of": "hinge"}},
+    "D2GAN": {"objective": {"name": "d2gan"}},
+    "MMD-GAN": {"objective": {"name": "mmd_gan", "outputs": 3}},
+    "GMMN": {"objective": {"name": "gmmn"}, "updates": {"discriminator": 0}},
+    "EBGAN": {
+        "objective": {"name": "ebgan", "margin": 1.0},
+        "terms": {"pulling_away": 0.1},
+        "networks": {"family": "mlp_autoencoder", "width": 16, "depth": 1},
+    },
+    "BEGAN": {"objective": {"name": "began"}, "networks": {"family": "mlp_autoencoder", "width": 16, "depth": 1}},
+    "packs": {"objective": {"name": "non_saturating"}, "pack": 2},
+    "unrolled": {"objective": {"name": "non_saturating"}, "unroll": 1},
+    "averaged weights": {
+        "objective": {"name": "minimax"},
+        "terms": {"historical_averaging": 1.0, "orthogonal_regularisation": 1.0, "feature_matching": 1.0},
+    },
+    "neural entropy distance": {
+        "objective": {"name": "non_saturating"},
+        "terms": {"entropy_distance": {"weight": 1, "estimator": "neural"}},
+    },
+    "histograms": {
+        "objective": {"name": "non_saturating"},
+        "terms": {"jensen_shannon": 1, "entropy_distance": {"weight": 1, "pairs": "sorted"}},
+    },
+    "SNGAN": {"objective": {"name": "hinge"}, "networks": {"family": "sngan", "width": 2}},
+    "residual": {"objective": {"name": "hinge"}, "networks": {"family": "resnet", "width": 2}},
+    "SAGAN": {"objective": {"name": "hinge"}, "networks": {"family": "sagan", "width": 8}},
+    "autoencoder": {"objective": {"name": "began"}, "networks": {"family": "autoencoder", "width": 2}},
+}  # fmt: skip
+
+
+def recipe_of(name: str) -> Recipe:
+    told = {"workload": "", "networks": MLP, "latent": {"dimension": 8}, "batch_size": 8}
+    return Recipe.model_validate(told | GAMES[name])
+
+
+Make = Callable[[Game, Recipe], Step]
+
+
+def plain(game: Game, recipe: Recipe) -> Step:
+    return Step(game, recipe, CPU)
+
+
+def taped(game: Game, recipe: Recipe) -> CapturedStep:
+    return CapturedStep(game, recipe, CPU, Tapes())
+
+
+def play(
+    recipe: Recipe, make: Make, iterations: int, device: torch.device = CPU, seed: int = 0
+) -> tuple[Step, list[float]]:
+    """Train on made-up data; return the step and every loss."""
+    shape = (2,) if recipe.networks.makes == "points" else (3, 32, 32)
+    torch.manual_seed(seed)
+    game = Game(recipe, shape).to(device).train()
+    step = make(game, recipe)
+    return step, go_on(step, recipe, shape, iterations)
+
+
+def go_on(step: Step, recipe: Recipe, shape: tuple[int, ...], iterations: int) -> list[float]:
+    latents = Latents(recipe.latent, recipe.batch_size, step.device)
+    losses = []
+    for _ in range(iterations):
+        step.game.objective.redraw(step.device)
+        for update, times in (
+            (step.discriminator, recipe.updates.discriminator),
+            (step.generator, recipe.updates.generator),
+        ):
+            for _ in range(times):
+                real = torch.rand(recipe.batch_size, *shape, device=step.device) * 2 - 1
+                losses.append(update(real, latents.next()).item())
+    return losses
+
+
+def everything(step: Step) -> dict[str, Tensor]:
+    found = {name: value.detach().clone() for name, value in living(step)}
+    return found | step.game.objective.state_dict() | {"random": torch.get_rng_state()}
+
+
+@pytest.mark.parametrize("name", GAMES)
+def test_twenty_replayed_iterations_are_twenty_plain_ones(name: str) -> None:
+    recipe = recipe_of(name)
+    iterations = 20 if recipe.networks.makes == "points" else 6
+    expected, expected_losses = play(recipe, plain, iterations)
+    step, losses = play(recipe, taped, iterations)
+    assert step.how == "captured"
+    assert step._graphs.recordings == (2 if recipe.updates.discriminator else 1)
+    assert losses == pytest.approx(expected_losses, rel=1e-4, abs=1e-5)
+    ours, theirs = everything(step), everything(expected)
+    assert ours.keys() == theirs.keys()
+    for key, value in theirs.items():
+        torch.testing.assert_close(ours[key], value, rtol=1e-3, atol=1e-4, msg=lambda m, k=key: f"{k}: {m}")
+
+
+def test_a_rehearsal_leaves_no_trace() -> None:
+    """Neither before the first update nor in the middle, where optimisers have moments."""
+    recipe = recipe_of("BCGAN, images, random head, average")
+    for iterations in (0, 2):
+        step, _ = play(recipe, taped, iterations)
+        step.game.objective.redraw(CPU)
+        real, z = torch.rand(8, 3, 32, 32), torch.randn(8, 8)
+        before = everything(step)
+        step._prepare(real, [z])
+        after = everything(step)
+        for key, value in after.items():
+            assert torch.equal(value, before.get(key, torch.zeros_like(value))), key
+        assert all(each.grad is None for each in step.game.parameters())
+        assert all(each.requires_grad for each in step.game.parameters())
+
+
+@pytest.mark.parametrize("name", ["BCGAN", "EDGAN", "BEGAN", "averaged weights"])
+def test_a_state_saved_by_one_way_goes_on_by_the_other(name: str) -> None:
+    recipe = recipe_of(name)
+    shape = (2,) if recipe.networks.makes == "points" else (3, 32, 32)
+    ends = []
+    for first, second in ((plain, plain), (plain, taped), (taped, plain)):
+        step, _ = play(recipe, first, 3)
+        torch.manual_seed(1)
+        again = second(Game(recipe, shape).train(), recipe)
+        again.game.load_state_dict(step.game.state_dict())
+        again.game.objective.load_state_dict(step.game.objective.state_dict())
+        take_up(again.optimiser_d, copy.deepcopy(step.optimiser_d.state_dict()))
+        take_up(again.optimiser_g, copy.deepcopy(step.optimiser_g.state_dict()))
+        torch.manual_seed(2)
+        losses = go_on(again, recipe, shape, 3)
+        ends.append((losses, everything(again)))
+    for losses, end in ends[1:]:
+        assert losses == pytest.approx(ends[0][0], rel=1e-4, abs=1e-5)
+        for key, value in ends[0][1].items():
+            torch.testing.assert_close(end[key], value, rtol=1e-3, atol=1e-4)
+
+
+# ── what a graph cannot do ────────────────────────────────────────────────────────────────────────────
+
+
+def waits(self: Any, real: Any, views: Any) -> Tensor:
+    loss = plain_loss(self, real, views)
+    return loss * (1.0 if loss.item() else 0.0)
+
+
+def rebinds(self: Any, real: Any, views: Any) -> Tensor:
+    """Counts in a new tensor every time: replayed, it adds to the first for ever."""
+    self.passes = getattr(self, "passes", torch.ones(())) + 1
+    return plain_loss(self, real, views) * self.passes
+
+
+def counts_in_python(self: Any, real: Any, views: Any) -> Tensor:
+    self.turns = getattr(self, "turns", 0) + 1
+    return plain_loss(self, real, views) * self.turns
+
+
+plain_loss = Game.generator_loss
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [(waits, "not permitted"), (rebinds, "losses are"), (counts_in_python, "losses are")],
+)
+def test_what_cannot_be_captured_is_trained_plainly_and_said(
+    wrong: Any, reason: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Game, "generator_loss", wrong)
+    step, _ = play(recipe_of("BCGAN"), taped, 3)
+    assert isinstance(step, CapturedStep)
+    assert step.how.startswith("plain (") and reason in step.how
+    assert step._graphs.abandoned == 1
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and reason in said
+    if wrong is waits:
+        expected, _ = play(recipe_of("BCGAN"), plain, 3)
+        ours = everything(step)
+        assert all(torch.equal(value, ours[key]) for key, value in everything(expected).items())
+
+
+def test_a_wrong_graph_is_noticed_by_losses_or_by_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Replays that do nothing, that miss one optimiser, that never see new data."""
+
+    class Idle(Tapes):
+        def record(self, work: Callable[[], Tensor]) -> Any:
+            return (lambda: None), super().record(work)[1]
+
+    class WithoutOptimisers(Tapes):
+        def record(self, work: Callable[[], Tensor]) -> Any:
+            replay, loss = super().record(work)
+            tape = replay.__self__
+            tape.calls = [each for each in tape.calls if "_fused_adam_" not in each[0].name()]
+            return replay, loss
+
+    class Stale(Tapes):
+        def record(self, work: Callable[[], Tensor]) -> Any:
+            step, real, views = work.args
+            frozen = [view.clone() for view in views]
+            return super().record(lambda: work.func(step, real, frozen))
+
+    for broken in (Idle, WithoutOptimisers, Stale):
+        step, _ = play(recipe_of("BCGAN"), lambda g, r, b=broken: CapturedStep(g, r, CPU, b()), 1)
+        assert step.how.startswith("plain (replayed, "), broken
+
+
+def test_weights_far_from_where_they_should_be_are_named() -> None:
+    step, _ = play(recipe_of("BCGAN"), plain, 1)
+    start = Snapshot(step)
+    go_on(step, recipe_of("BCGAN"), (2,), 1)
+    there = Snapshot(step)
+    there.expect(there, start, 0.0)
+    with torch.no_grad():
+        step.game.discriminator[-1].weight.mul_(1.5)
+    with pytest.raises(RuntimeError, match="the weights of game discriminator are"):
+        Snapshot(step).expect(there, start, capture.STATE_TOLERANCE)
+    there.restore()
+    Snapshot(step).expect(there, start, 0.0)
+
+
+def test_a_cpu_captures_nothing_and_says_so() -> None:
+    recipe = recipe_of("BCGAN")
+    step = build_step(Game(recipe, (2,)), recipe, CPU)
+    assert type(step) is Step and step.how == "plain (a CPU captures nothing)"
+
+
+def test_the_seal_says_how_the_steps_were_run(lab: Any) -> None:
+    root = lab.train("run", 6)
+    seal = json.loads((root / "seal-6.json").read_text())
+    assert seal["provenance"]["step"] == "plain (a CPU captures nothing)"
+
+
+# ── on the device ─────────────────────────────────────────────────────────────────────────────────────
+
+on_a_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device for PyTorch")
+
+
+@pytest.mark.gpu
+@on_a_gpu
+@pytest.mark.parametrize("name", GAMES)
+def test_cuda_graphs_do_what_the_plain_loop_does(name: str) -> None:
+    recipe, device = recipe_of(name), torch.device("cuda", 0)
+    _, expected_losses = play(recipe, lambda g, r: Step(g, r, device), 5, device)
+    step, losses = play(recipe, lambda g, r: CapturedStep(g, r, device, CudaGraphs(device)), 5, device)
+    assert step.how == "captured"
+    assert losses == pytest.approx(expected_losses, rel=1e-2, abs=1e-3)
+
+
+@pytest.mark.gpu
+@on_a_gpu
+def test_a_broken_recording_leaves_a_usable_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe, device = recipe_of("BCGAN"), torch.device("cuda", 0)
+    monkeypatch.setattr(Game, "generator_loss", waits)
+    _, expected_losses = play(recipe, lambda g, r: Step(g, r, device), 5, device)
+    step, losses = play(recipe, lambda g, r: CapturedStep(g, r, device, CudaGraphs(device)), 5, device)
+    assert step.how.startswith("plain (")
+    assert losses == pytest.approx(expected_losses, rel=1e-3, abs=1e-4)
