@@ -1,18 +1,20 @@
-"""RealnessGAN and BCGAN as a plain PyTorch loop: one call a batch, stock layers, stock Adam.
+"""RealnessGAN, BCGAN and EDGAN as plain PyTorch loops: one call a batch, stock layers, stock Adam.
 
 This is how public research code is written, in our own words; it is what Gantry's step is measured against
-and tested against, so it shares with the package only the recipe and the anchors' histogram.
+and tested against, so it shares with the package only the recipe, the anchors' histogram and, for EDGAN, the
+estimate of the entropy distance, which is the same work for both.
 """
 
 from itertools import combinations, pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import softmax
+from torch.nn.functional import binary_cross_entropy_with_logits, softmax
 
 from gantry.networks import build_discriminator, build_generator
 from gantry.objectives.anchors import draw_anchors
 from gantry.plan.recipe import Recipe
+from gantry.terms import Batch, build_terms
 
 
 class StockMaxout(nn.Module):
@@ -35,7 +37,8 @@ def stock_pair(recipe: Recipe, shape: tuple[int, ...]) -> tuple[list[nn.Module],
         generators = [
             build_generator(block, recipe.latent.dimension, shape) for _ in range(recipe.generators)
         ]
-        return generators, build_discriminator(block, shape, recipe.objective.outcomes)
+        outputs = getattr(recipe.objective, "outcomes", 1)
+        return generators, build_discriminator(block, shape, outputs)
 
     def generator() -> nn.Module:
         widths = [recipe.latent.dimension] + [block.width] * block.depth
@@ -100,3 +103,76 @@ class PlainLoop:
             self.adam_g.zero_grad()
             loss.backward()
             self.adam_g.step()
+
+
+class StockOptimisticAdam(torch.optim.Optimizer):
+    """Daskalakis et al. 2018, algorithm 1, one weight after the other."""
+
+    def __init__(self, weights: list[Tensor], lr: float, betas: tuple[float, float]) -> None:
+        super().__init__(weights, {"lr": lr, "betas": betas})
+
+    @torch.no_grad()
+    def step(self) -> None:  # type: ignore[override]
+        for group in self.param_groups:
+            (beta_1, beta_2), rate = group["betas"], group["lr"]
+            for weight in group["params"]:
+                state = self.state[weight]
+                if not state:
+                    state["t"] = 0
+                    state["m"], state["v"], state["last"] = (torch.zeros_like(weight) for _ in range(3))
+                state["t"] += 1
+                state["m"].mul_(beta_1).add_(weight.grad, alpha=1 - beta_1)
+                state["v"].mul_(beta_2).addcmul_(weight.grad, weight.grad, value=1 - beta_2)
+                mean = state["m"] / (1 - beta_1 ** state["t"])
+                now = mean / ((state["v"] / (1 - beta_2 ** state["t"])).sqrt() + 1e-8)
+                weight.add_(now, alpha=-2 * rate).add_(state["last"], alpha=rate)
+                state["last"] = now
+
+
+class PlainEdgan:
+    """The non-saturating game with the entropy distance on G, one iteration a call, on standing data."""
+
+    def __init__(self, recipe: Recipe, shape: tuple[int, ...], device: torch.device) -> None:
+        self.recipe = recipe
+        self.device = device
+        (self.g,), self.d = stock_pair(recipe, shape)
+        for network in (self.g, self.d):
+            network.to(device).train()
+        rates = recipe.optimiser
+        kind = StockOptimisticAdam if rates.name == "oadam" else torch.optim.Adam
+        self.adam_d = kind(list(self.d.parameters()), lr=rates.lr_d, betas=rates.betas)
+        self.adam_g = kind(list(self.g.parameters()), lr=rates.lr_g, betas=rates.betas)
+        _, self.terms = build_terms(recipe.terms, recipe.objective, shape)
+        self.real = torch.rand(recipe.batch_size, *shape, device=device) * 2 - 1
+        for _, term in self.terms:
+            term.to(device)
+
+    def latent(self) -> Tensor:
+        return torch.randn(self.recipe.batch_size, self.recipe.latent.dimension, device=self.device)
+
+    def iteration(self) -> None:
+        for _ in range(self.recipe.updates.discriminator):
+            real, fake = self.d(self.real), self.d(self.g(self.latent()).detach())
+            loss = binary_cross_entropy_with_logits(real, torch.ones_like(real))
+            loss = loss + binary_cross_entropy_with_logits(fake, torch.zeros_like(fake))
+            self.adam_d.zero_grad()
+            loss.backward()
+            self.adam_d.step()
+        for _ in range(self.recipe.updates.generator):
+            samples = self.g(self.latent())
+            fake = self.d(samples)
+            loss = binary_cross_entropy_with_logits(fake, torch.ones_like(fake))
+            batch = Batch([samples], [fake], self.real, None, self.d, self.g)
+            for weight, term in self.terms:
+                loss = loss + weight * term(batch)
+            self.adam_g.zero_grad()
+            loss.backward()
+            self.adam_g.step()
+
+
+def plain_loop(recipe: Recipe, shape: tuple[int, ...], device: torch.device) -> PlainLoop | PlainEdgan:
+    """The loop that the recipe's objective asks for."""
+    return LOOPS[recipe.objective.name](recipe, shape, device)
+
+
+LOOPS = {"realness": PlainLoop, "non_saturating": PlainEdgan}

@@ -19,11 +19,11 @@ import yaml
 from gantry.plan import load_plan
 from gantry.plan.estimate import flops_per_iteration
 from gantry.plan.recipe import Recipe
+from gantry.training.capture import build_step
 from gantry.training.device import choose_device
 from gantry.training.game import Game, Latents
 from gantry.training.provenance import device_name
-from gantry.training.step import Step
-from plain_loop import PlainLoop
+from plain_loop import plain_loop
 
 ROOT = Path(__file__).resolve().parent.parent
 DEFAULT = (
@@ -63,9 +63,11 @@ def product_rate(size: int, seconds: float, device: torch.device) -> float:
 def ours(recipe: Recipe, shape: tuple[int, ...], device: torch.device) -> Callable[[], None]:
     """One iteration of Gantry on standing data."""
     game = Game(recipe, shape).to(device).train()
-    step = Step(game, recipe, device)
+    step = build_step(game, recipe, device)
     latents = Latents(recipe.latent, recipe.batch_size, device)
     real = torch.rand(recipe.batch_size, *shape, device=device) * 2 - 1
+    if len(shape) == 3:
+        real = real.to(memory_format=torch.channels_last)  # as batches are
 
     def iteration() -> None:
         game.objective.redraw(device)
@@ -83,7 +85,7 @@ def measure(name: str, recipe: Recipe, resolution: int | None, seconds: float, d
     torch.manual_seed(0)
     contestants = {
         "gantry": ours(recipe, shape, device),
-        "plain": PlainLoop(recipe, shape, device).iteration,
+        "plain": plain_loop(recipe, shape, device).iteration,
     }
     times = {which: float("inf") for which in contestants}
     rate = 0.0

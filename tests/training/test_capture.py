@@ -320,6 +320,20 @@ def test_the_seal_says_how_the_steps_were_run(lab: Any) -> None:
     assert seal["provenance"]["step"] == "plain (a CPU captures nothing)"
 
 
+def test_a_captured_run_that_is_stopped_ends_in_the_same_bits(
+    lab: Any, tools: Any, stop_at: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every segment records anew; none of its updates is a plain one."""
+    monkeypatch.setattr("gantry.training.train.build_step", lambda game, recipe, device: taped(game, recipe))
+    recipe = tools.bcgan | {"ema": 0.9, "optimiser": {"name": "oadam"}}
+    root = lab.train("whole", 6, recipe)
+    expected = tools.outcome(root)
+    assert json.loads((root / "seal-6.json").read_text())["provenance"]["step"] == "captured"
+    stop_at(2, 5)
+    assert lab.train_through("stopped", 6, recipe) == 2
+    assert tools.outcome(lab.root("stopped")) == expected
+
+
 # ── on the device ─────────────────────────────────────────────────────────────────────────────────────
 
 on_a_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device for PyTorch")
