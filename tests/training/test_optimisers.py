@@ -132,6 +132,19 @@ def test_a_state_saved_with_weights_in_another_order_of_memory_fits(name: str) -
         torch.testing.assert_close(end, ends[0], rtol=1e-6, atol=1e-7)
 
 
+@pytest.mark.parametrize("name", ["adam", "rmsprop"])
+def test_a_state_saved_where_graphs_ran_goes_on_where_none_can(name: str) -> None:
+    weight = nn.Parameter(torch.ones(2))
+    optimiser = build_optimiser(Optimiser(name=name), [weight], 0.01)
+    weight.grad = torch.ones(2)
+    optimiser.step()
+    state = copy.deepcopy(optimiser.state_dict())
+    state["param_groups"][0]["capturable"] = True
+    take_up(optimiser, state)
+    assert optimiser.param_groups[0]["capturable"] is False
+    optimiser.step()  # with the flag, RMSProp refuses to run on a CPU
+
+
 def test_old_states_of_optimistic_adam_count_in_plain_numbers() -> None:
     weight = nn.Parameter(torch.ones(2))
     optimiser = OptimisticAdam([weight], lr=0.1, betas=(0.5, 0.9))

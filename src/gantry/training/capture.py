@@ -25,9 +25,10 @@ from gantry.training.step import Step
 WARM_UP = 3
 # How far two iterations, replayed, may be from two plain ones: losses; weights and moments, as a share of the
 # way that the plain ones went. Kernels that add up in no fixed order cause the difference, and Adam makes a
-# whole step of a gradient that is 0 but for rounding; what a wrong graph does is far outside.
+# whole step of a gradient that is 0 but for rounding, such as a bias's before BatchNorm; a graph that reads old
+# data or moves nothing is off by about the whole way.
 LOSS_TOLERANCE = 1e-3
-STATE_TOLERANCE = 0.1
+STATE_TOLERANCE = 0.3
 
 Replay = Callable[[], None]
 Update = Callable[[Tensor, Sequence[Tensor]], Tensor]

@@ -111,9 +111,13 @@ def take_up(optimiser: torch.optim.Optimizer, state: dict[str, Any]) -> None:
     """Load a `state_dict()` into the optimiser, laid out in memory as its weights are.
 
     Fused updates walk through weights and moments in the order of memory, whatever the strides say; a state
-    may have been saved with weights in another order.
+    may have been saved with weights in another order. Whether a graph runs the optimiser is for the present
+    process to say, not for the one that saved.
     """
     optimiser.load_state_dict(state)
+    for group in optimiser.param_groups:
+        if "capturable" in group:
+            group["capturable"] = False
     for weight, remembered in optimiser.state.items():
         for name, value in remembered.items():
             if isinstance(value, Tensor) and value.shape == weight.shape:
