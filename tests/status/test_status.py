@@ -145,7 +145,7 @@ def test_the_command_line(here: Path, gantry: Gantry) -> None:
     history(15, 2.5)
     code, text = gantry("status", *SETTINGS)
     assert code == 0
-    assert "scale tiny: 8 runs: 2 done, 5 waiting, 1 stopped; 0 of 9" in text
+    assert "scale tiny: 8 runs: 2 done, 5 waiting, 1 stopped; 0 of 10" in text
     lines = {line.split("  ")[0]: line for line in text.splitlines()}
     assert lines[NEW].split() == [NEW, "stopped", "15/20"]
     assert "2 of 4 runs to train" in lines["sketch/modes"]
