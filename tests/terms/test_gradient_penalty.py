@@ -190,3 +190,18 @@ def test_the_plan_and_the_registries_know_the_same_names() -> None:
 def test_a_perturbation_of_points_that_have_none_is_refused() -> None:
     with pytest.raises(ValidationError, match="only points perturbed have it"):
         term(perturbation=0.5)
+
+
+def test_several_verdicts_an_image_count_by_their_mean(three: Any) -> None:
+    discriminator, real, *_ = three
+
+    class Patches(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            verdicts = discriminator(x)
+            return torch.cat([verdicts / 2, verdicts * 3 / 2], dim=1).reshape(-1, 1)  # two rows an image
+
+    options = {"center": 1, "points": "real"}
+    torch.testing.assert_close(
+        term(**options)(batch_of(Patches(), real, real)),
+        term(**options)(batch_of(discriminator, real, real)),
+    )

@@ -76,6 +76,8 @@ class GradientPenalty(DiscriminatorTerm):
         """The mean over one batch of points."""
         points = points.detach().requires_grad_()
         verdicts = THROUGH[self.options.through](discriminator(points))
-        (slopes,) = torch.autograd.grad(verdicts.sum(), points, create_graph=True)
+        # Where D judges patches an image has several rows of verdicts, and their mean is the image's.
+        rows = max(1, len(verdicts) // len(points))
+        (slopes,) = torch.autograd.grad(verdicts.sum() / rows, points, create_graph=True)
         norms = torch.linalg.vector_norm(at_least_single(slopes).flatten(1), dim=1)
         return (norms - self.options.center).square().mean() * (0.5 if self.options.halved else 1.0)
