@@ -348,3 +348,32 @@ def test_numbers_are_written_with_three_digits_and_a_minus():
     assert decimals(np.array([np.nan, 0.0])) == 2
     assert number(-1234.5, 2) == "−1,234.50"
     assert number(float("nan"), 2) == "–"
+
+
+def test_what_others_publish_is_a_last_column_with_its_source(
+    results, make, make_group, repository, tmp_path
+):
+    for recipe in ("sngan", "lsgan"):
+        results.run("cifar10", recipe, 0, network="inception")
+    groups = [
+        make_group(
+            recipe, label, dataset="cifar10", name="cifar10", title="CIFAR-10", stand_in=None, seeds=(0,)
+        )
+        for recipe, label in (("sngan", "SNGAN"), ("lsgan", "LSGAN"))
+    ]
+    elsewhere = {"title": "FID elsewhere", "column": "fid_cifar10_elsewhere", "source": "elsewhere_source"}
+    frame = make(
+        results,
+        "scores",
+        groups,
+        metrics=["frechet_distance"],
+        published=str(repository / "workflow/published/edgan_table6.csv"),
+        options={"column": "fid_{dataset}", "side_by_side": True, "elsewhere": elsewhere},
+    )
+    assert frame["quantity"].iloc[-1] == "FID elsewhere"
+    sngan = cell(frame, "FID elsewhere", method="SNGAN")
+    assert sngan["published"] == 21.7 and np.isnan(sngan["ours_mean"]) and "Miyato" in sngan["note"]
+    assert np.isnan(cell(frame, "FID elsewhere", method="LSGAN")["published"])
+    lines = (tmp_path / "t.md").read_text().splitlines()
+    assert any("| SNGAN | published | 20.70 | 21.70<sup>a</sup> |" in line for line in lines), lines
+    assert any(line.startswith("<sup>a</sup> Miyato et al. 2018") for line in lines), lines

@@ -36,6 +36,14 @@ At = Statistic | Positive
 Cost = Literal["gpu_memory", "seconds_per_iteration"]
 
 
+class Elsewhere(Options):
+    """A column of numbers that are not the paper's: its title, and where the published file has them."""
+
+    title: str
+    column: str
+    source: str
+
+
 class ScoresOptions(Options):
     """Rows: data sets and methods. Columns: each metric `at` certain checkpoints.
 
@@ -48,6 +56,8 @@ class ScoresOptions(Options):
     column: the published file's column; {metric} is fid, is or swd_x1e3, {at} is 70k, end, mean, … (min or
     max for the best), {dataset} and {method} what the runs say.
     real: a last row, real samples scored as if they were generated; its keys in the published file.
+    elsewhere: a last column, what others publish of these methods: the published file's columns with the
+    number and with who gives it.
     """
 
     at: Annotated[tuple[At, ...], Field(min_length=1)] | dict[str, tuple[At, ...]] = ("end",)
@@ -57,6 +67,7 @@ class ScoresOptions(Options):
     split_labels: bool = False
     column: str = "{metric}_{at}"
     real: dict[str, str] | None = None
+    elsewhere: Elsewhere | None = None
 
     @field_validator("column")
     @classmethod

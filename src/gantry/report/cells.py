@@ -85,7 +85,7 @@ class Cell:
         """The cell as a row of the tidy table."""
         mean, sd, n = mean_sd(self.values)
         published = np.nan if self.published is None else self.published
-        notes = [] if np.isnan(published) or not n else self._protocol()
+        notes = [] if np.isnan(published) else self._protocol() if n else list(self.notes)
         if self.diverged:
             notes.append(DIVERGED_NOTE)
         return {

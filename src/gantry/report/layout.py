@@ -163,7 +163,9 @@ def _runs_label(cells: Sequence[dict[Any, Any]], common: int | None, notes: Foot
 def _published(cell: dict[Any, Any], places: int, common: int | None, notes: Footnotes) -> Entry:
     value = float(cell["published"])
     # As printed: the papers give two decimals.
-    return Entry(number(value, 2 if round(value, 2) == value else places))
+    text = number(value, 2 if round(value, 2) == value else places)
+    # A number that stands alone has its source beside it; others explain themselves at the difference.
+    return Entry(text, () if cell["n"] or text == NOTHING else _marks(cell, notes))
 
 
 def _ours(cell: dict[Any, Any], places: int, common: int | None, notes: Footnotes) -> Entry:
@@ -184,11 +186,14 @@ def _ours(cell: dict[Any, Any], places: int, common: int | None, notes: Footnote
 def _difference(cell: dict[Any, Any], places: int, common: int | None, notes: Footnotes) -> Entry:
     if np.isnan(cell["published"]) or not cell["n"]:
         return Entry(NOTHING)
-    marks = tuple(
+    known = not np.isnan(cell["difference"])
+    return Entry(signed(cell["difference"], places) if known else NOTHING, _marks(cell, notes))
+
+
+def _marks(cell: dict[Any, Any], notes: Footnotes) -> tuple[str, ...]:
+    return tuple(
         notes.mark(note) for note in str(cell["note"]).split(" | ") if note not in ("", DIVERGED_NOTE)
     )
-    known = not np.isnan(cell["difference"])
-    return Entry(signed(cell["difference"], places) if known else NOTHING, marks)
 
 
 ENTRIES = {"published": _published, "ours": _ours, "difference": _difference}

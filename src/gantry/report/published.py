@@ -27,6 +27,17 @@ class Published:
     def value(self, column: str, keys: Mapping[str, str], dataset: str) -> float | None:
         """The number in `column` of the row with these keys; None where the paper gives none.
 
+        Raises UserError as `text` does, and for what is no number.
+        """
+        found = self.text(column, keys, dataset)
+        try:
+            return None if found is None else float(found)
+        except ValueError:
+            raise UserError(f"{self.path}: column {column}: {found!r} is not a number") from None
+
+    def text(self, column: str, keys: Mapping[str, str], dataset: str) -> str | None:
+        """What stands in `column` of the row with these keys; None where it is empty or missing.
+
         The data set, and a method's bare name (key "method"), count only where the file has such a column.
         Raises UserError for other keys that the file lacks, and for keys that leave several rows.
         """
@@ -48,10 +59,7 @@ class Published:
                 f"{self.path}: {len(rows)} rows with {_listed(keys)}: give every key column in `methods`"
             )
         found = rows[column].iloc[0] if len(rows) else None
-        try:
-            return float(found) if pd.notna(found) else None
-        except ValueError:
-            raise UserError(f"{self.path}: column {column}: {found!r} is not a number") from None
+        return str(found) if pd.notna(found) else None
 
 
 def _listed(keys: Mapping[str, str]) -> str:

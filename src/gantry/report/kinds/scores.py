@@ -100,6 +100,7 @@ def cells(loaded: Loaded, options: ScoresOptions) -> Iterator[Cell]:
                         value = published.value(name, group.group.published_keys, group.group.dataset_name)
                         cell = replace(cell, published=value)
                     yield replace(cell, dataset=dataset, method=method)
+        yield from _elsewhere(groups[0], published, options, dataset, method)
     if options.real is not None:
         yield from _real_row(loaded, published, columns, options)
 
@@ -188,6 +189,29 @@ def _costs(
             stand_in=", ".join(stand_ins) or None,
             notes=(cost.note.format(devices=devices),) if not all(np.isnan(values)) else (),
         )
+
+
+def _elsewhere(
+    group: LoadedGroup, published: Published, options: ScoresOptions, dataset: str, method: str
+) -> Iterator[Cell]:
+    """What others publish of a row's method, with a footnote that says who."""
+    if options.elsewhere is None:
+        return
+    keys, name = group.group.published_keys, group.group.dataset_name
+    source = published.text(options.elsewhere.source, keys, name)
+    yield Cell(
+        part=MAIN,
+        dataset=dataset,
+        method=method,
+        source=group.headline,
+        quantity=options.elsewhere.title,
+        values=[],
+        runs=0,
+        diverged=0,
+        groups=(),
+        published=published.value(options.elsewhere.column, keys, name),
+        notes=(source,) if source else (),
+    )
 
 
 def _real_row(
