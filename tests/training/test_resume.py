@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -165,13 +166,19 @@ def die_at(line: int) -> Callable[[FrameType, str, Any], Any]:
     return trace
 
 
+def tracing(trace: Any) -> None:
+    """Trace this thread and those that it will start: the loop, and what writes beside it."""
+    threading.settrace(trace)
+    sys.settrace(trace)
+
+
 def test_killed_at_random_lines_again_and_again(lab: Any, tools: Any, reference: dict[str, Any]) -> None:
     counter = die_at(1 << 40)
-    sys.settrace(counter)
+    tracing(counter)
     try:
         lab.train("counted", 18)
     finally:
-        sys.settrace(None)
+        tracing(None)
     total = (1 << 40) - counter.lines_left()  # type: ignore[attr-defined]
     assert total > 800
     chance = random.Random(0)
@@ -182,7 +189,7 @@ def test_killed_at_random_lines_again_and_again(lab: Any, tools: Any, reference:
             line = chance.randrange(1, max(total >> kills, 2))
 
             def work(name: str = name, line: int = line) -> None:
-                sys.settrace(die_at(line))
+                tracing(die_at(line))
                 lab.train(name, 18)
 
             if tools.ended(tools.fork(work)) != -signal.SIGKILL:

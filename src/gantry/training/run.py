@@ -7,7 +7,7 @@ from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 
 from gantry.errors import UserError
 from gantry.files import canonical_json, digest_of, read_json, sha256_of_file, write_json, write_with
@@ -86,10 +86,10 @@ class RunFolder:
         """The generators as they were after `iteration`."""
         return self.work / "checkpoints" / f"{iteration:07d}.safetensors"
 
-    def save_checkpoint(self, iteration: int, generators: nn.Module) -> dict[str, Any]:
-        """Write the generators with the spec in the file's header; return the seal's entry for them."""
+    def save_checkpoint(self, iteration: int, generators: dict[str, Tensor]) -> dict[str, Any]:
+        """Write the generators' `state_dict()`, with the spec in the file's header; return the seal's entry."""
         path = self.checkpoint(iteration)
-        tensors = {name: value.detach().cpu().contiguous() for name, value in generators.state_dict().items()}
+        tensors = {name: value.cpu().contiguous() for name, value in generators.items()}
         # Under one key: the format keeps several in no fixed order, and equal runs shall give equal files.
         header = {"gantry_checkpoint": canonical_json({"spec": self.spec, "iteration": iteration})}
         write_with(path, lambda temporary: save_file(tensors, temporary, metadata=header))

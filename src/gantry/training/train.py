@@ -23,6 +23,7 @@ from gantry.training.provenance import provenance
 from gantry.training.run import RunFolder
 from gantry.training.signals import Stopped, StopRequest, stop_requests
 from gantry.training.state import Progress, load_state, random_state, restore_random_state, save_state
+from gantry.training.writer import Writer, to_host
 
 LOG_EVERY = 100  # iterations between two readings of the losses
 SAVE_EVERY = 300.0  # seconds after which the state is saved even between checkpoints
@@ -44,6 +45,7 @@ class Trainer:
         self.latents = Latents(recipe.latent, recipe.batch_size, device)
         self.losses = LossMeter(device)
         self.progress = Progress()
+        self.writer = Writer()
         if run.state.exists():
             state = load_state(run.state, run.identity, device)
             try:
@@ -65,23 +67,52 @@ class Trainer:
         self.progress.iteration += 1
 
     def save(self) -> None:
-        """Write the state: networks, optimisers, averages, randomness, data cursor, progress."""
-        average = self.step.average
-        save_state(
-            self.run.state,
-            self.run.identity,
-            {
-                "game": self.game.state_dict(),
-                "objective": self.game.objective.state_dict(),
-                "optimiser_d": self.step.optimiser_d.state_dict(),
-                "optimiser_g": self.step.optimiser_g.state_dict(),
-                "average": None if average is None else average.state_dict(),
-                "random": random_state(self.device),
-                "batches": self.batches.state_dict(),
-                "losses": self.losses.state_dict(),
-                "progress": asdict(self.progress),
-            },
+        """Have the state written: networks, optimisers, averages, randomness, data cursor, progress."""
+        self.writer.flush()  # first, since progress knows of a checkpoint once it is written
+        content, arrived = to_host(self._content(), self.device)
+
+        def write() -> None:
+            arrived()
+            save_state(self.run.state, self.run.identity, content)
+
+        self.writer.submit(write)
+
+    def checkpoint(self) -> None:
+        """Have the generators written, noted in the progress, and then the state that knows of them."""
+        self.writer.flush()
+        iteration = self.progress.iteration
+        known = [each for each in self.progress.checkpoints if each["iteration"] < iteration]
+        (generators, content), arrived = to_host(
+            (self.step.sampling_generators().state_dict(), self._content()), self.device
         )
+
+        def write() -> None:
+            arrived()
+            # A new list, in one assignment: nobody reads it before `flush`, and nobody sees half of it.
+            self.progress.checkpoints = [*known, self.run.save_checkpoint(iteration, generators)]
+            content["progress"]["checkpoints"] = self.progress.checkpoints
+            save_state(self.run.state, self.run.identity, content)
+
+        self.writer.submit(write)
+
+    def close(self) -> None:
+        """End the threads that work beside training; what they have begun to write, they finish."""
+        self.batches.close()
+        self.writer.close()
+
+    def _content(self) -> dict[str, Any]:
+        average = self.step.average
+        return {
+            "game": self.game.state_dict(),
+            "objective": self.game.objective.state_dict(),
+            "optimiser_d": self.step.optimiser_d.state_dict(),
+            "optimiser_g": self.step.optimiser_g.state_dict(),
+            "average": None if average is None else average.state_dict(),
+            "random": random_state(self.device),
+            "batches": self.batches.state_dict(),
+            "losses": self.losses.state_dict(),
+            "progress": asdict(self.progress),
+        }
 
     def _restore(self, state: dict[str, Any]) -> None:
         self.game.load_state_dict(state["game"])
@@ -94,13 +125,6 @@ class Trainer:
         self.losses.load_state_dict(state["losses"])
         self.progress = Progress(**state["progress"])
         restore_random_state(state["random"], self.device)
-
-    def checkpoint(self) -> None:
-        """Write the generators, note them in the progress, then save the state that knows of them."""
-        entry = self.run.save_checkpoint(self.progress.iteration, self.step.sampling_generators())
-        known = [each for each in self.progress.checkpoints if each["iteration"] < entry["iteration"]]
-        self.progress.checkpoints = [*known, entry]
-        self.save()
 
 
 def train(
@@ -133,7 +157,7 @@ def train(
         try:
             _train_until(trainer, until, request)
         finally:
-            trainer.batches.close()
+            trainer.close()
         measured = provenance(chosen) | _cost(trainer) | {"step": trainer.step.how}
         run.write_seal(seal, until, trainer.progress.checkpoints, trainer.progress.diverged_at, measured)
 
@@ -154,7 +178,7 @@ _JSON_NAMES = {dict: "mapping", int: "whole number"}
 
 
 def _train_until(trainer: Trainer, until: int, request: StopRequest) -> None:
-    """Run the loop to `until`, to divergence, or to a request to stop."""
+    """Run the loop to `until`, to divergence, or to a request to stop; then everything is on the disk."""
     progress = trainer.progress
     every = int(trainer.run.spec["checkpoint_every"])
     history = History(trainer.run.history, progress.iteration)
@@ -176,6 +200,7 @@ def _train_until(trainer: Trainer, until: int, request: StopRequest) -> None:
                 trainer.save()
                 break
             progress.read_at = done
+            trainer.writer.check()
             if done % every == 0:
                 trainer.checkpoint()
                 saved_at = time.perf_counter()
@@ -186,7 +211,9 @@ def _train_until(trainer: Trainer, until: int, request: StopRequest) -> None:
             saved_at = mark_time = time.perf_counter()
             mark_iteration = done
             if request.signal:
+                trainer.writer.flush()
                 raise Stopped(f"{request.signal}: state saved at iteration {done} of {until}")
+    trainer.writer.flush()
 
 
 def _cost(trainer: Trainer) -> dict[str, Any]:
