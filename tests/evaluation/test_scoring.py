@@ -216,3 +216,15 @@ def test_a_run_is_scored_with_the_splits_that_the_workload_asks_for(images: Any,
     assert whole[4, "mixture", "inception_score_deviation"] == 0 and whole[key] != usual[key]
     others = {each for each in usual if not each[2].startswith("inception_score")}
     assert all(whole[each] == usual[each] for each in others)
+
+
+@pytest.mark.parametrize("kind", ["points", "images"])
+def test_a_mixture_scored_alone_scores_the_same(
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    run = request.getfixturevalue(kind)
+    alone, usual = (by_key(run.score(tmp_path, score_generators=each)) for each in (False, True))
+    mixture = {key: value for key, value in usual.items() if key[1] == "mixture"}
+    assert mixture and alone.keys() == mixture.keys() < usual.keys()
+    # The network sees the images in other batches, so that its last digits differ.
+    assert alone == pytest.approx(mixture, rel=1e-4)

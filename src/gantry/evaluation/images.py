@@ -14,6 +14,7 @@ from gantry.evaluation.score import Row, equal_mixture
 from gantry.evaluation.stored import StoredStatistics
 from gantry.metrics import metric
 from gantry.metrics.features import FeatureNetwork
+from gantry.metrics.names import MIXTURE
 
 Images = NDArray[np.uint8]
 
@@ -58,7 +59,7 @@ class ImageScorer:
         """Yield (source, metric, value, samples, network) for every source and metric."""
         sources = {name: self._look(images) for name, images in drawn.items()}
         if len(drawn) > 1:
-            sources["mixture"] = self._mix(list(sources.values()))
+            sources[MIXTURE] = self._mix(list(sources.values()))
         for source, scored in sources.items():
             # Several metrics come out of one computation: each computation runs once.
             for (compute, reference), first in {self.computations[name]: name for name in metrics}.items():

@@ -10,6 +10,7 @@ from gantry.evaluation.score import Row, equal_mixture
 from gantry.metrics.density import mixture_divergences
 from gantry.metrics.energy import energy_distance
 from gantry.metrics.modes import mode_statistics
+from gantry.metrics.names import MIXTURE
 from gantry.metrics.wasserstein import wasserstein2
 
 Points = NDArray[np.float32]
@@ -28,7 +29,7 @@ class PointScorer:
         count = min(len(points) for points in drawn.values())
         sources = dict(drawn)
         if len(drawn) > 1:
-            sources["mixture"] = equal_mixture(list(drawn.values()), count)
+            sources[MIXTURE] = equal_mixture(list(drawn.values()), count)
         for source, points in sources.items():
             # Several metrics come out of one computation: each computation runs once.
             for compute in dict.fromkeys(COMPUTATIONS[name] for name in metrics):

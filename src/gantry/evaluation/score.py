@@ -18,7 +18,7 @@ from gantry.errors import Diverged, UserError
 from gantry.evaluation.sample import SCORED_SEED, SHOWN_SEED, sampled
 from gantry.files import write_text, write_with
 from gantry.metrics import metric
-from gantry.metrics.names import COLUMNS, REAL
+from gantry.metrics.names import COLUMNS, MIXTURE, REAL
 from gantry.plan.recipe import Recipe
 from gantry.training.device import choose_device, gpu_slot
 from gantry.training.history import duration
@@ -111,6 +111,8 @@ def _draw(
         seed = SCORED_SEED + 1000 * index
         drawn[f"G{index}"] = sampled(generator, recipe.latent, scoring["samples"], seed, device)
         shown[f"G{index}"] = sampled(generator, recipe.latent, scoring["shown"], SHOWN_SEED, device)
+    if len(drawn) > 1 and not scoring.get("score_generators", True):
+        drawn = {MIXTURE: equal_mixture(list(drawn.values()), scoring["samples"])}
     return drawn, shown
 
 

@@ -23,6 +23,8 @@ COLUMNS = (
 )
 # What stands in `sampled_from` where real samples were scored as if they were generated.
 REAL = "real"
+# … and where it is the equal mixture of several generators.
+MIXTURE = "mixture"
 
 Input = Literal["features", "logits", "images", "points"]
 Direction = Literal["lower", "higher", "half"]

@@ -112,6 +112,8 @@ class Workload(Strict):
     final_metrics: tuple[str, ...] = ()
     # Score real samples, too, drawn anew with replacement: what a perfect generator would get.
     score_real: bool = False
+    # Of several generators score each alone, too; without it their mixture only, at a share of the cost.
+    score_generators: bool = True
     # Parts of the samples over which the Inception Score is a mean.
     inception_splits: Positive = 10
     recipe: dict[str, Any] = {}

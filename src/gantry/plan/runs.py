@@ -257,7 +257,9 @@ class Plan:
         workload = run.workload
         is_image = workload.resolution is not None
         # Absent unless asked for, so that nothing that was scored before is scored again.
-        asked = workload.model_dump(include={"score_real", "inception_splits"}, exclude_defaults=True)
+        asked = workload.model_dump(
+            include={"score_real", "score_generators", "inception_splits"}, exclude_defaults=True
+        )
         return {
             "metrics": list(workload.metrics),
             "final_metrics": list(workload.final_metrics),
