@@ -100,6 +100,19 @@ VARIANTS: dict[str, dict[str, Any]] = {
     },
     "fixed anchors": {"objective": {"name": "realness", "outcomes": 5, "redraw_anchors": False}},
     "averaged": {"ema": 0.9},
+    "samples compared with their batch, and normalised by a reference": {
+        "networks": {
+            "family": "mlp",
+            "width": 16,
+            "depth": 2,
+            "maxout_units": 16,
+            "maxout_pieces": 2,
+            "maxout_depth": 1,
+            "minibatch_discrimination": {"kernels": 4},
+            "virtual_batch_norm": {"reference": 8},
+        },
+        "ema": 0.9,
+    },
     "bf16": {"precision": "bf16"},
     "uniform z, several updates": {
         "latent": {"dimension": 16, "distribution": "uniform"},

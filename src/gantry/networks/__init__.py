@@ -11,6 +11,7 @@ from typing import Any
 from torch import nn
 
 from gantry.networks import autoencoder, cnn, dcgan, mlp, resnet
+from gantry.networks.virtual import choose_reference
 
 
 @dataclass(frozen=True)
@@ -46,11 +47,26 @@ def build_discriminator(networks: Any, sample_shape: tuple[int, ...], outputs: i
     """Return an initialised discriminator: forward(samples (B, *sample_shape)) → (B·v, outputs) logits.
 
     v is the number of verdicts on each sample: 1, the patches of a PatchGAN, or `head_channels`; the rows of a
-    sample stand together. Samples do not depend on each other, unless through BatchNorm, so real and generated
-    batches may be concatenated into one call.
+    sample stand together. Unless `mixes_samples` says so, samples do not depend on each other, and real and
+    generated batches may be concatenated into one call.
     Raises `UserError` where the family cannot read samples of that shape.
     """
     return FAMILIES[networks.family].discriminator(networks, sample_shape, outputs)
 
 
-__all__ = ["FAMILIES", "Family", "build_discriminator", "build_generator"]
+def mixes_samples(network: nn.Module) -> bool:
+    """Whether what `network` says of a sample depends on the others of its batch: BatchNorm, or layers that say so."""
+    return any(
+        isinstance(part, nn.modules.batchnorm._BatchNorm) or getattr(part, "mixes_samples", False)
+        for part in network.modules()
+    )
+
+
+__all__ = [
+    "FAMILIES",
+    "Family",
+    "build_discriminator",
+    "build_generator",
+    "choose_reference",
+    "mixes_samples",
+]

@@ -10,12 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from gantry.networks.initialise import initialise, initialise_as
-from gantry.networks.residual import ResidualBlock, convolution
+from gantry.networks.minibatch import MinibatchDiscrimination
+from gantry.networks.residual import Norm, ResidualBlock, convolution
 from gantry.networks.shapes import image_shape, verdict_rows
 from gantry.networks.spectral import normalise
+from gantry.networks.virtual import norm_of, with_reference
 from gantry.plan.architectures import dcgan_discriminator, dcgan_generator
 from gantry.plan.blocks.networks import DcganNetworks
-from gantry.plan.layers import Conv, Dense, Residual
+from gantry.plan.layers import Conv, Dense, Minibatch, Residual
 
 
 class Generator(nn.Module):
@@ -23,17 +25,18 @@ class Generator(nn.Module):
 
     ConvTranspose to 4×4, then doublings of the resolution that halve the channels, each with BatchNorm and
     ReLU; the last doubling makes the image, through tanh. Residual blocks may stand in between. No biases.
+    `norm` makes the normalisation of so many channels.
     """
 
-    def __init__(self, layers: Sequence[Conv | Residual]) -> None:
+    def __init__(self, layers: Sequence[Conv | Residual], norm: Norm = nn.BatchNorm2d) -> None:
         super().__init__()
         modules: list[nn.Module] = []
         for layer in layers:
             if isinstance(layer, Residual):
-                modules.append(ResidualBlock(layer, batch_norm=True, bias=False))
+                modules.append(ResidualBlock(layer, norm, bias=False))
                 continue
             if modules:
-                modules += [nn.BatchNorm2d(layer.inputs), nn.ReLU(inplace=True)]
+                modules += [norm(layer.inputs), nn.ReLU(inplace=True)]
             modules.append(convolution(layer, bias=False))
         self.layers = nn.Sequential(*modules, nn.Tanh())
 
@@ -87,14 +90,19 @@ class PatchRows(nn.Conv2d):
 class Discriminator(nn.Module):
     """Images (B, C, R, R) → logits (B·v, outputs), v verdicts on each image: one, or one for each patch.
 
-    Convolutions with LeakyReLU 0.2, without BatchNorm or biases; then a head.
+    Convolutions with LeakyReLU 0.2, without BatchNorm or biases; minibatch discrimination, if any; then a head.
     """
 
-    def __init__(self, convs: Sequence[Conv], last: Conv | Dense, head: str, outputs: int) -> None:
+    def __init__(
+        self, hidden: Sequence[Conv | Minibatch], last: Conv | Dense, head: str, outputs: int
+    ) -> None:
         super().__init__()
         layers: list[nn.Module] = []
-        for conv in convs:
-            layers += [convolution(conv, bias=False), nn.LeakyReLU(0.2, inplace=True)]
+        for layer in hidden:
+            if isinstance(layer, Minibatch):
+                layers += [nn.Flatten(), MinibatchDiscrimination(layer)]
+            else:
+                layers += [convolution(layer, bias=False), nn.LeakyReLU(0.2, inplace=True)]
         if isinstance(last, Conv):
             self.layers = nn.Sequential(*layers)
             self.head = HEADS[head](last.inputs, outputs, PatchRows)
@@ -108,19 +116,20 @@ class Discriminator(nn.Module):
 
 def build_generator(
     networks: DcganNetworks, latent_dimension: int, sample_shape: tuple[int, ...]
-) -> Generator:
+) -> nn.Module:
     """See `gantry.networks.build_generator`."""
-    generator = Generator(dcgan_generator(networks, latent_dimension, *image_shape(networks, sample_shape)))
+    layers = dcgan_generator(networks, latent_dimension, *image_shape(networks, sample_shape))
+    generator = Generator(layers, norm_of(networks, nn.BatchNorm2d))
     initialise_as(generator, networks.initialisation.generator, initialise)
-    return generator
+    return with_reference(networks, generator, latent_dimension)
 
 
 def build_discriminator(
     networks: DcganNetworks, sample_shape: tuple[int, ...], outputs: int
 ) -> Discriminator:
     """See `gantry.networks.build_discriminator`."""
-    *convs, last = dcgan_discriminator(networks, *image_shape(networks, sample_shape), outputs)
-    discriminator = Discriminator(convs, last, networks.head, outputs)
+    *hidden, last = dcgan_discriminator(networks, *image_shape(networks, sample_shape), outputs)
+    discriminator = Discriminator(hidden, last, networks.head, outputs)
     initialise_as(discriminator, networks.initialisation.discriminator, initialise)
     if networks.spectral_norm:
         normalise(discriminator)

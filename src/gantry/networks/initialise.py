@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from gantry.networks.virtual import VirtualBatchNorm
+
 DEVIATION = 0.02  # Radford et al. 2016, section 4
 
 # Each fills a weight (outputs, inputs) or (outputs, inputs, k, k) in place.
@@ -25,14 +27,14 @@ SCHEMES: dict[str, Fill] = {
 
 
 def initialise(network: nn.Module) -> None:
-    """Set, in place, convolution weights to N(0, 0.02²) and BatchNorm to weight N(1, 0.02²), bias 0.
+    """Set, in place, convolution weights to N(0, 0.02²) and BatchNorm, virtual or not, to weight N(1, 0.02²), bias 0.
 
     Linear layers keep PyTorch's default.
     """
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
             nn.init.normal_(module.weight, 0.0, DEVIATION)
-        elif isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+        elif isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d | VirtualBatchNorm):
             nn.init.normal_(module.weight, 1.0, DEVIATION)
             nn.init.zeros_(module.bias)
 

@@ -1,8 +1,12 @@
 """Residual blocks as in Miyato et al. 2018 (table 4 and figure 8), after Gulrajani et al. 2017."""
 
+from collections.abc import Callable
+
 from torch import Tensor, nn
 
 from gantry.plan.layers import Conv, Residual
+
+Norm = Callable[[int], nn.Module]
 
 
 def convolution(conv: Conv, bias: bool = True) -> nn.Module:
@@ -14,22 +18,22 @@ def convolution(conv: Conv, bias: bool = True) -> nn.Module:
 class ResidualBlock(nn.Module):
     """x → convolution(ReLU(convolution(ReLU(x)))) + shortcut(x), both resampled as `layer` says.
 
-    With `batch_norm` it stands before each ReLU. A block that `reads_image` has no first ReLU: there is
-    nothing to rectify in pixels.
+    `norm` makes the normalisation of so many channels that stands before each ReLU, if any does. A block that
+    `reads_image` has no first ReLU: there is nothing to rectify in pixels.
     """
 
     def __init__(
-        self, layer: Residual, batch_norm: bool, bias: bool = True, reads_image: bool = False
+        self, layer: Residual, norm: Norm | None, bias: bool = True, reads_image: bool = False
     ) -> None:
         super().__init__()
-        before = [] if reads_image else _rectified(layer.inputs, batch_norm)
+        before = [] if reads_image else _rectified(layer.inputs, norm)
         up = [nn.Upsample(scale_factor=2)] if layer.resample == "up" else []
         down = [nn.AvgPool2d(2)] if layer.resample == "down" else []
         self.residual = nn.Sequential(
             *before,
             *up,
             convolution(layer.first, bias),
-            *_rectified(layer.outputs, batch_norm),
+            *_rectified(layer.outputs, norm),
             convolution(layer.second, bias),
             *down,
         )
@@ -41,6 +45,6 @@ class ResidualBlock(nn.Module):
         return self.residual(x) + self.shortcut(x)
 
 
-def _rectified(channels: int, batch_norm: bool) -> list[nn.Module]:
+def _rectified(channels: int, norm: Norm | None) -> list[nn.Module]:
     # Not in place: the shortcut reads the same tensor.
-    return [nn.BatchNorm2d(channels), nn.ReLU()] if batch_norm else [nn.ReLU()]
+    return [nn.ReLU()] if norm is None else [norm(channels), nn.ReLU()]

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from gantry.networks.attention import SelfAttention
 from gantry.networks.initialise import fill, initialise_as
-from gantry.networks.residual import ResidualBlock, convolution
+from gantry.networks.residual import Norm, ResidualBlock, convolution
 from gantry.networks.shapes import image_shape
 from gantry.networks.spectral import normalise
 from gantry.plan.architectures import (
@@ -42,7 +42,7 @@ class Generator(nn.Module):
         self.layers = nn.Sequential(
             nn.Linear(dense.inputs, dense.outputs),
             nn.Unflatten(1, (dense.outputs // 16, 4, 4)),
-            *_modules(blocks, batch_norm=True),
+            *_modules(blocks, nn.BatchNorm2d),
             nn.BatchNorm2d(last.inputs),
             nn.ReLU(inplace=True),
             convolution(last),
@@ -61,7 +61,7 @@ class Discriminator(nn.Module):
 
     def __init__(self, blocks: Sequence[Residual | Attention], dense: Dense, pooling: str) -> None:
         super().__init__()
-        self.layers = nn.Sequential(*_modules(blocks, batch_norm=False), nn.ReLU())
+        self.layers = nn.Sequential(*_modules(blocks, None), nn.ReLU())
         self.pool = POOLINGS[pooling]
         self.head = nn.Linear(dense.inputs, dense.outputs)
 
@@ -69,13 +69,13 @@ class Discriminator(nn.Module):
         return self.head(self.pool(self.layers(images), dim=(2, 3)))
 
 
-def _modules(layers: Sequence[Residual | Attention], batch_norm: bool) -> list[nn.Module]:
+def _modules(layers: Sequence[Residual | Attention], norm: Norm | None) -> list[nn.Module]:
     modules: list[nn.Module] = []
     for layer in layers:
         if isinstance(layer, Attention):
             modules.append(SelfAttention(layer))
         else:
-            modules.append(ResidualBlock(layer, batch_norm, reads_image=not batch_norm and not modules))
+            modules.append(ResidualBlock(layer, norm, reads_image=norm is None and not modules))
     return modules
 
 

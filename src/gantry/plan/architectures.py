@@ -18,7 +18,7 @@ from gantry.plan.blocks.networks import (
     SaganNetworks,
     SnganNetworks,
 )
-from gantry.plan.layers import Attention, Conv, Dense, Layer, Residual, chain
+from gantry.plan.layers import Attention, Conv, Dense, Layer, Minibatch, Residual, chain
 
 # A dense layer, then others; others, then a dense layer.
 DenseFirst = tuple[Dense, *tuple[Conv, ...]]
@@ -35,11 +35,26 @@ def mlp_generator(networks: MlpNetworks | MlpAutoencoderNetworks, latent: int, d
     return [Dense(inputs, outputs) for inputs, outputs in pairwise(widths)]
 
 
-def mlp_discriminator(networks: MlpNetworks, dimension: int, outputs: int) -> list[Dense]:
+def mlp_discriminator(
+    networks: MlpNetworks, dimension: int, outputs: int
+) -> tuple[*tuple[Dense | Minibatch, ...], Dense]:
     """Maxout layers, each as wide as all of its pieces, and the output layer."""
     units, pieces = networks.maxout_units, networks.maxout_pieces
     inputs = [dimension, *[units] * networks.maxout_depth]
-    return [*(Dense(width, units * pieces) for width in inputs[:-1]), Dense(inputs[-1], outputs)]
+    hidden: list[Dense | Minibatch] = [Dense(width, units * pieces) for width in inputs[:-1]]
+    minibatch, last = dense_head(networks, inputs[-1], outputs)
+    return (*[*hidden, *minibatch], last)
+
+
+def dense_head(
+    networks: MlpNetworks | DcganNetworks, features: int, numbers: int
+) -> tuple[list[Minibatch], Dense]:
+    """Minibatch discrimination, where there is any, and the output layer."""
+    options = networks.minibatch_discrimination
+    if options is None:
+        return [], Dense(features, numbers)
+    minibatch = Minibatch(features, options.kernels, options.dimensions)
+    return [minibatch], Dense(minibatch.outputs, numbers)
 
 
 # ── dcgan: BCGAN's image experiments ──────────────────────────────────────────────────────────────────
@@ -71,7 +86,7 @@ def dcgan_generator(
 
 def dcgan_discriminator(
     networks: DcganNetworks, channels: int, resolution: int, outputs: int
-) -> tuple[*tuple[Conv, ...], Conv | Dense]:
+) -> tuple[*tuple[Conv | Minibatch, ...], Conv | Dense]:
     """Halvings down to 4×4 and a head, or PatchGAN: three halvings, one layer of stride 1, and a head.
 
     PatchGAN (Isola et al. 2017, 6.1.2): C64-C128-C256-C512, kernels 4×4, a receptive field of 70×70.
@@ -83,10 +98,9 @@ def dcgan_discriminator(
         *convs, last = chain(channels, resolution, [*steps, (numbers, 4, 1, 1)])
         return (*convs, last)
     widths = dcgan_widths(networks, resolution)
-    return (
-        *chain(channels, resolution, ((width, 4, 2, 1) for width in widths)),
-        Dense(widths[-1] * 4 * 4, numbers),
-    )
+    halvings: list[Conv | Minibatch] = [*chain(channels, resolution, ((width, 4, 2, 1) for width in widths))]
+    minibatch, dense = dense_head(networks, widths[-1] * 4 * 4, numbers)
+    return (*[*halvings, *minibatch], dense)
 
 
 # ── dcgan32: EDGAN's figures 2 and 3 ──────────────────────────────────────────────────────────────────

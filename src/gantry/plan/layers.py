@@ -106,6 +106,30 @@ class Residual:
 
 
 @dataclass(frozen=True)
+class Minibatch:
+    """(B, inputs) → (B, inputs + kernels): minibatch discrimination.
+
+    Counted is the product with its tensor; the differences between the samples of a batch are no products.
+    """
+
+    inputs: int
+    kernels: int
+    dimensions: int
+
+    @property
+    def outputs(self) -> int:
+        return self.inputs + self.kernels
+
+    @property
+    def weights(self) -> int:
+        return self.inputs * self.kernels * self.dimensions
+
+    @property
+    def macs(self) -> int:
+        return self.weights
+
+
+@dataclass(frozen=True)
 class Attention:
     """(B, channels, size, size) → the same, through self-attention over the size² places."""
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor, nn
 
-from gantry.networks import build_generator
+from gantry.networks import build_generator, choose_reference, mixes_samples
 from gantry.objectives import build_objective
 from gantry.plan.blocks.players import Latent
 from gantry.plan.recipe import Recipe
@@ -58,6 +58,8 @@ class Game(nn.Module):
             build_generator(recipe.networks, recipe.latent.dimension, sample_shape)
             for _ in range(recipe.generators)
         )
+        for generator in self.generators:
+            choose_reference(generator, lambda count: draw_latents(recipe.latent, count, torch.device("cpu")))
         self.discriminator = build_discriminators(recipe, sample_shape, self.objective)
         for_discriminator, for_generators = build_terms(recipe.terms, recipe.objective, sample_shape)
         self.discriminator_weights = [weight for weight, _ in for_discriminator]
@@ -65,9 +67,7 @@ class Game(nn.Module):
         self.generator_weights = [weight for weight, _ in for_generators]
         self.generator_terms = nn.ModuleList(term for _, term in for_generators)
         # One pass over everything is exact unless a sample's verdict depends on its neighbours.
-        self.one_pass = not any(
-            isinstance(part, nn.modules.batchnorm._BatchNorm) for part in self.discriminator.modules()
-        )
+        self.one_pass = not mixes_samples(self.discriminator)
         # Convolutions run channels last on CPUs and GPUs; weights in that order spare them a copy every time.
         self.to(memory_format=torch.channels_last)
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from gantry.plan.blocks.base import Positive, Strict
 
@@ -18,6 +18,22 @@ class Initialisation(Strict):
     discriminator: Scheme = "default"
 
 
+class MinibatchDiscrimination(Strict):
+    """What D's last layer sees of a sample's batch: `kernels` similarities, of `dimensions` numbers each.
+
+    The defaults are those of Salimans et al.'s code, 2016.
+    """
+
+    kernels: Positive = 100
+    dimensions: Positive = 5
+
+
+class VirtualBatchNorm(Strict):
+    """In the generator, in place of BatchNorm; `reference` samples of the fixed batch (their code: a batch)."""
+
+    reference: Annotated[int, Field(ge=2)] = 100
+
+
 class MlpNetworks(Strict):
     """The pair of BCGAN's synthetic experiment: a ReLU MLP against a maxout MLP."""
 
@@ -30,6 +46,8 @@ class MlpNetworks(Strict):
     maxout_units: Positive = 200
     maxout_pieces: Annotated[int, Field(ge=2)] = 5
     maxout_depth: Positive = 3
+    minibatch_discrimination: MinibatchDiscrimination | None = None
+    virtual_batch_norm: VirtualBatchNorm | None = None
 
 
 class ImageNetworks(Strict):
@@ -60,6 +78,17 @@ class DcganNetworks(ImageNetworks):
     discriminator: Literal["dcgan", "patchgan"] = "dcgan"
     head: Literal["linear", "adaptive"] = "adaptive"
     spectral_norm: bool = True
+    minibatch_discrimination: MinibatchDiscrimination | None = None
+    virtual_batch_norm: VirtualBatchNorm | None = None
+
+    @model_validator(mode="after")
+    def _batches_are_of_whole_images(self) -> "DcganNetworks":
+        if self.minibatch_discrimination is not None and self.discriminator == "patchgan":
+            raise ValueError(
+                "minibatch_discrimination compares whole images, and discriminator patchgan judges patches: set "
+                "discriminator: dcgan, or take minibatch_discrimination away"
+            )
+        return self
 
 
 class Dcgan32Networks(ImageNetworks):
@@ -143,6 +172,7 @@ class MlpAutoencoderNetworks(Strict):
     depth: Positive = 2
     code: Positive = 1
     error: ReconstructionError = "absolute"
+    virtual_batch_norm: VirtualBatchNorm | None = None
 
 
 Networks = Annotated[
