@@ -14,7 +14,7 @@ def finite_rows(values: ArrayLike, what: str, least: int = 1) -> NDArray[np.floa
     rows = np.asarray(values)
     if rows.ndim != 2 or rows.shape[1] == 0:
         raise UserError(f"{what}: expected an array of shape (N, D), got {rows.shape}")
-    if not np.issubdtype(rows.dtype, np.floating):
+    if rows.dtype not in (np.float32, np.float64):
         rows = rows.astype(np.float64)
     if len(rows) < least:
         raise UserError(f"{what}: {len(rows)} samples; this metric needs at least {least}")

@@ -7,13 +7,16 @@ torch-fidelity, whose draws (legacy generator, seed 2020) are reproduced.
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
 
 from gantry.errors import UserError
 from gantry.metrics.checks import finite_rows, same_width
-from gantry.metrics.products import Packed, packed, product
+from gantry.metrics.products import packed, product
+from gantry.metrics.threads import workers
 
-BLOCK = 512  # rows of the kernel at once: few enough for the processor's cache
+BLOCK = 512  # rows and columns of the kernel at once: few enough for the processor's cache
 
 
 class KernelDistance(NamedTuple):
@@ -26,14 +29,16 @@ class KernelDistance(NamedTuple):
 def kernel_distance(
     generated: ArrayLike, real: ArrayLike, subsets: int = 100, subset_size: int = 1000, seed: int = 2020
 ) -> KernelDistance:
-    """Return the distance between features (N, D) and (M, D); products in their precision, sums in float64.
+    """Return the distance between features (N, D) and (M, D).
 
+    Products and sums over up to 512 rows are in the features' precision, all other sums in float64.
     torch-fidelity draws from its first argument first; equal arguments in the same order give its numbers.
     Sets smaller than `subset_size` (torch-fidelity refuses them) are used with subsets of their own size, as
     clean-fid does.
     """
     x, y = finite_rows(generated, "generated features", 2), finite_rows(real, "real features", 2)
     same_width(x, y, "kernel_distance")
+    x, y = (rows.astype(np.result_type(x, y), copy=False) for rows in (x, y))
     if subsets < 1 or subset_size < 2:
         raise UserError(f"kernel_distance: {subsets} subsets of {subset_size}; needed are at least 1 and 2")
     m = min(subset_size, len(x), len(y))
@@ -48,13 +53,9 @@ def kernel_distance(
     return KernelDistance(float(distances.mean()), float(distances.std()))
 
 
-def _kernel(x: Packed, y: Packed) -> NDArray[np.float64]:
-    """(xᵀy/D + 1)³ for all pairs of rows of x/√D and y/√D; no power, which would take longest."""
-    base = product(x, y)
-    base += 1
-    cube = base * base
-    cube *= base
-    return cube.astype(np.float64, copy=False)
+def _kernel(x: Tensor, y: Tensor, width: int) -> Tensor:
+    """(xᵀy/D + 1)³ for all pairs of packed rows, in their precision; D is `width`."""
+    return product(x, y).div_(width).add_(1).pow_(3)
 
 
 def _pair_sums(x: NDArray, y: NDArray, in_x: NDArray, in_y: NDArray) -> NDArray[np.float64]:
@@ -63,34 +64,42 @@ def _pair_sums(x: NDArray, y: NDArray, in_x: NDArray, in_y: NDArray) -> NDArray[
     With indicator rows u, v of a subset the sum is uᵀKv. So K is made once for all subsets, block by block,
     unless all the subsets together hold fewer pairs than K.
     """
-    left, right = (rows / np.sqrt(rows.shape[1], dtype=rows.dtype) for rows in (x, y))
+    width = x.shape[1]
+
+    def of_subset(i: NDArray, j: NDArray) -> float:
+        return float(_kernel(packed(x[i]), packed(y[j]), width).sum(dtype=torch.float64))
+
     if len(x) * len(y) > in_x.size * in_x.shape[1]:
-        pairs = zip(in_x, in_y, strict=True)
-        return np.array([_kernel(packed(left[i]), packed(right[j])).sum() for i, j in pairs])
-    u, v = _indicators(in_x, len(x)), _indicators(in_y, len(y))
-    along_x, along_y = (
-        [
-            (slice(start, start + BLOCK), packed(rows[start : start + BLOCK]))
-            for start in range(0, len(rows), BLOCK)
-        ]
-        for rows in (left, right)
-    )
+        with workers() as pool:
+            return np.array(list(pool.map(of_subset, in_x, in_y)))
+    along_x, along_y = _blocks(x), _blocks(y)
+    u, v = _indicators(in_x, x), _indicators(in_y, y)
     # A subset against itself is symmetric: blocks above the diagonal count for those below it.
     symmetric = x is y and in_x is in_y
-    sums = np.zeros(len(in_x))
-    for index, (rows, some) in enumerate(along_x):
-        for other, (columns, others) in enumerate(along_y):
-            if symmetric and other < index:
-                continue
-            found = np.einsum("sj,sj->s", u[:, rows] @ _kernel(some, others), v[:, columns])
-            sums += 2 * found if symmetric and other > index else found
-    return sums
+    tiles = [(i, j) for i in range(len(along_x)) for j in range(i if symmetric else 0, len(along_y))]
+
+    def of_tile(i: int, j: int) -> Tensor:
+        (rows, some), (columns, others) = along_x[i], along_y[j]
+        # u and v are 0 and 1: few sums of few numbers lose nothing beside the rounding of K itself.
+        down = u[:, rows] @ _kernel(some, others, width)
+        found = (down.double() * v[:, columns]).sum(dim=1)
+        return 2 * found if symmetric and i != j else found
+
+    with workers() as pool:
+        return torch.stack(list(pool.map(of_tile, *zip(*tiles, strict=True)))).sum(dim=0).numpy()
 
 
-def _indicators(chosen: NDArray, count: int) -> NDArray[np.float64]:
-    marks = np.zeros((len(chosen), count))
-    np.put_along_axis(marks, chosen, 1.0, axis=1)
-    return marks
+def _blocks(rows: NDArray) -> list[tuple[slice, Tensor]]:
+    """Blocks of rows: where they are, and packed."""
+    here = [slice(start, start + BLOCK) for start in range(0, len(rows), BLOCK)]
+    return [(some, packed(rows[some])) for some in here]
+
+
+def _indicators(chosen: NDArray, rows: NDArray) -> Tensor:
+    """(S, N) with 1 where a subset holds a row, in the rows' precision."""
+    marks = np.zeros((len(chosen), len(rows)), rows.dtype)
+    np.put_along_axis(marks, chosen, 1, axis=1)
+    return torch.from_numpy(marks)
 
 
 def _diagonals(x: NDArray, chosen: NDArray) -> NDArray[np.float64]:

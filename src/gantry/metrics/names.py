@@ -77,6 +77,7 @@ METRICS: dict[str, Metric] = {
         Metric("kl_samples_density", "points", "lower", "KL(samples ‖ density)"),
         Metric("js", "points", "lower", "JS"),
         Metric("energy_distance", "points", "lower", "energy distance"),
+        Metric("frechet_distance_points", "points", "lower", "FD of the points"),
         Metric("w2", "points", "lower", "W2"),
     )
 }

@@ -8,19 +8,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-Packed = Tensor | NDArray
+
+def packed(rows: NDArray) -> Tensor:
+    """Return (N, D) rows as `product` takes them: a copy in oneDNN's keeping for float32, else as they are."""
+    tensor = torch.from_numpy(np.ascontiguousarray(rows))
+    by_onednn = tensor.dtype == torch.float32 and torch.backends.mkldnn.is_available()
+    return tensor.to_mkldnn() if by_onednn else tensor
 
 
-def packed(rows: NDArray) -> Packed:
-    """Return (N, D) rows as `product` takes them: a copy in oneDNN's keeping for float32, else the array."""
-    if rows.dtype == np.float32 and torch.backends.mkldnn.is_available():
-        return torch.from_numpy(rows).to_mkldnn()
-    return rows
-
-
-def product(a: Packed, b: Packed) -> NDArray:
-    """Return a bᵀ (N, M) for packed (N, D) and (M, D), in their precision."""
-    if isinstance(a, Tensor) and isinstance(b, Tensor):
-        return torch.nn.functional.linear(a, b).to_dense().numpy()
-    assert isinstance(a, np.ndarray) and isinstance(b, np.ndarray)
-    return a @ b.T
+def product(a: Tensor, b: Tensor) -> Tensor:
+    """Return a bᵀ (N, M), dense, for packed (N, D) and (M, D), in their precision."""
+    found = torch.nn.functional.linear(a, b)
+    return found.to_dense() if found.is_mkldnn else found
