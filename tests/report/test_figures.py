@@ -3,17 +3,20 @@
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
+from itertools import combinations
 
 import numpy as np
 import pytest
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
 from PIL import Image
 
 from gantry.errors import UserError
-from gantry.plan.kinds import CurvesOptions, HeatmapOptions, ScatterOptions, TrajectoriesOptions
-from gantry.report.figures import curves, heatmap, scatter, trajectories
+from gantry.plan.kinds import CurvesOptions, GridsOptions, HeatmapOptions, ScatterOptions, TrajectoriesOptions
+from gantry.report.figures import curves, grids, heatmap, scatter, trajectories
 from gantry.report.figures.make import make_figure
 from gantry.report.figures.pictures import mosaic
-from gantry.report.figures.style import evenly, nearest_index, short
+from gantry.report.figures.style import evenly, nearest_index, short, styled
 from gantry.report.load import load, parse_order
 
 
@@ -97,6 +100,52 @@ def test_curves_show_mean_band_and_tail(results, make_order, image_groups):
     assert band.min() == pytest.approx(15 - sd) and band.max() == pytest.approx(55 + sd)
     assert tail.lines[0].get_xdata().tolist() == [180, 240]
     assert any(np.all(np.asarray(line.get_xdata()) == 120) for line in whole.lines)
+
+
+def test_without_a_tail_a_data_set_is_a_row_and_its_metrics_stand_side_by_side(
+    results, make_order, image_groups
+):
+    order = parse_order(make_order(results, "curves", image_groups, metrics=["frechet_distance", "swd"]))
+    figure = curves.draw(load(order), CurvesOptions(tail_checkpoints=0))
+    titles = [ax.get_title(loc="left") for ax in figure.axes]
+    assert [title.rpartition("· ")[2] for title in titles] == ["FD (embedded classifier) ↓", "SWD×10³ ↓"]
+    assert figure.axes[0].get_position().y0 == figure.axes[1].get_position().y0
+    assert figure.axes[0].get_position().x1 < figure.axes[1].get_position().x0
+
+
+@pytest.mark.parametrize("kind", ["curves", "grids"])
+def test_nothing_is_cut_off_or_overlaps_where_names_are_long(results, make_order, image_groups, kind):
+    long = {"dataset_label": "a data set whose title says much more than its name does"}
+    changes = {"metrics": ["frechet_distance", "swd"], "title": "a title that tells of many things " * 6}
+    order = parse_order(make_order(results, kind, [group | long for group in image_groups], **changes))
+    draw, options = {
+        "curves": (curves.draw, CurvesOptions(tail_checkpoints=0)),
+        "grids": (grids.draw, GridsOptions()),
+    }[kind]
+    with styled():
+        figure = draw(load(order), options)
+        figure.canvas.draw()
+        # Axes keep labels of ticks that they do not draw.
+        ticks = {tick for ax in figure.axes for axis in (ax.xaxis, ax.yaxis) for tick in axis.findobj(Text)}
+        texts = [each for each in figure.findobj(Text) if each.get_text().strip() and each not in ticks]
+        boxes = [each.get_window_extent() for each in texts]
+    everything = Bbox.union([figure.bbox, *boxes])
+    assert np.allclose(everything.extents, figure.bbox.extents, atol=1)
+    for (one, box), (other, beside) in combinations(zip(texts, boxes, strict=True), 2):
+        assert not box.padded(-1).overlaps(beside), (one.get_text(), other.get_text())
+
+
+def test_grids_have_a_row_for_each_method_where_they_go_down(results, make_order, image_groups):
+    second = [group | {"dataset_label": "CIFAR-10", "dataset_name": "cifar10"} for group in image_groups]
+    order = parse_order(make_order(results, "grids", [*image_groups, *second]))
+    figure = grids.draw(load(order), GridsOptions(methods="down"))
+    rows = np.unique([round(ax.get_position().y0, 3) for ax in figure.axes])
+    titles = [ax.get_title() for ax in figure.axes if ax.get_title()]
+    assert len(rows) == 2  # RealnessGAN, BCGAN
+    data = ("CelebA (stand-in)", "CIFAR-10 (stand-in)")
+    assert titles == [f"{name}, {generator}" for name in data for generator in ("G1", "G2")]
+    # RealnessGAN has no second generator: its places stay empty.
+    assert [bool(ax.images) for ax in figure.axes] == [True, False, True, False] + [True] * 4
 
 
 def test_curves_say_what_diverged_and_what_stands_in(results, make_order, image_groups):

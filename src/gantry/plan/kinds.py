@@ -103,9 +103,14 @@ class CurvesOptions(Options):
 
 
 class GridsOptions(Options):
-    """images: how many samples of each generator are shown."""
+    """images: how many samples of each generator are shown.
+
+    methods: `across`, a column for each generator and a row for each data set, as in the paper; or `down`, a
+    row for each method, where there are many, and the data sets' generators side by side.
+    """
 
     images: Positive = 16
+    methods: Literal["across", "down"] = "across"
 
 
 class ScatterOptions(Options):

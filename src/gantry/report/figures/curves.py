@@ -16,6 +16,7 @@ from gantry.report.figures.style import (
     LINES,
     MARKERS,
     footer,
+    in_lines,
     new_figure,
     put_footer,
     put_head,
@@ -25,6 +26,9 @@ from gantry.report.layout import ARROWS
 from gantry.report.load import Loaded, LoadedGroup
 
 MARK = "#1b8a5a"
+# Inches, by the number of columns; and how many metrics may stand side by side.
+WIDTHS = {1: 5.2, 2: 7.6, 3: 10.2}
+BESIDE = (2, 3)
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,10 @@ class Curve:
 
 
 def draw(loaded: Loaded, options: CurvesOptions) -> Figure:
-    """A row of panels per data set and metric: the whole training, and the tail enlarged."""
+    """A row of panels per data set and metric: the whole training, and the tail enlarged.
+
+    Without a tail the metrics of a data set stand side by side, if they are few.
+    """
     order = loaded.order
     require_metrics(order, loaded.groups)
     datasets = dict.fromkeys(group.dataset_title for group in order.groups)
@@ -49,11 +56,12 @@ def draw(loaded: Loaded, options: CurvesOptions) -> Figure:
     usual = order.usual_iterations or order.iterations
     mark = usual if options.mark and usual < order.iterations else None
     tail = _tail_length(loaded, options)
-    columns = 2 if tail else 1
-    figure = new_figure(7.6 if columns == 2 else 5.2, 2.1 * len(rows) + 1.1)
-    ratios = [1.7, 1][:columns]
-    axes = figure.subplots(len(rows), columns, squeeze=False, width_ratios=ratios)
-    for (dataset, metric), panels in zip(rows, axes, strict=True):
+    beside = len(order.metrics) if not tail and len(order.metrics) in BESIDE else 1
+    columns = 2 if tail else beside
+    figure = new_figure(WIDTHS[columns], 2.1 * len(rows) / beside + 1.1)
+    ratios = [1.7, 1] if tail else [1] * columns
+    axes = figure.subplots(len(rows) // beside, columns, squeeze=False, width_ratios=ratios)
+    for (dataset, metric), panels in zip(rows, axes if tail else axes.reshape(-1, 1), strict=True):
         groups = [each for each in loaded.groups if each.group.dataset_title == dataset]
         curves = [_curve(group, metric) for group in groups]
         title = (
@@ -61,8 +69,9 @@ def draw(loaded: Loaded, options: CurvesOptions) -> Figure:
         )
         start = _tail_start(curves, tail)
         _whole(panels[0], curves, labels, mark)
-        panels[0].set_title(f"{dataset} · {title}", loc="left")
-        if columns == 2:
+        width = WIDTHS[columns] * ratios[0] / sum(ratios) - 0.5
+        panels[0].set_title(_title(dataset, title, width), loc="left")
+        if tail:
             panels[0].axvspan(start, _last(curves), color="#f1f1f1", zorder=0, linewidth=0)
             _tail(panels[1], curves, labels, start, mark)
             panels[1].set_title(f"its last {tail} checkpoints", loc="left", color="#555555")
@@ -81,6 +90,12 @@ def draw(loaded: Loaded, options: CurvesOptions) -> Figure:
         figure, footer(order, band, mixture, marked, "× a run diverged, drawn alone" if broken else "")
     )
     return figure
+
+
+def _title(dataset: str, metric: str, width: float) -> str:
+    """What a panel shows: in one line if it fits `width` inches, else the metric in a line of its own."""
+    whole = f"{dataset} · {metric}"
+    return whole if in_lines(whole, width) == whole else f"{in_lines(dataset, width)}\n{metric}"
 
 
 def _diverged(loaded: Loaded, recipe_label: str) -> str:

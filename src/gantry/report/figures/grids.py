@@ -1,5 +1,6 @@
-"""Samples of every method and generator at the last checkpoint, a row per data set: BCGAN figure 4."""
+"""Samples of every method and generator at the last checkpoint: BCGAN figure 4."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -8,22 +9,29 @@ from matplotlib.figure import Figure
 from gantry.plan.kinds import GridsOptions
 from gantry.report.figures.pictures import BETWEEN_METHODS, mosaic, require_images, show, show_nothing
 from gantry.report.figures.sheet import new_sheet
-from gantry.report.figures.style import DIVIDER, INK, footer, label
-from gantry.report.load import Loaded
+from gantry.report.figures.style import DIVIDER, INK, footer, in_lines, label
+from gantry.report.load import Group, Loaded
 from gantry.report.text import short
 
 
 def draw(loaded: Loaded, options: GridsOptions) -> Figure:
-    """A row per data set, a column per generator; black lines between methods, red between generators."""
+    """A row per data set and a column per generator of each method, or, `down`, a row per method.
+
+    Black lines stand between methods (`down`: data sets), red ones between the generators of one.
+    """
     require_images(loaded)
     order = loaded.order
-    datasets = list(dict.fromkeys(group.group.dataset_title for group in loaded.groups))
     cells = {
-        (group.group.dataset_title, group.group.recipe_label, generator): group
+        (*_place(group.group, options), generator): group
         for group in loaded.groups
         for generator in group.shown.generators
     }
-    columns = list(dict.fromkeys((recipe, generator) for _, recipe, generator in cells))
+    rows, blocks = (list(dict.fromkeys(key[axis] for key in cells)) for axis in (0, 1))
+    columns = [
+        (block, generator)
+        for block in blocks
+        for generator in sorted({key[2] for key in cells if key[1] == block})
+    ]
     widest = max(group.shown.samples["G1"].shape[3] for group in loaded.groups)
     side = 1.9 if widest <= 64 else 3.0
     gaps = [0.1 if a[0] == b[0] else 0.2 for a, b in pairwise(columns)]
@@ -35,26 +43,43 @@ def draw(loaded: Loaded, options: GridsOptions) -> Figure:
         f"one run each, seed {seeds}",
         "the first samples, not chosen; a place is the same z in every generator of a run",
     )
+    several = {block for block, generator in columns if generator == "G2"}
+    titles = [f"{block}, {generator}" if block in several else block for block, generator in columns]
+    above, at_left = ([in_lines(text, side) for text in texts] for texts in (titles, rows))
     sheet = new_sheet(
-        order.title, small_print, side, gaps, [0.12] * (len(datasets) - 1), left=0.25, head=0.55
+        order.title,
+        small_print,
+        side,
+        gaps,
+        [0.12] * (len(rows) - 1),
+        left=0.1 + 0.15 * _lines(at_left),
+        head=0.4 + 0.15 * _lines(above),
     )
-    for row, dataset in enumerate(datasets):
-        for column, (recipe, generator) in enumerate(columns):
-            ax = sheet.panels[row][column]
-            group = cells.get((dataset, recipe, generator))
+    for row, text, panels in zip(rows, at_left, sheet.panels, strict=True):
+        for (block, generator), ax in zip(columns, panels, strict=True):
+            group = cells.get((row, block, generator))
             if group is None:
                 ax.axis("off")
             elif not len(group.shown.samples["iterations"]):
                 show_nothing(ax, group)
             else:
                 show(ax, mosaic(group.shown.samples[generator][-1], options.images))
-        place: dict[str, Any] = {"rotation": 90, "ha": "right", "va": "center", "fontsize": 8.5, "color": INK}
-        first = sheet.panels[row][0]
-        first.text(-0.03, 0.5, dataset, transform=first.transAxes, **place)
-    several = {recipe for recipe, generator in columns if generator == "G2"}
-    for ax, (recipe, generator) in zip(sheet.panels[0], columns, strict=True):
-        ax.set_title(label(recipe) + (f", {generator}" if recipe in several else ""))
+        place: dict[str, Any] = {"rotation": 90, "ha": "right", "va": "center", "ma": "center", "color": INK}
+        panels[0].text(-0.03, 0.5, label(text), transform=panels[0].transAxes, fontsize=8.5, **place)
+    for ax, text in zip(sheet.panels[0], above, strict=True):
+        ax.set_title(label(text))
     for column in range(1, len(columns)):
         same = columns[column][0] == columns[column - 1][0]
         sheet.vertical(column, DIVIDER if same else BETWEEN_METHODS)
     return sheet.figure
+
+
+def _place(group: Group, options: GridsOptions) -> tuple[str, str]:
+    """(row, block of columns) in which a group's samples stand."""
+    place = (group.dataset_title, group.recipe_label)
+    return place if options.methods == "across" else (place[1], place[0])
+
+
+def _lines(texts: Sequence[str]) -> int:
+    """How many lines the longest of these labels has."""
+    return 1 + max(text.count("\n") for text in texts)

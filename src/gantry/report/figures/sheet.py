@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from gantry.report.figures.style import DIVIDER, INK, label, new_figure, wrapped
+from gantry.report.figures.style import DIVIDER, INK, heading, new_figure, wrapped
 
 MARGIN = 0.08
 
@@ -59,6 +59,8 @@ def new_sheet(
     bottom = 0.18 + 0.14 * (lines.count("\n") + 1)
     for gap in row_gaps:
         y.append(y[-1] + side + gap)
+    lettering = heading(title, width)
+    head += 0.17 * lettering.count("\n")
     height = bottom + y[-1] + side + head
     figure = new_figure(width, height, constrained=False)
     y = [height - head - side - below for below in y]
@@ -67,6 +69,6 @@ def new_sheet(
     ]
     figure.text(MARGIN / width, 0.07 / height, lines, fontsize=7, color="#555555", va="bottom")
     figure.text(
-        MARGIN / width, 1 - 0.08 / height, label(title), fontsize=10, fontweight="bold", color=INK, va="top"
+        MARGIN / width, 1 - 0.08 / height, lettering, fontsize=10, fontweight="bold", color=INK, va="top"
     )
     return Sheet(figure, panels, x, y, side)

@@ -107,30 +107,40 @@ def put_footer(figure: Figure, text: str) -> None:
 def put_head(figure: Figure, title: str, handles: Sequence[Any] = (), texts: Sequence[str] = ()) -> None:
     """Write the title and, below it, the legend above a constrained layout, which keeps out of their way."""
     inch = 1 / figure.get_figheight()
+    head = heading(title, figure.get_figwidth())
+    below = 0.17 * head.count("\n")
     # A line with its marker takes 0.6 inches, a letter 0.085.
     widest = max((0.6 + 0.085 * len(text) for text in texts), default=1.0)
     columns = max(1, min(len(texts), int(figure.get_figwidth() / widest)))
     rows = -(-len(texts) // columns)
-    figure.text(
-        0.01, 1 - 0.08 * inch, label(title), fontsize=10, fontweight="bold", color=INK, va="top", ha="left"
-    )
+    figure.text(0.01, 1 - 0.08 * inch, head, fontsize=10, fontweight="bold", color=INK, va="top", ha="left")
     if handles:
         figure.legend(
             list(handles),
             [label(text) for text in texts],
             loc="upper left",
-            bbox_to_anchor=(0.0, 1 - 0.27 * inch),
+            bbox_to_anchor=(0.0, 1 - (0.27 + below) * inch),
             ncols=columns,
             handlelength=3.2,
         )
     figure.set_layout_engine(
-        ConstrainedLayoutEngine(**PADS, rect=(0, 0, 1, 1 - (0.32 + 0.2 * rows + 0.05) * inch))
+        ConstrainedLayoutEngine(**PADS, rect=(0, 0, 1, 1 - (0.37 + below + 0.2 * rows) * inch))
     )
 
 
 def wrapped(text: str, width: float) -> str:
     """Break long lines so that small print fits a figure `width` inches wide."""
     return "\n".join("\n".join(textwrap.wrap(line, int(width * 20))) for line in text.split("\n"))
+
+
+def heading(title: str, width: float) -> str:
+    """A title with its subscripts set, in lines that fit a figure `width` inches wide in bold of 10 points."""
+    return label("\n".join(textwrap.wrap(title, int(width / 0.087))))
+
+
+def in_lines(text: str, width: float) -> str:
+    """A panel's title or label in lines of at most `width` inches; a letter of 9 points takes about 0.07."""
+    return "\n".join(textwrap.wrap(text, int(width / 0.07), break_on_hyphens=False))
 
 
 def label(text: str) -> str:
