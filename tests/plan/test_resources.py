@@ -6,6 +6,7 @@ from tests.plan.conftest import Checkout
 
 from gantry.plan import resources
 from gantry.plan.estimate import seconds
+from gantry.plan.gpu_memory import training_gpu_mb
 
 
 def test_a_segment_asks_for_its_share_of_the_time(checkout: Checkout) -> None:
@@ -41,3 +42,46 @@ def test_scoring_asks_for_more_at_each_attempt_up_to_a_point(checkout: Checkout)
     assert asked == [asked[0], 2 * asked[0], 4 * asked[0], 4 * asked[0]]
     minutes = [resources.scoring_minutes(plan, run, 520000, attempt) for attempt in (1, 2, 4, 20)]
     assert minutes[0] < minutes[1] < minutes[2] == minutes[3]
+
+
+def test_a_run_takes_the_shares_of_a_gpu_that_its_memory_fills(checkout: Checkout) -> None:
+    def asked(**settings: object) -> tuple[int, int]:
+        plan = checkout.plan(scale="paper", seeds=[0], **settings)
+        small, large = plan.runs["mixture/synthetic_bcgan/seed0"], plan.runs["lsun_bedroom/bcgan/seed0"]
+        return resources.training_gpus(plan, small), resources.training_gpus(plan, large)
+
+    assert asked() == (1, 1)
+    assert asked(device="cpu") == (0, 0)
+    plan = checkout.plan(scale="paper", seeds=[0])
+    needed = training_gpu_mb(plan.runs["lsun_bedroom/bcgan/seed0"])
+    assert asked(runs_per_gpu=4, gpu_memory_gb=4 * needed / 1000) == (1, 1)
+    assert asked(runs_per_gpu=4, gpu_memory_gb=2 * needed / 1000) == (1, 2)
+    assert asked(runs_per_gpu=4, gpu_memory_gb=1) == (4, 4)  # never more than a whole one
+
+
+def test_the_memory_of_a_gpu_is_counted_from_the_layers(checkout: Checkout) -> None:
+    """By hand, for an MLP: 32-16-2 against 2-(8·2)-5, batches of 10, two generators."""
+    networks = {"width": 16, "depth": 1, "maxout_units": 8, "maxout_pieces": 2, "maxout_depth": 1}
+    plan = checkout.plan(
+        scale="paper",
+        seeds=[0],
+        recipes={
+            "synthetic_bcgan": {"networks": networks, "batch_size": 1000000, "latent": {"dimension": 32}}
+        },
+    )
+    run = plan.runs["mixture/synthetic_bcgan/seed0"]
+    generator, discriminator = 16 + 2, 16 + 1
+    values = 1000000 * (2 * generator + 3 * discriminator)
+    outcomes = run.recipe.objective.outcomes
+    weights = 2 * (32 * 16 + 16 * 2) + 2 * 16 + 8 * outcomes
+    assert training_gpu_mb(run) == 1500 + ceil(2 * 4 * (4 * weights + 3 * values) / 1e6)
+    penalised = checkout.plan(scale="paper", seeds=[0], recipes={"bcgan": {"terms": {"gradient_penalty": 1}}})
+    key = "lsun_bedroom/bcgan/seed0"
+    before = training_gpu_mb(checkout.plan(scale="paper", seeds=[0]).runs[key])
+    assert 1.5 < training_gpu_mb(penalised.runs[key]) / before < 2
+
+
+def test_shares_without_a_size_are_refused(checkout: Checkout) -> None:
+    assert checkout.problems(runs_per_gpu=4) == [
+        "config: runs_per_gpu: 4 needs gpu_memory_gb, a GPU's memory in GB, which tells how many runs fit"
+    ]

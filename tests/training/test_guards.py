@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import torch
 
+from gantry.data.residence import fitting
 from gantry.errors import UserError
 from gantry.training import history as records
 from gantry.training import lock
@@ -275,17 +276,74 @@ def test_jobs_get_different_gpus_and_the_dead_free_theirs(tools: Any, tmp_path: 
 
     with holding(tools, slot()):
         with slot() as second:
-            assert second == 1 and os.environ["CUDA_VISIBLE_DEVICES"] == "1"
+            assert second == [1] and os.environ["CUDA_VISIBLE_DEVICES"] == "1"
         assert "CUDA_VISIBLE_DEVICES" not in os.environ
         with holding(tools, slot()):
             with slot() as third:  # one job too many shares a GPU
                 assert third is None and os.environ["CUDA_VISIBLE_DEVICES"] in ("0", "1")
             assert "CUDA_VISIBLE_DEVICES" not in os.environ
     with pytest.raises(RuntimeError, match="in the job"), slot() as first:
-        assert first == 0
+        assert first == [0]
         raise RuntimeError("in the job")
     with slot() as first:
-        assert first == 0
+        assert first == [0]
+
+
+@pytest.mark.usefixtures("nobody_has_chosen")
+def test_several_runs_share_a_gpu_up_to_its_shares(
+    tools: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GANTRY_RUNS_PER_GPU", "3")
+
+    def slot(**options: int) -> Any:
+        return gpu_slot("cuda", 2, tmp_path, **options)
+
+    with holding(tools, slot()):  # a share of GPU 0
+        with slot() as emptier:
+            assert emptier == [1] and os.environ["CUDA_VISIBLE_DEVICES"] == "1"
+        with holding(tools, slot(shares=2)):  # two of GPU 1
+            with slot(shares=2) as two:
+                assert two == [0]
+            for too_much in ({"shares": 3}, {"shares": 9}, {"gpus": 2}):
+                with slot(**too_much) as none:
+                    assert none is None and os.environ["CUDA_VISIBLE_DEVICES"] in ("0", "1", "0,1", "1,0")
+            with holding(tools, slot(shares=2)), holding(tools, slot()), slot() as none:
+                assert none is None  # six shares are taken
+        with slot(shares=3) as whole:  # freed by its holder's death
+            assert whole == [1]
+        with holding(tools, slot()):
+            # A workflow that knows nothing of shares takes whole GPUs, and neither one is free.
+            monkeypatch.delenv("GANTRY_RUNS_PER_GPU")
+            with slot() as none:
+                assert none is None
+
+
+@pytest.mark.usefixtures("nobody_has_chosen")
+def test_a_run_over_several_gpus_takes_whole_ones(
+    tools: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slot(**options: int) -> Any:
+        return gpu_slot("cuda", 3, tmp_path, **options)
+
+    with holding(tools, slot()):
+        with slot(gpus=2) as both:
+            assert both == [1, 2] and os.environ["CUDA_VISIBLE_DEVICES"] == "1,2"
+        monkeypatch.setenv("GANTRY_RUNS_PER_GPU", "4")
+        with holding(tools, slot()), slot(gpus=2) as none:
+            assert none is None and len(set(os.environ["CUDA_VISIBLE_DEVICES"].split(","))) == 2
+        with slot(gpus=2) as both:
+            assert both == [1, 2]
+    with pytest.raises(UserError, match="takes 4 GPUs and this machine has 3; set processes: 3"):
+        slot(gpus=4).__enter__()
+
+
+def test_data_leave_room_for_the_other_runs_of_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """40 of 80 GB free: 15 GB of data lie on the GPU, unless they are more than half of a share."""
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (40 << 30, 80 << 30))
+    device = torch.device("cuda")
+    assert fitting(15 << 30, device) == "device" and fitting(21 << 30, device) != "device"
+    monkeypatch.setenv("GANTRY_RUNS_PER_GPU", "4")
+    assert fitting(9 << 30, device) == "device" and fitting(15 << 30, device) != "device"
 
 
 @pytest.mark.usefixtures("nobody_has_chosen")

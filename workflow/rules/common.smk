@@ -10,6 +10,7 @@ from gantry.errors import UserError
 from gantry.plan import load_plan, resources as needs, to_json
 from gantry.plan.configuration import with_settings
 from gantry.plan.reading import read_yaml
+from gantry.sharing import say_runs_per_gpu
 
 try:
     for each in workflow.configfiles:
@@ -29,6 +30,9 @@ if workflow.is_main_process:
 os.environ.setdefault("GANTRY_WARM", "1" if PLAN.device == "cpu" else "0")
 if workflow.remote_exec:
     os.environ["GANTRY_WARM"] = "0"
+
+# With several runs a GPU, `gpu` counts shares of GPUs; a job that asks for 1 takes the whole of one otherwise.
+say_runs_per_gpu(PLAN.config.runs_per_gpu)
 
 CONFIG = to_json(GIVEN)
 GPUS = 1 if PLAN.device == "cuda" else 0

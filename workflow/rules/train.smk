@@ -12,11 +12,12 @@ rule train:
         "<here>/runs/{dataset}/{recipe}/seed{seed}/train-{end}.log",
     threads: THREADS
     resources:
-        gpu=GPUS,
+        gpu=lambda w: needs.training_gpus(PLAN, run_of(w)),
         mem_mb=lambda w: needs.training_mb(PLAN, run_of(w)),
         runtime=lambda w: needs.training_minutes(PLAN, run_of(w), int(w.end)),
     params:
         spec=lambda w: to_json(run_of(w).spec),
     shell:
         "gantry train --spec {params.spec:q} --data {input.manifest:q} --until {wildcards.end}"
-        " --seal {output.seal:q} --device {DEVICE} --threads {threads} {EXACT} --log {log:q}"
+        " --seal {output.seal:q} --device {DEVICE} --gpu-shares {resources.gpu} --threads {threads} {EXACT}"
+        " --log {log:q}"

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from gantry.data.order import Cursor, Order
+from gantry.sharing import runs_per_gpu
 
 # Batches that the thread works ahead.
 AHEAD = 3
@@ -164,9 +165,13 @@ RESIDENCES: dict[str, Callable[[np.ndarray, torch.device, Order, int], Residence
 
 
 def fitting(size: int, device: torch.device) -> str:
-    """The quickest residence for `size` bytes that leaves half of the device's or host's memory free."""
+    """The quickest residence for `size` bytes that leaves half of the device's or host's memory free.
+
+    Of a GPU that several runs share, half of a share.
+    """
     if device.type == "cuda":
-        if size <= torch.cuda.mem_get_info(device)[0] // 2:
+        free, whole = torch.cuda.mem_get_info(device)
+        if size <= min(free, whole // runs_per_gpu()) // 2:
             return "device"
         return "memory" if size <= free_host_memory() // 2 else "mapped"
     # On the CPU several runs train side by side; mapped pages are shared between them, copies are not.

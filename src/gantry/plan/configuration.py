@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
 import yaml
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
 from gantry.errors import UserError, suggestion
 from gantry.plan.blocks.base import Positive, Strict
@@ -47,12 +47,24 @@ class Config(Strict):
     device: Literal["cpu", "cuda"] | None = None
     deterministic: bool = False
     segment_iterations: Positive | None = None
+    # Memory of one GPU: a run that is estimated to need more than its share of it takes several shares.
+    gpu_memory_gb: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    runs_per_gpu: Annotated[int, Field(ge=1, le=32)] = 1
     features: str | None = None
     weights: dict[str, str] = {}
     datasets: dict[Name, dict[str, Any]] = {}
     substitute: dict[str, str] = {}
     recipes: dict[str, dict[str, Any]] = {}
     workloads: dict[str, dict[str, Any]] = {}
+
+    @field_validator("runs_per_gpu")
+    @classmethod
+    def _shares_have_a_size(cls, value: int, known: ValidationInfo) -> int:
+        if value > 1 and known.data.get("gpu_memory_gb") is None:
+            raise ValueError(
+                f"{value} needs gpu_memory_gb, a GPU's memory in GB, which tells how many runs fit"
+            )
+        return value
 
 
 class Scale(Strict):
@@ -66,11 +78,22 @@ class Scale(Strict):
     workloads: dict[str, dict[str, Any]] = {}
 
 
+class Variant(Strict):
+    """A change that is laid over several recipes, and what a recipe's label says of it."""
+
+    label: str
+    recipe: dict[str, Any]
+
+
 class Runs(Strict):
-    """A rectangle of runs: every data set with every recipe, recipes with their printed names."""
+    """A rectangle of runs: every data set with every recipe, recipes with their printed names.
+
+    `variants` adds each of these to every recipe (see `with_variants`).
+    """
 
     datasets: tuple[str, ...] = Field(min_length=1)
     recipes: dict[str, str] = Field(min_length=1)
+    variants: tuple[Name, ...] = ()
 
 
 class Output(Strict):
@@ -110,7 +133,34 @@ class Experiment(Strict):
     based_on: Name | None = None
     workloads: dict[str, Workload] = {}
     recipes: dict[Name, dict[str, Any]]
+    variants: dict[Name, Variant] = {}
     outputs: dict[Name, Output]
+
+
+def variant_name(recipe: str, variant: str) -> str:
+    """The name of a recipe with a variant's change laid over it."""
+    return f"{recipe}_{variant}"
+
+
+def with_variants(experiment: Experiment) -> Experiment:
+    """Write out what outputs ask for as variants: `variants: [two]` adds recipe `r_two` beside each `r`.
+
+    It extends `r` by the change that `variants.two` describes. A variant that is not described adds nothing.
+    """
+    recipes, outputs = dict(experiment.recipes), {}
+    for name, output in experiment.outputs.items():
+        blocks = []
+        for block in output.runs:
+            labels = dict(block.recipes)
+            for each in block.variants:
+                if (variant := experiment.variants.get(each)) is None:
+                    continue
+                for recipe, label in block.recipes.items():
+                    labels[variant_name(recipe, each)] = f"{label}, {variant.label}"
+                    recipes.setdefault(variant_name(recipe, each), {"extends": recipe} | variant.recipe)
+            blocks.append(block.model_copy(update={"recipes": labels}))
+        outputs[name] = output.model_copy(update={"runs": tuple(blocks)})
+    return experiment.model_copy(update={"recipes": recipes, "outputs": outputs})
 
 
 def merged(base: Any, patch: Any) -> Any:
@@ -172,8 +222,8 @@ def lineage(recipes: dict[str, dict[str, Any]], name: str, file: str, problems: 
 
 
 def own_text(recipe: dict[str, Any]) -> dict[str, Any]:
-    """What a recipe says itself, without where the rest comes from."""
-    return {key: value for key, value in recipe.items() if key != "extends"}
+    """What a recipe says of its training, without where the rest comes from and who published it."""
+    return {key: value for key, value in recipe.items() if key not in ("extends", "source")}
 
 
 def extended(recipes: dict[str, dict[str, Any]], line: Sequence[str]) -> dict[str, Any]:

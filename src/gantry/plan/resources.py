@@ -1,4 +1,4 @@
-"""What a step asks a cluster for: memory in MB and time in minutes, from the plan's estimates.
+"""What a step asks for: memory in MB, time in minutes, shares of GPUs, from the plan's estimates.
 
 Generous on purpose: asking for too little ends a job, too much only delays it. Training asks for the same in
 every attempt, since it goes on where the last one ended; scoring begins anew and asks for more. A profile's
@@ -8,6 +8,7 @@ every attempt, since it goes on where the last one ended; scoring begins anew an
 from math import ceil
 
 from gantry.plan.estimate import disk_bytes, seconds
+from gantry.plan.gpu_memory import training_gpu_mb
 from gantry.plan.runs import Plan, Run
 
 # PyTorch alone; with CUDA's libraries mapped.
@@ -31,6 +32,17 @@ def training_mb(plan: Plan, run: Run) -> int:
     """Memory of the trainer's host: twice a share of what a run keeps on disk, on top of PyTorch."""
     checkpoints = max(max(run.ends) // run.workload.checkpoint_every, 1)
     return BASE_MB[plan.device] + ceil(2 * disk_bytes(run) / min(checkpoints, 4) / 1e6)
+
+
+def training_gpus(plan: Plan, run: Run) -> int:
+    """Shares of GPUs, `runs_per_gpu` to each, that a run takes: as many as its memory fills, at least one."""
+    each = plan.config.runs_per_gpu
+    if plan.device == "cpu":
+        return 0
+    if each == 1 or plan.config.gpu_memory_gb is None:
+        return 1
+    share = 1000 * plan.config.gpu_memory_gb / each
+    return min(each, ceil(training_gpu_mb(run) / share))
 
 
 def scoring_minutes(plan: Plan, run: Run, end: int, attempt: int = 1) -> int:

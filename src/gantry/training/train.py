@@ -137,6 +137,7 @@ def train(
     device: str = "cpu",
     threads: int = 1,
     deterministic: bool = False,
+    gpu_shares: int = 1,
 ) -> None:
     """Train the run in `root` to iteration `until` and seal it; resume from its state if there is one.
 
@@ -149,7 +150,7 @@ def train(
         raise UserError(f"--until: {until} is not on the grid of checkpoints (one every {every} iterations)")
     if run.key["seed"] != spec["seed"]:
         raise UserError(f"--seal: {seal} is for another seed than the spec's, {spec['seed']}")
-    with only_one(run.lock), gpu_slot(device), stop_requests() as request:
+    with only_one(run.lock), gpu_slot(device, shares=gpu_shares), stop_requests() as request:
         chosen = choose_device(device, threads, deterministic)
         run.sweep()
         trainer = Trainer(run, recipe, manifest, chosen)
