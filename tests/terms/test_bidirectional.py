@@ -46,6 +46,29 @@ def test_verdict_agreement(logits: np.ndarray) -> None:
         assert VerdictAgreement(formulation)(batch).item() == pytest.approx(value, rel=1e-6, abs=1e-7)
 
 
+def test_each_of_several_discriminators_agrees_with_itself() -> None:
+    """D2GAN's two outputs are two verdicts, not one over two outcomes."""
+    first, second = torch.randn(2, 5, 2, dtype=torch.float64)
+    for formulation in ("paper", "reference"):
+        term = VerdictAgreement(formulation)
+        both = batch_of(outputs=[first, second])
+        both.discriminators = 2
+        apart = [batch_of(outputs=[first[:, [i]], second[:, [i]]]) for i in range(2)]
+        torch.testing.assert_close(term(both), term(apart[0]) + term(apart[1]))
+        assert term(both) != term(batch_of(outputs=[first, second]))
+
+
+def test_spread_is_measured_in_single_precision() -> None:
+    first, second = torch.rand(2, 64, 300).bfloat16()
+    for formulation in ("paper", "reference"):
+        found, exact = (
+            SampleSpread(formulation)(batch_of(images=images))
+            for images in ([first, second], [first.double(), second.double()])
+        )
+        assert found.dtype == torch.float32
+        assert found.item() == pytest.approx(exact.item(), rel=1e-5)
+
+
 @given(stacks())
 @settings(max_examples=60, deadline=None)
 def test_sample_spread(samples: np.ndarray) -> None:

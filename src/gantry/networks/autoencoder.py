@@ -52,7 +52,9 @@ class Autoencoder(nn.Module):
 
     def forward(self, samples: Tensor) -> Tensor:
         difference = self.decoder(self.encode(samples)) - samples
-        return ERRORS[self.error](difference.flatten(1)).unsqueeze(1)
+        # In single precision or wider: an energy is a sum over a whole image.
+        wide = difference.to(torch.promote_types(difference.dtype, torch.float32))
+        return ERRORS[self.error](wide.flatten(1)).unsqueeze(1)
 
 
 def rectified(layers: Sequence[Dense]) -> nn.Sequential:

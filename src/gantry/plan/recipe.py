@@ -62,6 +62,7 @@ class Recipe(Strict):
             "pack": self.pack > 1,
             "unroll": self.unroll > 0,
             "terms.verdict_agreement": self.terms.verdict_agreement > 0,
+            "terms.entropy_distance.of": self.terms.entropy_distance.of == "features",
             "terms.gradient_penalty": self.terms.gradient_penalty.weight > 0,
             "terms.feature_matching": self.terms.feature_matching > 0,
             "terms.pulling_away": self.terms.pulling_away > 0,
@@ -93,6 +94,15 @@ class Recipe(Strict):
             raise ValueError(
                 f"objective {self.objective.name} wants a discriminator that reconstructs: set networks.family to "
                 "autoencoder (images) or mlp_autoencoder (points)"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _an_energy_is_one_number(self) -> "Recipe":
+        if self.networks.reconstructs and self.objective.width > 1:
+            raise ValueError(
+                f"networks.family {self.networks.family} says one number of each sample, its energy, and objective "
+                f"{self.objective.name} reads {self.objective.width}: take another family"
             )
         return self
 

@@ -22,6 +22,8 @@ class Batch:
     real_outputs: Tensor | None
     discriminator: nn.Module
     generators: nn.Module
+    discriminators: int = 1
+    """How many networks' outputs stand side by side in `fake_outputs` and `real_outputs`."""
 
 
 class Term(nn.Module, ABC):

@@ -18,6 +18,7 @@ from gantry.terms.base import (
     GeneratorTerm,
     register,
 )
+from gantry.terms.histograms import at_least_single
 
 EPSILON = 1e-16  # inside the logarithm, in the authors' code
 
@@ -58,13 +59,23 @@ class VerdictAgreement(DiscriminatorTerm):
     """KL(D(G₁(z)) ‖ D(G₂(z))): pulls the verdicts on the generators together. BCGAN eq. 16 and section 3.1.
 
     `reference` takes the cross-entropy instead. The gradient flows into both verdicts, so here the two differ
-    by the gradient of the first verdict's entropy.
+    by the gradient of the first verdict's entropy. Of several discriminators each agrees with itself. Outputs
+    that are no logits (a critic's, an energy, an embedding) are read as if they were.
     """
 
     def forward(self, batch: Batch) -> Tensor:
         distance = VERDICT_DISTANCES[self.formulation]
-        verdicts = [as_outcomes(outputs) for outputs in batch.fake_outputs]
-        return torch.stack([distance(a, b) for a, b in combinations(verdicts, 2)]).sum()
+        verdicts = [
+            [as_outcomes(each) for each in outputs.chunk(batch.discriminators, dim=1)]
+            for outputs in batch.fake_outputs
+        ]
+        return torch.stack(
+            [
+                distance(a, b)
+                for first, second in combinations(verdicts, 2)
+                for a, b in zip(first, second, strict=True)
+            ]
+        ).sum()
 
 
 @register(GENERATOR_TERMS, "sample_spread")
@@ -76,4 +87,5 @@ class SampleSpread(GeneratorTerm):
 
     def forward(self, batch: Batch) -> Tensor:
         distance = SAMPLE_DISTANCES[self.formulation]
-        return -torch.stack([distance(a, b) for a, b in combinations(batch.fake_images, 2)]).sum()
+        samples = [at_least_single(fake) for fake in batch.fake_images]
+        return -torch.stack([distance(a, b) for a, b in combinations(samples, 2)]).sum()

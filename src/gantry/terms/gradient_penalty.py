@@ -75,7 +75,7 @@ class GradientPenalty(DiscriminatorTerm):
     def penalty(self, discriminator: Callable[[Tensor], Tensor], points: Tensor) -> Tensor:
         """The mean over one batch of points."""
         points = points.detach().requires_grad_()
-        verdicts = THROUGH[self.options.through](discriminator(points))
+        verdicts = THROUGH[self.options.through](at_least_single(discriminator(points)))
         # Where D judges patches an image has several rows of verdicts, and their mean is the image's.
         rows = max(1, len(verdicts) // len(points))
         (slopes,) = torch.autograd.grad(verdicts.sum() / rows, points, create_graph=True)

@@ -80,10 +80,13 @@ class Game(nn.Module):
         return [*self.generators.parameters(), *self.generator_terms.parameters()]
 
     def verdicts(self, batches: Sequence[Tensor]) -> list[Tensor]:
-        """Return D's raw outputs (B·v, outputs) for each batch, in one pass where that is the same."""
+        """Return D's raw outputs (B·v, outputs) for each batch, in one pass where that is the same.
+
+        They are float32 or wider, whatever D computes in, and so are the losses, which are functions of them.
+        """
         if not self.one_pass:
-            return [self.discriminator(batch) for batch in batches]
-        outputs = self.discriminator(torch.cat(list(batches)))
+            return [_at_least_single(self.discriminator(batch)) for batch in batches]
+        outputs = _at_least_single(self.discriminator(torch.cat(list(batches))))
         # D may give several verdicts on each sample, or one on several; a batch's rows stand together.
         samples = sum(len(batch) for batch in batches)
         return list(outputs.split([len(outputs) * len(batch) // samples for batch in batches]))
@@ -102,7 +105,7 @@ class Game(nn.Module):
         """loss_D on one real batch and given generated ones; a scalar."""
         real_outputs, *fake_outputs = self.verdicts([real, *fakes])
         loss = self.objective.discriminator_loss(real_outputs, fake_outputs)
-        batch = Batch(fakes, fake_outputs, real, real_outputs, self.discriminator, self.generators)
+        batch = self._seen(real, real_outputs, fakes, fake_outputs)
         return loss + _weighted(self.discriminator_weights, self.discriminator_terms, batch)
 
     def generator_loss(self, real: Tensor, views: Sequence[Tensor]) -> Tensor:
@@ -115,11 +118,26 @@ class Game(nn.Module):
         real_outputs = None
         if self.objective.generator_uses_real:
             with torch.no_grad():
-                real_outputs = self.discriminator(real)
+                (real_outputs,) = self.verdicts([real])
         loss = self.objective.generator_loss(real_outputs, fake_outputs)
         self.objective.advance(real_outputs, fake_outputs)
-        batch = Batch(fakes, fake_outputs, real, real_outputs, self.discriminator, self.generators)
+        batch = self._seen(real, real_outputs, fakes, fake_outputs)
         return loss + _weighted(self.generator_weights, self.generator_terms, batch)
+
+    def _seen(
+        self,
+        real: Tensor,
+        real_outputs: Tensor | None,
+        fakes: Sequence[Tensor],
+        fake_outputs: Sequence[Tensor],
+    ) -> Batch:
+        """What the terms of one update are given."""
+        networks = self.discriminator, self.generators, self.objective.discriminators
+        return Batch(fakes, fake_outputs, real, real_outputs, *networks)
+
+
+def _at_least_single(outputs: Tensor) -> Tensor:
+    return outputs.to(torch.promote_types(outputs.dtype, torch.float32))
 
 
 def _weighted(weights: Sequence[float], terms: Iterable[nn.Module], batch: Batch) -> Tensor | float:

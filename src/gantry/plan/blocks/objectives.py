@@ -1,6 +1,6 @@
 """`objective`: what the discriminator and the generators minimise, by name."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -23,7 +23,24 @@ Scales = Annotated[tuple[Rate, ...], Field(min_length=1)]
 Level = Annotated[float, Field(allow_inf_nan=False)]
 
 
-class StandardObjective(Strict):
+class ObjectiveBlock(Strict):
+    """What every objective's block tells the plan; the class in `gantry.objectives` has the same."""
+
+    # How many networks judge the samples.
+    discriminators: ClassVar[int] = 1
+
+    @property
+    def width(self) -> int:
+        """How many numbers one discriminator says of a sample."""
+        return 1
+
+    @property
+    def generator_uses_real(self) -> bool:
+        """Whether the generators' update runs D on a real batch, too."""
+        return False
+
+
+class StandardObjective(ObjectiveBlock):
     """Goodfellow et al. 2014: the minimax game, or its non-saturating generator."""
 
     name: Literal["minimax", "non_saturating"]
@@ -31,7 +48,7 @@ class StandardObjective(Strict):
     real_label: Annotated[float, Field(gt=0.5, le=1)] = 1.0
 
 
-class LeastSquaresObjective(Strict):
+class LeastSquaresObjective(ObjectiveBlock):
     """LSGAN: verdicts go to `b` on real and to `a` on generated samples; G pulls its own to `c`."""
 
     name: Literal["least_squares"]
@@ -40,20 +57,20 @@ class LeastSquaresObjective(Strict):
     c: Level = 1.0
 
 
-class HingeObjective(Strict):
+class HingeObjective(ObjectiveBlock):
     """The hinge loss of geometric GAN, SNGAN, SAGAN and BigGAN."""
 
     name: Literal["hinge"]
 
 
-class WassersteinObjective(Strict):
+class WassersteinObjective(ObjectiveBlock):
     """WGAN; `clip` bounds the critic's weights (0.01 there), without it a penalty must bound the slope."""
 
     name: Literal["wasserstein"]
     clip: Rate | None = None
 
 
-class FGanObjective(Strict):
+class FGanObjective(ObjectiveBlock):
     """f-GAN: D bounds the named divergence; G minimises the bound, or follows the non-saturating heuristic."""
 
     name: Literal["f_gan"]
@@ -77,7 +94,7 @@ class RelativeLeastSquares(LeastSquaresObjective):
     a: Level = -1.0
 
 
-class RelativisticObjective(Strict):
+class RelativisticObjective(ObjectiveBlock):
     """RGAN, or with `average` RaGAN: `of` names the objective, or is its block."""
 
     name: Literal["relativistic"]
@@ -90,50 +107,83 @@ class RelativisticObjective(Strict):
     ]
     average: bool = True
 
+    @property
+    def generator_uses_real(self) -> bool:
+        """Always: the losses are of differences."""
+        return True
 
-class DualObjective(Strict):
+
+class DualObjective(ObjectiveBlock):
     """D2GAN: two discriminators; `alpha` and `beta` weigh KL(p ‖ q) and KL(q ‖ p)."""
+
+    discriminators: ClassVar[int] = 2
 
     name: Literal["d2gan"]
     alpha: Annotated[float, Field(gt=0, le=1)] = 1.0
     beta: Annotated[float, Field(gt=0, le=1)] = 1.0
 
 
-class EnergyObjective(Strict):
+class EnergyObjective(ObjectiveBlock):
     """EBGAN: generated samples get an energy of at least `margin`. For networks that reconstruct."""
 
     name: Literal["ebgan"]
     margin: Rate
 
 
-class EquilibriumObjective(Strict):
+class EquilibriumObjective(ObjectiveBlock):
     """BEGAN: `diversity` γ, the ratio of errors that is held; `gain` λ, how fast. For networks that reconstruct."""
 
     name: Literal["began"]
     diversity: Annotated[float, Field(ge=0, le=1)] = 0.5
     gain: Rate = 0.001
 
+    @property
+    def generator_uses_real(self) -> bool:
+        """Always: the equilibrium is between both errors."""
+        return True
 
-class MmdGanObjective(Strict):
-    """MMD-GAN: D embeds samples in `outputs` dimensions; None for `scales` is the kernel's usual mixture."""
+
+class MmdGanObjective(ObjectiveBlock):
+    """MMD-GAN: D embeds samples in `outputs` dimensions; None for `scales` is the kernel's usual mixture.
+
+    `root`: the square root of the biased MMD², as in the code of Li et al. 2017, in place of the unbiased MMD².
+    """
 
     name: Literal["mmd_gan"]
     outputs: Positive = 16
     kernel: Kernel = "rational_quadratic"
     scales: Scales | None = None
     clip: Rate | None = None
+    root: bool = False
+
+    @property
+    def width(self) -> int:
+        """The dimension of the embedding."""
+        return self.outputs
+
+    @property
+    def generator_uses_real(self) -> bool:
+        """Always: the discrepancy is between both batches."""
+        return True
 
 
-class GmmnObjective(Strict):
+class GmmnObjective(ObjectiveBlock):
     """GMMN: no discriminator; the discrepancy of the samples themselves, or with `root` its square root."""
+
+    discriminators: ClassVar[int] = 0
 
     name: Literal["gmmn"]
     kernel: Kernel = "rbf"
     scales: Scales = (2.0, 5.0, 10.0, 20.0, 40.0, 80.0)
     root: bool = True
 
+    @property
+    def generator_uses_real(self) -> bool:
+        """Always: the discrepancy is between both batches."""
+        return True
 
-class RealnessObjective(Strict):
+
+class RealnessObjective(ObjectiveBlock):
     """RealnessGAN: the discriminator's verdict is a distribution over `outcomes`."""
 
     name: Literal["realness"]
@@ -143,6 +193,16 @@ class RealnessObjective(Strict):
     shifted_anchors: bool | None = None
     relativistic: bool | None = None
     redraw_anchors: bool = True
+
+    @property
+    def width(self) -> int:
+        """A number an outcome."""
+        return self.outcomes
+
+    @property
+    def generator_uses_real(self) -> bool:
+        """Where the target is the verdict on a real batch."""
+        return self.formulation == "reference" if self.relativistic is None else self.relativistic
 
 
 Objective = Annotated[

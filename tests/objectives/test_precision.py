@@ -1,0 +1,90 @@
+"""Losses where D computes in bfloat16: of its outputs as they are, and in float32 from there on."""
+
+from typing import Any
+
+import pytest
+import torch
+from tests.objectives.conftest import objective_of
+from torch import Tensor
+
+from gantry.objectives import OBJECTIVES
+from gantry.objectives.f_gan import DIVERGENCES, WEIGHTED
+from gantry.plan.recipe import Recipe
+from gantry.training.game import Game
+
+BLOCKS: list[dict[str, Any]] = [
+    {"name": "minimax", "real_label": 0.9},
+    {"name": "non_saturating"},
+    {"name": "least_squares"},
+    {"name": "hinge"},
+    {"name": "wasserstein"},
+    *({"name": "f_gan", "divergence": each} for each in [*DIVERGENCES, *WEIGHTED]),
+    {"name": "relativistic", "of": "non_saturating"},
+    {"name": "relativistic", "of": "least_squares", "average": False},
+    {"name": "d2gan"},
+    {"name": "ebgan", "margin": 1.0},
+    {"name": "began"},
+    {"name": "mmd_gan"},
+    {"name": "gmmn"},
+    {"name": "realness", "formulation": "paper"},
+    {"name": "realness", "formulation": "reference"},
+]
+REBUILT = {"ebgan", "began"}
+
+
+def test_every_objective_is_here() -> None:
+    assert {block["name"] for block in BLOCKS} == set(OBJECTIVES)
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: " ".join(map(str, block.values())))
+def test_losses_of_a_game_in_bfloat16(block: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    family = "mlp_autoencoder" if block["name"] in REBUILT else "mlp"
+    no_discriminator = block["name"] == "gmmn"
+    recipe = Recipe.model_validate(
+        {
+            "workload": "",
+            "networks": {"family": family, "width": 8, "depth": 2},
+            "objective": block,
+            "latent": {"dimension": 4},
+            "updates": {"discriminator": 0 if no_discriminator else 1},
+        }
+    )
+    torch.manual_seed(0)
+    game = Game(recipe, (2,))
+    game.objective.redraw("cpu")
+    asked: list[tuple[str, Any, float]] = []
+
+    def listen(verb: str) -> None:
+        loss = getattr(game.objective, verb)
+
+        def heard(real: Tensor | None, fakes: list[Tensor]) -> Tensor:
+            found = loss(real, fakes)
+            asked.append((verb, (real, fakes), found))
+            return found
+
+        monkeypatch.setattr(game.objective, verb, heard)
+
+    listen("discriminator_loss")
+    listen("generator_loss")
+    real, views = torch.randn(64, 2), [torch.randn(64, 4)]
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert game.generators[0](views[0]).dtype == torch.bfloat16
+        if not no_discriminator:
+            game.discriminator_loss(real, views)
+        loss = game.generator_loss(real, views)
+    assert loss.dtype == torch.float32
+
+    # The same outputs in float64, outside of autocast.
+    exact = objective_of(**block)
+    exact.load_state_dict({name: value.double() for name, value in game.objective.state_dict().items()})
+    for verb, (real_outputs, fakes), found in asked:
+        assert all(
+            each.dtype == torch.float32
+            for each in (*fakes, *([] if real_outputs is None else [real_outputs]))
+        )
+        wide = None if real_outputs is None else real_outputs.double()
+        if block["name"] == "began" and verb == "discriminator_loss":
+            exact.load_state_dict({"k": torch.zeros(())})  # as it was then
+        expected = getattr(exact, verb)(wide, [each.double() for each in fakes]).item()
+        assert found.dtype == torch.float32
+        assert found.item() == pytest.approx(expected, rel=2e-5, abs=2e-6)

@@ -1,0 +1,111 @@
+"""BCGAN's two constraints and EDGAN's entropy distance on every objective there is: trained, or refused in words."""
+
+from functools import cache
+from itertools import product
+from typing import Any
+
+import pytest
+import torch
+from pydantic import ValidationError
+
+from gantry.objectives import OBJECTIVES
+from gantry.objectives.f_gan import DIVERGENCES, WEIGHTED
+from gantry.plan.recipe import Recipe
+from gantry.training.game import Game, Latents
+from gantry.training.step import Step
+
+CPU = torch.device("cpu")
+MLP = {"family": "mlp", "width": 16, "depth": 2, "maxout_units": 16, "maxout_pieces": 2, "maxout_depth": 1}
+REBUILT = {"family": "mlp_autoencoder", "width": 16, "depth": 1}
+
+OBJECTIVE_BLOCKS: dict[str, dict[str, Any]] = {
+    "minimax": {"name": "minimax"},
+    "non-saturating": {"name": "non_saturating"},
+    "label smoothing": {"name": "non_saturating", "real_label": 0.9},
+    "LSGAN": {"name": "least_squares"},
+    "hinge": {"name": "hinge"},
+    "WGAN": {"name": "wasserstein", "clip": 0.01},
+    **{f"f-GAN {each}": {"name": "f_gan", "divergence": each} for each in [*DIVERGENCES, *WEIGHTED]},
+    "RGAN": {"name": "relativistic", "of": "non_saturating", "average": False},
+    "RaGAN": {"name": "relativistic", "of": "non_saturating"},
+    "RaLSGAN": {"name": "relativistic", "of": "least_squares"},
+    "RaHinge": {"name": "relativistic", "of": "hinge"},
+    "relativistic f-GAN": {"name": "relativistic", "of": {"name": "f_gan", "divergence": "jensen_shannon"}},
+    "RealnessGAN, the paper's": {"name": "realness", "outcomes": 5, "formulation": "paper"},
+    "RealnessGAN": {"name": "realness", "outcomes": 5},
+    "EBGAN": {"name": "ebgan", "margin": 1.0},
+    "BEGAN": {"name": "began"},
+    "D2GAN": {"name": "d2gan"},
+    "MMD-GAN": {"name": "mmd_gan", "outputs": 4},
+    "GMMN": {"name": "gmmn"},
+}
+TERMS: dict[str, dict[str, Any]] = {
+    "verdict_agreement": {"verdict_agreement": 1.0},
+    "sample_spread": {"sample_spread": 0.01},
+    "both constraints": {"verdict_agreement": 1.0, "sample_spread": 0.01},
+    "entropy_distance": {"entropy_distance": 0.1},
+    "entropy_distance of features": {"entropy_distance": {"weight": 0.1, "of": "features"}},
+}
+# What cannot be: GMMN has no discriminator that could give verdicts.
+REFUSED = {
+    ("GMMN", "verdict_agreement"): "no discriminator: take terms.verdict_agreement away",
+    ("GMMN", "both constraints"): "no discriminator: take terms.verdict_agreement away",
+    ("GMMN", "entropy_distance of features"): "no discriminator: take terms.entropy_distance.of away",
+}
+
+
+def recipe_of(objective: str, terms: str | None) -> Recipe:
+    block = OBJECTIVE_BLOCKS[objective]
+    return Recipe.model_validate(
+        {
+            "workload": "",
+            "networks": REBUILT if block["name"] in {"ebgan", "began"} else MLP,
+            "objective": block,
+            "terms": {} if terms is None else TERMS[terms],
+            "generators": 2,
+            "latent": {"dimension": 8},
+            "updates": {"discriminator": 0 if block["name"] == "gmmn" else 1},
+            "batch_size": 12,
+        }
+    )
+
+
+def trained(recipe: Recipe, steps: int = 2) -> tuple[Game, list[float]]:
+    """A game after some iterations on points, and its losses."""
+    torch.manual_seed(0)
+    game = Game(recipe, (2,)).train()
+    step, latents = Step(game, recipe, CPU), Latents(recipe.latent, 12, CPU)
+    losses = []
+    for _ in range(steps):
+        game.objective.redraw(CPU)
+        players = [step.discriminator] * recipe.updates.discriminator + [step.generator]
+        losses += [player(torch.randn(12, 2), latents.next()).item() for player in players]
+    return game, losses
+
+
+@cache
+def losses_without(objective: str) -> list[float]:
+    return trained(recipe_of(objective, None))[1]
+
+
+def test_every_objective_is_tried() -> None:
+    assert {block["name"] for block in OBJECTIVE_BLOCKS.values()} == set(OBJECTIVES)
+
+
+@pytest.mark.parametrize(("objective", "terms"), list(product(OBJECTIVE_BLOCKS, TERMS)))
+def test_a_term_on_an_objective(objective: str, terms: str) -> None:
+    if (objective, terms) in REFUSED:
+        with pytest.raises(ValidationError, match=REFUSED[objective, terms]):
+            recipe_of(objective, terms)
+        return
+    game, losses = trained(recipe_of(objective, terms))
+    assert all(abs(loss) < 1e6 for loss in losses), losses
+    assert all(weight.isfinite().all() for weight in game.parameters())
+    assert losses != losses_without(objective)
+
+
+def test_a_verdict_of_several_numbers_is_more_than_an_energy() -> None:
+    for objective in ("RealnessGAN", "MMD-GAN"):
+        told = {"workload": "", "networks": REBUILT, "objective": OBJECTIVE_BLOCKS[objective]}
+        with pytest.raises(ValidationError, match="says one number of each sample.*take another family"):
+            Recipe.model_validate(told)
