@@ -5,10 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from gantry.errors import UserError
 from gantry.evaluation.by_hand import score_by_hand
+from gantry.evaluation.computations import COMPUTATIONS
 from gantry.metrics.features import load_feature_network, train_embedded_classifier
 from gantry.metrics.frechet import frechet_distance, gaussian_statistics
 
@@ -79,19 +81,31 @@ def test_a_stored_gaussian_stands_for_the_real_images(classifier: Path, tmp_path
             score_by_hand(path, generated, "embedded", classifier, metrics=[metric])
 
 
-def test_intervals_hold_the_values(classifier: Path) -> None:
+def test_every_score_has_an_interval_on_request(classifier: Path) -> None:
+    told: list[tuple[str, int, int]] = []
     found = score_by_hand(
         pictures(60, 1),
         pictures(50, 2),
         "embedded",
         classifier,
-        ["frechet_distance"],
         intervals=True,
         resamples=20,
+        progress=lambda *step: told.append(step),
     )
-    (score,) = found.scores
-    assert score.interval is not None and score.interval.low < score.value < score.interval.high
+    scores = {score.metric: score for score in found.scores}
+    assert set(scores) == {*COMPUTATIONS, "swd_16"} and not found.left_out
+    for name, score in scores.items():
+        assert score.interval is not None and score.interval.low <= score.value <= score.interval.high, name
+    frechet = scores["frechet_distance"]
+    assert frechet.interval is not None and frechet.interval.low < frechet.value < frechet.interval.high
     assert "95 % interval" in found.table()
+    assert ("intervals of SWD×10³", 20, 20) in told
+
+
+def test_a_gpu_that_is_not_there_is_one_clear_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(UserError, match="PyTorch sees no GPU"):
+        score_by_hand(pictures(20, 1), pictures(20, 2), metrics=["swd"], device="cuda")
 
 
 def test_images_of_several_sizes_have_features_but_no_pyramid(classifier: Path, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from gantry.data import open_prepared
 from gantry.evaluation.sample import SCORED_SEED, SHOWN_SEED
 from gantry.metrics.density import mixture_divergences
 from gantry.metrics.energy import energy_distance
-from gantry.metrics.features import load_feature_network
+from gantry.metrics.features import FeatureNetwork, Features, load_feature_network
 from gantry.metrics.frechet import frechet_distance, gaussian_statistics
 from gantry.metrics.inception_score import inception_score
 from gantry.metrics.modes import mode_statistics
@@ -145,6 +145,27 @@ def test_images_are_scored_with_the_metrics_own_numbers(images: Any, tmp_path: P
         assert shown["G1"].shape == (2, 5, 32, 32, 3) and shown["G1"].dtype == np.uint8
         (one, two) = images.draw(4, 5, lambda number: SHOWN_SEED)
         assert np.array_equal(shown["G1"][1], one) and np.array_equal(shown["G2"][1], two)
+
+
+def test_the_network_is_loaded_and_sees_the_real_set_once_for_all_checkpoints(
+    images: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two checkpoints, two generators each: one network, and no image through it but the generated ones."""
+    loaded, seen = [], []
+
+    def load(*given: Any) -> FeatureNetwork:
+        loaded.append(load_feature_network(*given))
+        return loaded[-1]
+
+    def extract(network: FeatureNetwork, given: np.ndarray, *rest: Any) -> Features:
+        seen.append(len(given))
+        return original(network, given, *rest)
+
+    original = FeatureNetwork.extract
+    monkeypatch.setattr("gantry.metrics.features.load_feature_network", load)
+    monkeypatch.setattr(FeatureNetwork, "extract", extract)
+    images.score(tmp_path)
+    assert len(loaded) == 1 and seen == [41] * 4
 
 
 # ── runs that diverged ────────────────────────────────────────────────────────────────────────────────

@@ -248,6 +248,16 @@ def test_images_stream_from_sampler_to_network(
         network.extract_stream(iter(()))
 
 
+def test_neither_batches_nor_autocast_change_the_numbers(folded_weights: Path) -> None:
+    network = load_feature_network("inception-64", folded_weights)
+    images = np.random.default_rng(1).integers(0, 256, (7, 32, 32, 3), dtype=np.uint8)
+    whole = network.extract(images).features
+    for size in (1, 3):
+        np.testing.assert_allclose(network.extract(images, size).features, whole, rtol=1e-5, atol=1e-6)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert np.array_equal(network.extract(images).features, whole)
+
+
 def test_bad_labels_and_files_are_one_clear_message(
     labelled: tuple[np.ndarray, np.ndarray], tmp_path: Path
 ) -> None:

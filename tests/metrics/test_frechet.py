@@ -81,6 +81,15 @@ def test_symmetric_positive_and_blind_to_order(n: int, m: int, width: int, seed:
     assert distance(a, a) <= 1e-6
 
 
+def test_on_a_device_the_same_number() -> None:
+    # "cpu:0" is no GPU, but goes the way of one: torch, in float64.
+    a, b = features(80, 30, 10), features(70, 30, 11)
+    real, there = gaussian_statistics(a), gaussian_statistics(b, device="cpu:0")
+    here = gaussian_statistics(b)
+    np.testing.assert_allclose(there.covariance, here.covariance, rtol=1e-12)
+    assert frechet_distance(real, there, "cpu:0") == pytest.approx(frechet_distance(real, here), rel=1e-10)
+
+
 def test_a_collapsed_generator_costs_the_real_variance() -> None:
     real = features(300, 40, 6)
     collapsed = np.repeat(real[:1], 50, axis=0)

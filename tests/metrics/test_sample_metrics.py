@@ -89,6 +89,22 @@ def test_infinity_takes_the_bias_out() -> None:
     assert (np.diff(found.counts) > 0).all() and found.counts[-1] == 2000
 
 
+def test_the_bias_between_the_two_papers_counts_is_foretold() -> None:
+    """The line through 5,000 samples, against the distance of 5,000 and of 50,000 others, eight times each."""
+    width = 32
+    real = gaussian_statistics(normal(50_000, width, 20))
+    foretold, found = [], []
+    for seed in range(8):
+        many = normal(50_000, width, 30 + seed)
+        line = frechet_distance_infinity(real, many[:5000])
+        foretold.append(line.at(5_000) - line.at(50_000))
+        found.append(
+            frechet_distance(real, gaussian_statistics(many[:5000]))
+            - frechet_distance(real, gaussian_statistics(many))
+        )
+    assert np.mean(foretold) == pytest.approx(np.mean(found), rel=0.15)
+
+
 def test_infinity_refuses_too_few_samples() -> None:
     real = gaussian_statistics(normal(50, 4))
     with pytest.raises(UserError, match="needs at least 4"):

@@ -2,10 +2,13 @@
 
 import numpy as np
 import pytest
+import torch
 from scipy.ndimage import convolve
 
 from gantry.errors import UserError
+from gantry.metrics import swd as swd_module
 from gantry.metrics.swd import DIRECTIONS, PATCH, PATCHES_PER_IMAGE, resolutions, sliced_wasserstein
+from gantry.metrics.threads import workers
 
 KERNEL = np.outer([1, 4, 6, 4, 1], [1, 4, 6, 4, 1])[None, None] / 256.0
 
@@ -82,6 +85,16 @@ def test_the_larger_set_is_cut_and_the_seed_decides_everything() -> None:
     real, generated = pictures(50, 16, 6), pictures(20, 16, 7)
     assert sliced_wasserstein(real, generated, 1) == sliced_wasserstein(real, generated, 1)
     assert sliced_wasserstein(real, generated, 1) != sliced_wasserstein(real, generated, 2)
+
+
+def test_on_a_gpu_the_comparison_is_the_same() -> None:
+    rng = np.random.default_rng(8)
+    a, b = (torch.from_numpy(rng.standard_normal((300, 147), dtype=np.float32)) for _ in "ab")
+    lines_a, lines_b = rng.standard_normal((2, 16, 147), dtype=np.float32)
+    shift = rng.standard_normal(16)
+    with workers() as pool:
+        expected = swd_module._compare_on_cpu(pool, lines_a, a, lines_b, b, shift)
+    assert swd_module._compare_on_gpu(lines_a, a, lines_b, b, shift) == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_flat_colour_gives_a_number() -> None:

@@ -19,7 +19,7 @@ from gantry.metrics.bootstrap import Interval, bootstrap_intervals
 from gantry.metrics.features import FeatureNetwork, Features, load_feature_network
 from gantry.metrics.frechet import GaussianStatistics
 
-# (name of the set, images done, images in all)
+# (what is being done, how much of it, of how much in all): images of a set, resamples of a metric
 Progress = Callable[[str, int, int], None]
 
 
@@ -94,6 +94,8 @@ def score_by_hand(
             raise UserError(
                 f"metric {name!r} is not for images scored by hand; choose of {', '.join(COMPUTATIONS)}"
             )
+    if torch.device(device).type == "cuda" and not torch.cuda.is_available():
+        raise UserError("--device cuda: PyTorch sees no GPU here; without the option the CPU scores")
     reference = real if isinstance(real, StoredStatistics) else open_set(real, "real")
     sample = open_set(generated, "generated")
     if isinstance(sample, StoredStatistics):
@@ -122,7 +124,8 @@ def score_by_hand(
                 raise
             left_out.append(f"{label(first, network)}: {reason}")
             continue
-        found = _intervals(computation, some, given, values, resamples, kind) if intervals else {}
+        told = _telling(progress, f"intervals of {label(first, network)}", resamples)
+        found = _intervals(computation, some, given, values, resamples, kind, told) if intervals else {}
         scores += [
             Score(name, label(name, network), value, found.get(name), metric(name).direction)
             for name, value in values.items()
@@ -145,9 +148,13 @@ def _look(
 ) -> Features | None:
     if network is None or isinstance(some, StoredStatistics):
         return None
-    total, name = len(some), some.name
-    tell = None if progress is None else lambda done: progress(name, done, total)
-    return network.extract_stream(some.batches(network.batch_size), tell)
+    told = _telling(progress, some.name, len(some))
+    return network.extract_stream(some.batches(network.batch_size), told)
+
+
+def _telling(progress: Progress | None, name: str, total: int) -> Callable[[int], None] | None:
+    """The progress of one thing, told how much of it is done."""
+    return None if progress is None else lambda done: progress(name, done, total)
 
 
 def _real(
@@ -179,13 +186,16 @@ def _intervals(
     values: Mapping[str, float],
     resamples: int,
     device: str,
+    progress: Callable[[int], None] | None,
 ) -> dict[str, Interval]:
     """Halve the sets that are samples; a stored Gaussian, and stored shares of classes, stay as they are."""
     compute = computation.compute
-    if real is None or isinstance(real, GaussianStatistics) or real.ndim == 1:
-        return bootstrap_intervals(
-            lambda half: compute(real, half, device), [generated], values, resamples=resamples
-        )
+    stays = real is None or isinstance(real, GaussianStatistics) or real.ndim == 1
+    sets = [generated] if stays else [real, generated]
     return bootstrap_intervals(
-        lambda some, half: compute(some, half, device), [real, generated], values, resamples=resamples
+        lambda *halves: compute(real if stays else halves[0], halves[-1], device),
+        sets,
+        values,
+        resamples=resamples,
+        progress=progress,
     )

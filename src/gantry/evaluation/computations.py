@@ -30,7 +30,8 @@ class Computation(NamedTuple):
 
 
 def _frechet(real: GaussianStatistics | NDArray, generated: NDArray, device: str) -> Numbers:
-    return {"frechet_distance": frechet_distance(_fitted(real), gaussian_statistics(generated), device)}
+    fitted = gaussian_statistics(generated, device=device)
+    return {"frechet_distance": frechet_distance(_fitted(real), fitted, device)}
 
 
 def _infinity(real: GaussianStatistics | NDArray, generated: NDArray, device: str) -> Numbers:

@@ -9,6 +9,7 @@ from gantry.data import PreparedSet
 from gantry.evaluation.score import Row, equal_mixture
 from gantry.metrics.density import mixture_divergences
 from gantry.metrics.energy import energy_distance
+from gantry.metrics.frechet import GaussianStatistics, frechet_distance, gaussian_statistics
 from gantry.metrics.modes import mode_statistics
 from gantry.metrics.names import MIXTURE
 from gantry.metrics.wasserstein import wasserstein2
@@ -59,6 +60,12 @@ class PointScorer:
         """Energy distance to the density itself."""
         return {"energy_distance": energy_distance(points, self.means, self.variance)}
 
+    def frechet(self, points: Points) -> dict[str, float]:
+        """What FID is, of the points themselves: to the density's own mean and covariance, which are exact."""
+        covariance = np.cov(self.means.T, bias=True) + self.variance * np.eye(self.means.shape[1])
+        density = GaussianStatistics(self.means.mean(0), covariance, len(self.real))
+        return {"frechet_distance_points": frechet_distance(density, gaussian_statistics(points))}
+
     def transport(self, points: Points) -> dict[str, float]:
         """W2 to real points."""
         return {"w2": wasserstein2(points, self.real)}
@@ -72,5 +79,6 @@ COMPUTATIONS: dict[str, Callable[[PointScorer, Points], dict[str, float]]] = {
     "kl_samples_density": PointScorer.divergences,
     "js": PointScorer.divergences,
     "energy_distance": PointScorer.energy,
+    "frechet_distance_points": PointScorer.frechet,
     "w2": PointScorer.transport,
 }

@@ -29,20 +29,23 @@ def bootstrap_intervals(
     level: float = 0.95,
     resamples: int = 200,
     seed: int = 0,
+    progress: Callable[[int], None] | None = None,
 ) -> dict[str, Interval]:
     """Return the interval around each of `values` = compute(*sets), each set halved `resamples` times.
 
     The halves' scores are moved to have the value in their mean: a biased score's bias at n/2 stays out.
+    `progress` is told how many resamples are done.
     """
     if not 0 < level < 1 or resamples < 2:
         raise UserError(f"interval: level {level}, {resamples} resamples; needed are 0 to 1, and at least 2")
     if min(len(rows) for rows in sets) < 4:
         raise UserError("interval: at least 4 samples a set are needed to halve it")
     rng = np.random.default_rng(seed)
-    drawn = [
-        compute(*(rows[np.sort(rng.permutation(len(rows))[: len(rows) // 2])] for rows in sets))
-        for _ in range(resamples)
-    ]
+    drawn = []
+    for done in range(1, resamples + 1):
+        drawn.append(compute(*(rows[np.sort(rng.permutation(len(rows))[: len(rows) // 2])] for rows in sets)))
+        if progress is not None:
+            progress(done)
     intervals = {}
     for name, value in values.items():
         scores = np.array([found[name] for found in drawn])

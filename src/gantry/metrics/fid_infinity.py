@@ -51,8 +51,8 @@ def frechet_distance_infinity(
     counts = np.unique(np.linspace(first, len(rows), points).astype(np.int64))
     distances = np.array(
         [
-            frechet_distance(real, gaussian_statistics(rows[rng.permutation(len(rows))[:count]]), device)
-            for count in counts
+            frechet_distance(real, gaussian_statistics(some, device=device), device)
+            for some in (rows[rng.permutation(len(rows))[:count]] for count in counts)
         ]
     )
     slope, value = np.polyfit(1.0 / counts, distances, 1)

@@ -68,18 +68,17 @@ class GaussianStatistics:
         return statistics
 
 
-def gaussian_statistics(features: ArrayLike, chunk: int = 8192) -> GaussianStatistics:
+def gaussian_statistics(features: ArrayLike, chunk: int = 8192, device: str = "cpu") -> GaussianStatistics:
     """Fit a Gaussian to features (N, D), N ≥ 2: mean and covariance with N − 1, as clean-fid and pytorch-fid.
 
-    Sums are float64 whatever the features' type; `chunk` bounds the float64 copies.
+    Sums are float64 whatever the features' type and on every device; `chunk` bounds the float64 copies.
     Raises UserError on NaN, infinity, or fewer than two samples.
     """
     rows = finite_rows(features, "features", least=2)
     mean = rows.mean(axis=0, dtype=np.float64)
     scatter = np.zeros((rows.shape[1], rows.shape[1]))
     for start in range(0, len(rows), chunk):
-        centred = rows[start : start + chunk].astype(np.float64) - mean
-        scatter += centred.T @ centred
+        scatter += _scatter(rows[start : start + chunk].astype(np.float64) - mean, device)
     return GaussianStatistics(mean, scatter / (len(rows) - 1), len(rows))
 
 
@@ -99,6 +98,16 @@ def frechet_distance(a: GaussianStatistics, b: GaussianStatistics, device: str =
     return float(max(distance, 0.0))
 
 
+def _scatter(centred: Matrix, device: str) -> Matrix:
+    """XᵀX of rows X."""
+    if device == "cpu":
+        return centred.T @ centred
+    import torch  # only a GPU needs it here
+
+    x = torch.from_numpy(centred).to(device)
+    return (x.T @ x).cpu().numpy()
+
+
 def _product_eigenvalues(factor: Matrix, covariance: Matrix, device: str) -> Matrix:
     """Eigenvalues of Fᵀ Σ F, ascending."""
     if factor.shape[1] == 0:
@@ -106,7 +115,7 @@ def _product_eigenvalues(factor: Matrix, covariance: Matrix, device: str) -> Mat
     if device == "cpu":
         product = factor.T @ (covariance @ factor)
         return eigh(product, eigvals_only=True, driver="ev", check_finite=False, overwrite_a=True)
-    import torch  # only a GPU needs it here
+    import torch
 
     f = torch.from_numpy(factor).to(device)
     return torch.linalg.eigvalsh(f.T @ (torch.from_numpy(covariance).to(device) @ f)).cpu().numpy()

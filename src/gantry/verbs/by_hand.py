@@ -45,7 +45,9 @@ def _score(options: argparse.Namespace) -> None:
     from gantry.evaluation.by_hand import score_by_hand
 
     def progress(which: str, done: int, total: int) -> None:
-        print(f"\r\x1b[K{which}: {done}/{total} images", end="", file=sys.stderr, flush=True)
+        # The line is written over, and wiped before the table.
+        line = "" if done == total else f"{which}: {done}/{total}"
+        print(f"\r\x1b[K{line}", end="", file=sys.stderr, flush=True)
 
     real, generated, network, weights = _by_name(options) if options.against else _by_path(options)
     scores = score_by_hand(

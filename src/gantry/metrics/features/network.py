@@ -38,8 +38,9 @@ class FeatureNetwork:
     ) -> None:
         self.name = name
         self.device = torch.device(device)
-        # On CPU the layers' outputs should stay in the cache; a GPU wants many images at once.
-        self.batch_size = batch_size or (16 if self.device.type == "cpu" else 128)
+        # On CPU the layers' outputs should stay in the cache; a GPU wants many images at once (256 take 2 GB at
+        # the Inception's widest layers). The numbers do not depend on it beyond rounding.
+        self.batch_size = batch_size or (16 if self.device.type == "cpu" else 256)
         self.prepare = prepare
         self.body = body.to(self.device).eval().requires_grad_(False)
         self.head = None if head is None else head.to(self.device).eval().requires_grad_(False)
@@ -51,10 +52,13 @@ class FeatureNetwork:
 
     @torch.inference_mode()
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Features and logits of one batch of uint8 images (B, H, W, 3), on the network's device."""
+        """Features and logits of one batch of uint8 images (B, H, W, 3), on the network's device, in float32."""
         pixels = images.to(self.device, non_blocking=True).permute(0, 3, 1, 2).float()
-        # cuDNN would round convolutions to TF32 by itself, and FID with them.
-        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        # cuDNN would round convolutions to TF32 by itself, a caller's autocast to bfloat16, and FID with them.
+        with (
+            torch.backends.cudnn.flags(enabled=True, allow_tf32=False),
+            torch.autocast(self.device.type, enabled=False),
+        ):
             features = self.body(self.prepare(pixels))
             return features, None if self.head is None else self.head(features)
 
