@@ -107,5 +107,5 @@ def test_a_term_on_an_objective(objective: str, terms: str) -> None:
 def test_a_verdict_of_several_numbers_is_more_than_an_energy() -> None:
     for objective in ("RealnessGAN", "MMD-GAN"):
         told = {"workload": "", "networks": REBUILT, "objective": OBJECTIVE_BLOCKS[objective]}
-        with pytest.raises(ValidationError, match="says one number of each sample.*take another family"):
+        with pytest.raises(ValidationError, match="says one number of each sample, its energy"):
             Recipe.model_validate(told)
