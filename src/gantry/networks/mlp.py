@@ -36,7 +36,7 @@ def build_discriminator(networks: MlpNetworks, sample_shape: tuple[int, ...], ou
     layers = [
         MinibatchDiscrimination(layer)
         if isinstance(layer, Minibatch)
-        else Maxout(layer.inputs, networks.maxout_units, networks.maxout_pieces)
+        else Maxout(layer.inputs, networks.units, networks.maxout_pieces)
         for layer in hidden
     ]
     return nn.Sequential(*layers, Linear(last.inputs, last.outputs))

@@ -5,16 +5,16 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-# (squared distances, scale) → similarities in [0, 1].
-Kernel = Callable[[Tensor, float], Tensor]
+# (squared distances (n, m), scales (S, 1, 1)) → similarities in [0, 1], (S, n, m).
+Kernel = Callable[[Tensor, Tensor], Tensor]
 
 
-def rbf(squared: Tensor, scale: float) -> Tensor:
+def rbf(squared: Tensor, scale: Tensor) -> Tensor:
     """exp(−d²/(2σ²)): Li et al. 2015 and 2017."""
     return torch.exp(squared / (-2 * scale**2))
 
 
-def rational_quadratic(squared: Tensor, scale: float) -> Tensor:
+def rational_quadratic(squared: Tensor, scale: Tensor) -> Tensor:
     """(1 + d²/(2α))^−α: Bińkowski et al. 2018, eq. 6."""
     return torch.exp(-scale * torch.log1p(squared / (2 * scale)))
 
@@ -42,7 +42,7 @@ def squared_mmd(x: Tensor, y: Tensor, kernel: str, scales: Sequence[float], unbi
 
     def similarity(a: Tensor, b: Tensor) -> Tensor:
         squared = squared_distances(a, b)
-        return torch.stack([KERNELS[kernel](squared, scale) for scale in scales]).sum(0)
+        return KERNELS[kernel](squared, squared.new_tensor(scales)[:, None, None]).sum(0)
 
     def within(a: Tensor) -> Tensor:
         similarities, n = similarity(a, a), len(a)

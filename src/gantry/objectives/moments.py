@@ -13,23 +13,41 @@ from gantry.objectives.wasserstein import clip_weights
 MMD_GAN_SCALES = {"rbf": (1.0, 2.0, 4.0, 8.0, 16.0), "rational_quadratic": (0.2, 0.5, 1.0, 2.0, 5.0)}
 
 
+def root_of(squared: Tensor) -> Tensor:
+    """The root of a biased MMD²; rounding may take that to 0, where the root has no slope."""
+    return squared.clamp(min=torch.finfo(squared.dtype).eps).sqrt()
+
+
+def discrepancy(real: Tensor, fake: Tensor, kernel: str, scales: Sequence[float], root: bool) -> Tensor:
+    """The unbiased MMD² of two batches (B, D), or with `root` the biased MMD; a scalar."""
+    squared = squared_mmd(real, fake, kernel, scales, unbiased=not root)
+    return root_of(squared) if root else squared
+
+
 @register("mmd_gan")
 class MmdGan(Objective):
     """loss_G = Σ_k MMD²(D(x), D(G_k(z))), unbiased, and loss_D = −loss_G; D embeds samples in (B, `outputs`).
 
-    Li et al. 2017, without the autoencoder that their D carries along (clip 0.01 there); with a rational
-    quadratic kernel and a gradient penalty in place of `clip`, Bińkowski et al. 2018.
+    With a rational quadratic kernel and a gradient penalty, Bińkowski et al. 2018. With `clip` 0.01 and `root`,
+    the biased MMD in place of MMD², the code of Li et al. 2017 without the autoencoder that their D carries
+    along: the root has a slope where a clipped D leaves the samples so close together that MMD² has none.
     """
 
     generator_uses_real = True
 
     def __init__(
-        self, outputs: int, kernel: str, scales: Sequence[float] | None = None, clip: float | None = None
+        self,
+        outputs: int,
+        kernel: str,
+        scales: Sequence[float] | None = None,
+        clip: float | None = None,
+        root: bool = False,
     ) -> None:
         self.outputs = outputs
         self.kernel = kernel
         self.scales = scales or MMD_GAN_SCALES[kernel]
         self.clip = clip
+        self.root = root
 
     def discriminator_loss(self, real: Tensor, fakes: Sequence[Tensor]) -> Tensor:
         return -self.generator_loss(real, fakes)
@@ -37,7 +55,7 @@ class MmdGan(Objective):
     def generator_loss(self, real: Tensor | None, fakes: Sequence[Tensor]) -> Tensor:
         if real is None:
             raise ValueError("a discrepancy needs D's outputs for a real batch")
-        return total(squared_mmd(real, fake, self.kernel, self.scales, unbiased=True) for fake in fakes)
+        return total(discrepancy(real, fake, self.kernel, self.scales, self.root) for fake in fakes)
 
     def constrain(self, discriminator: nn.Module) -> None:
         if self.clip is not None:
@@ -70,5 +88,4 @@ class MomentMatching(Objective):
 
     def _discrepancy(self, real: Tensor, fake: Tensor) -> Tensor:
         squared = squared_mmd(real, fake, self.kernel, self.scales, unbiased=False)
-        # Rounding may take it to 0, where the root has no slope.
-        return squared.clamp(min=torch.finfo(squared.dtype).eps).sqrt() if self.root else squared
+        return root_of(squared) if self.root else squared

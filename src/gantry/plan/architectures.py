@@ -39,7 +39,7 @@ def mlp_discriminator(
     networks: MlpNetworks, dimension: int, outputs: int
 ) -> tuple[*tuple[Dense | Minibatch, ...], Dense]:
     """Maxout layers, each as wide as all of its pieces, and the output layer."""
-    units, pieces = networks.maxout_units, networks.maxout_pieces
+    units, pieces = networks.units, networks.maxout_pieces
     inputs = [dimension, *[units] * networks.maxout_depth]
     hidden: list[Dense | Minibatch] = [Dense(width, units * pieces) for width in inputs[:-1]]
     minibatch, last = dense_head(networks, inputs[-1], outputs)

@@ -89,6 +89,18 @@ class ModeStatisticsOptions(Options):
     snapshots: bool = True
 
 
+class EffectOptions(Options):
+    """What `variants` do to each recipe, against the recipe as it is, or against its variant `without`.
+
+    titles: what heads the columns without and with; marks: what a row's label says of single variants.
+    """
+
+    variants: Annotated[tuple[str, ...], Field(min_length=1)]
+    without: str | None = None
+    titles: tuple[str, str] = ("without", "with")
+    marks: dict[str, str] = {}
+
+
 # ── figures ───────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -161,20 +173,22 @@ class HeatmapOptions(Options):
         yield from (("cells", recipe) for recipe in chain(*self.cells))
 
 
-class DotsOptions(Options):
-    """groups: the recipes by what sets them apart, under the name that the legend gives it.
-
-    at: which value of a metric is shown, as in a table of scores; skip: first checkpoints left out of it.
-    """
+class GroupedOptions(Options):
+    """groups: the recipes by what sets them apart, under the name that the legend gives it."""
 
     groups: Annotated[
         dict[str, Annotated[tuple[str, ...], Field(min_length=1)]], Field(min_length=1, max_length=6)
     ]
-    at: At = "end"
-    skip: Count = 0
 
     def recipes(self) -> Iterator[tuple[str, str]]:
         yield from (("groups", recipe) for recipe in chain(*self.groups.values()))
+
+
+class DotsOptions(GroupedOptions):
+    """at: which value of a metric is shown, as in a table of scores; skip: first checkpoints left out of it."""
+
+    at: At = "end"
+    skip: Count = 0
 
 
 # ── claims ────────────────────────────────────────────────────────────────────────────────────────────
@@ -284,7 +298,11 @@ class ClaimsOptions(Options):
 CLAIMED_QUANTITIES = ("gpu_memory", "seconds_per_iteration", "generators_apart")
 
 CLAIMS = "claims"
-TABLES: dict[str, type[Options]] = {"scores": ScoresOptions, "mode_statistics": ModeStatisticsOptions}
+TABLES: dict[str, type[Options]] = {
+    "scores": ScoresOptions,
+    "mode_statistics": ModeStatisticsOptions,
+    "effect": EffectOptions,
+}
 FIGURES: dict[str, type[Options]] = {
     "scatter": ScatterOptions,
     "curves": CurvesOptions,
@@ -292,8 +310,21 @@ FIGURES: dict[str, type[Options]] = {
     "trajectories": TrajectoriesOptions,
     "heatmap": HeatmapOptions,
     "dots": DotsOptions,
+    "method_dots": GroupedOptions,
+    "method_curves": GroupedOptions,
+    "method_times": GroupedOptions,
 }
 OPTIONS: dict[str, type[Options]] = {CLAIMS: ClaimsOptions} | TABLES | FIGURES
 
-TableKind = Literal["scores", "mode_statistics"]
-FigureKind = Literal["scatter", "curves", "grids", "trajectories", "heatmap", "dots"]
+TableKind = Literal["scores", "mode_statistics", "effect"]
+FigureKind = Literal[
+    "scatter",
+    "curves",
+    "grids",
+    "trajectories",
+    "heatmap",
+    "dots",
+    "method_dots",
+    "method_curves",
+    "method_times",
+]

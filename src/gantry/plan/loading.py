@@ -18,6 +18,7 @@ from gantry.plan.configuration import (
     merged,
     own_text,
     read_datasets,
+    with_variants,
 )
 from gantry.plan.kinds import CLAIMED_QUANTITIES, OPTIONS
 from gantry.plan.problems import Layers, Problems
@@ -79,7 +80,9 @@ class _Loading:
         experiment = self.problems.validated_in_part(Experiment, read, file) if read else None
         if experiment is None:
             return
-        workload_names, recipe_names = _names(read, "workloads"), _names(read, "recipes")
+        described, experiment = experiment, with_variants(experiment)
+        workload_names = _names(read, "workloads")
+        recipe_names = _names(read, "recipes") | set(experiment.recipes)
         workloads = self._resolved_workloads(experiment, file)
         recipes = self._resolved_recipes(experiment, file, workloads, workload_names)
         self._share(file, "workloads", workloads, self.workloads)
@@ -92,8 +95,10 @@ class _Loading:
                 key = f"outputs.{name}.runs.{index}"
                 for dataset in block.datasets:
                     self._known(file, f"{key}.datasets", "data set", dataset, self.dataset_names)
-                for recipe in block.recipes:
+                for recipe in described.outputs[name].runs[index].recipes:
                     self._known(file, f"{key}.recipes", "recipe", recipe, recipe_names)
+                for variant in block.variants:
+                    self._known(file, f"{key}.variants", "variant", variant, described.variants)
             for wanted in output.metrics:
                 self._check_metric(file, f"outputs.{name}.metrics", wanted)
             self._check_options(file, f"outputs.{name}.options", output)

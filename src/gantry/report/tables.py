@@ -11,7 +11,7 @@ from gantry.errors import UserError, suggestion
 from gantry.files import write_text
 from gantry.plan.kinds import OPTIONS
 from gantry.report.cells import Cell, tidy
-from gantry.report.kinds import mode_statistics, scores
+from gantry.report.kinds import effect, mode_statistics, scores
 from gantry.report.layout import arrange
 from gantry.report.load import Cache, Loaded, Order, load, parse_order, validation_message
 from gantry.report.markup import latex, markdown
@@ -19,6 +19,7 @@ from gantry.report.markup import latex, markdown
 KINDS: dict[str, Callable[[Loaded, Any], Iterator[Cell]]] = {
     "scores": scores.cells,
     "mode_statistics": mode_statistics.cells,
+    "effect": effect.cells,
 }
 
 

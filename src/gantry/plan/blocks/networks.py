@@ -43,11 +43,17 @@ class MlpNetworks(Strict):
     family: Literal["mlp"]
     width: Positive = 400
     depth: Positive = 4
-    maxout_units: Positive = 200
+    # None: half of `width`, 200 as published where that is 400.
+    maxout_units: Positive | None = None
     maxout_pieces: Annotated[int, Field(ge=2)] = 5
     maxout_depth: Positive = 3
     minibatch_discrimination: MinibatchDiscrimination | None = None
     virtual_batch_norm: VirtualBatchNorm | None = None
+
+    @property
+    def units(self) -> int:
+        """Maxout units of each of the discriminator's layers."""
+        return self.maxout_units or max(1, self.width // 2)
 
 
 class ImageNetworks(Strict):

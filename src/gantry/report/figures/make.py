@@ -7,7 +7,17 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from gantry.errors import UserError
-from gantry.report.figures import curves, dots, grids, heatmap, scatter, trajectories
+from gantry.report.figures import (
+    curves,
+    dots,
+    grids,
+    heatmap,
+    method_curves,
+    method_dots,
+    method_times,
+    scatter,
+    trajectories,
+)
 from gantry.report.figures.style import save, styled
 from gantry.report.load import Cache, Loaded, load, parse_order
 from gantry.report.tables import options_of, unknown_kind
@@ -18,6 +28,9 @@ KINDS: dict[str, Callable[[Loaded, Any], Figure]] = {
     "grids": grids.draw,
     "trajectories": trajectories.draw,
     "dots": dots.draw,
+    "method_dots": method_dots.draw,
+    "method_curves": method_curves.draw,
+    "method_times": method_times.draw,
     "heatmap": heatmap.draw,
 }
 

@@ -1,0 +1,86 @@
+"""A metric of many methods over the iterations: a panel a group, every other method behind it in grey."""
+
+from itertools import chain
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from gantry.metrics import names
+from gantry.plan.kinds import GroupedOptions
+from gantry.report.cells import network_of, require_metrics, series
+from gantry.report.figures.style import (
+    COLOURS,
+    MARKERS,
+    REAL,
+    footer,
+    label,
+    new_figure,
+    put_footer,
+    put_head,
+    thousands,
+)
+from gantry.report.layout import ARROWS
+from gantry.report.load import Loaded, LoadedGroup
+
+COLUMNS = 2
+SIZE = (3.9, 2.3)  # inches of a panel, with its legend
+
+
+def draw(loaded: Loaded, options: GroupedOptions) -> Figure:
+    """The order's first metric: means over the runs that reached their end."""
+    order = loaded.order
+    require_metrics(order, loaded.groups)
+    metric = order.metrics[0]
+    means = {group.group.recipe: _mean(group, metric) for group in loaded.groups}
+    labels = {group.group.recipe: group.group.recipe_label for group in loaded.groups}
+    rows = -(-len(options.groups) // COLUMNS)
+    figure = new_figure(SIZE[0] * COLUMNS, SIZE[1] * rows + 0.9)
+    axes = figure.subplots(rows, COLUMNS, squeeze=False, sharex=True, sharey=True)
+    panels = list(chain(*axes))
+    for ax, (title, recipes) in zip(panels, options.groups.items(), strict=False):
+        _panel(ax, means, labels, recipes)
+        ax.set_title(label(title), loc="left")
+    for ax in panels[len(options.groups) :]:
+        ax.remove()
+    what = names.label(metric, network_of(loaded.groups, metric)) + ARROWS[names.metric(metric).direction]
+    for line in axes:
+        line[0].set_ylabel(what)
+    for ax in axes[-1]:
+        ax.set_xlabel("iterations")
+    put_head(figure, order.title)
+    seeds = max(len(group.runs) for group in loaded.groups)
+    spread = f"mean over {seeds} seeds" if seeds > 1 else "one seed"
+    put_footer(
+        figure, footer(order, order.groups[0].dataset_title, spread, "grey: the other panels' methods")
+    )
+    return figure
+
+
+def _mean(group: LoadedGroup, metric: str) -> pd.Series:
+    table = pd.DataFrame({run.seed: series(run, metric, group.headline) for run in group.complete})
+    return table.sort_index().mean(axis=1)
+
+
+def _panel(ax: Axes, means: dict[str, pd.Series], labels: dict[str, str], recipes: tuple[str, ...]) -> None:
+    for recipe, mean in means.items():
+        if recipe not in recipes:
+            ax.plot(mean.index, mean, color=REAL, linewidth=0.5, alpha=0.6, zorder=1)
+    for look, recipe in enumerate(recipes):
+        again, colour = divmod(look, len(COLOURS))
+        mean = means[recipe]
+        ax.plot(
+            mean.index,
+            mean,
+            color=COLOURS[colour],
+            linestyle=("-", "--")[again % 2],
+            marker=MARKERS[colour],
+            markersize=3,
+            linewidth=1.3,
+            zorder=3,
+            label=label(labels[recipe]) + ("" if len(mean) else " (diverged)"),
+        )
+    ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.02), fontsize=6.5, handlelength=2.2, labelspacing=0.25)
+    ax.grid(axis="y")
+    ax.set_axisbelow(True)
+    thousands(ax)

@@ -1,0 +1,151 @@
+"""What one change does to many methods: with it, without it, the difference over seeds, and a verdict."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import cast
+
+import numpy as np
+
+from gantry.errors import UserError
+from gantry.metrics import names
+from gantry.plan.configuration import variant_name
+from gantry.plan.kinds import EffectOptions
+from gantry.report.cells import Cell, network_of, require_metrics, series
+from gantry.report.load import Loaded, LoadedGroup, Run
+from gantry.report.statistics import Expectation, Interval, interval, verdict
+
+# The parts of the table, in their order, by what `verdict` says of the change being for the better.
+PARTS = {
+    "holds": "it helps: the whole 95 % interval of the difference is on the better side of 0",
+    "does not hold": "it hurts: the whole 95 % interval is on the worse side of 0",
+    "undecided": "undecided: the 95 % interval holds 0",
+}
+TOGETHER = "the mean over these methods"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A method without the change and with it."""
+
+    without: LoadedGroup
+    changed: LoadedGroup
+
+    def values(self, metric: str) -> dict[int, tuple[float, float]]:
+        """(without, with) at the end of training, by seed, where both runs reached it."""
+        before, after = (_ends(group, metric) for group in (self.without, self.changed))
+        return {seed: (before[seed], after[seed]) for seed in sorted(before.keys() & after.keys())}
+
+
+def cells(loaded: Loaded, options: EffectOptions) -> Iterator[Cell]:
+    """A row a method, in the part that its verdict on the order's first metric names; then their mean."""
+    order = loaded.order
+    require_metrics(order, loaded.groups)
+    metric = order.metrics[0]
+    direction = names.metric(metric).direction
+    if direction == "half":
+        raise UserError(
+            f"{order.paper}/{order.name}: metrics: {metric} is best at 0.5, and has no better side"
+        )
+    pairs = list(_pairs(loaded, options))
+    if not pairs:
+        raise UserError(f"{order.paper}/{order.name}: options: no method is there both without and with it")
+    found = [_decided(pair, metric, cast(Expectation, direction)) for pair in pairs]
+    for part, title in PARTS.items():
+        for pair, (result, decision) in zip(pairs, found, strict=True):
+            if decision == part:
+                yield from _row(loaded, pair, title, result, options)
+    yield from _together(loaded, pairs, metric)
+
+
+def _pairs(loaded: Loaded, options: EffectOptions) -> Iterator[Pair]:
+    by_recipe = {group.group.recipe: group for group in loaded.groups}
+    for recipe, group in by_recipe.items():
+        without = by_recipe.get(variant_name(recipe, options.without) if options.without else recipe)
+        for variant in options.variants:
+            changed = by_recipe.get(variant_name(recipe, variant))
+            if without is not None and changed is not None:
+                label = group.group.recipe_label + options.marks.get(variant, "")
+                named = replace(changed, group=changed.group.model_copy(update={"recipe_label": label}))
+                yield Pair(without, named)
+
+
+def _ends(group: LoadedGroup, metric: str) -> dict[int, float]:
+    """The last value of every run that reached its end, by seed."""
+    found = {run.seed: _end(run, metric, group.headline) for run in group.complete}
+    return {seed: value for seed, value in found.items() if not np.isnan(value)}
+
+
+def _end(run: Run, metric: str, source: str) -> float:
+    curve = series(run, metric, source)
+    return float(curve.iloc[-1]) if len(curve) else np.nan
+
+
+def _decided(pair: Pair, metric: str, better: Expectation) -> tuple[Interval, str]:
+    """The interval of the difference, and whether it holds that the change is for the better.
+
+    Where every run diverges on one side only, that side is the worse one.
+    """
+    result = interval([b - a for a, b in pair.values(metric).values()])
+    if bool(pair.without.complete) != bool(pair.changed.complete):
+        return result, "holds" if pair.changed.complete else "does not hold"
+    return result, verdict(result, better, 0.0)
+
+
+def _row(loaded: Loaded, pair: Pair, part: str, result: Interval, options: EffectOptions) -> Iterator[Cell]:
+    for index, metric in enumerate(loaded.order.metrics):
+        cell = _maker(loaded, pair, part, metric)
+        title = names.label(metric, network_of(loaded.groups, metric))
+        yield cell(f"{title}, {options.titles[0]}", list(_ends(pair.without, metric).values()), pair.without)
+        yield cell(f"{title}, {options.titles[1]}", list(_ends(pair.changed, metric).values()), pair.changed)
+        differences = [b - a for a, b in pair.values(metric).values()]
+        yield cell(f"{title}, difference", differences, pair.changed)
+        if index == 0:
+            for end, value in (("from", result.low), ("to", result.high)):
+                bound = cell(f"95 % interval of the difference, {end}", [value], pair.changed)
+                yield replace(bound, metric="")
+
+
+def _maker(
+    loaded: Loaded, pair: Pair, part: str, metric: str
+) -> Callable[[str, list[float], LoadedGroup], Cell]:
+    """What makes the cells of one method and metric: (quantity, values, whose runs they are)."""
+
+    def make(quantity: str, values: list[float], runs_of: LoadedGroup) -> Cell:
+        return Cell(
+            part=part,
+            dataset=pair.changed.group.dataset_label,
+            method=pair.changed.group.recipe_label,
+            source=pair.changed.headline,
+            quantity=quantity,
+            values=values,
+            runs=len(runs_of.runs),
+            diverged=len(runs_of.runs) - len(runs_of.complete),
+            groups=(runs_of.group.key,),
+            metric=metric,
+            feature_network=network_of(loaded.groups, metric),
+            stand_in=pair.changed.group.stand_in,
+        )
+
+    return make
+
+
+def _together(loaded: Loaded, pairs: list[Pair], metric: str) -> Iterator[Cell]:
+    """The difference, seed by seed a mean over the methods whose runs all reached their end."""
+    seeds = {run.seed for pair in pairs for run in pair.without.runs}
+    whole = [values for pair in pairs if (values := pair.values(metric)).keys() == seeds]
+    if not whole:
+        return
+    means = [
+        float(np.mean([values[seed][1] - values[seed][0] for values in whole])) for seed in sorted(seeds)
+    ]
+    result = interval(means)
+    title = names.label(metric, network_of(loaded.groups, metric))
+    some = replace(pairs[0].changed, runs=())
+    cell = _maker(loaded, replace(pairs[0], changed=some), TOGETHER, metric)
+    for quantity, shown in (
+        (f"{title}, difference", means),
+        ("95 % interval of the difference, from", [result.low]),
+        ("95 % interval of the difference, to", [result.high]),
+    ):
+        made = cell(quantity, shown, some)
+        yield replace(made, method=f"{len(whole)} methods", groups=(), source="", metric="")
