@@ -1,10 +1,11 @@
-"""RealnessGAN, BCGAN and EDGAN as plain PyTorch loops: one call a batch, stock layers, stock Adam.
+"""RealnessGAN, BCGAN, EDGAN and WGAN-GP as plain PyTorch loops: one call a batch, stock layers, stock Adam.
 
 This is how public research code is written, in our own words; it is what Gantry's step is measured against
 and tested against, so it shares with the package only the recipe, the anchors' histogram and, for EDGAN, the
 estimate of the entropy distance, which is the same work for both.
 """
 
+from collections.abc import Callable
 from itertools import combinations, pairwise
 
 import torch
@@ -47,9 +48,9 @@ def stock_pair(recipe: Recipe, shape: tuple[int, ...]) -> tuple[list[nn.Module],
             layers += [nn.Linear(inputs, outputs), nn.BatchNorm1d(outputs), nn.ReLU()]
         return nn.Sequential(*layers, nn.Linear(block.width, *shape))
 
-    widths = [*shape] + [block.maxout_units] * block.maxout_depth
+    widths = [*shape] + [block.units] * block.maxout_depth
     maxouts = [StockMaxout(a, b, block.maxout_pieces) for a, b in pairwise(widths)]
-    discriminator = nn.Sequential(*maxouts, nn.Linear(block.maxout_units, recipe.objective.outcomes))
+    discriminator = nn.Sequential(*maxouts, nn.Linear(block.units, recipe.objective.outcomes))
     return [generator() for _ in range(recipe.generators)], discriminator
 
 
@@ -129,12 +130,31 @@ class StockOptimisticAdam(torch.optim.Optimizer):
                 state["last"] = now
 
 
-class PlainEdgan:
-    """The non-saturating game with the entropy distance on G, one iteration a call, on standing data."""
+Losses = tuple[Callable[[Tensor, Tensor], Tensor], Callable[[Tensor], Tensor]]
+
+
+def cross_entropies(real: Tensor, fake: Tensor) -> Tensor:
+    return binary_cross_entropy_with_logits(real, torch.ones_like(real)) + binary_cross_entropy_with_logits(
+        fake, torch.zeros_like(fake)
+    )
+
+
+LOSSES: dict[str, Losses] = {
+    "non_saturating": (
+        cross_entropies,
+        lambda fake: binary_cross_entropy_with_logits(fake, torch.ones_like(fake)),
+    ),
+    "wasserstein": (lambda real, fake: fake.mean() - real.mean(), lambda fake: -fake.mean()),
+}
+
+
+class PlainGame:
+    """One generator, one loss for each player, penalties on either: one iteration a call, on standing data."""
 
     def __init__(self, recipe: Recipe, shape: tuple[int, ...], device: torch.device) -> None:
         self.recipe = recipe
         self.device = device
+        self.loss_d, self.loss_g = LOSSES[recipe.objective.name]
         (self.g,), self.d = stock_pair(recipe, shape)
         for network in (self.g, self.d):
             network.to(device).train()
@@ -150,18 +170,27 @@ class PlainEdgan:
     def latent(self) -> Tensor:
         return torch.randn(self.recipe.batch_size, self.recipe.latent.dimension, device=self.device)
 
+    def slope_penalty(self, fake: Tensor) -> Tensor:
+        options = self.recipe.terms.gradient_penalty
+        share = torch.rand(len(fake), *[1] * (fake.dim() - 1), device=self.device)
+        points = (self.real + share * (fake - self.real)).requires_grad_()
+        (slopes,) = torch.autograd.grad(self.d(points).sum(), points, create_graph=True)
+        norms = slopes.reshape(len(points), -1).norm(dim=1)
+        return options.weight * ((norms - options.center) ** 2).mean()
+
     def iteration(self) -> None:
         for _ in range(self.recipe.updates.discriminator):
-            real, fake = self.d(self.real), self.d(self.g(self.latent()).detach())
-            loss = binary_cross_entropy_with_logits(real, torch.ones_like(real))
-            loss = loss + binary_cross_entropy_with_logits(fake, torch.zeros_like(fake))
+            fake = self.g(self.latent()).detach()
+            loss = self.loss_d(self.d(self.real), self.d(fake))
+            if self.recipe.terms.gradient_penalty.weight:
+                loss = loss + self.slope_penalty(fake)
             self.adam_d.zero_grad()
             loss.backward()
             self.adam_d.step()
         for _ in range(self.recipe.updates.generator):
             samples = self.g(self.latent())
             fake = self.d(samples)
-            loss = binary_cross_entropy_with_logits(fake, torch.ones_like(fake))
+            loss = self.loss_g(fake)
             batch = Batch([samples], [fake], self.real, None, self.d, self.g)
             for weight, term in self.terms:
                 loss = loss + weight * term(batch)
@@ -170,9 +199,9 @@ class PlainEdgan:
             self.adam_g.step()
 
 
-def plain_loop(recipe: Recipe, shape: tuple[int, ...], device: torch.device) -> PlainLoop | PlainEdgan:
+def plain_loop(recipe: Recipe, shape: tuple[int, ...], device: torch.device) -> PlainLoop | PlainGame:
     """The loop that the recipe's objective asks for."""
     return LOOPS[recipe.objective.name](recipe, shape, device)
 
 
-LOOPS = {"realness": PlainLoop, "non_saturating": PlainEdgan}
+LOOPS = {"realness": PlainLoop, "non_saturating": PlainGame, "wasserstein": PlainGame}

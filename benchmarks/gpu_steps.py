@@ -1,0 +1,160 @@
+"""One recipe's step, captured, plain and eager, in turns: times, FLOPs, bytes, memory. See gpu.py."""
+
+import gc
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import flop_registry
+
+from gantry.plan.estimate import flops_per_iteration
+from gantry.plan.recipe import Recipe
+from gantry.training.capture import build_step
+from gantry.training.game import Game, Latents
+from gantry.training.step import Step
+from gpu_peaks import TURNS, products_in
+from plain_loop import plain_loop
+from training import synchronised, turn
+
+Iteration = Callable[[], object]
+
+
+class Count(TorchDispatchMode):
+    """FLOPs of the kernels of a step, and the bytes that they move if each tensor goes to memory and back.
+
+    `FlopCounterMode` has the same formulas, but its hooks on modules do not bear a gradient inside of a loss.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.flops = 0
+        self.bytes = 0
+
+    def __torch_dispatch__(self, kernel: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = kernel(*args, **(kwargs or {}))
+        formula = flop_registry.get(kernel.overloadpacket)
+        if formula is not None:
+            self.flops += formula(*args, **(kwargs or {}), out_val=result)
+        if not kernel.is_view:
+            tensors = [x for x in tree_leaves((args, kwargs, result)) if isinstance(x, Tensor)]
+            self.bytes += sum(x.numel() * x.element_size() for x in tensors)
+        return result
+
+
+def shape_of(resolution: int | None) -> tuple[int, ...]:
+    """The shape of one sample."""
+    return (2,) if resolution is None else (3, resolution, resolution)
+
+
+def ours(step: Step, recipe: Recipe, resolution: int | None, device: torch.device) -> Iteration:
+    """One iteration of Gantry on standing data, in the order of memory that batches have."""
+    latents = Latents(recipe.latent, recipe.batch_size, device)
+    real = torch.rand(recipe.batch_size, *shape_of(resolution), device=device) * 2 - 1
+    if resolution:
+        real = real.to(memory_format=torch.channels_last)
+
+    def iteration() -> None:
+        step.game.objective.redraw(device)
+        for _ in range(recipe.updates.discriminator):
+            step.discriminator(real, latents.next())
+        for _ in range(recipe.updates.generator):
+            step.generator(real, latents.next())
+
+    return iteration
+
+
+def quickest(recipe: Recipe, resolution: int | None, device: torch.device) -> tuple[Step, Iteration]:
+    """Our step as a training run has it, and one iteration of it."""
+    game = Game(recipe, shape_of(resolution)).to(device).train()
+    step = build_step(game, recipe, device)
+    return step, ours(step, recipe, resolution, device)
+
+
+def counted(iteration: Iteration) -> Count:
+    """FLOPs and bytes of one iteration."""
+    # oneDNN's own linear layer, which CPUs get, is none that PyTorch has a formula for.
+    with torch.backends.mkldnn.flags(enabled=False), Count() as count:
+        iteration()
+    return count
+
+
+def measure(name: str, recipe: Recipe, resolution: int | None, seconds: float, device: torch.device) -> dict:
+    """Measure one recipe at its precision; its row of the table."""
+    torch.manual_seed(0)
+    memory: dict[str, int] = {}
+    rounds: dict[str, Iteration] = {}
+    first_step, how = 0.0, ""
+    for which in ("eager", "plain", "captured"):
+        before = _fresh_memory(device)
+        start = time.perf_counter()
+        if which == "eager":
+            with products_in(recipe.precision):
+                rounds[which] = plain_loop(recipe, shape_of(resolution), device).iteration
+                rounds[which]()
+        elif which == "plain":
+            step = Step(Game(recipe, shape_of(resolution)).to(device).train(), recipe, device)
+            rounds[which] = ours(step, recipe, resolution, device)
+            rounds[which]()
+        else:
+            step, rounds[which] = quickest(recipe, resolution, device)
+            rounds[which]()
+            synchronised(device)
+            first_step, how = time.perf_counter() - start, step.how
+        memory[which] = _reserved(device) - before
+    count = counted(rounds["plain"])
+    times = dict.fromkeys(rounds, float("inf"))
+    for _ in range(TURNS):
+        for which, iteration in rounds.items():
+            # Beside autocast our step keeps to float32; see `Step`.
+            own = "fp32" if recipe.precision == "bf16" else recipe.precision
+            with products_in(recipe.precision if which == "eager" else own):
+                times[which] = min(times[which], turn(iteration, seconds, device))
+    return {
+        "recipe": name,
+        "size": resolution or "2-D",
+        "batch": recipe.batch_size,
+        "precision": recipe.precision,
+        "gflop": count.flops / 1e9,
+        "gflop_by_layers": flops_per_iteration(recipe, resolution) / 1e9,
+        "gbyte": count.bytes / 1e9,
+        **{f"{which}_ms": 1e3 * each for which, each in times.items()},
+        "times_plain": times["plain"] / times["captured"],
+        "times_eager": times["eager"] / times["captured"],
+        "tflops": count.flops / times["captured"] / 1e12,
+        "images_per_second": recipe.batch_size / times["captured"],
+        **{f"{which}_mib": each / 2**20 for which, each in memory.items()},
+        "first_step_s": first_step,
+        "how": how,
+    }
+
+
+def _fresh_memory(device: torch.device) -> int:
+    """Give back what is not in use, and begin to watch for the peak; bytes taken at present."""
+    gc.collect()
+    if device.type != "cuda":
+        return 0
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats(device)
+    return torch.cuda.memory_reserved(device)
+
+
+def _reserved(device: torch.device) -> int:
+    """Peak bytes that PyTorch has taken from the GPU, graphs included; 0 on a CPU."""
+    return torch.cuda.max_memory_reserved(device) if device.type == "cuda" else 0
+
+
+def profiled(recipe: Recipe, resolution: int | None, device: torch.device, path: Path) -> None:
+    """Write the longest kernels of ten iterations of our step."""
+    _, iteration = quickest(recipe, resolution, device)
+    iteration()
+    with torch.profiler.profile() as profile:
+        for _ in range(10):
+            iteration()
+        synchronised(device)
+    key = "self_cuda_time_total" if device.type == "cuda" else "self_cpu_time_total"
+    path.write_text(profile.key_averages().table(sort_by=key, row_limit=30, max_name_column_width=80) + "\n")
