@@ -91,6 +91,26 @@ def test_a_kill_in_the_middle_of_a_write_leaves_the_old_file(tmp_path: Path) -> 
     assert path.read_text() == "old"
     write_text(path, "new")
     assert path.read_text() == "new"
+    assert leftovers(tmp_path) == []
+
+
+def test_what_a_killed_library_leaves_goes_with_the_next_write(tmp_path: Path) -> None:
+    """A living writer's file stays, and so does one that only looks similar."""
+    path = tmp_path / "picture.png"
+    child = os.fork()
+    if child == 0:
+        write_with(path, lambda temporary: os._exit(temporary.write_bytes(b"half") * 0))
+    os.waitpid(child, 0)
+    assert len(leftovers(tmp_path)) == 1
+    similar = ".picture.png.part"
+    (tmp_path / similar).touch()
+    with writing(path) as stream:
+        stream.write(b"first")
+        alive = [each for each in leftovers(tmp_path) if each != similar]
+        assert len(alive) == 1, "the killed one's is there still"
+        write_with(path, lambda temporary: temporary.write_bytes(b"second"))
+        assert set(leftovers(tmp_path)) == {similar, *alive}
+    assert path.read_bytes() == b"first"
 
 
 @pytest.mark.parametrize(

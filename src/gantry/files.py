@@ -1,9 +1,12 @@
 """Files that are either whole or absent: atomic writes, digests, canonical JSON."""
 
+import contextlib
 import errno
+import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -35,14 +38,17 @@ def writing(path: Path) -> Iterator[BinaryIO]:
     """Open a temporary neighbour of `path` for writing; on success flush it to disk and rename it.
 
     A reader, or a run after a power cut, sees the old file or the new one, never a part of one.
-    A full or read-only disk raises UserError that names `path`; the old file stays.
+    A full or read-only disk raises UserError that names `path`; the old file stays. What writers of `path` that
+    were killed have left beside it goes.
     """
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(path)
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
         temporary = Path(name)
         with os.fdopen(descriptor, "wb") as stream:
+            _hold(descriptor)
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
@@ -81,7 +87,11 @@ def write_with(path: Path, save: Callable[[Path], None]) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
+        _sweep(path)
+        with (
+            tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder,
+            _held(Path(folder)),
+        ):
             temporary = Path(folder) / path.name
             _save(save, temporary)
             temporary.chmod(0o644)
@@ -93,6 +103,39 @@ def write_with(path: Path, save: Callable[[Path], None]) -> None:
         raise UserError(
             f"{path}: cannot be written: {error.strerror or error}; {_remedy(error, path.parent)}"
         ) from error
+
+
+def _sweep(path: Path) -> None:
+    """Remove the temporary neighbours of `path` that nobody writes any more."""
+    temporary = re.compile(rf"\.{re.escape(path.name)}\.[a-z0-9_]{{8}}(\.part)?")
+    with os.scandir(path.parent) as entries:
+        litter = [Path(entry.path) for entry in entries if temporary.fullmatch(entry.name)]
+    for each in litter:
+        with contextlib.suppress(OSError), _held(each, ours=False):
+            if each.is_dir():
+                shutil.rmtree(each, ignore_errors=True)
+            else:
+                each.unlink(missing_ok=True)
+
+
+@contextmanager
+def _held(place: Path, *, ours: bool = True) -> Iterator[None]:
+    """Hold a temporary file or folder as a living writer does; OSError if it is not ours and somebody does."""
+    descriptor = os.open(place, os.O_RDONLY)
+    try:
+        if ours:
+            _hold(descriptor)
+        else:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _hold(descriptor: int) -> None:
+    """Lock a temporary file for as long as it is open; without file locks nobody will sweep it either."""
+    with contextlib.suppress(OSError):
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _save(save: Callable[[Path], None], temporary: Path) -> None:

@@ -1,81 +1,30 @@
 """Kills, everywhere: each fault in a run of the whole workflow, then the same command again.
 
-    python tests/faults/campaign.py --kills 100 [--seed 0] [--keep]
+    python tests/faults/campaign.py --kills 100 [--seed 0] [--out FOLDER] [--keep]
 
-Every fault starts from a fresh checkout (with or without prepared data), strikes once, and is followed by the
-same command with nothing cleaned by hand; the results must be those of a run that was left alone, to the bit.
-Prints each fault, and at the end: faults injected, iterations of training done twice, wrong results.
+Every fault starts from a checkout in which the steps before the one that it strikes have been made, strikes once,
+and is followed by the same command with nothing cleaned by hand; the results must be those of a run that was left
+alone, to the bit. Each fault is printed, and written to FOLDER/kills.csv; FOLDER/kills.md sums up: faults injected,
+iterations of training done twice, wrong results.
 """
 
 import argparse
-import contextlib
-import hashlib
-import json
+import csv
 import os
 import random
 import shutil
-import signal
-import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).resolve().parent
-REPOSITORY = HERE.parents[1]
-TESTS = REPOSITORY / "tests/workflow"
-CONFIG = {
-    "scale": str(TESTS / "tiny.yaml"),
-    "papers": ["sketch"],
-    "segment_iterations": 300,
-    "datasets": {"mixture": {"images": 20000, "options": {"count": 20000}}},
-    "workloads": {"synthetic": {"iterations": 600, "checkpoint_every": 100, "snapshots": [300, 600]}},
-}
-TARGETS = [
-    "results/data/digits-32/manifest.json",
-    *(f"results/tiny/sketch/{name}" for name in ("modes.csv", "places.png", "rise.png", "said.csv")),
-]
-ITERATIONS = 2 * 600  # of both recipes together
-PREPARED = ("results/data",)
-PATIENCE = 900.0
+# Run as a script: `tests` is no package then.
+sys.path.append(str(Path(__file__).resolve().parents[1] / "workflow"))
 
-
-@dataclass(frozen=True)
-class Fault:
-    """What strikes (a signal at whom, or a write cut short) and when: `delay` after the step `verb` began."""
-
-    kind: str
-    verb: str
-    delay: float = 0.0
-    turn: int = 1
-
-    def __str__(self) -> str:
-        if self.kind.startswith("write "):
-            return f"SIGKILL in the midst of {self.kind}, the {self.turn}. time"
-        return f"{self.kind} {self.delay:.2f} s after `gantry {self.verb}` began"
-
-
-# Whom a signal is sent to: the step's own process, Snakemake alone, or their group, as a terminal's Ctrl-C.
-SIGNALS = {
-    "SIGKILL to the step": (signal.SIGKILL, "step"),
-    "SIGTERM to the step": (signal.SIGTERM, "step"),
-    "SIGKILL to Snakemake alone": (signal.SIGKILL, "snakemake"),
-    "SIGTERM to Snakemake alone": (signal.SIGTERM, "snakemake"),
-    "SIGKILL to the group": (signal.SIGKILL, "group"),
-    "SIGTERM to the group": (signal.SIGTERM, "group"),
-    "Ctrl-C": (signal.SIGINT, "group"),
-}
-VERBS = {"prepare": 0.3, "train": 2.5, "score-run": 0.5, "table": 0.3, "figure": 0.8, "claims": 0.3}
-WRITES = {
-    "state.bin": ("train", 7), "safetensors": ("train", 6), "seal-": ("train", 2), "history.csv": ("train", 2),
-    "spec.json": ("train", 2), "metrics-": ("score-run", 2), "samples-": ("score-run", 2),
-    "manifest.json": ("prepare", 1), "points.npy": ("prepare", 1), "modes.csv": ("table", 1), "modes.tex": ("table", 1),
-    "places.png": ("figure", 1), "rise.svg": ("figure", 1), "said.md": ("claims", 1),
-}  # fmt: skip
+from snakes import be_snakemake
+from striking import ITERATIONS, SIGNALS, VERBS, WRITES, Fault, Site, differences
 
 
 def draw(chance: random.Random) -> Fault:
@@ -88,144 +37,94 @@ def draw(chance: random.Random) -> Fault:
     return Fault(chance.choice(sorted(SIGNALS)), verb, delay=chance.uniform(0, VERBS[verb]))
 
 
-class Site:
-    """A checkout in which Snakemake runs, is struck, and runs again."""
+class Forked:
+    """The command line of Snakemake in a fork of this process, which has imported it."""
 
-    def __init__(self, folder: Path, prepared: Path | None = None) -> None:
-        self.folder = folder
-        folder.mkdir(parents=True)
-        for name in ("Snakefile", "config.yaml"):
-            shutil.copy(REPOSITORY / name, folder)
-        for name in ("workflow", "profiles"):
-            shutil.copytree(REPOSITORY / name, folder / name)
-        shutil.copy(TESTS / "sketch.yaml", folder / "workflow/experiments")
-        if prepared is not None:
-            for name in PREPARED:
-                shutil.copytree(prepared / name, folder / name)
-        self.fault, self.count = folder / "fault", folder / "count"
-        self.log = folder / "snakemake.log"
+    def __init__(self, arguments: list[str], folder: Path, environment: dict[str, str], log: Path) -> None:
+        self.code: int | None = None
+        self.pid = os.fork()
+        if self.pid == 0:
+            os.setsid()
+            os.environ.clear()
+            os.environ.update(environment)
+            tempfile.tempdir = None  # found out before
+            be_snakemake(arguments, str(folder), str(log))
 
-    def start(self) -> subprocess.Popen[bytes]:
-        """The one command, in a group of its own."""
-        settings = [
-            f"{key}={each if isinstance(each, str) else json.dumps(each)}" for key, each in CONFIG.items()
-        ]
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        # A folder for temporary files of its own has a warm process of its own, with our hand inside.
-        scratch = Path(tempfile.gettempdir()) / f"faults-{os.getpid()}"
-        scratch.mkdir(exist_ok=True)
-        environment = os.environ | {
-            "PATH": path,
-            "PYTHONPATH": os.pathsep.join(
-                filter(None, [str(HERE / "injected"), os.environ.get("PYTHONPATH")])
-            ),
-            "TMPDIR": str(scratch),
-            "GANTRY_FAULT": str(self.fault),
-            "GANTRY_COUNT": str(self.count),
-            "OMP_NUM_THREADS": "1",
-        }
-        log = self.log.open("ab")
-        command = [sys.executable, "-m", "snakemake", *TARGETS, "--cores", "1", "--config", *settings]
-        return subprocess.Popen(
-            command, cwd=self.folder, env=environment, stdout=log, stderr=log, start_new_session=True
-        )
+    def poll(self) -> int | None:
+        if self.code is None:
+            ended, status = os.waitpid(self.pid, os.WNOHANG)
+            if ended:
+                self.code = os.waitstatus_to_exitcode(status)
+        return self.code
 
-    def finish(self) -> int:
-        """Run the command to its end; its exit code."""
-        with self.start() as snakemake:
-            try:
-                return snakemake.wait(timeout=PATIENCE)
-            finally:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(snakemake.pid, signal.SIGKILL)
-
-    def strike(self, fault: Fault) -> bool:
-        """Run the command with this fault; False if it ended before the fault had its turn."""
-        if fault.kind.startswith("write "):
-            self.fault.write_text(f"{fault.kind.removeprefix('write ')} {fault.turn}")
-        snakemake = self.start()
-        give_up = time.monotonic() + PATIENCE
-        struck = False
-        while snakemake.poll() is None and time.monotonic() < give_up:
-            if fault.kind in SIGNALS and not struck and self._steps(fault.verb):
-                time.sleep(fault.delay)
-                struck = self._signal(snakemake, *SIGNALS[fault.kind])
-            time.sleep(0.02)
-        if snakemake.poll() is None:
-            os.killpg(snakemake.pid, signal.SIGKILL)
-            raise TimeoutError(f"Snakemake did not end after {fault}:\n{self.log.read_text()[-3000:]}")
-        if fault.kind in SIGNALS:
-            return struck
-        struck = not self.fault.exists()
-        self.fault.unlink(missing_ok=True)
-        return struck
-
-    def settle(self) -> None:
-        """Wait until no step is at work any more: those of a Snakemake that was killed take a second to notice."""
-        while any(each for words in (b"gantry.warm", b"bin/gantry") for each in self._processes(words)):
+    def wait(self, timeout: float) -> int:
+        give_up = time.monotonic() + timeout
+        while (code := self.poll()) is None:
+            if time.monotonic() > give_up:
+                raise TimeoutError(f"Snakemake did not end in {timeout:.0f} s")
             time.sleep(0.05)
-
-    def _signal(self, snakemake: subprocess.Popen[bytes], number: int, whom: str) -> bool:
-        try:
-            if whom == "group":
-                os.killpg(snakemake.pid, number)
-            elif whom == "snakemake":
-                snakemake.send_signal(number)
-            else:
-                # The process that does the work: in the warm process's child, if there is one.
-                steps = [*self._processes(b"gantry.warm"), *self._processes(b"gantry")]
-                steps = [each for each in steps if each != snakemake.pid]
-                if not steps:
-                    return False
-                os.kill(steps[0], number)
-        except ProcessLookupError:
-            return False
-        return True
-
-    def _steps(self, verb: str) -> list[int]:
-        return list(self._processes(b"bin/gantry\0" + verb.encode() + b"\0"))
-
-    def _processes(self, words: bytes) -> Iterator[int]:
-        """The processes at work in this folder whose command line holds these words."""
-        for process in Path("/proc").glob("[0-9]*"):
-            with contextlib.suppress(OSError):
-                line = (process / "cmdline").read_bytes()
-                is_step = b"snakemake" not in line and b"/bin/bash" not in line and words in line
-                if is_step and (process / "cwd").readlink() == self.folder:
-                    yield int(process.name)
-
-    def results(self) -> dict[str, str]:
-        """What must be as in a run left alone: checkpoints, scores, tables, figures, prepared sets."""
-        patterns = ("results/tiny/runs/**/*.safetensors", "results/tiny/runs/**/metrics-*.csv",
-                    "results/tiny/runs/**/samples-*.npz", "results/tiny/sketch/*", "results/data/*/*.npy")  # fmt: skip
-        files = [path for pattern in patterns for path in sorted(self.folder.glob(pattern))]
-        found = {
-            str(path.relative_to(self.folder)): _digest(path)
-            for path in files
-            if path.is_file() and path.suffix not in (".log", ".part")
-        }
-        for seal in sorted(self.folder.glob("results/tiny/runs/**/seal-*.json")):
-            content = json.loads(seal.read_text())
-            del content["provenance"]
-            found[str(seal.relative_to(self.folder))] = json.dumps(content)
-        return found
-
-    def litter(self) -> list[Path]:
-        """Half-written files beside a run's results, which its next trainer sweeps."""
-        return sorted(self.folder.glob("results/tiny/runs/*/*/*/work/**/*.part"))
-
-    def iterations(self) -> int:
-        """Iterations of training done so far, those that were lost among them."""
-        return self.count.stat().st_size if self.count.exists() else 0
+        return code
 
 
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+class Record:
+    """The campaign's figures, written after every fault."""
 
+    def __init__(self, out: Path | None) -> None:
+        self.out = out
+        self.rows: list[dict[str, Any]] = []
+        self.missed = 0
 
-def differences(found: dict[str, Any], expected: dict[str, Any]) -> list[str]:
-    """The files that are missing, too many, or different."""
-    return sorted(key for key in found.keys() | expected.keys() if found.get(key) != expected.get(key))
+    def add(self, fault: Fault, lost: int, bad: list[str]) -> None:
+        """Note a fault: the iterations done again, and what was wrong afterwards."""
+        self.rows.append(
+            {
+                "fault": len(self.rows) + 1,
+                "kind": fault.kind,
+                "step": fault.verb,
+                "seconds_after_its_start": "" if fault.kind.startswith("write ") else f"{fault.delay:.2f}",
+                "turn": fault.turn if fault.kind.startswith("write ") else "",
+                "iterations_lost": lost,
+                "wrong": "; ".join(bad),
+            }
+        )
+        print(f"{len(self.rows):3}  {fault}: {lost} iterations lost; {bad or 'right'}", flush=True)
+        if self.out is None:
+            return
+        self.out.mkdir(parents=True, exist_ok=True)
+        with (self.out / "kills.csv").open("w", newline="") as stream:
+            writer = csv.DictWriter(stream, self.rows[0], lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(self.rows)
+        (self.out / "kills.md").write_text(self.summary() + "\n")
+
+    @property
+    def wrong(self) -> int:
+        """Faults after which something was wrong."""
+        return sum(bool(row["wrong"]) for row in self.rows)
+
+    def summary(self) -> str:
+        """The figures as Markdown: a line for each kind of fault, and the sums."""
+        lines = [
+            "| fault | struck | iterations done again | at most | wrong results |",
+            "|---|---:|---:|---:|---:|",
+        ]
+        kinds = sorted({row["kind"] for row in self.rows})
+        for name, chosen in [*((kind, [kind]) for kind in kinds), ("**all**", kinds)]:
+            rows = [row for row in self.rows if row["kind"] in chosen]
+            lost = [row["iterations_lost"] for row in rows]
+            wrong = sum(bool(row["wrong"]) for row in rows)
+            name = f"SIGKILL in the midst of {name}" if name.startswith("write ") else name
+            lines.append(f"| {name} | {len(rows)} | {sum(lost)} | {max(lost)} | {wrong} |")
+        steps = Counter(row["step"] for row in self.rows)
+        return "\n".join(
+            [
+                *lines,
+                "",
+                "By step: " + ", ".join(f"{step} {count}" for step, count in steps.most_common()) + ".",
+                f"{self.missed} more came when their step had ended, and were none.",
+                f"A state is saved every 20 iterations; {ITERATIONS} are needed in all.",
+            ]
+        )
 
 
 def main() -> None:
@@ -233,44 +132,34 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, help="folder for kills.csv and kills.md")
     parser.add_argument("--keep", action="store_true", help="keep the folders of wrong results")
     options = parser.parse_args()
     chance = random.Random(options.seed)
     base = Path(tempfile.mkdtemp(prefix="gantry-faults-")).resolve()
-    alone = Site(base / "alone")
+    alone = Site(base / "alone", launch=Forked)
     assert alone.finish() == 0, alone.log.read_text()
     expected = alone.results()
     assert alone.iterations() == ITERATIONS, alone.iterations()
-    counts: Counter[str] = Counter()
-    lost: list[int] = []
-    wrong = missed = 0
-    while len(lost) < options.kills:
+    record = Record(options.out)
+    while len(record.rows) < options.kills:
         fault = draw(chance)
-        site = Site(base / f"fault{len(lost)}", None if fault.verb == "prepare" else alone.folder)
+        site = Site(base / f"fault{len(record.rows)}", alone.folder, fault.verb, launch=Forked)
         struck = site.strike(fault)
         code = site.finish()
         bad = differences(site.results(), expected) + [str(path) for path in site.litter()]
         if code:
             bad.append(f"the same command ended with {code}: {site.log.read_text()[-2000:]}")
         if not struck and not bad:
-            missed += 1  # the step had ended: no fault
+            record.missed += 1  # the step had ended: no fault
         else:
-            lost.append(site.iterations() - ITERATIONS)
-            counts[fault.kind] += 1
-            wrong += bool(bad)
-            print(f"{len(lost):3}  {fault}: {lost[-1]} iterations lost; {bad or 'right'}", flush=True)
+            record.add(fault, site.iterations() - site.iterations_needed, bad)
         if not (options.keep and bad):
             shutil.rmtree(site.folder)
-    print(f"\nfaults injected: {len(lost)} ({missed} more came too late to be any)")
-    for kind, count in sorted(counts.items()):
-        print(f"  {kind}: {count}")
-    again = sum(lost)
-    print(f"iterations done again: {again} in all, {again / len(lost):.1f} a fault, {max(lost)} at most")
-    print(f"  (each run saves its state every 100 iterations; {ITERATIONS} are needed)")
-    print(f"wrong results: {wrong}")
-    if not (options.keep and wrong):
+    print(f"\n{record.summary()}")
+    if not (options.keep and record.wrong):
         shutil.rmtree(base)
-    sys.exit(1 if wrong else 0)
+    sys.exit(1 if record.wrong else 0)
 
 
 if __name__ == "__main__":

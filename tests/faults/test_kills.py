@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.faults.campaign import ITERATIONS, Fault, Site, differences
+from tests.faults.striking import ITERATIONS, Fault, Site, differences
 
 # With --keep-going whatever does not rest on a step that was killed is made, so later faults strike later steps.
 FAULTS = [

@@ -32,11 +32,12 @@ def be_snakemake(arguments: list[str], folder: str, output: str) -> None:
     os._exit(code)
 
 
-for line in sys.stdin:
-    request = json.loads(line)
-    child = os.fork()
-    if child == 0:
-        be_snakemake(**request)
-    _, status, usage = os.wait4(child, 0)
-    answer = {"code": os.waitstatus_to_exitcode(status), "seconds": usage.ru_utime + usage.ru_stime}
-    print(json.dumps(answer), flush=True)
+if __name__ == "__main__":
+    for line in sys.stdin:
+        request = json.loads(line)
+        child = os.fork()
+        if child == 0:
+            be_snakemake(**request)
+        _, status, usage = os.wait4(child, 0)
+        answer = {"code": os.waitstatus_to_exitcode(status), "seconds": usage.ru_utime + usage.ru_stime}
+        print(json.dumps(answer), flush=True)
