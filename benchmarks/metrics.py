@@ -1,15 +1,15 @@
 """Speed of the metrics as ratios: each against its reference or a straightforward version, in one run.
 
     uv run python benchmarks/metrics.py [--threads 2] [--only frechet swd kid prdc extraction] [--cpu-time]
+    uv run python benchmarks/metrics.py --device cuda     # what has a GPU's path: Fréchet, FD∞, SWD, extraction
 
-Prints a Markdown table. References that are not installed (pytorch-fid, torch-fidelity, prdc) are left out.
+Prints a Markdown table. The rivals of a row take turns and their medians are shown; numbers that differ by more than
+rounding end the run with an error. References that are not installed (pytorch-fid, torch-fidelity, prdc) are left out.
 On a machine that others use too, --cpu-time counts the processor's seconds instead of the wall clock's.
 """
 
 import argparse
-import importlib
-import importlib.util
-import time
+import sys
 import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -17,21 +17,43 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.ndimage import convolve
 from threadpoolctl import threadpool_limits
 
+from gantry.evaluation.computations import COMPUTATIONS
 from gantry.metrics.features.fid_networks import prepare
 from gantry.metrics.features.inception import FidInception
 from gantry.metrics.features.network import FeatureNetwork
-from gantry.metrics.frechet import frechet_distance, gaussian_statistics
-from gantry.metrics.inception_score import inception_score
-from gantry.metrics.kernel_distance import kernel_distance
-from gantry.metrics.prdc import precision_recall_density_coverage
-from gantry.metrics.swd import DIRECTIONS, PATCH, PATCHES_PER_IMAGE, sliced_wasserstein
+from gantry.metrics.frechet import GaussianStatistics, frechet_distance, gaussian_statistics
+from racing import CLOCKS, Lap, race
+from references import (
+    fidelity_isc,
+    fidelity_kid,
+    installed,
+    line_through,
+    nearest_by_scikit_learn,
+    plain_inception_score,
+    plain_kid,
+    plain_mode_score,
+    plain_prdc,
+    plain_swd,
+)
 
 Array = NDArray[Any]
-CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
-clock = CLOCKS["wall"]
+Numbers = dict[str, float]
+
+
+class Settings(NamedTuple):
+    """How to measure: the clock, the turns of each rival, and where Gantry computes."""
+
+    clock: Callable[[], float]
+    turns: int
+    device: str
+
+    def race(self, rivals: dict[str, Callable[[], Any]]) -> dict[str, Lap]:
+        """The rivals' laps; what a GPU does once (its libraries' beginnings) is done before."""
+        if self.device != "cpu":
+            rivals["Gantry"]()
+        return race(rivals, self.clock, self.turns)
 
 
 class Row(NamedTuple):
@@ -52,19 +74,22 @@ class Row(NamedTuple):
         )
 
 
-def timed(compute: Callable[[], Any], repeats: int = 1) -> tuple[float, Any]:
-    """Least seconds of `repeats` calls, and the last result."""
-    best = float("inf")
-    for _ in range(repeats):
-        started = clock()
-        result = compute()
-        best = min(best, clock() - started)
-    return best, result
+def rows_of(what: str, laps: dict[str, Lap], allowed: float, own: str = "Gantry") -> list[Row]:
+    """A row a rival of `own`; numbers further apart than `allowed`, relative, end the run."""
+    rows = []
+    for name, lap in laps.items():
+        if name.startswith("Gantry"):
+            continue
+        off = largest_difference(laps[own].value, lap.value)
+        if off > allowed:
+            sys.exit(f"{what}: {laps[own].value} differs from {name}'s {lap.value} by {off:.0e}")
+        rows.append(Row(what, name, lap.seconds, laps[own].seconds, f"{off:.0e}"))
+    return rows
 
 
-def relative(a: float, b: float) -> str:
-    """The relative difference of two numbers."""
-    return f"{abs(a - b) / abs(b):.0e}"
+def largest_difference(found: Numbers, expected: Numbers) -> float:
+    """The largest relative difference among the expected numbers."""
+    return max(abs(found[name] - value) / max(abs(value), 1e-300) for name, value in expected.items())
 
 
 def features(count: int, width: int, seed: int, shift: float = 0.0) -> Array:
@@ -76,212 +101,168 @@ def features(count: int, width: int, seed: int, shift: float = 0.0) -> Array:
     return np.maximum(rows + np.float32(shift), 0)
 
 
-def installed(*names: str) -> list[Any]:
-    """Those of the modules that can be imported."""
-    return [importlib.import_module(name) for name in names if importlib.util.find_spec(name.split(".")[0])]
+def known_factor(some: GaussianStatistics) -> GaussianStatistics:
+    """The same with its factor made, as a run finds it stored."""
+    some.factor  # noqa: B018
+    return some
 
 
-# ── Fréchet distance ───────────────────────────────────────────────────────────────────────────────────
+def own(metric: str, real: Any, fake: Array, device: str = "cpu") -> Callable[[], Numbers]:
+    """Gantry's computation of a metric, as runs and scoring by hand take it."""
+    return lambda: COMPUTATIONS[metric].compute(real, fake, device)
 
 
-def frechet() -> list[Row]:
+# ── the comparisons ────────────────────────────────────────────────────────────────────────────────────
+
+
+def frechet(settings: Settings) -> list[Row]:
     """2048-d arithmetic: clean-fid's and pytorch-fid's square root against eigenvalues of a factored product."""
     real, fake = (gaussian_statistics(features(5000, 2048, seed, 0.1 * seed)) for seed in (1, 2))
-    real.factor  # noqa: B018 (stored beside the statistics, as a run finds it)
-    stored, value = timed(lambda: frechet_distance(real, fake), 3)
-    afresh, _ = timed(lambda: frechet_distance(type(real)(real.mean, real.covariance, real.count), fake), 3)
-    rows = []
-    for module, name in zip(
-        installed("cleanfid.fid", "pytorch_fid.fid_score"),
-        ("frechet_distance", "calculate_frechet_distance"),
-        strict=False,
-    ):
-        compute = getattr(module, name)
-        seconds, expected = timed(lambda c=compute: c(real.mean, real.covariance, fake.mean, fake.covariance))
-        package = module.__name__.split(".")[0]
-        rows.append(
-            Row("Fréchet, 2048-d, stored factor", package, seconds, stored, relative(value, expected))
+    known_factor(real)
+
+    def afresh() -> float:
+        return frechet_distance(
+            GaussianStatistics(real.mean, real.covariance, real.count), fake, settings.device
         )
-        rows.append(Row("Fréchet, 2048-d, from scratch", package, seconds, afresh, relative(value, expected)))
-    return rows
+
+    both = real.mean, real.covariance, fake.mean, fake.covariance
+    rivals: dict[str, Callable[[], Any]] = {
+        "Gantry": lambda: {"distance": frechet_distance(real, fake, settings.device)},
+        "Gantry, from scratch": lambda: {"distance": afresh()},
+    }
+    for name, module, function in (
+        ("clean-fid", "cleanfid.fid", "frechet_distance"),
+        ("pytorch-fid", "pytorch_fid.fid_score", "calculate_frechet_distance"),
+    ):
+        if found := installed(module):
+            compute = getattr(found, function)
+            rivals[name] = lambda f=compute: {"distance": float(f(*both))}
+    laps = settings.race(rivals)
+    rows = rows_of("Fréchet, 2048-d, stored factor", laps, 1e-6)
+    return rows + rows_of("Fréchet, 2048-d, from scratch", laps, 1e-6, "Gantry, from scratch")
 
 
-# ── SWD ────────────────────────────────────────────────────────────────────────────────────────────────
+def infinity(settings: Settings) -> list[Row]:
+    """The line through 15 distances, 768-d, against 15 of clean-fid's."""
+    real, fake = features(2000, 768, 1), features(2000, 768, 2, 0.1)
+    fitted = known_factor(gaussian_statistics(real))
+    distance = installed("cleanfid.fid").frechet_distance
+    rivals = {
+        "Gantry": own("frechet_distance_infinity", fitted, fake, settings.device),
+        "clean-fid, 15 times": lambda: line_through(distance, (fitted.mean, fitted.covariance), fake),
+    }
+    return rows_of("FD∞ and bias, 2,000 × 768", settings.race(rivals), 1e-6)
 
 
-def plain_swd(real: Array, generated: Array, seed: int) -> float:
-    """The metric as one would write it down with NumPy and SciPy, on the same random draws, in float32."""
-    blur = (np.outer([1, 4, 6, 4, 1], [1, 4, 6, 4, 1])[None, None] / 256).astype(np.float32)
-
-    def pyramid(images: Array) -> list[Array]:
-        levels = [images.transpose(0, 3, 1, 2).astype(np.float32)]
-        while levels[-1].shape[-1] > 16:
-            small = convolve(levels[-1], blur, mode="mirror")[:, :, ::2, ::2]
-            wide = np.zeros_like(levels[-1])
-            wide[:, :, ::2, ::2] = small
-            levels[-1] = levels[-1] - convolve(wide, 4 * blur, mode="mirror")
-            levels.append(small)
-        return levels
-
-    distances = []
-    for level, pair in enumerate(zip(pyramid(real), pyramid(generated), strict=True)):
-        rng = np.random.default_rng([seed, level])
-        descriptors = []
-        for images in pair:
-            shape = (2, len(images), PATCHES_PER_IMAGE)
-            rows, columns = rng.integers(0, images.shape[-1] - PATCH + 1, size=shape)[..., None, None, None]
-            image = np.arange(len(images))[:, None, None, None, None]
-            channel, across = np.arange(3)[:, None, None], np.arange(PATCH)
-            patches = images[image, channel, rows + across[:, None], columns + across]
-            patches = patches.reshape(-1, 3, PATCH, PATCH)
-            patches = patches - patches.mean(axis=(0, 2, 3), keepdims=True)
-            patches = patches / patches.std(axis=(0, 2, 3), keepdims=True)
-            descriptors.append(patches.reshape(len(patches), -1))
-        directions = rng.standard_normal((DIRECTIONS, 3 * PATCH * PATCH))
-        directions /= np.linalg.norm(directions, axis=1, keepdims=True)
-        lines = directions.T.astype(np.float32)
-        a, b = (np.sort(d @ lines, axis=0) for d in descriptors)
-        distances.append(1e3 * np.abs(a - b).mean())
-    return float(np.mean(distances))
-
-
-def swd() -> list[Row]:
+def swd(settings: Settings) -> list[Row]:
     """Two sets of 500 images of 64×64."""
     rng = np.random.default_rng(0)
     coarse = rng.integers(0, 200, (2, 500, 8, 8, 3)).repeat(8, axis=2).repeat(8, axis=3)
     real, fake = (coarse + rng.integers(0, 56, coarse.shape)).astype(np.uint8)
-    own, value = timed(lambda: sliced_wasserstein(real, fake).mean, 2)
-    seconds, expected = timed(lambda: plain_swd(real, fake, 0))
-    return [Row("SWD, 500 images of 64×64", "NumPy and SciPy", seconds, own, relative(value, expected))]
+    rivals = {
+        "Gantry": own("swd", real, fake, settings.device),
+        "NumPy and SciPy": lambda: plain_swd(real, fake),
+    }
+    return rows_of("SWD, 500 images of 64×64", settings.race(rivals), 1e-3)
 
 
-# ── KID ────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def plain_kid(x: Array, y: Array, subsets: int, size: int) -> float:
-    """The estimator as one would write it down, on torch-fidelity's draws."""
-
-    def k(a: Array, b: Array) -> Array:
-        return (a @ b.T / a.shape[1] + 1) ** 3
-
-    rng, total = np.random.RandomState(2020), 0.0
-    for _ in range(subsets):
-        a, b = (rows[rng.choice(len(rows), size, replace=False)] for rows in (x, y))
-        within = sum((kernel.sum() - np.trace(kernel)) / (size * (size - 1)) for kernel in (k(a, a), k(b, b)))
-        total += within - 2 * k(a, b).mean()
-    return float(total / subsets)
-
-
-def kid() -> list[Row]:
+def kid(settings: Settings) -> list[Row]:
     """5,000 features against 5,000, 2048-d, 100 subsets of 1,000."""
-    x, y = features(5000, 2048, 1), features(5000, 2048, 2, 0.1)
-    own, value = timed(lambda: kernel_distance(x, y).mean)
-    seconds, expected = timed(lambda: plain_kid(x, y, 100, 1000))
-    rows = [Row("KID, 5,000 × 2048", "NumPy", seconds, own, relative(value, expected))]
-    for module in installed("torch_fidelity.metric_kid"):
-        seconds, found = timed(
-            lambda m=module: m.kid_features_to_metric(
-                torch.from_numpy(x), torch.from_numpy(y), kid_subsets=100, kid_subset_size=1000, verbose=False
-            )
-        )
-        expected = found["kernel_inception_distance_mean"]
-        rows.append(Row("KID, 5,000 × 2048", "torch-fidelity", seconds, own, relative(value, expected)))
-    return rows
+    real, fake = features(5000, 2048, 1), features(5000, 2048, 2, 0.1)
+    rivals = {"Gantry": own("kernel_distance", real, fake), "NumPy": lambda: plain_kid(real, fake)}
+    if module := installed("torch_fidelity.metric_kid"):
+        rivals["torch-fidelity"] = lambda: fidelity_kid(module, real, fake)
+    return rows_of("KID, 5,000 × 2048", settings.race(rivals), 1e-5)
 
 
-# ── PRDC ───────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def plain_prdc(real: Array, fake: Array, k: int = 5) -> tuple[float, ...]:
-    """The four scores as one would write them down: distances row by row from differences."""
-
-    def apart(a: Array, b: Array) -> Array:
-        return np.stack([np.sqrt(((row - b) ** 2).sum(axis=1)) for row in a])
-
-    real_radii, fake_radii = (np.sort(apart(rows, rows), axis=1)[:, k] for rows in (real, fake))
-    across = apart(real, fake)
-    inside = across < real_radii[:, None]
-    recalled = (across < fake_radii).any(axis=1).mean()
-    return inside.any(axis=0).mean(), recalled, inside.sum(axis=0).mean() / k, inside.any(axis=1).mean()
-
-
-def prdc() -> list[Row]:
+def prdc(settings: Settings) -> list[Row]:
     """1,000 features against 1,000, 2048-d."""
-    x, y = features(1000, 2048, 1), features(1000, 2048, 2, 0.02)
-    own, value = timed(lambda: precision_recall_density_coverage(x, y), 3)
-    seconds, expected = timed(lambda: plain_prdc(x, y))
-    apart = max(abs(a - b) for a, b in zip(value, expected, strict=True))
-    rows = [Row("PRDC, 1,000 × 2048", "NumPy", seconds, own, f"{apart:.0e} (absolute)")]
-    for module in installed("prdc"):
-        seconds, found = timed(lambda m=module: m.compute_prdc(x, y, 5))
-        apart = max(abs(getattr(value, name) - number) for name, number in found.items())
-        rows.append(Row("PRDC, 1,000 × 2048", "prdc", seconds, own, f"{apart:.0e} (absolute)"))
-    return rows
+    real, fake = features(1000, 2048, 1), features(1000, 2048, 2, 0.02)
+    rivals = {"Gantry": own("precision", real, fake), "NumPy, row by row": lambda: plain_prdc(real, fake)}
+    if module := installed("prdc"):
+        rivals["prdc"] = lambda: module.compute_prdc(real, fake, 5)
+    return rows_of("precision to coverage, 1,000 × 2048", settings.race(rivals), 1e-12)
 
 
-# ── extraction ─────────────────────────────────────────────────────────────────────────────────────────
+def neighbours(settings: Settings) -> list[Row]:
+    """2,000 features against 2,000, 2048-d."""
+    real, fake = features(2000, 2048, 1), features(2000, 2048, 2, 0.02)
+    rivals = {
+        "Gantry": own("neighbour_accuracy", real, fake),
+        "scikit-learn": lambda: nearest_by_scikit_learn(real, fake),
+    }
+    return rows_of("1-NN accuracies, 2,000 × 2048", settings.race(rivals), 1e-12)
 
 
-def extraction() -> list[Row]:
+def logits(settings: Settings) -> list[Row]:
+    """The scores from 5,000 × 1008 class logits, as of the Inception."""
+    real, fake = (8 * features(5000, 1008, seed) for seed in (1, 2))
+    rivals = {
+        "Gantry": own("inception_score", None, fake),
+        "NumPy": lambda: plain_inception_score(fake),
+    }
+    if module := installed("torch_fidelity.metric_isc"):
+        rivals["torch-fidelity"] = lambda: fidelity_isc(module, fake)
+    rows = rows_of("IS, 5,000 × 1008, 10 splits", settings.race(rivals), 1e-9)
+    both = {
+        "Gantry": own("mode_score", real, fake),
+        "NumPy": lambda: plain_mode_score(real, fake),
+    }
+    return rows + rows_of("mode score, 5,000 × 1008", settings.race(both), 1e-9)
+
+
+def extraction(settings: Settings) -> list[Row]:
     """The whole Inception (weights do not matter for speed): from uint8 images against the bare network.
 
     And what a checkpoint's 5,000 images cost beside the network.
     """
-    rows = []
-    for device in ["cpu"] + ["cuda"] * torch.cuda.is_available():
-        body = FidInception(2048).to(memory_format=torch.channels_last)
-        head = torch.nn.Linear(2048, 1008, bias=False)
-        network = FeatureNetwork("inception", lambda x: prepare(x, "clean"), body, head, device)
-        size = network.batch_size
-        count = size * (4 if device == "cpu" else 40)
-        images = np.random.default_rng(0).integers(0, 256, (count, 64, 64, 3), dtype=np.uint8)
-        ready = network.prepare(torch.from_numpy(images[:size]).to(device).permute(0, 3, 1, 2).float())
+    body = FidInception(2048).to(memory_format=torch.channels_last)
+    head = torch.nn.Linear(2048, 1008, bias=False)
+    network = FeatureNetwork("inception", lambda x: prepare(x, "clean"), body, head, settings.device)
+    size = network.batch_size
+    count = size * (4 if settings.device == "cpu" else 20)
+    images = np.random.default_rng(0).integers(0, 256, (count, 64, 64, 3), dtype=np.uint8)
+    pixels = torch.from_numpy(images[:size]).to(settings.device).permute(0, 3, 1, 2).float()
+    ready = network.prepare(pixels)
 
-        def bare(
-            network: FeatureNetwork = network, ready: torch.Tensor = ready, loops: int = count // size
-        ) -> None:
-            with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
-                for _ in range(loops):
-                    last = network.body(ready)
-                last.sum().item()  # waits for the device
+    def bare() -> None:
+        with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+            for _ in range(count // size):
+                last = network.body(ready)
+            last.sum().item()  # waits for the device
 
-        network.extract(images[:size])
-        bare_seconds, _ = timed(bare, 3)
-        own, found = timed(lambda n=network, i=images: n.extract(i), 3)
-        what = f"extraction on {device}, {count} images of 64×64: {count / own:.1f} images/s"
-        rows.append(
-            Row(what, "bare network", bare_seconds, own, f"{bare_seconds / own:.0%} of its throughput")
-        )
-        rows.append(share_of_network(network, own / count, found.features.shape[1]))
-    return rows
+    network.extract(images[:size])
+    laps = settings.race({"Gantry": lambda: network.extract(images), "bare network": bare})
+    whole, alone = laps["Gantry"].seconds, laps["bare network"].seconds
+    what = f"extraction on {settings.device}, {count} images of 64×64: {count / whole:.1f} images/s"
+    row = Row(what, "bare network", alone, whole, f"{alone / whole:.0%} of its throughput")
+    return [row, share_of_network(settings, whole / count)]
 
 
-def share_of_network(network: FeatureNetwork, seconds_per_image: float, width: int, count: int = 5000) -> Row:
+def share_of_network(settings: Settings, seconds_per_image: float, count: int = 5000) -> Row:
     """Fréchet distance and class score of one checkpoint's images beside its time in the network."""
-    real = gaussian_statistics(features(count, width, 1))
-    real.factor  # noqa: B018
-    fake = features(count, width, 2)
-    logits = features(count, 1008, 3)
-
-    def arithmetic() -> None:
-        frechet_distance(real, gaussian_statistics(fake), network.device.type)
-        inception_score(logits)
-
-    own, _ = timed(arithmetic)
+    real = known_factor(gaussian_statistics(features(count, 2048, 1)))
+    fake, classes = features(count, 2048, 2), features(count, 1008, 3)
+    steps = own("frechet_distance", real, fake, settings.device), own("inception_score", None, classes)
+    seconds = settings.race({"Gantry": lambda: [step() for step in steps]})["Gantry"].seconds
     looking = seconds_per_image * count
-    share = f"network {looking / (looking + own):.1%} of both"
+    what = f"FID and IS of {count:,} images on {settings.device}"
     return Row(
-        f"FID and IS of {count:,} images on {network.device.type}", "the network's part", looking, own, share
+        what, "the network's part", looking, seconds, f"network {looking / (looking + seconds):.1%} of both"
     )
 
 
-BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
+BENCHMARKS: dict[str, Callable[[Settings], list[Row]]] = {
     "frechet": frechet,
+    "infinity": infinity,
     "swd": swd,
     "kid": kid,
     "prdc": prdc,
+    "neighbours": neighbours,
+    "logits": logits,
     "extraction": extraction,
 }
+ON_GPU = ("frechet", "infinity", "swd", "extraction")
 
 
 def main() -> None:
@@ -290,19 +271,24 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--only", nargs="*", choices=list(BENCHMARKS), default=list(BENCHMARKS))
+    parser.add_argument("--only", nargs="*", choices=list(BENCHMARKS), default=())
+    parser.add_argument("--turns", type=int, default=3, help="of each rival; medians are shown")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--cpu-time", action="store_true")
     options = parser.parse_args()
-    global clock
-    clock = CLOCKS["cpu" if options.cpu_time else "wall"]
+    if options.device == "cuda" and not torch.cuda.is_available():
+        sys.exit("--device cuda: PyTorch sees no GPU here")
+    kind = "cpu" if options.cpu_time else "wall"
+    settings = Settings(CLOCKS[kind], options.turns, options.device)
     warnings.filterwarnings("ignore", category=DeprecationWarning)
     torch.set_num_threads(options.threads)
-    kind = "CPU time" if options.cpu_time else "wall time"
-    print(f"{options.threads} threads, {kind}, torch {torch.__version__}, NumPy {np.__version__}\n")
+    where = torch.cuda.get_device_name() if options.device == "cuda" else f"{options.threads} threads"
+    versions = f"torch {torch.__version__}, NumPy {np.__version__}"
+    print(f"{where}, {kind} time, medians of {options.turns}, {versions}\n")
     print("| what | against | reference | Gantry | ratio | difference |\n|---|---|---:|---:|---:|---|")
     with threadpool_limits(options.threads):
-        for name in options.only:
-            for row in BENCHMARKS[name]():
+        for name in options.only or (ON_GPU if options.device == "cuda" else BENCHMARKS):
+            for row in BENCHMARKS[name](settings):
                 print(row.line(), flush=True)
 
 

@@ -7,16 +7,17 @@ and the score is the Inception Score.)
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import rel_entr, softmax
+from scipy.special import entr, rel_entr
 
 from gantry.errors import UserError
 from gantry.metrics.checks import finite_rows
-from gantry.metrics.inception_score import inception_score
+from gantry.metrics.inception_score import shares_and_entropy
 
 
 def mode_score(logits: ArrayLike, real_shares: ArrayLike) -> float:
     """Return the score of generated logits (N, C) beside the real `class_shares` (C,): 0 to C, in one split."""
-    shares, real = class_shares(logits), np.asarray(real_shares, dtype=np.float64)
+    shares, entropy = shares_and_entropy(finite_rows(logits, "class logits"))
+    real = np.asarray(real_shares, dtype=np.float64)
     if shares.shape != real.shape:
         raise UserError(
             f"mode_score: {len(shares)} classes against real shares of shape {real.shape}; were both made by the "
@@ -24,11 +25,9 @@ def mode_score(logits: ArrayLike, real_shares: ArrayLike) -> float:
         )
     # A class without any real image would make the score 0 by rounding alone.
     off = rel_entr(shares, np.maximum(real, np.finfo(np.float64).tiny)).sum()
-    return float(inception_score(logits, splits=1).mean * np.exp(-off))
+    return float(np.exp(entr(shares).sum() - entropy - off))
 
 
 def class_shares(logits: ArrayLike) -> NDArray[np.float64]:
     """Return p(y) (C,): the mean of p(y|x) over logits (N, C)."""
-    rows = finite_rows(logits, "class logits")
-    blocks = (rows[start : start + 8192].astype(np.float64) for start in range(0, len(rows), 8192))
-    return np.sum([softmax(block, axis=1).sum(axis=0) for block in blocks], axis=0) / len(rows)
+    return shares_and_entropy(finite_rows(logits, "class logits"))[0]
