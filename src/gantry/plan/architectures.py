@@ -251,15 +251,19 @@ def mlp_autoencoder_discriminator(
 class Architecture:
     """A family's two lists: `generator(networks, latent, *shape)`, `discriminator(networks, *shape, outputs)`.
 
-    `shape` is the dimension of points, or the channels and the resolution of images.
+    `shape` is the dimension of points, or the channels and the resolution of images. `penalty_passes` is what a
+    gradient penalty costs, in forward passes through D: the pass, its gradient, two for the gradient's gradients,
+    and two for the pass's own, which rectifiers ask for although their slopes are constant.
     """
 
     generator: Callable[..., Sequence[Layer]]
     discriminator: Callable[..., Sequence[Layer]]
+    penalty_passes: int = 6
 
 
 ARCHITECTURES: dict[str, Architecture] = {
-    "mlp": Architecture(mlp_generator, mlp_discriminator),
+    # Maxout's slopes are kept as constants.
+    "mlp": Architecture(mlp_generator, mlp_discriminator, penalty_passes=4),
     "dcgan": Architecture(dcgan_generator, dcgan_discriminator),
     "dcgan32": Architecture(dcgan32_generator, dcgan32_discriminator),
     "sngan": Architecture(sngan_generator, sngan_discriminator),

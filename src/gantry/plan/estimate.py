@@ -4,13 +4,9 @@ Estimates, not promises: the rates below are round figures for the share of a de
 networks reach. Measured times stand in the seals and in the report.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
-from gantry.plan.architectures import ARCHITECTURES
-from gantry.plan.layers import Layer
 from gantry.plan.recipe import Recipe
 from gantry.plan.runs import Plan, Run
+from gantry.plan.work import flops_per_iteration, sizes
 from gantry.wording import aligned, bytes_text, time_text
 
 # Sustained multiply-add rates in FLOP/s: one core of a desktop CPU; a large data-centre GPU in fp32.
@@ -19,55 +15,36 @@ RATES = {"cpu": 5e10, "cuda": 3e13}
 OVERHEAD = {"cpu": 1e-3, "cuda": 4e-3}
 
 
-@dataclass(frozen=True)
-class Size:
-    """Multiply-adds for one sample, and weights, of one network."""
-
-    macs: int
-    weights: int
-
-
-def sizes(recipe: Recipe, resolution: int | None) -> tuple[Size, Size]:
-    """(one generator, the discriminator) of `recipe`, on images of `resolution` or on points."""
-    outputs = getattr(recipe.objective, "outputs", 0) or getattr(recipe.objective, "outcomes", 1)
-    shape = (2,) if resolution is None else (3, resolution)
-    architecture = ARCHITECTURES[recipe.networks.family]
-    generator = architecture.generator(recipe.networks, recipe.latent.dimension, *shape)
-    discriminator = architecture.discriminator(recipe.networks, *shape, outputs)
-    return _size(generator), _size(discriminator)
-
-
-def _size(layers: Sequence[Layer]) -> Size:
-    return Size(sum(layer.macs for layer in layers), sum(layer.weights for layer in layers))
-
-
-def flops_per_iteration(recipe: Recipe, resolution: int | None) -> float:
-    """Floating-point operations of one iteration: forward 2 a multiply-add, backward twice that.
-
-    D's update pays G forward and D forward and backward on K + 1 batches; G's update pays G and D forward
-    and backward on K batches, but no gradient of D's weights, and D forward on a real batch if relativistic.
-    """
-    generator, discriminator = sizes(recipe, resolution)
-    batch, fakes = recipe.batch_size, recipe.views
-    update_d = fakes * generator.macs + (fakes + 1) * 3 * discriminator.macs
-    relativistic = getattr(recipe.objective, "formulation", "paper") == "reference"
-    update_g = fakes * (3 * generator.macs + 2 * discriminator.macs) + relativistic * discriminator.macs
-    return 2.0 * batch * (recipe.updates.discriminator * update_d + recipe.updates.generator * update_g)
-
-
 def seconds(run: Run, device: str) -> float:
     """Estimated training time of a whole run on one GPU or one core."""
     flops = flops_per_iteration(run.recipe, run.workload.resolution)
     return max(run.ends) * (flops / RATES[device] + OVERHEAD[device])
 
 
+# What an optimiser remembers of each weight, apart from momentum.
+MOMENTS = {"adam": 2, "oadam": 3, "sgd": 0, "rmsprop": 1}
+
+
+def state_numbers(recipe: Recipe, resolution: int | None) -> int:
+    """Numbers in a run's state: weights, moments, averages. A statistic network's are left out, being few."""
+    generator, discriminator = sizes(recipe, resolution)
+    players = {
+        "generators": recipe.generators * generator.weights,
+        "discriminator": discriminator.weights,
+    }
+    moments = MOMENTS[recipe.optimiser.name] + (recipe.optimiser.momentum > 0)
+    history = recipe.terms.historical_averaging
+    remembered = sum(players[each] for each in history.players) if history.weight else 0
+    averaged = players["generators"] if recipe.ema else 0
+    return (1 + moments) * sum(players.values()) + averaged + remembered
+
+
 def disk_bytes(run: Run) -> int:
     """Bytes of a run's checkpoints, state and samples."""
-    generator, discriminator = sizes(run.recipe, run.workload.resolution)
+    generator, _ = sizes(run.recipe, run.workload.resolution)
     generators = run.recipe.generators * generator.weights
     checkpoints = max(run.ends) // run.workload.checkpoint_every
-    # The state holds weights and Adam's two moments.
-    state = 3 * (generators + discriminator.weights)
+    state = state_numbers(run.recipe, run.workload.resolution)
     side = run.workload.resolution
     sample = run.workload.shown * run.recipe.generators * (3 * side**2 if side else 8)
     return 4 * (checkpoints * generators + state) + checkpoints * sample

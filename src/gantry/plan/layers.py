@@ -16,27 +16,55 @@ class Layer(Protocol):
     def macs(self) -> int: ...
 
     @property
+    def entry(self) -> int:
+        """Multiply-adds of what reads the layer's input."""
+
+    @property
     def weights(self) -> int: ...
+
+    @property
+    def matrices(self) -> list[tuple[int, int]]:
+        """Its matrices: filters, and weights of each."""
+
+
+class Weights:
+    """What follows from a layer's matrices, and what most layers have in common."""
+
+    @property
+    def matrices(self) -> list[tuple[int, int]]:
+        """Matrices as (filters, weights of each)."""
+        raise NotImplementedError
+
+    @property
+    def macs(self) -> int:
+        """Multiply-adds for one sample."""
+        return self.weights
+
+    @property
+    def entry(self) -> int:
+        """Multiply-adds of what reads the layer's input."""
+        return self.macs
+
+    @property
+    def weights(self) -> int:
+        """Entries of matrices and kernels."""
+        return sum(filters * each for filters, each in self.matrices)
 
 
 @dataclass(frozen=True)
-class Dense:
+class Dense(Weights):
     """(B, inputs) → (B, outputs)."""
 
     inputs: int
     outputs: int
 
     @property
-    def weights(self) -> int:
-        return self.inputs * self.outputs
-
-    @property
-    def macs(self) -> int:
-        return self.weights
+    def matrices(self) -> list[tuple[int, int]]:
+        return [(self.outputs, self.inputs)]
 
 
 @dataclass(frozen=True)
-class Conv:
+class Conv(Weights):
     """(B, inputs, size, size) → (B, outputs, after, after): a convolution, or a transposed one."""
 
     inputs: int
@@ -54,8 +82,8 @@ class Conv:
         return (self.size + 2 * self.padding - self.kernel) // self.stride + 1
 
     @property
-    def weights(self) -> int:
-        return self.inputs * self.outputs * self.kernel**2
+    def matrices(self) -> list[tuple[int, int]]:
+        return [(self.outputs, self.inputs * self.kernel**2)]
 
     @property
     def macs(self) -> int:
@@ -64,7 +92,7 @@ class Conv:
 
 
 @dataclass(frozen=True)
-class Residual:
+class Residual(Weights):
     """(B, inputs, size, size) → (B, outputs, …): two 3×3 convolutions beside a shortcut.
 
     `resample` doubles or halves the sides. Upsampling comes before the first convolution, average pooling
@@ -97,16 +125,20 @@ class Residual:
         return [conv for conv in (self.first, self.second, self.shortcut) if conv is not None]
 
     @property
-    def weights(self) -> int:
-        return sum(conv.weights for conv in self.convolutions)
+    def matrices(self) -> list[tuple[int, int]]:
+        return [matrix for conv in self.convolutions for matrix in conv.matrices]
 
     @property
     def macs(self) -> int:
         return sum(conv.macs for conv in self.convolutions)
 
+    @property
+    def entry(self) -> int:
+        return self.macs - self.second.macs
+
 
 @dataclass(frozen=True)
-class Minibatch:
+class Minibatch(Weights):
     """(B, inputs) → (B, inputs + kernels): minibatch discrimination.
 
     Counted is the product with its tensor; the differences between the samples of a batch are no products.
@@ -121,16 +153,12 @@ class Minibatch:
         return self.inputs + self.kernels
 
     @property
-    def weights(self) -> int:
-        return self.inputs * self.kernels * self.dimensions
-
-    @property
-    def macs(self) -> int:
-        return self.weights
+    def matrices(self) -> list[tuple[int, int]]:
+        return [(self.kernels * self.dimensions, self.inputs)]
 
 
 @dataclass(frozen=True)
-class Attention:
+class Attention(Weights):
     """(B, channels, size, size) → the same, through self-attention over the size² places."""
 
     channels: int
@@ -142,8 +170,8 @@ class Attention:
         return max(1, self.channels // 8)
 
     @property
-    def weights(self) -> int:
-        return 4 * self.channels * self.inner
+    def matrices(self) -> list[tuple[int, int]]:
+        return [*[(self.inner, self.channels)] * 3, (self.channels, self.inner)]
 
     @property
     def macs(self) -> int:

@@ -12,12 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from gantry.plan.blocks.terms import STATISTIC_PAIRS
 from gantry.terms.base import GENERATOR_TERMS, Batch, GeneratorTerm, register
 from gantry.terms.features import features_of
 from gantry.terms.histograms import SoftBins, Values, entropy, histogram, joint_histogram
 from gantry.terms.information import BOUNDS, StatisticNetwork
-
-PAIRS = 2048  # pairs that the statistic network sees in one update
 
 
 def entropy_distance(joint: Tensor) -> Tensor:
@@ -56,7 +55,7 @@ class Neural(nn.Module):
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
         entropies = entropy(histogram(self.bins(x))) + entropy(histogram(self.bins(y)))
-        drawn = torch.randperm(len(x), device=x.device)[:PAIRS]
+        drawn = torch.randperm(len(x), device=x.device)[:STATISTIC_PAIRS]
         return entropies - 2 * self.bound(self.statistic, self._noisy(x[drawn]), self._noisy(y[drawn]))
 
     def _noisy(self, values: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-CANDIDATES = 64  # InfoNCE cannot exceed log CANDIDATES = 4.16 nats
+from gantry.plan.blocks.terms import INFONCE_CANDIDATES
 
 Statistic = Callable[[Tensor, Tensor], Tensor]
 
@@ -46,7 +46,7 @@ def infonce(statistic: Statistic, x: Tensor, y: Tensor) -> Tensor:
 
     x and y are (N,), cut into groups of n. Less variable than Donsker–Varadhan, and never above log n.
     """
-    n = min(CANDIDATES, len(x))
+    n = min(INFONCE_CANDIDATES, len(x))
     x, y = x[: len(x) // n * n].view(-1, n, 1), y[: len(y) // n * n].view(-1, 1, n)
     scores = statistic(x.expand(-1, n, n), y.expand(-1, n, n)).log_softmax(2)
     return math.log(n) + scores.diagonal(dim1=1, dim2=2).mean()

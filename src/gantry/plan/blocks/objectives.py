@@ -28,6 +28,8 @@ class ObjectiveBlock(Strict):
 
     # How many networks judge the samples.
     discriminators: ClassVar[int] = 1
+    # Whether the losses take the distances between all samples of a batch and of two.
+    compares: ClassVar[bool] = False
 
     @property
     def width(self) -> int:
@@ -149,6 +151,8 @@ class MmdGanObjective(ObjectiveBlock):
     `root`: the square root of the biased MMD², as in the code of Li et al. 2017, in place of the unbiased MMD².
     """
 
+    compares: ClassVar[bool] = True
+
     name: Literal["mmd_gan"]
     outputs: Positive = 16
     kernel: Kernel = "rational_quadratic"
@@ -171,6 +175,7 @@ class GmmnObjective(ObjectiveBlock):
     """GMMN: no discriminator; the discrepancy of the samples themselves, or with `root` its square root."""
 
     discriminators: ClassVar[int] = 0
+    compares: ClassVar[bool] = True
 
     name: Literal["gmmn"]
     kernel: Kernel = "rbf"

@@ -12,6 +12,10 @@ from gantry.plan.blocks.base import Formulation, Positive, Rate, Strict, Weight
 Player = Literal["discriminator", "generators"]
 BOTH: tuple[Player, Player] = ("discriminator", "generators")
 Bins = Annotated[int, Field(ge=2)]
+# Pairs of values that the neural estimator's statistic network sees in one update.
+STATISTIC_PAIRS = 2048
+# Among how many InfoNCE tells a pair's own: its bound cannot exceed the logarithm, 4.16 nats.
+INFONCE_CANDIDATES = 64
 Block = TypeVar("Block", bound="Weighted")
 
 
