@@ -1,6 +1,7 @@
 """The maximum mean discrepancy of two samples, by mixtures of kernels."""
 
 from collections.abc import Callable, Sequence
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -33,6 +34,12 @@ def squared_distances(x: Tensor, y: Tensor) -> Tensor:
     return squared.clamp(min=0)
 
 
+@cache
+def _column(scales: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Scales as (S, 1, 1), sent to the device once: within a CUDA graph nothing can be sent."""
+    return torch.tensor(scales, dtype=dtype, device=device)[:, None, None]
+
+
 def squared_mmd(x: Tensor, y: Tensor, kernel: str, scales: Sequence[float], unbiased: bool) -> Tensor:
     """MMD² of samples x and y, both (n, D), n ≥ 2, for the sum of `kernel` over `scales`; a scalar.
 
@@ -42,7 +49,7 @@ def squared_mmd(x: Tensor, y: Tensor, kernel: str, scales: Sequence[float], unbi
 
     def similarity(a: Tensor, b: Tensor) -> Tensor:
         squared = squared_distances(a, b)
-        return KERNELS[kernel](squared, squared.new_tensor(scales)[:, None, None]).sum(0)
+        return KERNELS[kernel](squared, _column(tuple(scales), squared.dtype, squared.device)).sum(0)
 
     def within(a: Tensor) -> Tensor:
         similarities, n = similarity(a, a), len(a)
