@@ -5,6 +5,7 @@ from itertools import chain
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from gantry.metrics import names
 from gantry.plan.kinds import GroupedOptions
@@ -46,6 +47,7 @@ def draw(loaded: Loaded, options: GroupedOptions) -> Figure:
             names.label(metric, network_of(loaded.groups, metric)) + ARROWS[names.metric(metric).direction],
             loc="left",
         )
+        ax.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
         ax.grid(axis="x")
         ax.set_axisbelow(True)
     axes[0].set_yticks(range(len(recipes)), [label(by_recipe[each].group.recipe_label) for each in recipes])

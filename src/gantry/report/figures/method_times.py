@@ -5,6 +5,7 @@ from itertools import chain, product
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from matplotlib.transforms import Bbox
 
 from gantry.metrics import names
@@ -62,6 +63,9 @@ def draw(loaded: Loaded, options: GroupedOptions) -> Figure:
             )
     what = names.label(metric, network_of(loaded.groups, metric)) + ARROWS[names.metric(metric).direction]
     ax.set_xscale("log")
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.xaxis.set_minor_formatter(NullFormatter())
     ax.set_xlabel("milliseconds of one iteration")
     ax.set_ylabel(what)
     ax.grid(which="both")

@@ -1,7 +1,7 @@
 """What one change does to many methods: with it, without it, the difference over seeds, and a verdict."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import cast
 
 import numpy as np
@@ -20,7 +20,26 @@ PARTS = {
     "does not hold": "it hurts: the whole 95 % interval is on the worse side of 0",
     "undecided": "undecided: the 95 % interval holds 0",
 }
+INTERVAL = "95 % interval of the difference"
 TOGETHER = "the mean over these methods"
+
+
+@dataclass(frozen=True)
+class Bound(Cell):
+    """An end of the interval of the mean of `values`."""
+
+    bound: float = np.nan
+
+    @classmethod
+    def of(cls, cell: Cell, bound: float) -> "Bound":
+        """The bound that belongs to a cell of differences."""
+        return cls(
+            **{each.name: getattr(cell, each.name) for each in fields(cell)} | {"metric": ""}, bound=bound
+        )
+
+    def row(self) -> dict[str, object]:
+        """The cell as a row of the tidy table: the bound where others have a mean."""
+        return super().row() | {"ours_mean": self.bound, "ours_sd": np.nan}
 
 
 @dataclass(frozen=True)
@@ -100,9 +119,8 @@ def _row(loaded: Loaded, pair: Pair, part: str, result: Interval, options: Effec
         differences = [b - a for a, b in pair.values(metric).values()]
         yield cell(f"{title}, difference", differences, pair.changed)
         if index == 0:
-            for end, value in (("from", result.low), ("to", result.high)):
-                bound = cell(f"95 % interval of the difference, {end}", [value], pair.changed)
-                yield replace(bound, metric="")
+            for end, bound in (("from", result.low), ("to", result.high)):
+                yield Bound.of(cell(f"{INTERVAL}, {end}", differences, pair.changed), bound)
 
 
 def _maker(
@@ -140,12 +158,9 @@ def _together(loaded: Loaded, pairs: list[Pair], metric: str) -> Iterator[Cell]:
     ]
     result = interval(means)
     title = names.label(metric, network_of(loaded.groups, metric))
-    some = replace(pairs[0].changed, runs=())
-    cell = _maker(loaded, replace(pairs[0], changed=some), TOGETHER, metric)
-    for quantity, shown in (
-        (f"{title}, difference", means),
-        ("95 % interval of the difference, from", [result.low]),
-        ("95 % interval of the difference, to", [result.high]),
-    ):
-        made = cell(quantity, shown, some)
-        yield replace(made, method=f"{len(whole)} methods", groups=(), source="", metric="")
+    none = replace(pairs[0].changed, runs=())
+    make = _maker(loaded, replace(pairs[0], changed=none), TOGETHER, metric)
+    row = {"method": f"{len(whole)} methods", "groups": (), "source": ""}
+    yield replace(make(f"{title}, difference", means, none), **row)
+    for end, bound in (("from", result.low), ("to", result.high)):
+        yield Bound.of(replace(make(f"{INTERVAL}, {end}", means, none), **row), bound)
