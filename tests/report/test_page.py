@@ -4,7 +4,7 @@ import json
 import re
 import shutil
 import subprocess
-from html import escape, unescape
+from html import unescape
 from html.parser import HTMLParser
 
 import pytest
@@ -137,52 +137,106 @@ def test_durations():
 
 
 PROBE = """
-<!doctype html><body><iframe id=f width=WIDTH height=900 srcdoc="PAGE"></iframe><pre id=result></pre><script>
-f.onload = () => {
-  const page = f.contentDocument, images = [...page.images];
-  result.textContent = JSON.stringify({
+<!doctype html><body><iframe id=f width=WIDTH height=900 src="PAGE"></iframe><pre id=result></pre><script>
+f.onload = async () => {
+  const page = f.contentDocument, images = [...page.images], plots = [...page.querySelectorAll('.js-plotly-plot')];
+  const breath = () => new Promise(done => setTimeout(done, 400));
+  const press = async (element, kind) => {
+    element.scrollIntoView({block: "center"});
+    const box = element.getBoundingClientRect(), x = box.left + 2, y = box.top + box.height / 2;
+    const how = {bubbles: true, clientX: x, clientY: y, view: f.contentWindow};
+    element.dispatchEvent(new f.contentWindow.MouseEvent(kind, how));
+    await breath();
+  };
+  const visible = plot => plot.data.map(trace => trace.visible !== false);
+  const seen = {
     images: images.length, loaded: images.filter(i => i.complete && i.naturalWidth > 0).length,
     width: page.documentElement.clientWidth, needed: page.documentElement.scrollWidth,
-    menus: [...page.querySelectorAll('.js-plotly-plot')].map(plot => [
+    menus: plots.map(plot => [
       plot.querySelectorAll('.main-svg').length > 0,
       (plot.layout.updatemenus || []).flatMap(menu => menu.buttons.map(button => button.label)),
       (plot.layout.sliders || []).flatMap(slider => slider.steps.map(step => step.label)),
-      plot.data.filter(trace => trace.visible !== false).length]),
+      visible(plot).filter(Boolean).length]),
+    beyond: plots.flatMap(plot => [...plot.querySelectorAll('text, .updatemenu-header')].filter(
+      text => text.getBoundingClientRect().right > plot.getBoundingClientRect().right + 1)).length,
     font: parseFloat(getComputedStyle(page.querySelector('td')).fontSize),
-    requests: f.contentWindow.performance.getEntriesByType('resource')
-      .filter(entry => !entry.name.startsWith('data:')).length,
-  });
+  };
+
+  // A table's head, clicked again and again: what stands in its rows, and which labels show.
+  const table = page.querySelector('#bcgan-table2 table');
+  const head = table.querySelectorAll('thead tr:last-child th .dt-column-order')[2];
+  const rows = () => [...table.tBodies[0].rows].map(row => row.innerText.split(/\\s+/).join(' ').trim());
+  seen.rows = [rows()];
+  for (let time = 0; time < 3; time++) {
+    await press(head, 'click');
+    seen.rows.push(rows());
+  }
+
+  const [grids, curves] = plots;
+  await press(grids.querySelector('.slider-rail-touch-rect'), 'mousedown');
+  for (let time = 0; time < 20 && !visible(grids)[0]; time++) await breath();  // it waits for a frame
+  seen.slid = visible(grids);
+  await press(curves.querySelector('.updatemenu-header'), 'click');
+  await press(curves.querySelectorAll('.updatemenu-dropdown-button')[3], 'click');
+  seen.chosen = [visible(curves), curves.layout.yaxis.title.text];
+  page.querySelector('#bcgan-table2 td a').click();
+  await breath();
+  seen.target = page.querySelector(':target')?.id;
+  seen.requests = f.contentWindow.performance.getEntriesByType('resource')
+    .filter(entry => !entry.name.startsWith('data:')).length;
+  result.textContent = JSON.stringify(seen);
 };
 </script>
 """
 
 
-@pytest.mark.parametrize("width", [400, 1280])
-def test_in_a_browser_without_a_network(tmp_path, page, width):
+@pytest.fixture(scope="module", params=[400, 1280])
+def seen(request, tmp_path_factory, page):
+    """What a browser without a network shows of the page at one width, and does when it is clicked."""
     browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if browser is None:
         pytest.skip("no Chromium on this machine")
-    probe = tmp_path / "probe.html"
-    probe.write_text(PROBE.replace("WIDTH", str(width)).replace("PAGE", escape(page.read_text())))
+    folder = tmp_path_factory.mktemp("browser")
+    probe = folder / "probe.html"
+    probe.write_text(PROBE.replace("WIDTH", str(request.param)).replace("PAGE", page.as_uri()))
     switches = ["--headless", "--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP * ~NOTFOUND"]
+    switches += ["--allow-file-access-from-files"]  # or a file may not look into another
     run = subprocess.run(
-        [browser, *switches, f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=10000",
+        [browser, *switches, f"--user-data-dir={folder / 'profile'}", "--virtual-time-budget=20000",
          "--enable-logging=stderr", "--dump-dom", probe.as_uri()],
         capture_output=True, text=True, timeout=120, check=True,
     )  # fmt: skip
     assert "CONSOLE" not in run.stderr
     found = re.search(r'<pre id="result">(\{.*?\})</pre>', run.stdout)
     assert found is not None
-    seen = json.loads(unescape(found[1]))
+    return json.loads(unescape(found[1])) | {"asked": request.param}
+
+
+def test_the_page_is_whole_in_a_browser_without_a_network(seen):
     assert seen["images"] == seen["loaded"] == 2
     assert seen["requests"] == 0
+    # The page itself never scrolls sideways; wide tables and figures do so in their own boxes.
+    assert seen["needed"] <= seen["width"] <= seen["asked"]
+    assert seen["font"] >= 11 and seen["beyond"] == 0
+
+
+def test_a_click_on_a_head_sorts_a_table_and_a_third_one_restores_it(seen):
+    before, rising, falling, restored = seen["rows"]
+    assert before == restored != rising
+    values = [[float(re.search(r"\d+\.\d+", row)[0]) for row in rows] for rows in (before, rising, falling)]
+    assert values[1] == sorted(values[0]) == values[2][::-1] and values[0] != values[1]
+
+
+def test_the_slider_the_menu_and_the_links_do_what_they_say(seen):
     # The grids' slider, one picture at a time; the curves' menu of metric and source, drawn from the start.
     grids, curves = seen["menus"]
     assert grids == [True, [], ["60", "120", "180", "240"], 1]
-    data = "CelebA (stand-in)"
     metrics = ["FD (embedded classifier)", "class score (embedded classifier)"]
-    labels = [f"{data} · {metric}{source}" for metric in metrics for source in ("", " · G1", " · G2")]
+    labels = [
+        f"CelebA (stand-in)<br>{metric}{source}" for metric in metrics for source in ("", " · G1", " · G2")
+    ]
     assert curves == [True, labels, [], 3]  # one line of a single run, and a line with its band
-    # The page itself never scrolls sideways; wide tables and figures do so in their own boxes.
-    assert seen["needed"] <= seen["width"] <= width
-    assert seen["font"] >= 11
+    assert seen["slid"] == [True, False, False, False]
+    shown, title = seen["chosen"]
+    assert shown == [False] * 7 + [True] * 3 + [False] * 4 and title == "class score (embedded classifier) ↑"
+    assert seen["target"] == "runs-digits-realnessgan"

@@ -287,6 +287,21 @@ def test_published_rows_must_be_named_exactly(results, make, make_group, publish
         )
 
 
+def test_the_lines_of_a_row_sort_together_and_by_ours(results, make, make_group, published):
+    write_runs(results)
+    results.run("digits", "realnessgan", 0, diverged_at=30)
+    groups = [make_group("realnessgan", "RealnessGAN", seeds=(0,)), make_group("bcgan", "BCGAN")]
+    frame = make(results, "scores", groups, published=published[2], options=STATISTICS)
+    (part,), _ = arrange(frame)
+    keys = {"RealnessGAN": [], "BCGAN": []}
+    for line in part.lines:
+        # A label that the line above has is kept, for when other lines come between them.
+        keys[line.labels[0].text or line.labels[0].repeats].append(line.entries[0].key)
+    assert len(keys["BCGAN"]) == 2 and len(set(keys["BCGAN"])) == 1
+    assert keys["BCGAN"][0] == pytest.approx(np.mean([min(curve[1:]) for curve in CURVES.values()]))
+    assert set(keys["RealnessGAN"]) == {22.59}  # diverged: what was published
+
+
 def test_missing_metric_is_named_with_the_command(results, make, make_group):
     write_runs(results)
     with pytest.raises(

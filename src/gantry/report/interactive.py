@@ -1,13 +1,16 @@
-"""What the page shows to be handled: curves to be zoomed and switched, samples with a slider over iterations.
+"""What the page shows to be handled: tables to be sorted, curves to be zoomed and switched, samples with a slider.
 
-Made with plotly, whose own bundle goes into the page once; nothing is fetched.
+DataTables (as itables ships it) sorts, plotly draws; both bundles go into the page once, and nothing is fetched.
 """
 
 import base64
 import io
+import textwrap
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+import itables.options
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
@@ -18,21 +21,43 @@ from gantry.metrics import names
 from gantry.report.cells import network_of, series
 from gantry.report.layout import ARROWS, SOURCES
 from gantry.report.load import Loaded, LoadedGroup
+from gantry.report.samples import arranged
+from gantry.report.tables import options_of
 from gantry.report.text import with_subscripts
 
 # As in the printed figures.
 COLOURS = ("#0b4f9c", "#e07b00", "#1b8a5a", "#8e3b9e", "#59a9d8", "#7a4a1e")
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 CONFIG = {"displaylogo": False, "responsive": True, "modeBarButtonsToRemove": ["lasso2d", "select2d"]}
+# DataTables: sorting and nothing else; a column by its small values first, then the large ones, then as it was.
+SORTING: dict[str, Any] = {
+    "paging": False,
+    "searching": False,
+    "info": False,
+    "autoWidth": False,
+    "order": [],
+    "layout": dict.fromkeys(("topStart", "topEnd", "bottomStart", "bottomEnd")),
+}
 MOST_STEPS = 12
+# Below the toolbar; small enough for a telephone.
+MENU: dict[str, Any] = {"x": 0, "xanchor": "left", "pad": {"l": -40, "b": 14}, "font": {"size": 12}}
+# Pixels around what is drawn; around samples: the columns' names above, the slider below.
+ABOVE, BELOW, LEFT = 80, 110, 60
 TILE = 64
 TILES = 4
+SQUARE = TILES * TILE
 GAP = 6
 
 
 def bundle() -> str:
     """Plotly's JavaScript, to be put into the page once."""
     return str(get_plotlyjs())
+
+
+def sorter() -> str:
+    """The address of DataTables' module, which holds all of it: no other file, nothing to fetch."""
+    module = Path(itables.options.dt_bundle).read_bytes()
+    return f"data:text/javascript;base64,{base64.b64encode(module).decode()}"
 
 
 def curves(loaded: Loaded, name: str) -> str:
@@ -48,7 +73,8 @@ def curves(loaded: Loaded, name: str) -> str:
                 for place, group in shown:
                     figure.add_traces(_traces(group, metric, source or group.headline, place))
                 flags = [False] * count + [True] * (len(figure.data) - count)
-                label = " · ".join(filter(None, [dataset, title, SOURCES.get(source, source)]))
+                # In two lines, so that a menu fits a telephone.
+                label = f"{dataset}<br>" + " · ".join(filter(None, [title, SOURCES.get(source, source)]))
                 views.append((label, title + ARROWS[names.metric(metric).direction], flags))
     total = len(figure.data)
     buttons = [
@@ -60,16 +86,17 @@ def curves(loaded: Loaded, name: str) -> str:
         for label, title, flags in views
     ]
     figure.update_layout(
-        updatemenus=[{"buttons": buttons, "x": 0, "xanchor": "left", "y": 1.18, "yanchor": "top"}],
+        updatemenus=[{"buttons": buttons, "y": 1, "yanchor": "bottom", **MENU}],
         xaxis={"title": "iterations", "rangemode": "tozero"},
         yaxis={"title": views[0][1] if views else ""},
         legend={"orientation": "h", "y": -0.25},
         hovermode="x unified",
+        height=470,
     )
     shown_first = views[0][2] if views else []
     for place, trace in enumerate(figure.data):
         trace.visible = place < len(shown_first) and shown_first[place]
-    return _html(figure, name, 430)
+    return _html(figure, name, above=110, below=40)
 
 
 def _by_source(groups: Sequence[LoadedGroup]) -> dict[str, list[tuple[int, LoadedGroup]]]:
@@ -86,11 +113,12 @@ def _traces(group: LoadedGroup, metric: str, source: str, place: int) -> list[An
     """Line and band of the runs that reached their end."""
     table = pd.DataFrame({run.seed: series(run, metric, source) for run in group.complete}).sort_index()
     mean, colour = table.mean(axis=1), COLOURS[place % len(COLOURS)]
-    label = with_subscripts(group.group.recipe_label, r"\1<sub>\2</sub>")
+    label = _subscripts(group.group.recipe_label)
     line = go.Scatter(
         x=table.index.to_list(),
         y=mean.to_list(),
         name=label,
+        legendgroup=label,
         mode="lines+markers" if len(table) < 20 else "lines",
         line={"color": colour, "dash": DASHES[place % len(DASHES)]},
     )
@@ -100,6 +128,8 @@ def _traces(group: LoadedGroup, metric: str, source: str, place: int) -> list[An
     band = go.Scatter(
         x=[*table.index, *table.index[::-1]],
         y=[*(mean + sd), *(mean - sd)[::-1]],
+        mode="lines",
+        legendgroup=label,
         fill="toself",
         fillcolor=colour,
         opacity=0.15,
@@ -114,20 +144,21 @@ def grids(loaded: Loaded, name: str) -> str:
     """The samples of an order as HTML, with a slider over the iterations: rows data sets, columns generators.
 
     At most twelve of the checkpoints, tiles of at most 64 pixels: it is for looking through; the figure
-    itself shows the end in full.
+    itself shows the end in full. Rows and columns change places where they do so in the figure.
     """
-    cells = {
-        (group.group.dataset_title, f"{group.group.recipe_label} {generator}"): (group, generator)
-        for group in loaded.groups
-        for generator in group.shown.generators
-        if len(group.shown.samples["iterations"])
-    }
-    rows, columns = (list(dict.fromkeys(key[axis] for key in cells)) for axis in (0, 1))
-    every = sorted({int(i) for group, _ in cells.values() for i in group.shown.samples["iterations"]})
+    arrangement = arranged(loaded, options_of(loaded.order))
+    shown = [group.shown.samples["iterations"] for group in arrangement.cells.values()]
+    every = np.unique(np.concatenate(shown)).tolist()
     steps = [every[i] for i in np.unique(np.linspace(0, len(every) - 1, MOST_STEPS).round().astype(int))]
     figure = go.Figure()
     for iteration in steps:
-        page = [[_square(cells.get((row, column)), iteration) for column in columns] for row in rows]
+        page = [
+            [
+                _square(arrangement.cells.get((row, *column)), column[1], iteration)
+                for column in arrangement.columns
+            ]
+            for row in arrangement.rows
+        ]
         figure.add_trace(
             go.Image(source=_jpeg(_joined(page)), hoverinfo="skip", visible=iteration == steps[-1])
         )
@@ -143,22 +174,30 @@ def grids(loaded: Loaded, name: str) -> str:
             for iteration in steps
         ],
     }
-    high = len(rows) * TILES * TILE
     figure.update_layout(
         sliders=[slider],
-        title={"text": "columns: " + ", ".join(columns), "font": {"size": 12}},
-        xaxis={"visible": False},
-        yaxis={"visible": False},
+        xaxis=_names(arrangement.titles, 16) | {"side": "top"},
+        yaxis=_names(arrangement.rows, 14) | {"tickangle": -90, "constraintoward": "top"},
     )
-    return _html(figure, name, min(900, high + 190))
+    wide, high = (len(each) * (SQUARE + GAP) - GAP for each in (arrangement.columns, arrangement.rows))
+    # As wide as the page lets it be, as high as the samples then are, and the slider's room below.
+    style = f"aspect-ratio: {wide} / {high}; max-width: {wide}px; padding-bottom: {ABOVE + BELOW}px"
+    return f'<div class="samples" style="{style}">{_html(figure, name, ABOVE, BELOW)}</div>'
 
 
-def _square(cell: tuple[LoadedGroup, str] | None, iteration: int) -> np.ndarray:
+def _names(texts: Sequence[str], letters: int) -> dict[str, Any]:
+    """An axis that names the squares along it, in lines of so many letters."""
+    lines = ["<br>".join(textwrap.wrap(_subscripts(text), letters)) for text in texts]
+    centres = [SQUARE / 2 + place * (SQUARE + GAP) for place in range(len(texts))]
+    look = {"showgrid": False, "zeroline": False, "constrain": "domain", "tickfont": {"size": 11}}
+    return {"tickvals": centres, "ticktext": lines, **look}
+
+
+def _square(group: LoadedGroup | None, generator: str, iteration: int) -> np.ndarray:
     """The first tiles of one generator at the last checkpoint up to `iteration`: uint8, white if none."""
-    canvas = np.full((TILES * TILE, TILES * TILE, 3), 255, dtype=np.uint8)
-    if cell is None:
+    canvas = np.full((SQUARE, SQUARE, 3), 255, dtype=np.uint8)
+    if group is None:
         return canvas
-    group, generator = cell
     at = np.flatnonzero(group.shown.samples["iterations"] <= iteration)
     if not len(at):
         return canvas
@@ -185,10 +224,13 @@ def _jpeg(picture: np.ndarray) -> str:
     return f"data:image/jpeg;base64,{base64.b64encode(stream.getvalue()).decode()}"
 
 
-def _html(figure: Any, name: str, height: int) -> str:
-    figure.update_layout(
-        template="plotly_white", height=height, margin={"l": 60, "r": 20, "t": 60, "b": 40}, font={"size": 13}
-    )
+def _subscripts(text: str) -> str:
+    return with_subscripts(text, r"\1<sub>\2</sub>")
+
+
+def _html(figure: Any, name: str, above: int, below: int) -> str:
+    margin = {"l": LEFT, "r": 15, "t": above, "b": below}
+    figure.update_layout(template="plotly_white", margin=margin, font={"size": 13})
     return str(
         figure.to_html(full_html=False, include_plotlyjs=False, div_id=f"interactive-{name}", config=CONFIG)
     )

@@ -1,5 +1,6 @@
 """A tidy table arranged as the paper has it: rows, columns, footnotes; ready to be written in any markup."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
@@ -16,17 +17,25 @@ ROW_KEYS = ("dataset", "method", "source", "iteration")
 ROW_TITLES = {"dataset": "Data", "method": "Method", "source": "Samples of", "iteration": "Iteration"}
 SOURCES = {"mixture": "equal mixture"}
 MIXTURE_NOTE = "samples are the equal mixture of its generators; each alone stands in a part of its own"
+# The key of a cell without a number, which any number precedes.
+LAST = sys.float_info.max
 ARROWS = {"lower": " ↓", "higher": " ↑", "half": ""}
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What stands in one cell: its text, the letters of its footnotes, and the runs behind it."""
+    """What stands in one cell: its text, the letters of its footnotes, and the runs behind it.
+
+    repeats: what would stand here, were it not in the line above; it shows once lines are sorted.
+    key: what the cell is sorted by, if not by its text; the same in all lines of a row, which stay together.
+    """
 
     text: str
     marks: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     strong: bool = False
+    repeats: str = ""
+    key: float | None = None
 
 
 @dataclass(frozen=True)
@@ -123,9 +132,9 @@ def _lines(
 
     def line(kind: str, label: Entry) -> Line:
         entries = tuple(
-            ENTRIES[kind](by_quantity[quantity], digits, common, notes)
-            if quantity in by_quantity
-            else Entry(NOTHING)
+            replace(ENTRIES[kind](cell, digits, common, notes), key=_key(cell))
+            if (cell := by_quantity.get(quantity)) is not None
+            else Entry(NOTHING, key=LAST)
             for quantity, digits in places.items()
         )
         return Line((*labels, label), entries, kind, first=False)
@@ -158,6 +167,11 @@ def _runs_label(cells: Sequence[dict[Any, Any]], common: int | None, notes: Foot
         return Entry(text)
     diverged = f"{int(worst['diverged'])} of {int(worst['runs'])} diverged"
     return Entry(f"{text}, {diverged}" if text else diverged, (notes.mark(DIVERGED_NOTE),))
+
+
+def _key(cell: dict[Any, Any]) -> float:
+    """What a cell's row is sorted by: ours, or else what was published."""
+    return next((float(cell[of]) for of in ("ours_mean", "published") if not np.isnan(cell[of])), LAST)
 
 
 def _published(cell: dict[Any, Any], places: int, common: int | None, notes: Footnotes) -> Entry:
@@ -202,7 +216,7 @@ ENTRIES = {"published": _published, "ours": _ours, "difference": _difference}
 def _label(key: str, cell: dict[Any, Any], notes: Footnotes) -> Entry:
     value = cell[key]
     if key == "iteration":
-        return Entry("end" if pd.isna(value) else f"{int(value):,}")
+        return Entry("end", key=LAST) if pd.isna(value) else Entry(f"{int(value):,}", key=float(value))
     if key == "source":
         return Entry(SOURCES.get(str(value), str(value)))
     if key == "dataset" and cell["stand_in"]:
@@ -228,7 +242,8 @@ def _without_repeats(lines: Sequence[Line], count: int) -> list[Line]:
         same = 0
         while same < count and texts[same] == previous[same]:
             same += 1
-        labels = (*(Entry("") for _ in range(same)), *line.labels[same:])
+        above = (Entry("", repeats=label.text, key=label.key) for label in line.labels[:same])
+        labels = (*above, *line.labels[same:])
         kept.append(Line(labels, line.entries, line.kind, line.first))
         previous = texts
     return kept

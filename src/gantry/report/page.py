@@ -105,6 +105,8 @@ def make_page(
             groups=_run_groups(loaded),
             verdicts=VERDICTS,
             bundle=interactive.bundle() if any(item.interactive for item in items) else "",
+            sorter=interactive.sorter(),
+            sorting=interactive.SORTING,
         )
     )
     write_text(out, page)

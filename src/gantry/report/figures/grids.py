@@ -10,7 +10,8 @@ from gantry.plan.kinds import GridsOptions
 from gantry.report.figures.pictures import BETWEEN_METHODS, mosaic, require_images, show, show_nothing
 from gantry.report.figures.sheet import new_sheet
 from gantry.report.figures.style import DIVIDER, INK, footer, in_lines, label
-from gantry.report.load import Group, Loaded
+from gantry.report.load import Loaded
+from gantry.report.samples import arranged
 from gantry.report.text import short
 
 
@@ -21,17 +22,8 @@ def draw(loaded: Loaded, options: GridsOptions) -> Figure:
     """
     require_images(loaded)
     order = loaded.order
-    cells = {
-        (*_place(group.group, options), generator): group
-        for group in loaded.groups
-        for generator in group.shown.generators
-    }
-    rows, blocks = (list(dict.fromkeys(key[axis] for key in cells)) for axis in (0, 1))
-    columns = [
-        (block, generator)
-        for block in blocks
-        for generator in sorted({key[2] for key in cells if key[1] == block})
-    ]
+    arrangement = arranged(loaded, options)
+    rows, columns = arrangement.rows, arrangement.columns
     widest = max(group.shown.samples["G1"].shape[3] for group in loaded.groups)
     side = 1.9 if widest <= 64 else 3.0
     gaps = [0.1 if a[0] == b[0] else 0.2 for a, b in pairwise(columns)]
@@ -43,9 +35,7 @@ def draw(loaded: Loaded, options: GridsOptions) -> Figure:
         f"one run each, seed {seeds}",
         "the first samples, not chosen; a place is the same z in every generator of a run",
     )
-    several = {block for block, generator in columns if generator == "G2"}
-    titles = [f"{block}, {generator}" if block in several else block for block, generator in columns]
-    above, at_left = ([in_lines(text, side) for text in texts] for texts in (titles, rows))
+    above, at_left = ([in_lines(text, side) for text in texts] for texts in (arrangement.titles, rows))
     sheet = new_sheet(
         order.title,
         small_print,
@@ -57,7 +47,7 @@ def draw(loaded: Loaded, options: GridsOptions) -> Figure:
     )
     for row, text, panels in zip(rows, at_left, sheet.panels, strict=True):
         for (block, generator), ax in zip(columns, panels, strict=True):
-            group = cells.get((row, block, generator))
+            group = arrangement.cells.get((row, block, generator))
             if group is None:
                 ax.axis("off")
             elif not len(group.shown.samples["iterations"]):
@@ -72,12 +62,6 @@ def draw(loaded: Loaded, options: GridsOptions) -> Figure:
         same = columns[column][0] == columns[column - 1][0]
         sheet.vertical(column, DIVIDER if same else BETWEEN_METHODS)
     return sheet.figure
-
-
-def _place(group: Group, options: GridsOptions) -> tuple[str, str]:
-    """(row, block of columns) in which a group's samples stand."""
-    place = (group.dataset_title, group.recipe_label)
-    return place if options.methods == "across" else (place[1], place[0])
 
 
 def _lines(texts: Sequence[str]) -> int:

@@ -1,0 +1,40 @@
+"""Which samples stand where in a grid of them: on paper, and on the page with its slider."""
+
+from dataclasses import dataclass
+
+from gantry.plan.kinds import GridsOptions
+from gantry.report.load import Loaded, LoadedGroup
+
+
+@dataclass(frozen=True)
+class Arrangement:
+    """Rows by name, columns by block (a method, or a data set) and generator, and the runs in their cells.
+
+    `cells` has a key (row, block, generator); some places stay empty.
+    """
+
+    rows: list[str]
+    columns: list[tuple[str, str]]
+    cells: dict[tuple[str, str, str], LoadedGroup]
+
+    @property
+    def titles(self) -> list[str]:
+        """The columns' titles: the generator is named where its block has several."""
+        several = {block for block, generator in self.columns if generator == "G2"}
+        return [f"{block}, {generator}" if block in several else block for block, generator in self.columns]
+
+
+def arranged(loaded: Loaded, options: GridsOptions) -> Arrangement:
+    """Rows are data sets and blocks methods, or, `down`, the other way round."""
+    cells: dict[tuple[str, str, str], LoadedGroup] = {}
+    for each in loaded.groups:
+        place = (each.group.dataset_title, each.group.recipe_label)
+        row, block = place if options.methods == "across" else place[::-1]
+        cells |= {(row, block, generator): each for generator in each.shown.generators}
+    rows, blocks = (list(dict.fromkeys(key[axis] for key in cells)) for axis in (0, 1))
+    columns = [
+        (block, generator)
+        for block in blocks
+        for generator in sorted({key[2] for key in cells if key[1] == block})
+    ]
+    return Arrangement(rows, columns, cells)
