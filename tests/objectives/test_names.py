@@ -31,3 +31,4 @@ def test_the_plan_knows_what_an_objective_reads(block: dict[str, Any]) -> None:
     assert known.discriminators == objective.discriminators
     assert known.width == objective.outputs
     assert known.generator_uses_real == objective.generator_uses_real
+    assert known.kernels == len(getattr(objective, "scales", ()))

@@ -70,9 +70,9 @@ def test_the_memory_of_a_gpu_is_counted_from_the_layers(checkout: Checkout) -> N
         },
     )
     run = plan.runs["mixture/synthetic_bcgan/seed0"]
-    generator, discriminator = 16 + 2, 16 + 1
-    values = 1000000 * (2 * generator + 3 * discriminator)
     outcomes = run.recipe.objective.outcomes
+    generator, discriminator = 16 + 2, 16 + outcomes
+    values = 1000000 * (2 * generator + 3 * discriminator)
     weights = 2 * (32 * 16 + 16 * 2) + 2 * 16 + 8 * outcomes
     assert training_gpu_mb(run) == 1500 + ceil(2 * 4 * (4 * weights + 3 * values) / 1e6)
     penalised = checkout.plan(scale="paper", seeds=[0], recipes={"bcgan": {"terms": {"gradient_penalty": 1}}})

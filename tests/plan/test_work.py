@@ -9,6 +9,7 @@ from torch.utils.flop_counter import flop_registry
 
 from gantry.plan import work
 from gantry.plan.estimate import state_numbers
+from gantry.plan.gpu_memory import kept_numbers
 from gantry.plan.recipe import Recipe
 from gantry.plan.work import Work, discriminator_update, flops_per_iteration, generator_update, sizes
 from gantry.terms import DISCRIMINATOR_TERMS, GENERATOR_TERMS
@@ -191,6 +192,48 @@ def test_the_state_holds_as_many_numbers_as_are_counted(name: str) -> None:
         kept += [each for state in optimiser.state_dict()["state"].values() for each in state.values()]
     held = sum(each.numel() for each in kept if isinstance(each, torch.Tensor))
     assert state_numbers(recipe, None) == pytest.approx(held, rel=0.04)
+
+
+def kept_for_gradients(recipe: Recipe) -> int:
+    """Numbers that the larger of the two updates keeps until its gradient is taken, weights left out."""
+    side = resolution_of(recipe)
+    torch.manual_seed(0)
+    game = Game(recipe, (2,) if side is None else (3, side, side)).train()
+    game.objective.redraw(CPU)
+    step, latents = Step(game, recipe, CPU), Latents(recipe.latent, recipe.batch_size, CPU)
+    real = torch.rand(recipe.batch_size, *((2,) if side is None else (3, side, side))) * 2 - 1
+    weights = {each.untyped_storage().data_ptr() for each in game.parameters()}
+    found = []
+    for player in [step.discriminator] * recipe.updates.discriminator + [step.generator]:
+        kept: dict[int, torch.Tensor] = {}
+
+        def keep(value: torch.Tensor, kept: dict[int, torch.Tensor] = kept) -> torch.Tensor:
+            kept[value.untyped_storage().data_ptr()] = value
+            return value
+
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda value: value):
+            player(real, latents.next())
+        found.append(sum(kept[each].untyped_storage().nbytes() for each in kept.keys() - weights) // 4)
+    return max(found)
+
+
+MEMORIES: dict[str, dict[str, Any]] = {
+    "plain": {"networks": IMAGES},
+    "packs": {"networks": IMAGES, "pack": 2},
+    "two discriminators": {"networks": IMAGES, "objective": {"name": "d2gan"}},
+    "looking ahead": {"networks": IMAGES, "unroll": 3},
+    "points, looking ahead": {"unroll": 3},
+    "penalised": {"networks": IMAGES, "terms": {"gradient_penalty": 1}},
+    "a reference batch": {"networks": IMAGES | {"virtual_batch_norm": {"reference": 24}}},
+    "no discriminator": {"networks": IMAGES, "objective": {"name": "gmmn"}, "updates": {"discriminator": 0}},
+}
+
+
+@pytest.mark.parametrize("name", MEMORIES)
+def test_what_is_kept_for_gradients_is_estimated_within_a_factor_of_3_from_above(name: str) -> None:
+    recipe = recipe_of(**MEMORIES[name])
+    kept = kept_for_gradients(recipe)
+    assert kept < kept_numbers(recipe, resolution_of(recipe)) < 3 * kept
 
 
 def test_every_term_has_its_cost() -> None:

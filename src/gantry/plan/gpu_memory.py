@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from math import ceil
 
-from gantry.plan.architectures import ARCHITECTURES
-from gantry.plan.estimate import sizes
 from gantry.plan.layers import Attention, Conv, Layer, Residual
+from gantry.plan.recipe import Recipe
 from gantry.plan.runs import Run
+from gantry.plan.work import Work, layers, sizes
 
 # What CUDA, its libraries and PyTorch take before anything is computed.
 CONTEXT_MB = 1500
@@ -14,6 +14,8 @@ CONTEXT_MB = 1500
 KEPT = 3
 # The penalty's gradient has a gradient of its own.
 PENALISED = 2
+# A step that D looks ahead keeps its passes and their gradients, and what the gradient of both needs.
+AHEAD = 2
 # Workspaces, and what an allocator cannot use.
 MARGIN = 2
 
@@ -24,15 +26,22 @@ def training_gpu_mb(run: Run) -> int:
     Without the data: they lie on the GPU only if they fit into half of the run's share of it.
     """
     recipe, side = run.recipe, run.workload.resolution
-    shape = (2,) if side is None else (3, side)
-    pair = ARCHITECTURES[recipe.networks.family]
-    generator = put_out(pair.generator(recipe.networks, recipe.latent.dimension, *shape))
-    discriminator = put_out(pair.discriminator(recipe.networks, *shape, 1))
-    layers = recipe.views * generator + (recipe.views + 1) * discriminator
-    kept = KEPT * (PENALISED if recipe.terms.gradient_penalty.weight else 1) * recipe.batch_size * layers
     of_generator, of_discriminator = sizes(recipe, side)
     weights = recipe.generators * of_generator.weights + of_discriminator.weights
-    return CONTEXT_MB + ceil(MARGIN * 4 * (4 * weights + kept) / 1e6)
+    return CONTEXT_MB + ceil(MARGIN * 4 * (4 * weights + kept_numbers(recipe, side)) / 1e6)
+
+
+def kept_numbers(recipe: Recipe, resolution: int | None) -> int:
+    """Numbers that an update keeps until its gradient is taken; those of all players at once, for simplicity."""
+    work = Work(recipe, resolution)
+    generator, discriminator = (put_out(each) for each in layers(recipe, resolution))
+    judged = (1 + AHEAD * recipe.unroll) * recipe.objective.discriminators * work.packs * discriminator
+    numbers = recipe.views * work.latents * generator + (recipe.views + 1) * judged
+    # Kernels within each batch and across: both embeddings, and at every pair what goes in and what comes out.
+    kernels = recipe.objective.kernels
+    compared = 3 * (2 * work.packs * work.embedding + 2 * kernels * work.packs**2) if kernels else 0
+    penalised = PENALISED if recipe.terms.gradient_penalty.weight else 1
+    return KEPT * penalised * numbers + recipe.views * compared
 
 
 def put_out(layers: Iterable[Layer]) -> int:

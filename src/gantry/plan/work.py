@@ -74,13 +74,13 @@ class Work:
     @property
     def generator(self) -> int:
         """One generator, forward; a reference batch goes along."""
-        return self._latents * sizes(self.recipe, self.resolution)[0].macs
+        return self.latents * sizes(self.recipe, self.resolution)[0].macs
 
     @property
     def generator_trained(self) -> int:
         """One generator, forward and backward."""
         size, _ = sizes(self.recipe, self.resolution)
-        return self._latents * (3 * size.macs - size.first)
+        return self.latents * (3 * size.macs - size.first)
 
     @property
     def discriminator(self) -> int:
@@ -103,6 +103,12 @@ class Work:
         return self.recipe.batch_size * (2 if self.resolution is None else 3 * self.resolution**2)
 
     @property
+    def embedding(self) -> int:
+        """Numbers that D says of a sample; with no discriminator, the sample is its own embedding."""
+        objective = self.recipe.objective
+        return objective.width if objective.discriminators else self.numbers // self.recipe.batch_size
+
+    @property
     def features(self) -> int:
         """Numbers in D's features of a batch."""
         last = layers(self.recipe, self.resolution)[1][-1]
@@ -116,7 +122,8 @@ class Work:
         return self.recipe.batch_size // self.recipe.pack
 
     @property
-    def _latents(self) -> int:
+    def latents(self) -> int:
+        """How many latents a generator runs for a batch."""
         virtual = getattr(self.recipe.networks, "virtual_batch_norm", None)
         return self.recipe.batch_size + (virtual.reference if virtual else 0)
 
@@ -212,12 +219,7 @@ def _terms(work: Work, player: str, costs: dict[str, TermWork]) -> int:
 
 def _pairs(work: Work) -> int:
     """Multiply-adds of the distances between the samples of two batches, where the objective takes them."""
-    objective = work.recipe.objective
-    if not objective.compares:
-        return 0
-    # With no discriminator the samples are their own embedding.
-    width = objective.width if objective.discriminators else work.numbers // work.recipe.batch_size
-    return work.packs**2 * width
+    return work.packs**2 * work.embedding if work.recipe.objective.kernels else 0
 
 
 def discriminator_update(work: Work) -> int:

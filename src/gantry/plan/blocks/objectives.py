@@ -28,8 +28,6 @@ class ObjectiveBlock(Strict):
 
     # How many networks judge the samples.
     discriminators: ClassVar[int] = 1
-    # Whether the losses take the distances between all samples of a batch and of two.
-    compares: ClassVar[bool] = False
 
     @property
     def width(self) -> int:
@@ -40,6 +38,11 @@ class ObjectiveBlock(Strict):
     def generator_uses_real(self) -> bool:
         """Whether the generators' update runs D on a real batch, too."""
         return False
+
+    @property
+    def kernels(self) -> int:
+        """How many kernels the losses take of all pairs of samples in a batch and across two."""
+        return 0
 
 
 class StandardObjective(ObjectiveBlock):
@@ -151,8 +154,6 @@ class MmdGanObjective(ObjectiveBlock):
     `root`: the square root of the biased MMD², as in the code of Li et al. 2017, in place of the unbiased MMD².
     """
 
-    compares: ClassVar[bool] = True
-
     name: Literal["mmd_gan"]
     outputs: Positive = 16
     kernel: Kernel = "rational_quadratic"
@@ -166,6 +167,11 @@ class MmdGanObjective(ObjectiveBlock):
         return self.outputs
 
     @property
+    def kernels(self) -> int:
+        """One for each scale of the mixture; the usual ones are five."""
+        return len(self.scales or range(5))
+
+    @property
     def generator_uses_real(self) -> bool:
         """Always: the discrepancy is between both batches."""
         return True
@@ -175,12 +181,15 @@ class GmmnObjective(ObjectiveBlock):
     """GMMN: no discriminator; the discrepancy of the samples themselves, or with `root` its square root."""
 
     discriminators: ClassVar[int] = 0
-    compares: ClassVar[bool] = True
-
     name: Literal["gmmn"]
     kernel: Kernel = "rbf"
     scales: Scales = (2.0, 5.0, 10.0, 20.0, 40.0, 80.0)
     root: bool = True
+
+    @property
+    def kernels(self) -> int:
+        """One for each scale of the mixture."""
+        return len(self.scales)
 
     @property
     def generator_uses_real(self) -> bool:
