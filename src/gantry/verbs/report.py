@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from gantry.errors import UserError, suggestion
-from gantry.verbs.common import Verbs, load, step
+from gantry.verbs.common import Verbs, load, settings, step, verb
 
 
 def add(verbs: Verbs) -> None:
@@ -26,6 +26,20 @@ def add(verbs: Verbs) -> None:
     add = step(verbs, "page", _page, "everything on one page, report.html")
     add.add_argument("--config", required=True, help="JSON: the configuration")
     add.add_argument("--out", type=Path, required=True)
+
+    add = verb(
+        verbs, "handbook", _handbook, "docs/methods.md: each method's equations, settings, source, results"
+    )
+    settings(add)
+    add.add_argument("--paper", default="zoo", help="the paper whose recipes they are (default: zoo)")
+    add.add_argument("--out", type=Path, default=Path("docs/methods.md"), help="default: docs/methods.md")
+
+
+def _handbook(options: argparse.Namespace) -> None:
+    from gantry.report.handbook import write_handbook
+
+    plan = load([*options.settings, f"papers=[{options.paper}]"])
+    write_handbook(plan, options.paper, options.out)
 
 
 def _table(options: argparse.Namespace) -> None:

@@ -160,7 +160,10 @@ def _together(loaded: Loaded, pairs: list[Pair], metric: str) -> Iterator[Cell]:
     title = names.label(metric, network_of(loaded.groups, metric))
     none = replace(pairs[0].changed, runs=())
     make = _maker(loaded, replace(pairs[0], changed=none), TOGETHER, metric)
-    row = {"method": f"{len(whole)} methods", "groups": (), "source": ""}
-    yield replace(make(f"{title}, difference", means, none), **row)
+
+    def row(cell: Cell) -> Cell:
+        return replace(cell, method=f"{len(whole)} methods", groups=(), source="")
+
+    yield row(make(f"{title}, difference", means, none))
     for end, bound in (("from", result.low), ("to", result.high)):
-        yield Bound.of(replace(make(f"{INTERVAL}, {end}", means, none), **row), bound)
+        yield Bound.of(row(make(f"{INTERVAL}, {end}", means, none)), bound)

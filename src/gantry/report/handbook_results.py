@@ -1,0 +1,106 @@
+"""What a plan's results say of each method of the handbook: its row of the table, and a picture of samples."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from gantry.files import write_with
+from gantry.metrics import names
+from gantry.plan.configuration import Output
+from gantry.plan.runs import Plan
+from gantry.report.cells import MAIN, read_tidy
+from gantry.report.figures.style import COLOURS, REAL, new_figure, no_ticks, styled
+from gantry.report.layout import ARROWS, decimals, number
+from gantry.report.markup import escape_markdown
+
+TABLE = "scores"
+SIDE = 1.8  # inches of a picture
+PICTURES = 4  # images a side
+
+
+def results_of(plan: Plan, paper: str, out: Path) -> dict[str, str]:
+    """Markdown by recipe, for those whose row or picture is there; pictures are written to the folder `out.stem`."""
+    found: dict[str, list[str]] = {}
+    for each, name, output in plan.outputs():
+        csv = Path(plan.results, paper, f"{name}.csv")
+        if each != paper or output.kind != TABLE or not csv.is_file():
+            continue
+        table = read_tidy(csv)
+        for block in output.runs:
+            for recipe, label in block.recipes.items():
+                rows = table[(table["part"] == MAIN) & (table["method"] == label)]
+                found[recipe] = [_row(table, rows, plan)] if len(rows) else []
+                found[recipe] += _picture(plan, output, recipe, label, out)
+    return {recipe: "\n".join(lines) + "\n" for recipe, lines in found.items() if lines}
+
+
+def _row(table: pd.DataFrame, rows: pd.DataFrame, plan: Plan) -> str:
+    """The method's line of the table, with its heads; ± is the deviation over seeds."""
+    heads, entries = [], []
+    for cell in rows.to_dict("records"):
+        same = table.loc[table["quantity"] == cell["quantity"], "ours_mean"]
+        places = decimals(same.to_numpy(dtype=float))
+        metric = str(cell["metric"])
+        heads.append(str(cell["quantity"]) + (ARROWS[names.metric(metric).direction] if metric else ""))
+        entry = number(float(cell["ours_mean"]), places) if cell["n"] else "diverged"
+        entries.append(
+            entry + (f" ± {number(cell['ours_sd'], places)}" if cell["ours_sd"] == cell["ours_sd"] else "")
+        )
+    lines = [map(escape_markdown, heads), ["--:"] * len(heads), map(escape_markdown, entries)]
+    seeds = int(rows["n"].max())
+    stand_in = next((f", {text}" for text in rows["stand_in"] if text), "")
+    body = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return f"{body}\n\nScale {plan.scale_name}, seeds: {seeds}{stand_in}.\n"
+
+
+def _picture(plan: Plan, output: Output, recipe: str, label: str, out: Path) -> list[str]:
+    """Draw the samples of the first run that has some; the line that shows them, if so."""
+    runs = [(run, ends) for run, ends in plan.runs_of(output) if run.recipe_name == recipe]
+    for run, ends in runs:
+        archive = Path(plan.folder(run), f"samples-{ends[-1]}.npz")
+        if not archive.is_file():
+            continue
+        with np.load(archive, allow_pickle=False) as arrays:
+            samples = {name: arrays[name] for name in arrays.files}
+        if not len(samples["iterations"]):
+            continue
+        path = out.parent / out.stem / f"{recipe}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with styled():
+            figure = _drawn(samples)
+            write_with(path, lambda file, figure=figure: _save(figure, file))  # type: ignore[misc]
+        text = f"Samples of {label} after {int(samples['iterations'][-1]):,} iterations, seed {run.seed}"
+        return [f"![{text}]({out.stem}/{recipe}.png)\n"]
+    return []
+
+
+def _save(figure: Figure, file: Any) -> None:
+    figure.savefig(file, format="png", dpi=110, metadata={"Software": None})
+
+
+def _drawn(samples: dict[str, np.ndarray]) -> Figure:
+    """The last samples of the first generator: points over the real ones, or some images."""
+    last = samples["G1"][-1]
+    if "real" not in samples:
+        figure = new_figure(SIDE, SIDE, constrained=False)
+        shown = last[: PICTURES**2]
+        tiled = np.concatenate(
+            [np.concatenate(list(shown[i::PICTURES]), axis=0) for i in range(PICTURES)], axis=1
+        )
+        ax = figure.add_axes((0, 0, 1, 1))
+        ax.imshow(tiled, interpolation="nearest")
+        no_ticks(ax)
+        return figure
+    figure = new_figure(SIDE, SIDE, constrained=False)
+    ax = figure.add_axes((0.01, 0.01, 0.98, 0.98))
+    real = samples["real"]
+    limit = 1.25 * float(np.abs(real).max())
+    ax.scatter(real[:, 0], real[:, 1], s=1, color=REAL, linewidths=0)
+    ax.scatter(last[:, 0], last[:, 1], s=2, color=COLOURS[0], linewidths=0)
+    ax.set_xlim(-limit, limit)
+    ax.set_ylim(-limit, limit)
+    no_ticks(ax)
+    return figure
