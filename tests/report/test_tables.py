@@ -302,6 +302,24 @@ def test_the_lines_of_a_row_sort_together_and_by_ours(results, make, make_group,
     assert set(keys["RealnessGAN"]) == {22.59}  # diverged: what was published
 
 
+def test_intervals_take_the_place_of_deviations_where_asked(results, make, make_group, tmp_path):
+    write_runs(results)
+    frame = make(
+        results, "scores", [make_group("bcgan", "BCGAN")], options=STATISTICS | {"spread": "interval"}
+    )
+    lowest = [min(curve[1:]) for curve in CURVES.values()]
+    # Student's t at 97.5 % for two degrees of freedom.
+    half = 4.302653 * np.std(lowest, ddof=1) / 3**0.5
+    mean = np.mean(lowest)
+    shown = f"{mean:.2f} ({mean - half:.2f} to {mean + half:.2f})".replace("-", "−")
+    text = (tmp_path / "t.md").read_text()
+    assert shown in text and "±" not in text and "In brackets: the 95 % interval" in text
+    assert cell(frame, "FD (embedded classifier), minimum").ours_sd == pytest.approx(np.std(lowest, ddof=1))
+    # One seed has no interval.
+    make(results, "scores", [make_group("bcgan", "BCGAN", seeds=(0,))], options={"spread": "interval"})
+    assert "| 35.00 |" in (tmp_path / "t.md").read_text()
+
+
 def test_missing_metric_is_named_with_the_command(results, make, make_group):
     write_runs(results)
     with pytest.raises(

@@ -58,6 +58,7 @@ class ScoresOptions(Options):
     real: a last row, real samples scored as if they were generated; its keys in the published file.
     elsewhere: a last column, what others publish of these methods: the published file's columns with the
     number and with who gives it.
+    spread: what follows a mean over seeds: ± their standard deviation, or the mean's 95 % `interval`.
     """
 
     at: Annotated[tuple[At, ...], Field(min_length=1)] | dict[str, tuple[At, ...]] = ("end",)
@@ -68,6 +69,7 @@ class ScoresOptions(Options):
     column: str = "{metric}_{at}"
     real: dict[str, str] | None = None
     elsewhere: Elsewhere | None = None
+    spread: Literal["sd", "interval"] = "sd"
 
     @field_validator("column")
     @classmethod

@@ -11,6 +11,7 @@ import pandas as pd
 
 from gantry.metrics import names
 from gantry.report.cells import DIVERGED_NOTE, MAIN
+from gantry.report.statistics import half_width
 
 NOTHING = "–"
 ROW_KEYS = ("dataset", "method", "source", "iteration")
@@ -82,9 +83,15 @@ class Footnotes:
         return [(_letter(index), text) for index, text in enumerate(self.texts)]
 
 
-def arrange(frame: pd.DataFrame) -> tuple[list[Arranged], Footnotes]:
-    """Arrange a tidy table (see `cells.COLUMNS`), part by part, with the footnotes of all parts."""
+def arrange(frame: pd.DataFrame, spread: str = "sd") -> tuple[list[Arranged], Footnotes]:
+    """Arrange a tidy table (see `cells.COLUMNS`), part by part, with the footnotes of all parts.
+
+    `spread` is what follows a mean: ± the standard deviation over runs, or its 95 % `interval`.
+    """
     notes = Footnotes()
+    if spread == "interval":
+        half = [half_width(sd, n) for sd, n in zip(frame["ours_sd"], frame["n"], strict=True)]
+        frame = frame.assign(low=frame["ours_mean"] - half, high=frame["ours_mean"] + half)
     parts = [_arrange_part(str(title), part, notes) for title, part in frame.groupby("part", sort=False)]
     return parts, notes
 
@@ -190,7 +197,9 @@ def _ours(cell: dict[Any, Any], places: int, common: int | None, notes: Footnote
     if not cell["n"]:
         return Entry(NOTHING)
     text = number(cell["ours_mean"], places)
-    if not np.isnan(cell["ours_sd"]):
+    if "low" in cell and not np.isnan(cell["low"]):
+        text += f" ({number(cell['low'], places)} to {number(cell['high'], places)})"
+    elif not np.isnan(cell["ours_sd"]):
         text += f" ± {number(cell['ours_sd'], places)}"
     if common is None:
         text += f" (n = {int(cell['n'])})"

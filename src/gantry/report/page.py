@@ -19,7 +19,7 @@ from gantry.report.cells import read_tidy
 from gantry.report.claims import COLUMNS as CLAIM_COLUMNS
 from gantry.report.layout import Arranged, Footnotes, arrange
 from gantry.report.load import Cache, Loaded, Order, Run, load, parse_order
-from gantry.report.tables import protocol_notes
+from gantry.report.tables import protocol_notes, spread_of
 from gantry.report.text import with_subscripts
 
 # An SVG is sharper at any size; above this it is the picture inside that weighs, and the PNG does as well.
@@ -156,7 +156,7 @@ def _item(loaded: Loaded, outputs: Mapping[str, Mapping[str, Path]]) -> Item:
     if order.kind == "claims":
         return Item(**common, claims=_read_claims(files["csv"]))
     if "csv" in files:
-        parts, footnotes = arrange(read_tidy(files["csv"]))
+        parts, footnotes = arrange(read_tidy(files["csv"]), spread_of(order))
         return Item(**common, parts=parts, footnotes=footnotes)
     handled = interactive.KINDS.get(order.kind)
     return Item(

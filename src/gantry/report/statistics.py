@@ -32,13 +32,18 @@ def interval(values: Sequence[float], than: float = 0.0) -> Interval:
     x = np.asarray(values, dtype=float)
     if len(x) < 2:
         return Interval(float(x.mean()) if len(x) else np.nan, np.nan, np.nan, len(x))
-    half = _quantile(len(x)) * float(x.std(ddof=1)) / len(x) ** 0.5
+    half = half_width(float(x.std(ddof=1)), len(x))
     p = np.nan
     if len(x) >= LEAST_FOR_RANKS and np.any(x != than):
         from scipy.stats import wilcoxon
 
         p = float(wilcoxon(x - than).pvalue)
     return Interval(float(x.mean()), float(x.mean()) - half, float(x.mean()) + half, len(x), p)
+
+
+def half_width(sd: float, n: int) -> float:
+    """Half the length of Student's 95 % interval of a mean of n values that deviate by `sd`; NaN for n < 2."""
+    return _quantile(n) * sd / n**0.5 if n > 1 else np.nan
 
 
 def verdict(result: Interval, expect: Expectation, than: float) -> Verdict:
@@ -61,7 +66,7 @@ def seeds_to_decide(values: Sequence[float], than: float) -> int | None:
     x = np.asarray(values, dtype=float)
     distance, spread = abs(float(x.mean()) - than), float(x.std(ddof=1))
     for n in range(2, MOST_SEEDS + 1):
-        if _quantile(n) * spread / n**0.5 < distance:
+        if half_width(spread, n) < distance:
             return n
     return None
 

@@ -22,6 +22,8 @@ KINDS: dict[str, Callable[[Loaded, Any], Iterator[Cell]]] = {
     "effect": effect.cells,
 }
 
+INTERVAL_NOTE = "In brackets: the 95 % interval of the mean over training seeds (Student's t)."
+
 
 def make_table(
     order: dict[str, Any], csv: Path, md: Path, tex: Path, cache: Cache | None = None
@@ -29,7 +31,7 @@ def make_table(
     """Write one table in its three forms and return its tidy frame (columns: `cells.COLUMNS`)."""
     parsed = parse_order(order)
     frame = table(load(parsed, cache))
-    parts, footnotes = arrange(frame)
+    parts, footnotes = arrange(frame, spread_of(parsed))
     notes = [scale_note(parsed), *protocol_notes(parsed)]
     write_text(csv, frame.to_csv(index=False))
     write_text(md, markdown(parsed.title, parts, footnotes, notes))
@@ -51,6 +53,11 @@ def options_of(order: Order) -> Any:
         return OPTIONS[order.kind].model_validate(order.options)
     except ValidationError as error:
         raise UserError(validation_message(f"{order.paper}/{order.name}: options", error)) from None
+
+
+def spread_of(order: Order) -> str:
+    """What follows a mean in this table: see `ScoresOptions.spread`."""
+    return str(getattr(options_of(order), "spread", "sd"))
 
 
 def unknown_kind(order: Order, known: dict[str, Any]) -> str:
@@ -76,4 +83,6 @@ def protocol_notes(order: Order) -> list[str]:
     if order.stand_ins:
         pairs = [f"{stand_in} for {label}" for label, stand_in in order.stand_ins.items()]
         notes.append(f"Stand-in data: {'; '.join(pairs)}.")
+    if order.options.get("spread") == "interval":
+        notes.append(INTERVAL_NOTE)
     return notes + list(order.notes)
