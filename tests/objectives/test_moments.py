@@ -88,6 +88,18 @@ def test_mmd_gan(generators: int) -> None:
     assert own.generator_loss(*given).item() == pytest.approx(expected, rel=1e-9)
 
 
+def test_the_root_of_mmd_gan_is_the_biased_discrepancy() -> None:
+    real, *fakes = np.random.default_rng(3).normal(0, 1, (3, 5, 4))
+    given = torch.from_numpy(real), [torch.from_numpy(fake) for fake in fakes]
+    objective = objective_of(name="mmd_gan", kernel="rbf", outputs=4, root=True)
+    expected = sum(np.sqrt(discrepancy(real, fake, "rbf", (1, 2, 4, 8, 16), False)) for fake in fakes)
+    assert objective.generator_loss(*given).item() == pytest.approx(expected, rel=1e-9)
+    assert objective.discriminator_loss(*given).item() == pytest.approx(-expected, rel=1e-9)
+    near = given[0].clone().requires_grad_()
+    objective.generator_loss(given[0], [near]).backward()
+    assert near.grad is not None and near.grad.isfinite().all()
+
+
 def test_mmd_gan_clips_like_the_critic_of_wgan() -> None:
     network = nn.Linear(3, 3)
     objective_of(name="mmd_gan", clip=0.01).constrain(network)
