@@ -13,6 +13,9 @@ include: "workflow/rules/report.smk"
 
 onstart:
     require_data(workflow.dag.needrun_jobs())
+    put_aside(
+        PLAN, (file for job in workflow.dag.needrun_jobs() for file in job.output)
+    )
 
 
 rule all:

@@ -63,8 +63,9 @@ def _is_alive(caller: str) -> bool:
     return identity(process) == caller
 
 
-def release_stale_locks(folder: Path = Path(".snakemake")) -> None:
+def release_stale_locks(folder: Path = Path(".snakemake")) -> bool:
     """Take away Snakemake's own locks in `folder` if no Snakemake is alive that could have set them.
+    Return whether this one is alone, as far as file locks can tell.
 
     Each one alive holds `gantry.lock` there together with the others. Nothing is taken away if the last
     holders ran on another machine, whose locks this one may be unable to see, or without file locks.
@@ -73,14 +74,16 @@ def release_stale_locks(folder: Path = Path(".snakemake")) -> None:
         folder.mkdir(exist_ok=True)
         stream = (folder / "gantry.lock").open("a+")
     except OSError:  # a folder that is read only: Snakemake itself will say so
-        return
+        return False
     host = socket.gethostname()
+    alone = False
     with contextlib.suppress(OSError):
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             fcntl.flock(stream, fcntl.LOCK_SH)
         else:
+            alone = True
             stream.seek(0)
             if {line.strip() for line in stream} <= {host}:
                 for lock in (folder / "locks").glob("*.lock"):
@@ -90,3 +93,4 @@ def release_stale_locks(folder: Path = Path(".snakemake")) -> None:
         stream.write(f"{host}\n")
         stream.flush()
     _held.append(stream)
+    return alone

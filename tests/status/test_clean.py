@@ -1,6 +1,7 @@
 """`gantry clean` lists what no configuration names, deletes it only when told, and nothing else ever."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from tests.workflow.conftest import Gantry, contents, refused
 from gantry.status.clean import leftovers
 
 RUNS = Path("results/tiny/runs/mixture")
+EARLIER = Path("results/tiny/earlier")
 OLD_SEED = RUNS / "points_two/seed7"
 
 
@@ -28,11 +30,13 @@ def littered(here: Path) -> Path:
         (other / "weights").write_bytes(b"\0" * 2000)
     (OLD_SEED / "work").mkdir(parents=True)
     (OLD_SEED / "seal-20.json").write_bytes(b"\0" * 3000)
+    (EARLIER / "0123").mkdir(parents=True)
+    (EARLIER / "0123/0").write_bytes(b"\0" * 1000)
     return here
 
 
 def found(**config: Any) -> dict[str, str]:
-    return {str(each.folder.relative_to(RUNS)): each.reason for each in leftovers(plan_of(**config))}
+    return {os.path.relpath(each.folder, RUNS): each.reason for each in leftovers(plan_of(**config))}
 
 
 def test_nothing_is_left_over_at_first(here: Path, gantry: Gantry) -> None:
@@ -44,6 +48,7 @@ def test_each_leftover_with_its_reason(littered: Path) -> None:
         "points_one/seed0/work/0123456789abcdef": "another recipe",
         "points_one/seed0/work/fedcba9876543210": "other data",
         "points_two/seed7": "no configured run",
+        "../../earlier": "results of earlier settings",
     }
     sizes = {each.folder.name: each.size for each in leftovers(plan_of())}
     assert sizes["seed7"] == 3000
@@ -54,18 +59,18 @@ def test_a_dry_run_deletes_nothing(littered: Path, gantry: Gantry) -> None:
     before = contents(without="")
     code, text = gantry("clean", *SETTINGS)
     assert code == 0
-    assert "points_two/seed7" in text and "3 folders, " in text
+    assert "points_two/seed7" in text and "4 folders, " in text
     assert "scale tiny, papers sketch, seeds 0, 1. --yes deletes them." in text
     assert contents(without="") == before
 
 
 def test_yes_deletes_just_that(littered: Path, gantry: Gantry) -> None:
-    gone = [str(RUNS / each) for each in found()]
+    gone = [str(each.folder) for each in leftovers(plan_of())]
     before = contents()
     assert gantry("clean", "--yes", *SETTINGS)[0] == 0
     kept = {path: digest for path, digest in before.items() if not path.startswith(tuple(gone))}
     assert contents() == kept and len(kept) < len(before)
-    assert not OLD_SEED.exists()
+    assert not OLD_SEED.exists() and not EARLIER.exists()
 
 
 def test_a_recipe_that_is_gone_leaves_no_empty_folders(here: Path, gantry: Gantry) -> None:
@@ -78,7 +83,9 @@ def test_a_recipe_that_is_gone_leaves_no_empty_folders(here: Path, gantry: Gantr
 
 def test_other_data_stay_while_the_data_are_away(littered: Path) -> None:
     Path("results/data/mixture/manifest.json").unlink()
-    assert set(found().values()) == {"another recipe", "no configured run"}
+    assert set(found().values()) == {
+        "another recipe", "no configured run", "results of earlier settings",
+    }  # fmt: skip
 
 
 def test_what_is_no_run_and_what_is_linked_stays(here: Path, tmp_path: Path) -> None:

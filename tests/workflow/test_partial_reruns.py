@@ -277,6 +277,56 @@ def test_two_at_once_and_one_that_was_killed(sketch: Sketch) -> None:
     assert third.outputs("table") == {"results/tiny/sketch/modes.csv"}
 
 
+# ── taken back ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def made_of_points(sketch: Sketch) -> dict[str, bytes]:
+    """Everything that is made of the runs on points."""
+    root = sketch.folder / "results/tiny"
+    files = [*root.glob("runs/mixture/*/seed0/*.*"), *root.glob("sketch/*.*"), root / "report.html"]
+    return {str(path): path.read_bytes() for path in files if path.suffix != ".log"}
+
+
+def test_a_change_that_is_taken_back_leaves_nothing_to_do(sketch: Sketch) -> None:
+    """Seal, scores, tables, figures and the page are put back as they were; and so are the others', in their turn."""
+    before = made_of_points(sketch)
+    changed = {"recipes": {"points_two": {"terms": {"sample_spread": 0.3}}}}
+    done = sketch.make(**changed)
+    assert done.code == 0, done.output
+    assert done.outputs("train") == {f"{POINTS_TWO}/seal-20.json"}
+    after = made_of_points(sketch)
+    assert (
+        after[f"{sketch.folder}/{POINTS_TWO}/metrics-20.csv"]
+        != before[f"{sketch.folder}/{POINTS_TWO}/metrics-20.csv"]
+    )
+
+    assert sketch.plan().jobs == set()
+    assert made_of_points(sketch) == before
+    assert sketch.plan(**changed).jobs == set()
+    assert made_of_points(sketch) == after
+    assert sketch.plan().jobs == set()
+    assert made_of_points(sketch) == before
+
+
+def test_scores_that_come_back_are_shown_by_no_table_of_others(sketch: Sketch) -> None:
+    """A table of other scores, whose own order is the same, is made anew where its earlier self is lost."""
+    before = made_of_points(sketch)
+    changed = {"workloads": {"synthetic": {"samples": 150}}}
+    table = "results/tiny/sketch/modes.csv"
+    assert sketch.make(table, **changed).outputs("table") == {table}
+    assert (sketch.folder / table).read_bytes() != before[f"{sketch.folder}/{table}"]
+    for kept in (sketch.folder / "results/tiny/earlier").glob("*/*/0"):
+        if kept.read_bytes() == before[f"{sketch.folder}/{table}"]:
+            shutil.rmtree(kept.parent)
+    done = sketch.make()
+    assert done.code == 0, done.output
+    assert {rule for rule, _ in done.jobs} <= {"table", "page"}
+    assert done.outputs("table") == {table}
+    assert {path for path, content in made_of_points(sketch).items() if content != before[path]} <= {
+        f"{sketch.folder}/results/tiny/report.html"
+    }
+
+
 # ── longer, and back ──────────────────────────────────────────────────────────────────────────────────
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from gantry.caller import be_caller, release_stale_locks
+from gantry.earlier import put_aside, put_back
 from gantry.errors import UserError
 from gantry.plan import load_plan, resources as needs, to_json
 from gantry.plan.configuration import with_settings
@@ -22,8 +23,8 @@ except UserError as error:
     sys.exit(f"gantry: {error}")
 
 be_caller()
-if workflow.is_main_process:
-    release_stale_locks()
+if workflow.is_main_process and release_stale_locks():
+    put_back(PLAN)
 
 # Short jobs on a CPU share one process that has imported everything; GANTRY_WARM=0 turns it off. On a
 # cluster it would be the process of another job.
@@ -38,6 +39,7 @@ CONFIG = to_json(GIVEN)
 GPUS = 1 if PLAN.device == "cuda" else 0
 DEVICE = PLAN.device
 EXACT = "--deterministic" if PLAN.config.deterministic else ""
+EVENTS = "--tensorboard" if PLAN.config.tensorboard else ""
 THREADS = 1 if PLAN.device == "cpu" else 4
 
 

@@ -46,6 +46,7 @@ class Config(Strict):
     results: str = "results"
     device: Literal["cpu", "cuda"] | None = None
     deterministic: bool = False
+    tensorboard: bool = False
     segment_iterations: Positive | None = None
     # Memory of one GPU: a run that is estimated to need more than its share of it takes several shares.
     gpu_memory_gb: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from gantry.earlier import folder_of
 from gantry.errors import UserError
 from gantry.files import digest_of
 from gantry.plan.runs import Plan, Run, work_identity
@@ -25,7 +26,9 @@ class Leftover:
 
 
 def leftovers(plan: Plan) -> list[Leftover]:
-    """Runs below results/<scale>/runs that the plan does not have, and work folders of other specs or data."""
+    """Runs below results/<scale>/runs that the plan does not have, work folders of other specs or data, and what is
+    kept of the results of earlier settings.
+    """
     runs = {Path(plan.folder(run)): run for run in plan.runs.values()}
     found = []
     for folder in _run_folders(Path(plan.results, "runs")):
@@ -34,6 +37,9 @@ def leftovers(plan: Plan) -> list[Leftover]:
             found.append(Leftover(folder, "no configured run", _size(folder), folder))
         else:
             found += _other_work(plan, run, folder)
+    earlier = folder_of(plan)
+    if earlier.is_dir() and not earlier.is_symlink():
+        found.append(Leftover(earlier, "results of earlier settings", _size(earlier), earlier))
     return found
 
 

@@ -20,6 +20,7 @@ def add(verbs: Verbs) -> None:
     add.add_argument("--data", type=Path, required=True, help="manifest of the prepared set")
     add.add_argument("--until", type=positive, required=True, help="iteration to reach")
     add.add_argument("--seal", type=Path, required=True, help="seal to write, in the run's folder")
+    add.add_argument("--tensorboard", action="store_true", help="write TensorBoard's event files too")
     add.add_argument("--deterministic", action="store_true", help="the same bits in every run on a GPU too")
     add.add_argument(
         "--gpu-shares", type=int, default=1, help="shares of a GPU to take, if several runs share it"
@@ -89,6 +90,7 @@ def _train(options: argparse.Namespace) -> None:
         device=options.device,
         threads=options.threads,
         deterministic=options.deterministic,
+        tensorboard=options.tensorboard,
         gpu_shares=options.gpu_shares,
     )
 
