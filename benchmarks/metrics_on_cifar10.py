@@ -1,21 +1,25 @@
 """Every metric on real images: do they order CIFAR-10's test set and damaged versions of its training set rightly?
 
-    uv run python benchmarks/metrics_on_cifar10.py IMAGES --network efficientnet-lite0 --count 2000
+    uv run python benchmarks/metrics_on_cifar10.py IMAGES --network efficientnet-lite0 --count 2000 --csv scores.csv
 
 IMAGES is a folder with train_images.npy (50000, 32, 32, 3) uint8, train_labels.npy, and the same for test.
-Prints a Markdown table, and the processor's seconds that each metric took, beside those of its reference
-implementation where one is installed (clean-fid, torch-fidelity, prdc, scikit-learn). The reference set and every
-other one are `count` different training images; only "test" comes from the test set. With --keep FOLDER what the
-network saw is kept there, and a larger `count` looks only at the images that are new.
+Prints a Markdown table, and the processor's seconds that each metric took on the test set, beside those of its
+reference implementation, which must give the same numbers; the two take turns and their medians are shown. The
+references (clean-fid, torch-fidelity, prdc, scikit-learn) come with the development group. The reference set and
+every other one are `count` different training images; only "test" comes from the test set. With --keep FOLDER what
+the network saw is kept there, and a larger `count` looks only at the images that are new. --csv takes the scores as
+tidy rows.
 """
 
 import argparse
-import importlib
+import csv
 import io
+import sys
 import time
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -26,10 +30,20 @@ from gantry.evaluation.computations import COMPUTATIONS, Computation
 from gantry.metrics import label, metric
 from gantry.metrics.features import FeatureNetwork, Features, load_feature_network
 from gantry.metrics.frechet import GaussianStatistics, gaussian_statistics
-from metrics import plain_swd
+from racing import race
+from references import (
+    Numbers,
+    fidelity_isc,
+    fidelity_kid,
+    line_through,
+    nearest_by_scikit_learn,
+    plain_mode_score,
+    plain_swd,
+)
 
 Images = NDArray[np.uint8]
-T = TypeVar("T")
+ENOUGH = 20.0  # seconds for the turns of one metric and its reference
+ALLOWED = 1e-3  # relative: SWD is made in float32, KID near 0 loses digits
 
 
 class Seen(NamedTuple):
@@ -82,7 +96,7 @@ def versions(folder: Path, count: int) -> Iterator[tuple[str, Images]]:
 
 
 def main() -> None:
-    """Compute and print the table."""
+    """Compute and print the tables."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -92,51 +106,58 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=2000)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--keep", type=Path, help="folder for what the network saw")
+    parser.add_argument("--csv", type=Path, help="file for the scores")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     network = load_feature_network(options.network, options.weights)
-    names = [n for n in COMPUTATIONS if metric(n).needs != "logits" or network.has_probabilities]
+    known = [name for name in COMPUTATIONS if metric(name).needs != "logits" or network.has_probabilities]
     firsts: dict[Computation, str] = {}
-    for name in names:
+    for name in known:
         firsts.setdefault(COMPUTATIONS[name], name)
-    seconds: dict[str, float] = {}
-    looked_at = 0
-    columns: dict[str, dict[str, float]] = {}
-    beside: dict[str, tuple[str, float | None]] = {}
-    real: Seen | None = None
-    real_statistics: GaussianStatistics | None = None
-    for name, images in versions(options.images, options.count):
-        file = options.keep / f"{name}.npz" if options.keep else None
-        found, new = seen(network, images, seconds, file)
-        looked_at += new
-        looked = Seen(images, found.features, found.logits)
-        if real is None or real_statistics is None:
-            real = looked
-            real_statistics = spent(seconds, "real statistics", lambda x=looked: fitted(x.features))
-            continue
-        column = columns.setdefault(name, {})
-        for computation, first in firsts.items():
-            needs = metric(first).needs
-            reference = real_statistics if computation.reference == "gaussian" else getattr(real, needs)
-            given = getattr(looked, needs)
-            column |= spent(
-                seconds, first, lambda c=computation, r=reference, g=given: c.compute(r, g, "cpu")
-            )
+    sets = versions(options.images, options.count)
+    looking = Looking(network, options.keep)
+    real = looking.at(*next(sets))
+    statistics = fitted(real.features)
+    columns: dict[str, Numbers] = {}
+    times: list[str] = []
+    for name, images in sets:
+        looked = looking.at(name, images)
+        columns[name] = {}
+        for first in firsts.values():
+            columns[name] |= computed(first, real, statistics, looked)
+        print(f"{name}: {columns[name]}", flush=True)
         if len(columns) == 1:
-            beside = {n: reference_seconds(n, real, looked) for n in firsts.values()}
-        print(f"{name}: {column}", flush=True)
-    shown = list(dict.fromkeys(n for column in columns.values() for n in column))
+            times = [timed(first, real, statistics, looked) for first in firsts.values()]
     print(f"\n{options.count} images a set, {options.network}\n")
     print("| metric |", " | ".join(columns), "|\n|---|" + "---:|" * len(columns))
-    for name in shown:
+    for name in next(iter(columns.values())):
         cells = " | ".join(f"{column[name]:.4g}" for column in columns.values())
         print(f"| {label(name, options.network)} | {cells} |")
-    print("\n| step | seconds a set | reference | its seconds |\n|---|---:|---|---:|")
-    for step, total in seconds.items():
-        share = options.count / looked_at if step == "feature network" else 1 / len(columns)
-        own = total if step == "real statistics" else total * share
-        package, other = beside.get(step, ("", None))
-        print(f"| {step} | {own:.3g} | {package} | {'' if other is None else format(other, '.3g')} |")
+    print("\n| metric | Gantry, s | reference | its seconds | largest relative difference |")
+    print("|---|---:|---|---:|---:|", *times, sep="\n")
+    if looking.images:
+        print(f"\nnetwork: {options.count * looking.seconds / looking.images:.3g} s a set")
+    if options.csv:
+        write(options.csv, columns, options.network, options.count)
+
+
+def write(path: Path, columns: dict[str, Numbers], network: str, count: int) -> None:
+    """The scores, a row each."""
+    with path.open("w", newline="") as stream:
+        rows = csv.writer(stream, lineterminator="\n")
+        rows.writerow(["set", "metric", "label", "value", "images", "feature_network"])
+        for name, column in columns.items():
+            for each, value in column.items():
+                used = network if metric(each).uses_network else ""
+                rows.writerow([name, each, label(each, network), f"{value:.6g}", count, used])
+
+
+def computed(name: str, real: Seen, statistics: GaussianStatistics, looked: Seen) -> Numbers:
+    """The numbers of the computation that gives metric `name`, as runs and scoring by hand get them."""
+    computation: Computation = COMPUTATIONS[name]
+    needs = metric(name).needs
+    reference = statistics if computation.reference == "gaussian" else getattr(real, needs)
+    return computation.compute(reference, getattr(looked, needs), "cpu")
 
 
 def fitted(features: NDArray[np.float32]) -> GaussianStatistics:
@@ -149,91 +170,91 @@ def fitted(features: NDArray[np.float32]) -> GaussianStatistics:
 # ── reference implementations ──────────────────────────────────────────────────────────────────────────
 
 
-def clean_fid(real: Seen, fake: Seen) -> Any:
-    return importlib.import_module("cleanfid.fid").fid_from_feats(real.features, fake.features)
+def clean_fid(real: Seen, fake: Seen) -> Numbers:
+    return {"frechet_distance": import_module("cleanfid.fid").fid_from_feats(real.features, fake.features)}
 
 
-def torch_fidelity_kid(real: Seen, fake: Seen) -> Any:
-    size = min(1000, len(real.features))
-    sets = (torch.from_numpy(fake.features), torch.from_numpy(real.features))
-    module = importlib.import_module("torch_fidelity.metric_kid")
-    return module.kid_features_to_metric(*sets, kid_subsets=100, kid_subset_size=size, verbose=False)
+def clean_fid_often(real: Seen, fake: Seen) -> Numbers:
+    rows = real.features.astype(np.float64)
+    moments = rows.mean(axis=0), np.cov(rows, rowvar=False)
+    return line_through(import_module("cleanfid.fid").frechet_distance, moments, fake.features)
 
 
-def torch_fidelity_isc(real: Seen, fake: Seen) -> Any:
-    assert fake.logits is not None
-    module = importlib.import_module("torch_fidelity.metric_isc")
-    return module.isc_features_to_metric(torch.from_numpy(fake.logits))
+def kid(real: Seen, fake: Seen) -> Numbers:
+    return fidelity_kid(import_module("torch_fidelity.metric_kid"), real.features, fake.features)
 
 
-def prdc_package(real: Seen, fake: Seen) -> Any:
-    return importlib.import_module("prdc").compute_prdc(real.features, fake.features, 5)
+def isc(real: Seen, fake: Seen) -> Numbers:
+    return fidelity_isc(import_module("torch_fidelity.metric_isc"), fake.logits)
 
 
-def scikit_learn(real: Seen, fake: Seen) -> Any:
-    """Leave one out: the nearest other sample of both sets."""
-    both = np.concatenate([real.features, fake.features])
-    return importlib.import_module("sklearn.neighbors").NearestNeighbors().fit(both).kneighbors(None, 1)
+def prdc(real: Seen, fake: Seen) -> Numbers:
+    return import_module("prdc").compute_prdc(real.features, fake.features, 5)
 
 
-def plain_numpy(real: Seen, fake: Seen) -> Any:
-    return plain_swd(real.images, fake.images, 0)
-
-
-REFERENCES: dict[str, tuple[str, Callable[[Seen, Seen], Any]]] = {
+REFERENCES: dict[str, tuple[str, Callable[[Seen, Seen], Numbers]]] = {
     "frechet_distance": ("clean-fid", clean_fid),
-    "kernel_distance": ("torch-fidelity", torch_fidelity_kid),
-    "inception_score": ("torch-fidelity", torch_fidelity_isc),
-    "precision": ("prdc", prdc_package),
-    "neighbour_accuracy": ("scikit-learn", scikit_learn),
-    "swd": ("NumPy and SciPy", plain_numpy),
+    "frechet_distance_infinity": ("clean-fid, 15 times", clean_fid_often),
+    "kernel_distance": ("torch-fidelity", kid),
+    "inception_score": ("torch-fidelity", isc),
+    "mode_score": ("NumPy", lambda real, fake: plain_mode_score(real.logits, fake.logits)),
+    "precision": ("prdc", prdc),
+    "neighbour_accuracy": (
+        "scikit-learn",
+        lambda real, fake: nearest_by_scikit_learn(real.features, fake.features),
+    ),
+    "swd": ("NumPy and SciPy", lambda real, fake: plain_swd(real.images, fake.images)),
 }
 
 
-def reference_seconds(name: str, real: Seen, fake: Seen) -> tuple[str, float | None]:
-    """The reference of metric `name` and its seconds, imports and first calls apart; none where none is there."""
-    package, compute = REFERENCES.get(name, ("", None))
-    if compute is None:
-        return "", None
-    seconds: dict[str, float] = {}
-    try:
-        compute(*(Seen(*(part if part is None else part[:40] for part in some)) for some in (real, fake)))
-        spent(seconds, name, lambda: compute(real, fake))
-    except ModuleNotFoundError:
-        return "", None
-    return package, seconds[name]
+def timed(name: str, real: Seen, statistics: GaussianStatistics, fake: Seen) -> str:
+    """Seconds of metric `name` and of its reference as a row; the run ends where their numbers differ."""
+    package, reference = REFERENCES[name]
+    few = [Seen(*(part if part is None else part[:40] for part in some)) for some in (real, fake)]
+    reference(*few)  # imports and first calls apart
+    rivals: dict[str, Callable[[], Any]] = {
+        "Gantry": lambda: computed(name, real, statistics, fake),
+        package: lambda: reference(real, fake),
+    }
+    laps = race(rivals, time.process_time, enough=ENOUGH)
+    own, other = laps["Gantry"], laps[package]
+    off = max(abs(own.value[key] - value) / max(abs(value), 1e-4) for key, value in other.value.items())
+    if off > ALLOWED:
+        sys.exit(f"{name}: {own.value} differs from {package}'s {other.value}")
+    return f"| {name} | {own.seconds:.3g} | {package} | {other.seconds:.3g} | {off:.0e} |"
 
 
-# ── what is timed ──────────────────────────────────────────────────────────────────────────────────────
+# ── what the network sees ──────────────────────────────────────────────────────────────────────────────
 
 
-def seen(
-    network: FeatureNetwork, images: Images, seconds: dict[str, float], file: Path | None
-) -> tuple[Features, int]:
-    """What the network sees in `images`, and how many were new: rows that `file` holds are not looked at again."""
-    parts = []
-    if file is not None and file.exists():
-        with np.load(file, allow_pickle=False) as kept:
-            parts = [Features(kept["features"], kept.get("logits"))]
-    start = len(parts[0].features) if parts else 0
-    new = max(len(images) - start, 0)
-    if new:
-        parts.append(spent(seconds, "feature network", lambda: network.extract(images[start:])))
-    features = np.concatenate([part.features for part in parts])
-    some = [part.logits for part in parts if part.logits is not None]
-    logits = np.concatenate(some) if some else None
-    if file is not None and new:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(file, features=features, **({} if logits is None else {"logits": logits}))
-    return Features(features[: len(images)], None if logits is None else logits[: len(images)]), new
+class Looking:
+    """A network with what it has seen: `images` of them in `seconds` of the processor."""
 
+    def __init__(self, network: FeatureNetwork, folder: Path | None) -> None:
+        self.network, self.folder = network, folder
+        self.images, self.seconds = 0, 0.0
 
-def spent(seconds: dict[str, float], step: str, compute: Callable[[], T]) -> T:
-    """Call `compute` and add the processor's seconds it took to `step`."""
-    started = time.process_time()
-    result = compute()
-    seconds[step] = seconds.get(step, 0.0) + time.process_time() - started
-    return result
+    def at(self, name: str, images: Images) -> Seen:
+        """What the network sees in the images; rows that the folder's file holds are not looked at again."""
+        file = self.folder / f"{name}.npz" if self.folder else None
+        parts = []
+        if file is not None and file.exists():
+            with np.load(file, allow_pickle=False) as kept:
+                parts = [Features(kept["features"], kept.get("logits"))]
+        start = len(parts[0].features) if parts else 0
+        if start < len(images):
+            started = time.process_time()
+            parts.append(self.network.extract(images[start:]))
+            self.seconds += time.process_time() - started
+            self.images += len(images) - start
+        features = np.concatenate([part.features for part in parts])
+        some = [part.logits for part in parts if part.logits is not None]
+        logits = np.concatenate(some) if some else None
+        if file is not None and start < len(images):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            np.savez(file, features=features, **({} if logits is None else {"logits": logits}))
+        count = len(images)
+        return Seen(images, features[:count], None if logits is None else logits[:count])
 
 
 if __name__ == "__main__":
