@@ -107,7 +107,10 @@ def _decided(pair: Pair, metric: str, better: Expectation) -> tuple[Interval, st
     result = interval([b - a for a, b in pair.values(metric).values()])
     if bool(pair.without.complete) != bool(pair.changed.complete):
         return result, "holds" if pair.changed.complete else "does not hold"
-    return result, verdict(result, better, 0.0)
+    worse: Expectation = "higher" if better == "lower" else "lower"
+    sides: dict[str, Expectation] = {"holds": better, "does not hold": worse}
+    decided = (name for name, side in sides.items() if verdict(result, side, 0.0) == "holds")
+    return result, next(decided, "undecided")
 
 
 def _row(loaded: Loaded, pair: Pair, part: str, result: Interval, options: EffectOptions) -> Iterator[Cell]:

@@ -1,0 +1,95 @@
+"""docs/methods.md: what is committed is what the recipes make; numbers and pictures come in where there are some."""
+
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from gantry.errors import UserError
+from gantry.plan import load_plan
+from gantry.plan.recipe import Recipe
+from gantry.report.cells import COLUMNS
+from gantry.report.handbook import LOSSES, equations_of, resolved, write_handbook
+
+REPOSITORY = Path(__file__).parents[2]
+NUMBER = {"part": "main", "dataset": "", "source": "G1", "n": 3, "runs": 3, "diverged": 0, "stand_in": ""}
+
+
+@pytest.fixture
+def plan(tmp_path):
+    return load_plan({"scale": "laptop", "papers": ["zoo"], "results": str(tmp_path / "results")}, REPOSITORY)
+
+
+def test_the_committed_handbook_is_what_the_recipes_make(plan, tmp_path):
+    committed = (REPOSITORY / "docs/methods.md").read_text(encoding="utf-8")
+    out = tmp_path / "methods.md"
+    out.write_text(committed, encoding="utf-8")
+    write_handbook(plan, "zoo", out)
+    assert out.read_text(encoding="utf-8") == committed, "run: gantry handbook"
+
+
+def test_every_picture_of_the_committed_handbook_is_there(plan):
+    lines = (REPOSITORY / "docs/methods.md").read_text(encoding="utf-8").splitlines()
+    shown = [line[line.rindex("(") + 1 : -1] for line in lines if line.startswith("![")]
+    assert [path for path in shown if not (REPOSITORY / "docs" / path).is_file()] == []
+
+
+def test_every_method_has_the_equations_of_its_losses(plan):
+    experiment = plan.experiments["zoo"]
+    for name in chain(*(output.runs[0].recipes for output in experiment.outputs.values())):
+        recipe = resolved(experiment, "zoo", name)
+        given = set(chain(*(entry.losses for entry in equations_of(recipe))))
+        expected = set(LOSSES) if recipe.updates.discriminator else {"generator"}
+        assert given == expected, name
+
+
+def test_a_term_and_a_setting_bring_their_own():
+    block = {"workload": "", "networks": {"family": "mlp"}, "objective": {"name": "hinge"}}
+    plain = equations_of(Recipe.model_validate(block))
+    more = equations_of(Recipe.model_validate(block | {"terms": {"gradient_penalty": 1}, "pack": 2}))
+    added = [entry for entry in more if entry not in plain]
+    assert "\\nabla D" in "".join(entry.losses.get("discriminator", "") for entry in added)
+    assert any("`pack`" in entry.where for entry in added)
+
+
+def test_a_row_and_a_picture_come_in_and_stay(plan, tmp_path):
+    rows = [
+        NUMBER | {"method": "LSGAN", "quantity": "JS", "ours_mean": 0.1234, "ours_sd": 0.01, "metric": "js"},
+        NUMBER | {"method": "Hinge", "quantity": "JS", "ours_mean": 0.2, "ours_sd": 0.02, "metric": "js"},
+    ]
+    table = tmp_path / "results/laptop/zoo/points.csv"
+    table.parent.mkdir(parents=True)
+    pd.DataFrame(rows, columns=COLUMNS).to_csv(table, index=False)
+    (run,) = [
+        run for run in plan.runs.values() if run.recipe_name == "points_lsgan" and run.seed == plan.seeds[0]
+    ]
+    folder = Path(plan.folder(run))
+    folder.mkdir(parents=True)
+    points = np.zeros((1, 50, 2), dtype=np.float32)
+    real = np.ones((50, 2), dtype=np.float32)
+    np.savez(folder / f"samples-{run.ends[-1]}.npz", iterations=[2000], G1=points, real=real)
+
+    out = tmp_path / "methods.md"
+    write_handbook(plan, "zoo", out)
+    text = out.read_text(encoding="utf-8")
+    block = text.partition("<!-- results of points_lsgan -->")[2].partition("<!-- end")[0]
+    assert "| JS ↓ |\n| --: |\n| 0.123 ± 0.010 |" in block
+    assert "![Samples of LSGAN after 2,000 iterations, seed 0](methods/points_lsgan.png)" in block
+    with Image.open(tmp_path / "methods/points_lsgan.png") as picture:
+        colours = picture.convert("RGB").getcolors(1 << 24)
+    assert len(colours) > 2  # points, real points, paper
+    assert "<!-- results of points_wgan -->\n<!-- end of results -->" in text
+
+    table.unlink()
+    (folder / f"samples-{run.ends[-1]}.npz").unlink()
+    write_handbook(plan, "zoo", out)
+    assert out.read_text(encoding="utf-8") == text
+
+
+def test_a_method_that_nobody_published_is_refused(plan, tmp_path):
+    del plan.experiments["zoo"].recipes["points_hinge"]["source"]
+    with pytest.raises(UserError, match=r"recipes\.points_hinge\.source: say who published"):
+        write_handbook(plan, "zoo", tmp_path / "methods.md")
