@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 import torch
+from tests.training.games import GAMES, recipe_of
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from gantry.networks import FAMILIES
 from gantry.plan.recipe import Recipe
 from gantry.training import capture
 from gantry.training.capture import CapturedStep, CudaGraphs, build_step
@@ -69,67 +71,8 @@ class Tapes:
         self.abandoned += 1
 
 
-MLP = {"family": "mlp", "width": 8, "depth": 1, "maxout_units": 8, "maxout_pieces": 2, "maxout_depth": 1}
-DCGAN = {"family": "dcgan", "width": 2}
-REALNESS = {"name": "realness", "outcomes": 5}
-TWO = {"generators": 2, "terms": {"verdict_agreement": 1.0, "sample_spread": 0.1}}
-GAMES: dict[str, dict[str, Any]] = {
-    "BCGAN": {"objective": REALNESS} | TWO,
-    "BCGAN, images, random head, average": {"objective": REALNESS, "networks": DCGAN, "ema": 0.9} | TWO,
-    "paper's formulation, shifted views": {
-        "objective": REALNESS | {"formulation": "paper"},
-        "latent": {"dimension": 8, "shift": 0.1},
-    },
-    "fixed anchors": {"objective": REALNESS | {"redraw_anchors": False}},
-    "EDGAN": {
-        "networks": {"family": "dcgan32", "width": 2, "spectral_penultimate": True, "r311": True},
-        "objective": {"name": "non_saturating"},
-        "optimiser": {"name": "oadam"},
-        "terms": {"entropy_distance": 1.0, "gradient_penalty": 10.0},
-        "updates": {"discriminator": 2},
-    },
-    "bf16": {"objective": REALNESS, "networks": DCGAN, "precision": "bf16"},
-    "hinge, RMSProp": {"objective": {"name": "hinge"}, "optimiser": {"name": "rmsprop"}},
-    "least squares, SGD with momentum": {
-        "objective": {"name": "least_squares"},
-        "optimiser": {"name": "sgd", "momentum": 0.9},
-    },
-    "WGAN, clipped": {"objective": {"name": "wasserstein", "clip": 0.01}},
-    "f-GAN": {"objective": {"name": "f_gan", "divergence": "jeffrey"}},
-    "relativistic": {"objective": {"name": "relativistic", "of": "hinge"}},
-    "D2GAN": {"objective": {"name": "d2gan"}},
-    "MMD-GAN": {"objective": {"name": "mmd_gan", "outputs": 3}},
-    "GMMN": {"objective": {"name": "gmmn"}, "updates": {"discriminator": 0}},
-    "EBGAN": {
-        "objective": {"name": "ebgan", "margin": 1.0},
-        "terms": {"pulling_away": 0.1},
-        "networks": {"family": "mlp_autoencoder", "width": 16, "depth": 1},
-    },
-    "BEGAN": {"objective": {"name": "began"}, "networks": {"family": "mlp_autoencoder", "width": 16, "depth": 1}},
-    "packs": {"objective": {"name": "non_saturating"}, "pack": 2},
-    "unrolled": {"objective": {"name": "non_saturating"}, "unroll": 1},
-    "averaged weights": {
-        "objective": {"name": "minimax"},
-        "terms": {"historical_averaging": 1.0, "orthogonal_regularisation": 1.0, "feature_matching": 1.0},
-    },
-    "neural entropy distance": {
-        "objective": {"name": "non_saturating"},
-        "terms": {"entropy_distance": {"weight": 1, "estimator": "neural"}},
-    },
-    "histograms": {
-        "objective": {"name": "non_saturating"},
-        "terms": {"jensen_shannon": 1, "entropy_distance": {"weight": 1, "pairs": "sorted"}},
-    },
-    "SNGAN": {"objective": {"name": "hinge"}, "networks": {"family": "sngan", "width": 2}},
-    "residual": {"objective": {"name": "hinge"}, "networks": {"family": "resnet", "width": 2}},
-    "SAGAN": {"objective": {"name": "hinge"}, "networks": {"family": "sagan", "width": 8}},
-    "autoencoder": {"objective": {"name": "began"}, "networks": {"family": "autoencoder", "width": 2}},
-}  # fmt: skip
-
-
-def recipe_of(name: str) -> Recipe:
-    told = {"workload": "", "networks": MLP, "latent": {"dimension": 8}, "batch_size": 8}
-    return Recipe.model_validate(told | GAMES[name])
+def game(name: str) -> Recipe:
+    return recipe_of(GAMES[name])
 
 
 Make = Callable[[Game, Recipe], Step]
@@ -176,8 +119,9 @@ def everything(step: Step) -> dict[str, Tensor]:
 
 @pytest.mark.parametrize("name", GAMES)
 def test_twenty_replayed_iterations_are_twenty_plain_ones(name: str) -> None:
-    recipe = recipe_of(name)
-    iterations = 20 if recipe.networks.makes == "points" else 6
+    recipe = game(name)
+    # The options of networks for images, and games of several things at once, take as long as 20 of these together.
+    iterations = 20 if recipe.networks.makes == "points" or name in map("networks {}".format, FAMILIES) else 3
     expected, expected_losses = play(recipe, plain, iterations)
     step, losses = play(recipe, taped, iterations)
     assert step.how == "captured"
@@ -191,7 +135,7 @@ def test_twenty_replayed_iterations_are_twenty_plain_ones(name: str) -> None:
 
 def test_a_rehearsal_leaves_no_trace() -> None:
     """Neither before the first update nor in the middle, where optimisers have moments."""
-    recipe = recipe_of("BCGAN, images, random head, average")
+    recipe = game("BCGAN, images, random head, average")
     for iterations in (0, 2):
         step, _ = play(recipe, taped, iterations)
         step.game.objective.redraw(CPU)
@@ -207,7 +151,7 @@ def test_a_rehearsal_leaves_no_trace() -> None:
 
 @pytest.mark.parametrize("name", ["BCGAN", "EDGAN", "BEGAN", "averaged weights"])
 def test_a_state_saved_by_one_way_goes_on_by_the_other(name: str) -> None:
-    recipe = recipe_of(name)
+    recipe = game(name)
     shape = (2,) if recipe.networks.makes == "points" else (3, 32, 32)
     ends = []
     for first, second in ((plain, plain), (plain, taped), (taped, plain)):
@@ -257,14 +201,14 @@ def test_what_cannot_be_captured_is_trained_plainly_and_said(
     wrong: Any, reason: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(Game, "generator_loss", wrong)
-    step, _ = play(recipe_of("BCGAN"), taped, 3)
+    step, _ = play(game("BCGAN"), taped, 3)
     assert isinstance(step, CapturedStep)
     assert step.how.startswith("plain (") and reason in step.how
     assert step._graphs.abandoned == 1
     said = capsys.readouterr().err
     assert said.count("\n") == 1 and reason in said
     if wrong is waits:
-        expected, _ = play(recipe_of("BCGAN"), plain, 3)
+        expected, _ = play(game("BCGAN"), plain, 3)
         ours = everything(step)
         assert all(torch.equal(value, ours[key]) for key, value in everything(expected).items())
 
@@ -290,14 +234,14 @@ def test_a_wrong_graph_is_noticed_by_losses_or_by_weights(monkeypatch: pytest.Mo
             return super().record(lambda: work.func(step, real, frozen))
 
     for broken in (Idle, WithoutOptimisers, Stale):
-        step, _ = play(recipe_of("BCGAN"), lambda g, r, b=broken: CapturedStep(g, r, CPU, b()), 1)
+        step, _ = play(game("BCGAN"), lambda g, r, b=broken: CapturedStep(g, r, CPU, b()), 1)
         assert step.how.startswith("plain (replayed, "), broken
 
 
 def test_weights_far_from_where_they_should_be_are_named() -> None:
-    step, _ = play(recipe_of("BCGAN"), plain, 1)
+    step, _ = play(game("BCGAN"), plain, 1)
     start = Snapshot(step)
-    go_on(step, recipe_of("BCGAN"), (2,), 1)
+    go_on(step, game("BCGAN"), (2,), 1)
     there = Snapshot(step)
     there.expect(there, start, 0.0)
     with torch.no_grad():
@@ -309,7 +253,7 @@ def test_weights_far_from_where_they_should_be_are_named() -> None:
 
 
 def test_a_cpu_captures_nothing_and_says_so() -> None:
-    recipe = recipe_of("BCGAN")
+    recipe = game("BCGAN")
     step = build_step(Game(recipe, (2,)), recipe, CPU)
     assert type(step) is Step and step.how == "plain (a CPU captures nothing)"
 
@@ -343,7 +287,7 @@ on_a_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA dev
 @on_a_gpu
 @pytest.mark.parametrize("name", GAMES)
 def test_cuda_graphs_do_what_the_plain_loop_does(name: str) -> None:
-    recipe, device = recipe_of(name), torch.device("cuda", 0)
+    recipe, device = game(name), torch.device("cuda", 0)
     _, expected_losses = play(recipe, lambda g, r: Step(g, r, device), 5, device)
     step, losses = play(recipe, lambda g, r: CapturedStep(g, r, device, CudaGraphs(device)), 5, device)
     assert step.how == "captured"
@@ -353,7 +297,7 @@ def test_cuda_graphs_do_what_the_plain_loop_does(name: str) -> None:
 @pytest.mark.gpu
 @on_a_gpu
 def test_a_broken_recording_leaves_a_usable_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    recipe, device = recipe_of("BCGAN"), torch.device("cuda", 0)
+    recipe, device = game("BCGAN"), torch.device("cuda", 0)
     monkeypatch.setattr(Game, "generator_loss", waits)
     _, expected_losses = play(recipe, lambda g, r: Step(g, r, device), 5, device)
     step, losses = play(recipe, lambda g, r: CapturedStep(g, r, device, CudaGraphs(device)), 5, device)
