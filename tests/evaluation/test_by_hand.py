@@ -102,6 +102,21 @@ def test_every_score_has_an_interval_on_request(classifier: Path) -> None:
     assert ("intervals of SWD×10³", 20, 20) in told
 
 
+def test_constant_images_and_few_of_them_give_numbers_or_reasons(classifier: Path) -> None:
+    flat = np.full((20, 16, 16, 3), 7, dtype=np.uint8)
+    found = score_by_hand(pictures(60, 1), flat, "embedded", classifier)
+    values = {score.metric: score.value for score in found.scores}
+    assert set(values) == {*COMPUTATIONS, "swd_16"} and all(np.isfinite(list(values.values())))
+    assert values["inception_score"] == pytest.approx(1) and values["recall"] == 0
+    assert values["neighbour_accuracy_generated"] == 1 and values["frechet_distance"] > 0
+    assert {s.value for s in score_by_hand(flat, flat, metrics=["swd"]).scores} == {0.0}
+    few = score_by_hand(pictures(60, 1), pictures(5, 2), "embedded", classifier)
+    assert np.isfinite([score.value for score in few.scores]).all()
+    assert {score.metric for score in few.scores} >= {"frechet_distance", "kernel_distance", "mode_score"}
+    assert any("5 nearest neighbours among 5 samples" in reason for reason in few.left_out)
+    assert any("5 samples; this metric needs at least 10" in reason for reason in few.left_out)
+
+
 def test_a_gpu_that_is_not_there_is_one_clear_message(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(UserError, match="PyTorch sees no GPU"):
