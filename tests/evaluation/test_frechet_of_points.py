@@ -35,4 +35,4 @@ def test_points_of_the_mixture_itself_are_near(scorer: PointScorer) -> None:
     rng = np.random.default_rng(1)
     drawn = np.asarray(MEANS)[rng.integers(9, size=20_000)] + rng.normal(0, VARIANCE**0.5, (20_000, 2))
     assert scorer.frechet(drawn)["frechet_distance_points"] < 0.01
-    assert scorer.frechet(drawn + [3, 0])["frechet_distance_points"] == pytest.approx(9, abs=0.3)
+    assert scorer.frechet(drawn + np.array([3, 0]))["frechet_distance_points"] == pytest.approx(9, abs=0.3)
