@@ -264,6 +264,27 @@ def _folder(job: dict[str, str]) -> str:
     return f"{found[1]}/seed{found[2]}"
 
 
+def test_the_warning_reaches_the_trainer(slurm: Slurm, tmp_path: Path) -> None:
+    """SIGURG, sent by SLURM to a job as it does before a time limit: saved, ended, and gone on with."""
+    config = CONFIG | {"seeds": [0]}
+    workflow = Workflow(tmp_path / "slurm", config)
+    target = "results/tiny/runs/mixture/points_two/seed0/metrics-600.csv"
+    snakemake = workflow.start(target, slow=0.05)
+    try:
+        wait_for(lambda: any(each > 0 for each in iterations(workflow).values()), workflow, snakemake)
+        (job,) = training(slurm)
+        subprocess.run(["scancel", "--signal=URG", job["number"]], check=True)
+        workflow.finish(snakemake)
+    finally:
+        snakemake.kill()
+    undisturbed = alone(Workflow(tmp_path / "alone", config), config)
+    assert workflow.results().items() <= undisturbed.items()
+    assert len(workflow.steps("train")) == 2
+    assert re.search(
+        r"SIGURG: state saved at iteration \d+ of 600", workflow.log() + _slurm_logs(workflow.folder)
+    )
+
+
 def test_a_time_limit_ends_an_attempt_and_nothing_else(slurm: Slurm, tmp_path: Path) -> None:
     """Two minutes, with the warning 45 seconds before (SLURM looks every half minute): the run takes longer.
 

@@ -9,14 +9,17 @@ iterations of training done twice, wrong results.
 """
 
 import argparse
+import contextlib
 import csv
 import os
 import random
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +27,7 @@ from typing import Any
 sys.path.append(str(Path(__file__).resolve().parents[1] / "workflow"))
 
 from snakes import be_snakemake
-from striking import ITERATIONS, SIGNALS, VERBS, WRITES, Fault, Site, differences
+from striking import INJECTED, ITERATIONS, SIGNALS, VERBS, WRITES, Fault, Site, differences, scratch
 
 
 def draw(chance: random.Random) -> Fault:
@@ -64,6 +67,18 @@ class Forked:
                 raise TimeoutError(f"Snakemake did not end in {timeout:.0f} s")
             time.sleep(0.05)
         return code
+
+
+@contextlib.contextmanager
+def kept_warm() -> Iterator[None]:
+    """Ask the warm process for something every few seconds: on a slow machine it would leave between two jobs."""
+    code = "import time; from gantry import warm\nwhile True: warm.ask(['--help']); time.sleep(10)"
+    environment = os.environ | {"TMPDIR": str(scratch()), "PYTHONPATH": str(INJECTED)}
+    with subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.DEVNULL) as asking:
+        try:
+            yield
+        finally:
+            asking.kill()
 
 
 class Record:
@@ -135,8 +150,17 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="folder for kills.csv and kills.md")
     parser.add_argument("--keep", action="store_true", help="keep the folders of wrong results")
     options = parser.parse_args()
-    chance = random.Random(options.seed)
     base = Path(tempfile.mkdtemp(prefix="gantry-faults-")).resolve()
+    with kept_warm():
+        record = campaign(base, options, random.Random(options.seed))
+    print(f"\n{record.summary()}")
+    if not (options.keep and record.wrong):
+        shutil.rmtree(base)
+    sys.exit(1 if record.wrong else 0)
+
+
+def campaign(base: Path, options: argparse.Namespace, chance: random.Random) -> Record:
+    """Strike as often as the options say, each time in a folder of its own below `base`."""
     alone = Site(base / "alone", launch=Forked)
     assert alone.finish() == 0, alone.log.read_text()
     expected = alone.results()
@@ -156,10 +180,7 @@ def main() -> None:
             record.add(fault, site.iterations() - site.iterations_needed, bad)
         if not (options.keep and bad):
             shutil.rmtree(site.folder)
-    print(f"\n{record.summary()}")
-    if not (options.keep and record.wrong):
-        shutil.rmtree(base)
-    sys.exit(1 if record.wrong else 0)
+    return record
 
 
 if __name__ == "__main__":

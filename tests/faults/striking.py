@@ -20,6 +20,7 @@ import yaml
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parents[1]
 TESTS = REPOSITORY / "tests/workflow"
+INJECTED = HERE / "injected"
 CONFIG = {
     "scale": str(TESTS / "tiny.yaml"),
     "papers": ["sketch"],
@@ -118,7 +119,7 @@ class Site:
             shutil.copy(REPOSITORY / name, folder)
         for name in ("workflow", "profiles"):
             shutil.copytree(REPOSITORY / name, folder / name)
-        (folder / "workflow/experiments/sketch.yaml").write_text(_paper_of_points())
+        (folder / "workflow/experiments/sketch.yaml").write_text(paper_of_points())
         if made is not None:
             for pattern in MADE_BEFORE[verb]:
                 for path in filter(Path.is_file, made.glob(f"results/{pattern}")):
@@ -134,15 +135,10 @@ class Site:
             f"{key}={each if isinstance(each, str) else json.dumps(each)}" for key, each in CONFIG.items()
         ]
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        # A folder for temporary files of its own has a warm process of its own, with our hand inside.
-        scratch = Path(tempfile.gettempdir()) / f"faults-{os.getpid()}"
-        scratch.mkdir(exist_ok=True)
         environment = os.environ | {
             "PATH": path,
-            "PYTHONPATH": os.pathsep.join(
-                filter(None, [str(HERE / "injected"), os.environ.get("PYTHONPATH")])
-            ),
-            "TMPDIR": str(scratch),
+            "PYTHONPATH": os.pathsep.join(filter(None, [str(INJECTED), os.environ.get("PYTHONPATH")])),
+            "TMPDIR": str(scratch()),
             "GANTRY_FAULT": str(self.fault),
             "GANTRY_COUNT": str(self.count),
             "OMP_NUM_THREADS": "1",
@@ -171,7 +167,7 @@ class Site:
             if fault.kind in SIGNALS and not struck and self._steps(fault.verb):
                 time.sleep(fault.delay)
                 struck = self._signal(snakemake, *SIGNALS[fault.kind])
-            time.sleep(0.02)
+            time.sleep(0.05)
         if snakemake.poll() is None:
             os.killpg(snakemake.pid, signal.SIGKILL)
             raise TimeoutError(f"Snakemake did not end after {fault}:\n{self.log.read_text()[-3000:]}")
@@ -244,6 +240,13 @@ class Site:
         return self.count.stat().st_size if self.count.exists() else 0
 
 
+def scratch() -> Path:
+    """A folder for temporary files of our own: it has a warm process of its own, with our hand inside."""
+    folder = Path(tempfile.gettempdir()) / f"faults-{os.getpid()}"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
 def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
@@ -253,7 +256,7 @@ def differences(found: dict[str, Any], expected: dict[str, Any]) -> list[str]:
     return sorted(key for key in found.keys() | expected.keys() if found.get(key) != expected.get(key))
 
 
-def _paper_of_points() -> str:
+def paper_of_points() -> str:
     """The tests' own paper without its images, whose training takes longer."""
     paper = yaml.safe_load((TESTS / "sketch.yaml").read_text())
     paper["outputs"] = {

@@ -4,15 +4,13 @@ import errno
 import fcntl
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from tests.status.conftest import SETTINGS, TABLE, plan_of, steps
-from tests.workflow.conftest import CONFIG, MANIFEST, Gantry, contents, refused
-from tests.workflow.test_bad_machines import fill
+from tests.workflow.conftest import CONFIG, MANIFEST, Gantry, contents, fill, refused, small_disk
 
 from gantry.cli import run
 
@@ -21,24 +19,14 @@ PREPARE = ["prepare", "mixture", "--config", json.dumps(CONFIG), "--out", "disk/
 TABLE_THERE = ["table", "sketch", "modes", "--config", json.dumps(CONFIG), "--out", "disk/modes.csv"]
 FIGURE_THERE = ["figure", "sketch", "places", "--config", json.dumps(CONFIG), "--out", "disk/places.png"]
 CLAIMS_THERE = ["claims", "sketch", "said", "--config", json.dumps(CONFIG), "--out", "disk/said.csv"]
+PAGE_THERE = ["page", "--config", json.dumps(CONFIG), "--out", "disk/report.html"]
 
 
 @pytest.fixture
 def disk(here: Path) -> Iterator[Path]:
-    """A disk of 256 kB, mounted."""
-    if sys.platform != "linux" or os.geteuid() != 0:
-        pytest.skip("mounting a small disk takes Linux and root")
-    place = here / "disk"
-    place.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(place)], capture_output=True, text=True
-    )
-    if mounted.returncode:
-        pytest.skip(f"mounting is not allowed here: {mounted.stderr.strip()}")
-    try:
+    """A disk of 16 MB, mounted: the page brings its own programs, and is large."""
+    with small_disk(here / "disk", "16m") as place:
         yield place
-    finally:
-        subprocess.run(["umount", str(place)], check=True)
 
 
 @pytest.mark.parametrize("leave", [0, 4096])
@@ -57,6 +45,47 @@ def test_a_full_disk_at_each_step(disk: Path, gantry: Gantry, command: list[str]
     assert not [path for path in made if path.name == "manifest.json"]
     filler.unlink()
     assert gantry(*command)[0] == 0
+
+
+@pytest.fixture
+def shown(here: Path) -> None:
+    """The paper has but a table and claims, which are made: all that the page needs."""
+    file = Path("workflow/experiments/sketch.yaml")
+    paper = yaml.safe_load(file.read_text())
+    file.write_text(
+        yaml.safe_dump(paper | {"outputs": {name: paper["outputs"][name] for name in ("modes", "said")}})
+    )
+    for verb, name in (("table", "modes"), ("claims", "said")):
+        out = f"results/tiny/sketch/{name}.csv"
+        assert run([verb, "sketch", name, "--config", json.dumps(CONFIG), "--out", out]) == 0
+
+
+def test_a_full_disk_for_the_page(disk: Path, shown: None, gantry: Gantry) -> None:
+    filler = fill(disk, 4096)
+    refused(gantry(*PAGE_THERE), "disk/report.html: cannot be written", "free some space")
+    assert list(disk.iterdir()) == [filler], "half a file was left behind"
+    filler.unlink()
+    assert gantry(*PAGE_THERE)[0] == 0
+    assert (disk / "report.html").read_text().rstrip().endswith("</html>")
+
+
+def test_a_quota_that_is_used_up_at_each_step(
+    here: Path, shown: None, gantry: Gantry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a full disk: one message, and the same command ends well with space."""
+    Path("disk").mkdir()
+    train, score, *_ = steps(plan_of(), NEW)
+    for command in (PREPARE, train, score, TABLE_THERE, CLAIMS_THERE, PAGE_THERE):
+        before = {path: digest for path, digest in contents().items() if "/work/" not in path}
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", _over_quota)
+            refused(gantry(*command), "cannot be written", "the quota is used up: free some space")
+        assert {path: digest for path, digest in contents().items() if "/work/" not in path} == before
+        assert gantry(*command)[0] == 0
+
+
+def _over_quota(file: int) -> None:
+    raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
 
 
 def test_a_file_system_without_locks(here: Path, gantry: Gantry, monkeypatch: pytest.MonkeyPatch) -> None:

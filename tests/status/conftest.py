@@ -1,7 +1,6 @@
 """A folder in which a small paper of points is made, but for one run."""
 
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from tests.workflow.conftest import CONFIG, HERE, MANIFEST, REPOSITORY, gantry
+from tests.workflow.conftest import CONFIG, MANIFEST, gantry, working_in
 
 from gantry.cli import run
 from gantry.files import canonical_json
@@ -38,25 +37,16 @@ def steps(plan: Plan, key: str) -> Iterator[list[str]]:
 
 
 @pytest.fixture(scope="session")
-def half_made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def half_made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Seed 0 of both recipes, made and in the table `modes` of its own; of seed 1 nothing."""
     folder = tmp_path_factory.mktemp("half")
-    shutil.copytree(REPOSITORY / "workflow", folder / "workflow")
-    shutil.copy(REPOSITORY / "config.yaml", folder)
-    shutil.copy(HERE / "sketch.yaml", folder / "workflow/experiments")
-    before = Path.cwd()
-    os.chdir(folder)
-    try:
-        assert run(["prepare", "mixture", "--config", json.dumps(CONFIG), "--out", str(MANIFEST)]) == 0
+    with working_in(folder):
         plan = plan_of()
         for recipe in ("points_one", "points_two"):
             for step in steps(plan, f"mixture/{recipe}/seed0"):
                 assert run(step) == 0
         assert run(["table", "sketch", "modes", "--config", json.dumps(CONFIG), "--out", TABLE]) == 0
-    finally:
-        os.chdir(before)
-        torch.set_flush_denormal(False)
-    yield folder
+    return folder
 
 
 @pytest.fixture

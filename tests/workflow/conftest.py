@@ -1,5 +1,6 @@
 """Checkouts of their own: one in which Snakemake runs for real, one in which single steps are called."""
 
+import errno
 import hashlib
 import json
 import os
@@ -8,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -120,10 +122,9 @@ MANIFEST = Path("results/data/mixture/manifest.json")
 Gantry = Callable[..., tuple[int, str]]
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder with a prepared set and one sealed segment of a run, trained by the command line."""
-    folder = tmp_path_factory.mktemp("made")
+@contextmanager
+def working_in(folder: Path) -> Iterator[None]:
+    """`folder` as the working directory, with the workflow, the tests' own paper and its points prepared."""
     shutil.copytree(REPOSITORY / "workflow", folder / "workflow")
     shutil.copy(REPOSITORY / "config.yaml", folder)
     shutil.copy(HERE / "sketch.yaml", folder / "workflow/experiments")
@@ -131,11 +132,45 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     os.chdir(folder)
     try:
         assert run(["prepare", "mixture", "--config", json.dumps(CONFIG), "--out", str(MANIFEST)]) == 0
-        assert run(train_arguments()) == 0
+        yield
     finally:
         os.chdir(before)
         torch.set_flush_denormal(False)
-    yield folder
+
+
+@contextmanager
+def small_disk(place: Path, size: str) -> Iterator[Path]:
+    """A disk of this size ('512k'), mounted at the empty folder `place`; skips where that cannot be."""
+    if sys.platform != "linux" or os.geteuid() != 0:
+        pytest.skip("mounting a small disk takes Linux and root")
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(place)]
+    mounted = subprocess.run(mount, capture_output=True, text=True)
+    if mounted.returncode:
+        pytest.skip(f"mounting is not allowed here: {mounted.stderr.strip()}")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
+
+
+def fill(disk: Path, leave: int) -> Path:
+    """Leave this many bytes on the disk."""
+    filler = disk / "filler"
+    with filler.open("wb", buffering=0) as stream, pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
+        while True:
+            stream.write(b"\0" * 4096)
+    os.truncate(filler, filler.stat().st_size - leave)
+    return filler
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a prepared set and one sealed segment of a run, trained by the command line."""
+    folder = tmp_path_factory.mktemp("made")
+    with working_in(folder):
+        assert run(train_arguments()) == 0
+    return folder
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 traceback, and nothing damaged that was there before. Here: locks, GPUs, disks.
 """
 
-import errno
 import fcntl
 import json
 import os
@@ -19,8 +18,10 @@ from tests.workflow.conftest import (
     SEAL,
     Gantry,
     contents,
+    fill,
     refused,
     score_arguments,
+    small_disk,
     train_arguments,
 )
 
@@ -66,40 +67,20 @@ def test_no_gpu_where_one_is_needed(folder: Path, gantry: Gantry, monkeypatch: p
 
 
 @pytest.fixture
-def small_disk(folder: Path) -> Iterator[Path]:
+def disk(folder: Path) -> Iterator[Path]:
     """The run's folder on a disk of its own: 512 kB, mounted."""
-    if sys.platform != "linux" or os.geteuid() != 0:
-        pytest.skip("mounting a small disk takes Linux and root")
     kept = folder / "kept"
     RUN.rename(kept)
-    RUN.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(RUN)], capture_output=True, text=True
-    )
-    if mounted.returncode:
-        pytest.skip(f"mounting is not allowed here: {mounted.stderr.strip()}")
-    try:
+    with small_disk(RUN, "512k"):
         shutil.copytree(kept, RUN, dirs_exist_ok=True)
         yield RUN
-    finally:
-        subprocess.run(["umount", str(RUN)], check=True)
-
-
-def fill(disk: Path, leave: int) -> Path:
-    """Leave this many bytes on the disk."""
-    filler = disk / "filler"
-    with filler.open("wb", buffering=0) as stream, pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
-        while True:
-            stream.write(b"\0" * 4096)
-    os.truncate(filler, filler.stat().st_size - leave)
-    return filler
 
 
 @pytest.mark.parametrize("leave", [0, 4096, 8192, 16384, 28672, 40960])
-def test_a_full_disk_while_training(small_disk: Path, gantry: Gantry, leave: int) -> None:
+def test_a_full_disk_while_training(disk: Path, gantry: Gantry, leave: int) -> None:
     """Wherever it fills up: one message, the last state stays good, and with space training goes on."""
     seal = json.loads(SEAL.read_text())
-    filler = fill(small_disk, leave)
+    filler = fill(disk, leave)
     before = contents()
     refused(gantry(*train_arguments(20)), str(RUN), "cannot be written", "free some space")
     after = contents()
@@ -114,8 +95,8 @@ def test_a_full_disk_while_training(small_disk: Path, gantry: Gantry, leave: int
     assert longer["checkpoints"][:1] == seal["checkpoints"]
 
 
-def test_a_full_disk_while_scoring(small_disk: Path, gantry: Gantry) -> None:
-    filler = fill(small_disk, 0)
+def test_a_full_disk_while_scoring(disk: Path, gantry: Gantry) -> None:
+    filler = fill(disk, 0)
     before = contents()
     refused(gantry(*score_arguments()), "samples-10.npz: cannot be written", "free some space")
     assert contents() == before
