@@ -85,3 +85,20 @@ def test_shares_without_a_size_are_refused(checkout: Checkout) -> None:
     assert checkout.problems(runs_per_gpu=4) == [
         "config: runs_per_gpu: 4 needs gpu_memory_gb, a GPU's memory in GB, which tells how many runs fit"
     ]
+
+
+def test_a_run_of_several_processes_takes_a_gpu_for_each(checkout: Checkout) -> None:
+    alone = checkout.plan(scale="paper", seeds=[0])
+    several = {"recipes": {"bcgan": {"processes": 4}}, "scale": "paper", "seeds": [0]}
+    key = "lsun_bedroom/bcgan/seed0"
+    plan, shared = checkout.plan(**several), checkout.plan(**several, runs_per_gpu=2, gpu_memory_gb=80)
+    assert resources.training_gpus(plan, plan.runs[key]) == 4
+    assert resources.training_gpus(shared, shared.runs[key]) == 8  # all shares of four
+    assert resources.training_mb(plan, plan.runs[key]) == 4 * resources.training_mb(alone, alone.runs[key])
+    assert plan.runs[key].spec["recipe"] == alone.runs[key].spec["recipe"] | {"processes": 4}
+
+
+def test_a_batch_that_cannot_be_divided_is_refused(checkout: Checkout) -> None:
+    for change in ({"processes": 5}, {"processes": 32}, {"processes": 4, "pack": 16}):
+        (problem,) = checkout.problems(recipes={"bcgan": change})
+        assert f"batch_size 32 cannot be divided among processes {change['processes']}" in problem

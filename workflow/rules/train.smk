@@ -10,7 +10,7 @@ rule train:
         seal="<here>/runs/{dataset}/{recipe}/seed{seed}/seal-{end}.json",
     log:
         "<here>/runs/{dataset}/{recipe}/seed{seed}/train-{end}.log",
-    threads: THREADS
+    threads: lambda w: THREADS * run_of(w).recipe.processes
     resources:
         gpu=lambda w: needs.training_gpus(PLAN, run_of(w)),
         mem_mb=lambda w: needs.training_mb(PLAN, run_of(w)),

@@ -33,6 +33,8 @@ class Recipe(Strict):
     flip: bool = False
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
     precision: Literal["fp32", "tf32", "bf16"] = "fp32"
+    # Among which a batch is divided, with a GPU each; see training/team.py.
+    processes: Annotated[int, Field(ge=1, le=64)] = 1
 
     @property
     def views(self) -> int:
@@ -75,6 +77,16 @@ class Recipe(Strict):
     def _packs_are_full(self) -> "Recipe":
         if self.batch_size % self.pack:
             raise ValueError(f"batch_size {self.batch_size} is not a multiple of pack {self.pack}")
+        return self
+
+    @model_validator(mode="after")
+    def _shares_are_full(self) -> "Recipe":
+        share, rest = divmod(self.batch_size, self.processes)
+        if self.processes > 1 and (rest or share < 2 or share % self.pack):
+            raise ValueError(
+                f"batch_size {self.batch_size} cannot be divided among processes {self.processes}: each takes as "
+                f"many samples, at least 2{', in packs of ' + str(self.pack) if self.pack > 1 else ''}"
+            )
         return self
 
     @model_validator(mode="after")

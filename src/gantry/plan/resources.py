@@ -29,16 +29,22 @@ def training_minutes(plan: Plan, run: Run, end: int) -> int:
 
 
 def training_mb(plan: Plan, run: Run) -> int:
-    """Memory of the trainer's host: twice a share of what a run keeps on disk, on top of PyTorch."""
+    """Memory of the trainer's host: twice a share of what a run keeps on disk, on top of PyTorch, each process."""
     checkpoints = max(max(run.ends) // run.workload.checkpoint_every, 1)
-    return BASE_MB[plan.device] + ceil(2 * disk_bytes(run) / min(checkpoints, 4) / 1e6)
+    each = BASE_MB[plan.device] + ceil(2 * disk_bytes(run) / min(checkpoints, 4) / 1e6)
+    return each * run.recipe.processes
 
 
 def training_gpus(plan: Plan, run: Run) -> int:
-    """Shares of GPUs, `runs_per_gpu` to each, that a run takes: as many as its memory fills, at least one."""
+    """Shares of GPUs, `runs_per_gpu` to each, that a run takes: as many as its memory fills, at least one.
+
+    A run of several processes takes a whole GPU for each.
+    """
     each = plan.config.runs_per_gpu
     if plan.device == "cpu":
         return 0
+    if run.recipe.processes > 1:
+        return each * run.recipe.processes
     if each == 1 or plan.config.gpu_memory_gb is None:
         return 1
     share = 1000 * plan.config.gpu_memory_gb / each

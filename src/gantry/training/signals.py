@@ -7,6 +7,8 @@ from types import FrameType
 
 # "Temporary failure, try again" in sysexits.h: the state is saved, the same command continues.
 EXIT_CONTINUE = 75
+# What asks to stop: SIGURG is clusters' warning before the time limit.
+WATCHED = (signal.SIGTERM, signal.SIGINT, signal.SIGURG)
 
 
 class Stopped(Exception):
@@ -25,10 +27,9 @@ class StopRequest:
 
 @contextmanager
 def stop_requests() -> Iterator[StopRequest]:
-    """Turn SIGTERM, SIGINT and SIGURG (clusters' warning before the time limit) into a request."""
+    """Turn SIGTERM, SIGINT and SIGURG into a request."""
     request = StopRequest()
-    watched = (signal.SIGTERM, signal.SIGINT, signal.SIGURG)
-    before = {number: signal.signal(number, request) for number in watched}
+    before = {number: signal.signal(number, request) for number in WATCHED}
     try:
         yield request
     finally:

@@ -67,12 +67,16 @@ class Step:
         """The generators to sample from: the averaged ones where the recipe averages."""
         return self.average.module if self.average is not None else self.game.generators
 
-    @staticmethod
-    def _descend(loss: Tensor, optimiser: torch.optim.Optimizer) -> Tensor:
+    def _descend(self, loss: Tensor, optimiser: torch.optim.Optimizer) -> Tensor:
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
+        loss = loss.detach()
+        self._before_moving(loss, optimiser)
         optimiser.step()
-        return loss.detach()
+        return loss
+
+    def _before_moving(self, loss: Tensor, optimiser: torch.optim.Optimizer) -> None:
+        """What happens between gradient and optimiser: nothing, unless several processes train together."""
 
     def _cast(self) -> AbstractContextManager[object]:
         if self.precision == "bf16":

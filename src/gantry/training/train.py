@@ -1,6 +1,8 @@
 """Training one run, from wherever it stands to a given iteration."""
 
+import os
 import time
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,32 +20,44 @@ from gantry.training.device import choose_device, gpu_slot
 from gantry.training.events import Events
 from gantry.training.game import Game, Latents
 from gantry.training.history import History, LossMeter, ProgressLine, peak_host_memory, peak_memory
+from gantry.training.launch import launch
 from gantry.training.lock import only_one
 from gantry.training.optimisers import take_up
 from gantry.training.provenance import provenance
 from gantry.training.run import RunFolder
 from gantry.training.signals import Stopped, StopRequest, stop_requests
 from gantry.training.state import Progress, load_state, random_state, restore_random_state, save_state
+from gantry.training.team import Team, TeamStep, is_member, joined, seed_of_member
 from gantry.training.writer import Writer, to_host
 
 LOG_EVERY = 100  # iterations between two readings of the losses
 SAVE_EVERY = 300.0  # seconds after which the state is saved even between checkpoints
+STOP = 2  # the wish to save and stop; 1 is the wish to save
 
 
 class Trainer:
     """Everything that moves while a run trains, and how it is put aside and taken up again."""
 
-    def __init__(self, run: RunFolder, recipe: Recipe, manifest: Path, device: torch.device) -> None:
+    def __init__(
+        self, run: RunFolder, recipe: Recipe, manifest: Path, device: torch.device, team: Team
+    ) -> None:
         self.run = run
         self.recipe = recipe
         self.device = device
+        self.team = team
         prepared = open_prepared(manifest)
         seed = int(run.spec["seed"])
         torch.manual_seed(seed)
         self.game = Game(recipe, prepared.sample_shape).to(device).train()
-        self.step = build_step(self.game, recipe, device)
+        self.step = (
+            build_step(self.game, recipe, device)
+            if team.size == 1
+            else TeamStep(self.game, recipe, device, team)
+        )
+        if not team.leads:  # from here on: all begin with the same weights
+            torch.manual_seed(seed_of_member(seed, team.rank))
         self.batches = Batches(prepared, recipe.batch_size, seed=seed, device=device, flip=recipe.flip)
-        self.latents = Latents(recipe.latent, recipe.batch_size, device)
+        self.latents = Latents(recipe.latent, recipe.batch_size // team.size, device)
         self.losses = LossMeter(device)
         self.progress = Progress()
         self.writer = Writer()
@@ -60,17 +74,23 @@ class Trainer:
     def iterate(self) -> None:
         """One iteration: the discriminator's updates, then the generators', each on fresh batches."""
         self.game.objective.redraw(self.device)
+        self.team.follow(self.game.objective)
         for _ in range(self.recipe.updates.discriminator):
-            self.losses.add(0, self.step.discriminator(self.batches.next(), self.latents.next()))
+            real = self.team.share(self.batches.next())
+            self.losses.add(0, self.step.discriminator(real, self.latents.next()))
         for _ in range(self.recipe.updates.generator):
-            self.losses.add(1, self.step.generator(self.batches.next(), self.latents.next()))
+            real = self.team.share(self.batches.next())
+            self.losses.add(1, self.step.generator(real, self.latents.next()))
         self.losses.end_iteration()
         self.progress.iteration += 1
 
     def save(self) -> None:
         """Have the state written: networks, optimisers, averages, randomness, data cursor, progress."""
         self.writer.flush()  # first, since progress knows of a checkpoint once it is written
-        content, arrived = to_host(self._content(), self.device)
+        content = self._content()
+        if not self.team.leads:
+            return
+        content, arrived = to_host(content, self.device)
 
         def write() -> None:
             arrived()
@@ -83,8 +103,11 @@ class Trainer:
         self.writer.flush()
         iteration = self.progress.iteration
         known = [each for each in self.progress.checkpoints if each["iteration"] < iteration]
+        content = self._content()
+        if not self.team.leads:
+            return
         (generators, content), arrived = to_host(
-            (self.step.sampling_generators().state_dict(), self._content()), self.device
+            (self.step.sampling_generators().state_dict(), content), self.device
         )
 
         def write() -> None:
@@ -102,6 +125,7 @@ class Trainer:
         self.writer.close()
 
     def _content(self) -> dict[str, Any]:
+        own, *others = self.team.gathered(random_state(self.device))
         average = self.step.average
         return {
             "game": self.game.state_dict(),
@@ -109,11 +133,11 @@ class Trainer:
             "optimiser_d": self.step.optimiser_d.state_dict(),
             "optimiser_g": self.step.optimiser_g.state_dict(),
             "average": None if average is None else average.state_dict(),
-            "random": random_state(self.device),
+            "random": own,
             "batches": self.batches.state_dict(),
             "losses": self.losses.state_dict(),
             "progress": asdict(self.progress),
-        }
+        } | ({"random_of_others": others} if others else {})
 
     def _restore(self, state: dict[str, Any]) -> None:
         self.game.load_state_dict(state["game"])
@@ -125,7 +149,8 @@ class Trainer:
         self.batches.load_state_dict(state["batches"])
         self.losses.load_state_dict(state["losses"])
         self.progress = Progress(**state["progress"])
-        restore_random_state(state["random"], self.device)
+        everybodys = [state["random"], *state.get("random_of_others", [])]
+        restore_random_state(everybodys[self.team.rank], self.device)
 
 
 def train(
@@ -152,17 +177,33 @@ def train(
         raise UserError(f"--until: {until} is not on the grid of checkpoints (one every {every} iterations)")
     if run.key["seed"] != spec["seed"]:
         raise UserError(f"--seal: {seal} is for another seed than the spec's, {spec['seed']}")
-    with only_one(run.lock), gpu_slot(device, shares=gpu_shares), stop_requests() as request:
-        chosen = choose_device(device, threads, deterministic)
-        run.sweep()
-        trainer = Trainer(run, recipe, manifest, chosen)
-        write_json(run.work / "spec.json", spec)
+    if recipe.processes > 1 and not is_member():
+        job = {"root": str(root), "manifest": str(manifest), "seal": str(seal), "spec": spec, "until": until}
+        options = {"device": device, "threads": threads, "deterministic": deterministic}
+        options["tensorboard"] = tensorboard
+        with gpu_slot(device, gpus=recipe.processes):
+            launch(recipe.processes, job | options)
+        return
+    with ExitStack() as held:
+        if recipe.processes == 1:
+            held.enter_context(gpu_slot(device, shares=gpu_shares))
+        if recipe.processes == 1 or os.environ["RANK"] == "0":
+            held.enter_context(only_one(run.lock))
+        request = held.enter_context(stop_requests())
+        team = held.enter_context(joined(recipe, device))
+        chosen = choose_device(device, max(1, threads // team.size), deterministic)
+        if team.leads:
+            run.sweep()
+        trainer = Trainer(run, recipe, manifest, chosen, team)
+        if team.leads:
+            write_json(run.work / "spec.json", spec)
         try:
             _train_until(trainer, until, request, tensorboard)
         finally:
             trainer.close()
-        measured = provenance(chosen) | _cost(trainer) | {"step": trainer.step.how}
-        run.write_seal(seal, until, trainer.progress.checkpoints, trainer.progress.diverged_at, measured)
+        if team.leads:
+            measured = provenance(chosen) | _cost(trainer) | {"step": trainer.step.how}
+            run.write_seal(seal, until, trainer.progress.checkpoints, trainer.progress.diverged_at, measured)
 
 
 def _checked(spec: dict[str, Any]) -> Recipe:
@@ -182,10 +223,10 @@ _JSON_NAMES = {dict: "mapping", int: "whole number"}
 
 def _train_until(trainer: Trainer, until: int, request: StopRequest, tensorboard: bool) -> None:
     """Run the loop to `until`, to divergence, or to a request to stop; then everything is on the disk."""
-    progress = trainer.progress
+    progress, team = trainer.progress, trainer.team
     every = int(trainer.run.spec["checkpoint_every"])
-    history = History(trainer.run.history, progress.iteration)
-    events = Events(trainer.run.events, progress.iteration) if tensorboard else None
+    history = History(trainer.run.history, progress.iteration) if team.leads else None
+    events = Events(trainer.run.events, progress.iteration) if tensorboard and team.leads else None
     line = ProgressLine(trainer.run.name, until)
     saved_at = mark_time = time.perf_counter()
     mark_iteration = progress.iteration
@@ -197,8 +238,10 @@ def _train_until(trainer: Trainer, until: int, request: StopRequest, tensorboard
             now = time.perf_counter()
             rate = (done - mark_iteration) / (now - mark_time)
             progress.seconds += now - mark_time
-            history.add(done, loss_d, loss_g, rate, trainer.recipe.batch_size, peak_memory(trainer.device))
-            line.show(done, rate, loss_d, loss_g, force=done == until)
+            if history is not None:
+                batch, memory = trainer.recipe.batch_size, peak_memory(trainer.device)
+                history.add(done, loss_d, loss_g, rate, batch, memory)
+                line.show(done, rate, loss_d, loss_g, force=done == until)
             if events:
                 events.add(done, loss_d, loss_g, rate)
             if not finite:
@@ -211,14 +254,17 @@ def _train_until(trainer: Trainer, until: int, request: StopRequest, tensorboard
                 trainer.checkpoint()
                 saved_at = time.perf_counter()
             mark_time, mark_iteration = time.perf_counter(), done
-        if request.signal or time.perf_counter() - saved_at > SAVE_EVERY:
+        wish = STOP if request.signal else int(time.perf_counter() - saved_at > SAVE_EVERY)
+        if wish := team.agree(wish):
             progress.seconds += time.perf_counter() - mark_time
             trainer.save()
             saved_at = mark_time = time.perf_counter()
             mark_iteration = done
-            if request.signal:
+            if wish == STOP:
                 trainer.writer.flush()
-                raise Stopped(f"{request.signal}: state saved at iteration {done} of {until}")
+                raise Stopped(
+                    f"{request.signal or 'signal to another process'}: state saved at iteration {done} of {until}"
+                )
     trainer.writer.flush()
 
 
