@@ -115,19 +115,26 @@ def put_back(plan: Plan) -> list[str]:
     known = list(jobs(plan))
     present = {job.name: job.present() if (shelf / job.name).is_dir() else None for job in known}
     back: set[str] = set()
-    for job in known:
-        wanted = job.wanted()
-        kept = shelf / job.name / str(wanted)
-        if wanted and wanted != present[job.name] and (kept / "whole").is_file() and _is_usable(job, kept):
-            if key := present[job.name]:
-                _copy(job, shelf / job.name / key)
-            _restore(job, kept)
-            back.update(job.outputs)
+    with contextlib.suppress(OSError):  # results that are read only, say: then Snakemake makes what it misses
+        for job in known:
+            wanted = job.wanted()
+            kept = shelf / job.name / str(wanted)
+            if (
+                wanted
+                and wanted != present[job.name]
+                and (kept / "whole").is_file()
+                and _is_usable(job, kept)
+            ):
+                if key := present[job.name]:
+                    _copy(job, shelf / job.name / key)
+                back.update(job.outputs)
+                _restore(job, kept)
     # Whatever else rests on a file that is another now is older than it: Snakemake shall see that.
     for job in known:
         if job.are_there and not back.issuperset(job.outputs):
             for each in back.intersection(job.inputs):
-                os.utime(each)
+                with contextlib.suppress(OSError):
+                    os.utime(each)
     return sorted(back)
 
 

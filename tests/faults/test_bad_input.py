@@ -259,6 +259,9 @@ def rows() -> list[str]:
 
 
 def test_the_documentation_shows_this_table(repository: Path) -> None:
-    text = (repository / "docs/faults.md").read_text(encoding="utf-8")
-    shown = [line for line in text.splitlines() if line.startswith(tuple(f"| {area} |" for area in AREAS))]
-    assert shown == rows(), "docs/faults.md: replace its table by:\n" + "\n".join(rows())
+    for name in ("docs/faults.md", "results/reference/faults/bad_input.md"):
+        text = (repository / name).read_text(encoding="utf-8")
+        shown = [
+            line for line in text.splitlines() if line.startswith(tuple(f"| {area} |" for area in AREAS))
+        ]
+        assert shown == rows(), f"{name}: replace its table by:\n" + "\n".join(rows())
