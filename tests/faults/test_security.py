@@ -189,4 +189,6 @@ def test_the_page_escapes_what_it_shows() -> None:
     trusted = [line.strip() for line in template.splitlines() if "| safe" in line]
     assert trusted == ["<script>{{ bundle | safe }}</script>", "{{ item.interactive | safe }}"]
     figure = go.Figure(go.Scatter(x=[0], y=[0], name=f"</script>{attack}"))
-    assert attack not in _html(figure, "f", 100) and f"</script>{attack[:7]}" not in _html(figure, "f", 100)
+    assert attack not in _html(figure, "f", 100, 40) and f"</script>{attack[:7]}" not in _html(
+        figure, "f", 100, 40
+    )

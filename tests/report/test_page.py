@@ -89,6 +89,7 @@ def test_everything_is_on_the_page_claims_first(page):
     ]
     assert places == sorted(places)
     assert "Stand-in data." in text and "4, 1 diverged" in text
+    assert text.index(">1 undecided</span>") < places[0]
     assert "±" in text and "0123456789abcdef" in text
 
 

@@ -80,12 +80,26 @@ def describe(plan: Plan) -> str:
         "",
         f"{len(plan.runs)} runs; training takes about {time_text(total)} of one {unit}; "
         f"about {bytes_text(disk)} of disk",
+        *_scoring(plan),
         f"{len(files)} files of tables and figures, and {plan.results}/report.html",
     ]
     missing = plan.missing()
     if missing:
         lines += ["", f"{len(missing)} data sets are missing:", *(f"  {each}" for each in missing)]
     return "\n".join(lines)
+
+
+def _scoring(plan: Plan) -> list[str]:
+    """What Inception takes to look at all samples, if it is Inception: other networks are soon done."""
+    from gantry.plan.resources import START_MINUTES, scoring_minutes  # which asks this module for times
+
+    if not plan.features.startswith("inception"):
+        return []
+    images = [run for run in plan.runs.values() if run.workload.resolution]
+    minutes = sum(scoring_minutes(plan, run, end) - START_MINUTES for run in images for end in run.ends)
+    return [
+        f"scoring the images of {len(images)} runs with Inception takes up to {time_text(60.0 * minutes)} more"
+    ]
 
 
 def _prepared_bytes(plan: Plan, dataset: str, resolution: int | None) -> int:

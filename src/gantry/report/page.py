@@ -2,6 +2,7 @@
 
 import base64
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,7 +102,10 @@ def make_page(
         .render(
             overview=_overview([each.order for each in loaded], list(runs.values())),
             stand_ins=_stand_ins(loaded),
-            papers=[(PAPERS.get(paper, paper), _sorted_items(items, paper)) for paper in papers],
+            papers=[
+                (PAPERS.get(paper, paper), _sorted_items(items, paper), _tally(items, paper))
+                for paper in papers
+            ],
             groups=_run_groups(loaded),
             verdicts=VERDICTS,
             bundle=interactive.bundle() if any(item.interactive for item in items) else "",
@@ -139,6 +143,12 @@ def _sorted_items(items: Sequence[Item], paper: str) -> list[Item]:
         return family, [(part.isdigit(), int(part) if part.isdigit() else part) for part in numbered]
 
     return sorted((item for item in items if item.order.paper == paper), key=place)
+
+
+def _tally(items: Sequence[Item], paper: str) -> list[tuple[str, int]]:
+    """How many of a paper's claims have each verdict, in the order of VERDICTS."""
+    found = Counter(c["verdict"] for item in items if item.order.paper == paper for c in item.claims)
+    return [(verdict, found[verdict]) for verdict in VERDICTS if found[verdict]]
 
 
 def _item(loaded: Loaded, outputs: Mapping[str, Mapping[str, Path]]) -> Item:

@@ -144,6 +144,7 @@ def _whole(ax: Axes, curves: list[Curve], labels: list[str], mark: int | None) -
     ax.set_axisbelow(True)
     ax.set_xlim(0, 1.02 * _last(curves) or None)
     thousands(ax)
+    ax.ticklabel_format(axis="y", useOffset=False)
 
 
 def _tail(ax: Axes, curves: list[Curve], labels: list[str], start: float, mark: int | None) -> None:
@@ -156,6 +157,7 @@ def _tail(ax: Axes, curves: list[Curve], labels: list[str], start: float, mark: 
     ax.set_axisbelow(True)
     ax.set_facecolor("#fafafa")
     thousands(ax)
+    ax.ticklabel_format(axis="y", useOffset=False)
 
 
 def _line(ax: Axes, curve: Curve, look: int, table: pd.DataFrame) -> None:
