@@ -108,6 +108,9 @@ class Slurm:
         """Cancel every job, end every daemon, remove the links in /etc."""
         if self.daemons:
             subprocess.run(["scancel", "--user=root"], capture_output=True, timeout=30)
+            give_up = time.monotonic() + 60
+            while self._has_jobs() and time.monotonic() < give_up:  # or they would outlive their cluster
+                time.sleep(0.5)
         for daemon in reversed(self.daemons):
             daemon.send_signal(signal.SIGTERM)
         for daemon in reversed(self.daemons):
@@ -129,6 +132,10 @@ class Slurm:
         )
         names = ("number", "state", "node", "comment")
         return [dict(zip(names, line.split("|", 3), strict=True)) for line in done.stdout.splitlines()]
+
+    def _has_jobs(self) -> bool:
+        done = subprocess.run(["squeue", "-h"], capture_output=True, text=True)
+        return done.returncode == 0 and bool(done.stdout.strip())
 
     def _daemon(self, *command: str) -> None:
         log = (self.base / "log" / f"{command[0]}{len(self.daemons)}.out").open("wb")
