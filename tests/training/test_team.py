@@ -275,8 +275,8 @@ def end(kind, message, code):
 def launched(tmp_path: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """`launch` three processes that run `script` in place of training."""
 
-    def stand_in(command: list[str], processes: int, folder: Path) -> None:
-        supervise([sys.executable, "-c", SCRIPT + script, str(folder)], processes, folder)
+    def stand_in(command: list[str], processes: int, folder: Path) -> Any:
+        return supervise([sys.executable, "-c", SCRIPT + script, str(folder)], processes, folder)
 
     monkeypatch.setattr(launching, "supervise", stand_in)
     launching.launch(3, {})
@@ -292,8 +292,11 @@ def test_all_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ('end("user", "disk full", 1) if rank == 2 else end("defect", "lost", 1)', UserError, "^disk full$"),
         ('end("stopped", f"at {rank}", 1)', Stopped, "^at 0$"),
         ('end("defect", "Trace", 1) if rank == 1 else end("done", "", 0)', RuntimeError, "^process 1: Trace$"),
-        ('print("last words", flush=True); os.kill(os.getpid(), signal.SIGKILL) if rank == 2 else time.sleep(600)',
-         RuntimeError, "process 0: ended without a word"),
+        ("os.kill(os.getpid(), signal.SIGKILL) if rank == 2 else time.sleep(600)",
+         UserError, "process 2 of 3 was killed by SIGKILL, perhaps for want of memory; run the same command"),
+        ('sys.exit("no module") if rank == 1 else time.sleep(600)', RuntimeError, "process 1: ended without a word. no module"),
+        ("os.kill(os.getppid(), signal.SIGTERM) if rank == 1 else 0; time.sleep(600)", Stopped,
+         "SIGTERM: training had not begun"),
     ],
 )  # fmt: skip
 def test_the_best_reason_is_told(

@@ -36,25 +36,35 @@ def launch(processes: int, job: dict[str, Any]) -> None:
     with tempfile.TemporaryDirectory(prefix="gantry-team-") as name:
         folder = Path(name)
         (folder / "job.json").write_text(json.dumps(job))
-        supervise([sys.executable, "-m", "gantry.training.launch", name], processes, folder)
+        told, codes = supervise([sys.executable, "-m", "gantry.training.launch", name], processes, folder)
         endings = [_ending(folder, rank) for rank in range(processes)]
     # One that was told why it ended knows better than one that lost the others.
-    for kind in ("user", "stopped", "defect"):
-        for rank, ending in enumerate(endings):
+    for kind, error in ((USER, UserError), (STOPPED, Stopped)):
+        for ending in endings:
             if ending["kind"] == kind:
-                raise ERRORS[kind](
-                    ending["message"] if kind != "defect" else f"process {rank}: {ending['message']}"
-                )
+                raise error(ending["message"])
+    killed = [(rank, -code) for rank, code in enumerate(codes) if code is not None and code < 0]
+    if killed and told is not None:
+        raise Stopped(f"{told}: training had not begun")
+    for rank, number in killed:
+        raise UserError(
+            f"process {rank} of {processes} was killed by {signal.Signals(number).name}, perhaps for want of "
+            "memory; run the same command again: it goes on from the last saved state"
+        )
+    for rank in sorted(range(processes), key=lambda rank: not codes[rank]):  # who ended badly first
+        if endings[rank]["kind"] == DEFECT:
+            raise RuntimeError(f"process {rank}: {endings[rank]['message']}")
 
 
-ERRORS: dict[str, type[Exception]] = {"user": UserError, "stopped": Stopped, "defect": RuntimeError}
+DONE, USER, STOPPED, DEFECT = "done", "user", "stopped", "defect"
 
 
-def supervise(command: Sequence[str], processes: int, folder: Path) -> None:
+def supervise(command: Sequence[str], processes: int, folder: Path) -> tuple[str | None, list[int | None]]:
     """Run `command` so many times, with torchrun's environment variables, until all have ended.
 
     Signals that ask to stop go to all. Where one ends badly the others get a moment, then SIGKILL. What all
-    but the first print goes to FOLDER/printed-<rank>.
+    but the first print goes to FOLDER/printed-<rank>. Returns the name of the last such signal, and the exit
+    codes as they were when the first of them ended badly, or all had ended.
     """
     environment = os.environ | {
         "WORLD_SIZE": str(processes),
@@ -64,8 +74,11 @@ def supervise(command: Sequence[str], processes: int, folder: Path) -> None:
     if sys.platform == "linux":
         environment.setdefault("GLOO_SOCKET_IFNAME", "lo")  # they are all here
     children: list[subprocess.Popen[bytes]] = []
+    told: str | None = None
 
     def pass_on(number: int, frame: FrameType | None) -> None:
+        nonlocal told
+        told = signal.Signals(number).name
         for child in children:
             if child.poll() is None:
                 child.send_signal(number)
@@ -77,7 +90,8 @@ def supervise(command: Sequence[str], processes: int, folder: Path) -> None:
                 own = environment | {"RANK": str(rank), "LOCAL_RANK": str(rank)}
                 printed = files.enter_context((folder / f"printed-{rank}").open("wb")) if rank else None
                 children.append(subprocess.Popen(command, env=own, stdout=printed, stderr=printed))
-            _wait(children)
+            codes = _wait(children)
+            return told, codes
     finally:
         for child in children:
             if child.poll() is None:
@@ -87,14 +101,14 @@ def supervise(command: Sequence[str], processes: int, folder: Path) -> None:
             signal.signal(number, handler)
 
 
-def _wait(children: Sequence[subprocess.Popen[bytes]]) -> None:
-    give_up: float | None = None
-    while None in (codes := [child.poll() for child in children]):
-        if give_up is None and any(codes):
-            give_up = time.monotonic() + PATIENCE
-        if give_up is not None and time.monotonic() > give_up:
-            return
+def _wait(children: Sequence[subprocess.Popen[bytes]]) -> list[int | None]:
+    first: list[int | None] | None = None
+    give_up = float("inf")
+    while None in (codes := [child.poll() for child in children]) and time.monotonic() < give_up:
+        if first is None and any(codes):
+            first, give_up = codes, time.monotonic() + PATIENCE
         time.sleep(LOOK_EVERY)
+    return first or codes
 
 
 def _free_port() -> int:
@@ -111,7 +125,7 @@ def _ending(folder: Path, rank: int) -> dict[str, str]:
         return ending
     printed = folder / f"printed-{rank}"
     said = printed.read_text(errors="replace").strip() if printed.exists() else ""
-    return {"kind": "defect", "message": f"ended without a word (killed?). {said}".strip()}
+    return {"kind": DEFECT, "message": f"ended without a word. {said}".strip()}
 
 
 def main() -> None:
@@ -123,19 +137,19 @@ def main() -> None:
     folder, rank = Path(sys.argv[1]), os.environ["RANK"]
     job: dict[str, Any] = json.loads((folder / "job.json").read_text())
     job |= {name: Path(job[name]) for name in ("root", "manifest", "seal")}
-    ending = {"kind": "done", "message": ""}
+    ending = {"kind": DONE, "message": ""}
     try:
         train(**job)
     except UserError as error:
-        ending = {"kind": "user", "message": str(error)}
+        ending = {"kind": USER, "message": str(error)}
     except Stopped as stopped:
-        ending = {"kind": "stopped", "message": str(stopped)}
+        ending = {"kind": STOPPED, "message": str(stopped)}
     except Exception:
-        ending = {"kind": "defect", "message": traceback.format_exc()}
+        ending = {"kind": DEFECT, "message": traceback.format_exc()}
     (folder / f"ended-{rank}.json").write_text(json.dumps(ending))
     # Without the interpreter's own ending, which may wait for the others.
     sys.stderr.flush()
-    os._exit(0 if ending["kind"] == "done" else 1)
+    os._exit(0 if ending["kind"] == DONE else 1)
 
 
 if __name__ == "__main__":
