@@ -74,6 +74,13 @@ def test_kid_is_near_zero_for_equal_distributions() -> None:
     assert abs(near.mean) < 0.02 < far.mean
 
 
+def test_kid_in_float32_keeps_its_digits_near_zero() -> None:
+    # Every kernel value is near 1.56 and the distance a millionth of it: whole sums would be off by 5e-9.
+    x, y = ((0.4 + 0.02 * normal(600, 64, seed)).astype(np.float32) for seed in (7, 8))
+    exact = kernel_distance(x.astype(np.float64), y.astype(np.float64), 20, 500).mean
+    assert abs(kernel_distance(x, y, 20, 500).mean - exact) < 1e-10 and abs(exact) < 2e-6
+
+
 # ── FD∞ ────────────────────────────────────────────────────────────────────────────────────────────────
 
 

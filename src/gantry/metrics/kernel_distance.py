@@ -44,22 +44,29 @@ def kernel_distance(
     m = min(subset_size, len(x), len(y))
     rng = np.random.RandomState(seed)
     draws = [[rng.choice(len(rows), m, replace=False) for rows in (x, y)] for _ in range(subsets)]
+    centre = float(x.mean(axis=0, dtype=np.float64) @ y.mean(axis=0, dtype=np.float64)) / x.shape[1]
     in_x, in_y = (np.stack(chosen) for chosen in zip(*draws, strict=True))
     within = (
-        _pair_sums(rows, rows, chosen, chosen) - _diagonals(rows, chosen)
+        _pair_sums(rows, rows, chosen, chosen, centre) - _diagonals(rows, chosen, centre)
         for rows, chosen in ((x, in_x), (y, in_y))
     )
-    distances = sum(within) / (m * (m - 1)) - 2 * _pair_sums(x, y, in_x, in_y) / m**2
+    distances = sum(within) / (m * (m - 1)) - 2 * _pair_sums(x, y, in_x, in_y, centre) / m**2
     return KernelDistance(float(distances.mean()), float(distances.std()))
 
 
-def _kernel(x: Tensor, y: Tensor, width: int) -> Tensor:
-    """(xᵀy/D + 1)³ for all pairs of packed rows, in their precision; D is `width`."""
-    return product(x, y).div_(width).add_(1).pow_(3)
+def _kernel(x: Tensor, y: Tensor, width: int, centre: float) -> Tensor:
+    """(xᵀy/D + 1)³ − q³ for all pairs of packed rows, in their precision; D is `width` and q = 1 + `centre`.
+
+    With d = xᵀy/D − centre that is d³ + 3q d² + 3q² d. The distance is the same for K and K − q³, but sums of
+    numbers around 0 keep the digits that sums of numbers around q³ lose.
+    """
+    q = 1 + centre
+    d = product(x, y).div_(width).sub_(centre)
+    return d.add(3 * q).mul_(d).add_(3 * q * q).mul_(d)
 
 
-def _pair_sums(x: NDArray, y: NDArray, in_x: NDArray, in_y: NDArray) -> NDArray[np.float64]:
-    """Σ k(x_i, y_j) over the pairs of each subset (S,), for row numbers (S, m) of either set.
+def _pair_sums(x: NDArray, y: NDArray, in_x: NDArray, in_y: NDArray, centre: float) -> NDArray[np.float64]:
+    """Σ k(x_i, y_j) over the pairs of each subset (S,), for row numbers (S, m) of either set; k as `_kernel`.
 
     With indicator rows u, v of a subset the sum is uᵀKv. So K is made once for all subsets, block by block,
     unless all the subsets together hold fewer pairs than K.
@@ -67,7 +74,7 @@ def _pair_sums(x: NDArray, y: NDArray, in_x: NDArray, in_y: NDArray) -> NDArray[
     width = x.shape[1]
 
     def of_subset(i: NDArray, j: NDArray) -> float:
-        return float(_kernel(packed(x[i]), packed(y[j]), width).sum(dtype=torch.float64))
+        return float(_kernel(packed(x[i]), packed(y[j]), width, centre).sum(dtype=torch.float64))
 
     if len(x) * len(y) > in_x.size * in_x.shape[1]:
         with workers() as pool:
@@ -80,8 +87,8 @@ def _pair_sums(x: NDArray, y: NDArray, in_x: NDArray, in_y: NDArray) -> NDArray[
 
     def of_tile(i: int, j: int) -> Tensor:
         (rows, some), (columns, others) = along_x[i], along_y[j]
-        # u and v are 0 and 1: few sums of few numbers lose nothing beside the rounding of K itself.
-        down = u[:, rows] @ _kernel(some, others, width)
+        # u and v are 0 and 1: sums of so few numbers lose nothing beside the rounding of K itself.
+        down = u[:, rows] @ _kernel(some, others, width, centre)
         found = (down.double() * v[:, columns]).sum(dim=1)
         return 2 * found if symmetric and i != j else found
 
@@ -102,7 +109,7 @@ def _indicators(chosen: NDArray, rows: NDArray) -> Tensor:
     return torch.from_numpy(marks)
 
 
-def _diagonals(x: NDArray, chosen: NDArray) -> NDArray[np.float64]:
-    """Σ k(x_i, x_i) over each subset."""
-    own = (np.einsum("ij,ij->i", x, x) / x.shape[1] + 1).astype(np.float64) ** 3
+def _diagonals(x: NDArray, chosen: NDArray, centre: float) -> NDArray[np.float64]:
+    """Σ k(x_i, x_i) over each subset; k as `_kernel`."""
+    own = (np.einsum("ij,ij->i", x, x, dtype=np.float64) / x.shape[1] + 1) ** 3 - (1 + centre) ** 3
     return own[chosen].sum(axis=1)
