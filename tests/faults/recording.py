@@ -98,7 +98,8 @@ class Recording:
 
     def svg(self) -> str:
         """The whole text as one picture."""
-        lines, height, width = self.text().splitlines(), 18, 8.4
+        lines = [part for line in self.text().splitlines() for part in _wrapped(line)]
+        height, width = 18, 8.4
         rows = "\n".join(
             f'<text x="12" y="{20 + height * number}" xml:space="preserve"'
             f' fill="{"#7ee787" if line.startswith("$") else "#e6edf3"}">{html.escape(line)}</text>'
@@ -110,6 +111,11 @@ class Recording:
             ' font-family="ui-monospace, Menlo, Consolas, monospace" font-size="14">\n'
             f'<rect width="100%" height="100%" fill="#0d1117"/>\n{rows}\n</svg>\n'
         )
+
+
+def _wrapped(line: str) -> list[str]:
+    """A line as a terminal of this width breaks it."""
+    return [line[start : start + COLUMNS] for start in range(0, max(len(line), 1), COLUMNS)]
 
 
 def main() -> None:
