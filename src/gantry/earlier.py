@@ -6,7 +6,8 @@ Snakemake's records of how they were made. When a configuration asks for them ag
 times and records, before Snakemake looks: it then finds nothing to do.
 
 What a file is good for is said by its key: a digest of the parameters and the input files of the job that made it,
-the latter by their content. A file that is older than one of its inputs has no key, and is never put aside.
+the latter by their content. A file that is older than an input which has changed since has no key, and is never
+put aside.
 """
 
 import contextlib
@@ -50,14 +51,15 @@ class Job:
         return _key(self.outputs, self.inputs, map(repr, self.params))
 
     def present(self) -> str | None:
-        """The key that its files have; None if one is missing, older than an input, or without a record."""
+        """The key that its files have; None if one is missing, of other inputs than are there, or without a record."""
         records = [_read(_place_of_record(each)) for each in self.outputs]
         facts = [(record.get("params") or [], record.get("input") or []) for record in records]
         if not self.are_there or not all(records) or any(each != facts[0] for each in facts):
             return None
         params, inputs = facts[0]
         oldest = min(Path(each).stat().st_mtime_ns for each in self.outputs)
-        if not all(Path(each).is_file() and Path(each).stat().st_mtime_ns <= oldest for each in inputs):
+        checksums = records[0].get("input_checksums") or {}
+        if not all(_is_unchanged(Path(each), oldest, checksums.get(each)) for each in inputs):
             return None
         return _key(self.outputs, inputs, params)
 
@@ -136,6 +138,14 @@ def put_back(plan: Plan) -> list[str]:
                 with contextlib.suppress(OSError):
                     os.utime(each)
     return sorted(back)
+
+
+def _is_unchanged(path: Path, since: int, checksum: str | None) -> bool:
+    """Whether a file is there and no newer than `since` (ns), or, as Snakemake has it too, was made again the same."""
+    if not path.is_file():
+        return False
+    changed = path.stat().st_mtime_ns
+    return changed <= since or checksum == f"sha256:{_content(str(path), changed)}"
 
 
 def _is_usable(job: Job, kept: Path) -> bool:
