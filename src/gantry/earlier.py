@@ -11,7 +11,6 @@ put aside.
 """
 
 import contextlib
-import json
 import os
 import shutil
 import tempfile
@@ -22,7 +21,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from gantry.files import digest_of, sha256_of_file
+from gantry.files import digest_of, read_mapping, sha256_of_file
 from gantry.plan.runs import Plan, to_json
 
 RECORDS = Path(".snakemake/metadata")
@@ -52,7 +51,7 @@ class Job:
 
     def present(self) -> str | None:
         """The key that its files have; None if one is missing, of other inputs than are there, or without a record."""
-        records = [_read(_place_of_record(each)) for each in self.outputs]
+        records = [read_mapping(_place_of_record(each)) for each in self.outputs]
         facts = [(record.get("params") or [], record.get("input") or []) for record in records]
         if not self.are_there or not all(records) or any(each != facts[0] for each in facts):
             return None
@@ -152,7 +151,7 @@ def _is_usable(job: Job, kept: Path) -> bool:
     """Whether the checkpoints that a kept seal lists are still there."""
     if not Path(job.outputs[0]).name.startswith("seal-"):
         return True
-    seal = _read(kept / "0")
+    seal = read_mapping(kept / "0")
     return all((Path(job.outputs[0]).parent / each["file"]).is_file() for each in seal.get("checkpoints", []))
 
 
@@ -202,11 +201,3 @@ def _place_of_record(output: str) -> Path:
     name, longest = urlsafe_b64encode(output.encode()).decode(), 254
     parts = [name[start : start + longest] for start in range(0, len(name), longest)]
     return RECORDS.joinpath(*(f"@{part}" for part in parts[:-1]), parts[-1])
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}

@@ -162,6 +162,15 @@ def read_json(path: Path, what: str) -> Any:
         ) from error
 
 
+def read_mapping(path: Path) -> dict[str, Any]:
+    """A JSON mapping; an empty one for a file that is missing or damaged, which whoever uses it will name."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 def _sync_folder(folder: Path) -> None:
     """Make a rename in `folder` durable; file systems that cannot do it are left as they are."""
     try:

@@ -1,12 +1,12 @@
 """Where each run of a plan stands, read from its seals, its history and its lock."""
 
 import csv
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gantry.files import read_mapping
 from gantry.plan.runs import Plan, Run, work_identity
 from gantry.source import code_digest
 from gantry.training.lock import holder
@@ -76,7 +76,7 @@ def standing(plan: Plan, run: Run) -> Standing:
 
 def data_digest(plan: Plan, run: Run) -> str:
     """The digest of the prepared set that `run` trains on; empty while there is none."""
-    found = _read(Path(plan.manifest(run)))
+    found = read_mapping(Path(plan.manifest(run)))
     return str(found.get("digest", ""))
 
 
@@ -89,21 +89,12 @@ def _seals(folder: Path, run: Run) -> Iterator[tuple[int, dict[str, Any]]]:
     for end in run.ends:
         path = folder / f"seal-{end}.json"
         if path.exists():
-            yield end, {"diverged_at": None} | _read(path)
+            yield end, {"diverged_at": None} | read_mapping(path)
 
 
 def _code(seal: dict[str, Any]) -> Any:
     provenance = seal.get("provenance")
     return provenance.get("code_digest") if isinstance(provenance, dict) else None
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """A JSON mapping; an empty one for a file that is missing or damaged, which whoever uses it will name."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _progress(history: Path) -> tuple[int, float | None]:
