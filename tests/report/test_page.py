@@ -1,11 +1,13 @@
 """The page: complete, self-contained, safe with any label, and in order in a real browser."""
 
 import json
+import queue
 import re
 import shutil
 import subprocess
-from html import unescape
+import threading
 from html.parser import HTMLParser
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -138,10 +140,12 @@ def test_durations():
 
 
 PROBE = """
-<!doctype html><body><iframe id=f width=WIDTH height=900 src="PAGE"></iframe><pre id=result></pre><script>
+<!doctype html><body><iframe id=f width=WIDTH height=900 src="/report.html"></iframe><script>
 f.onload = async () => {
   const page = f.contentDocument, images = [...page.images], plots = [...page.querySelectorAll('.js-plotly-plot')];
-  const breath = () => new Promise(done => setTimeout(done, 400));
+  const breath = () => new Promise(done => setTimeout(done, 100));
+  // Until `holds` does, at most 20 seconds: how soon a browser draws its next frame is not ours to say.
+  const until = async holds => { for (let time = 0; time < 200 && !holds(); time++) await breath(); };
   const press = async (element, kind) => {
     element.scrollIntoView({block: "center"});
     const box = element.getBoundingClientRect(), x = box.left + 2, y = box.top + box.height / 2;
@@ -169,26 +173,56 @@ f.onload = async () => {
   const rows = () => [...table.tBodies[0].rows].map(row => row.innerText.split(/\\s+/).join(' ').trim());
   seen.rows = [rows()];
   for (let time = 0; time < 3; time++) {
+    const order = () => head.closest('th').getAttribute('aria-sort'), before = order();
     await press(head, 'click');
+    await until(() => order() !== before);
     seen.rows.push(rows());
   }
 
   const [grids, curves] = plots;
   await press(grids.querySelector('.slider-rail-touch-rect'), 'mousedown');
-  for (let time = 0; time < 20 && !visible(grids)[0]; time++) await breath();  // it waits for a frame
+  await until(() => visible(grids)[0]);
   seen.slid = visible(grids);
   await press(curves.querySelector('.updatemenu-header'), 'click');
+  await until(() => curves.querySelectorAll('.updatemenu-dropdown-button').length > 3);
+  const untouched = visible(curves).join();
   await press(curves.querySelectorAll('.updatemenu-dropdown-button')[3], 'click');
+  await until(() => visible(curves).join() !== untouched);
   seen.chosen = [visible(curves), curves.layout.yaxis.title.text];
   page.querySelector('#bcgan-table2 td a').click();
-  await breath();
+  await until(() => page.querySelector(':target'));
   seen.target = page.querySelector(':target')?.id;
   seen.requests = f.contentWindow.performance.getEntriesByType('resource')
     .filter(entry => !entry.name.startsWith('data:')).length;
-  result.textContent = JSON.stringify(seen);
+  await fetch('/seen', {method: 'POST', body: JSON.stringify(seen)});
 };
 </script>
 """
+
+
+class Server(ThreadingHTTPServer):
+    """Serves the probe and the page to a browser of this machine, and takes back what the probe saw."""
+
+    def __init__(self, files):
+        super().__init__(("127.0.0.1", 0), Answers)
+        self.files, self.seen = files, queue.Queue()
+
+
+class Answers(BaseHTTPRequestHandler):
+    def do_GET(self):
+        found = self.server.files.get(self.path)
+        self.send_response(200 if found else 404)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.end_headers()
+        self.wfile.write((found or "").encode())
+
+    def do_POST(self):
+        self.server.seen.put(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
 
 
 @pytest.fixture(scope="module", params=[400, 1280])
@@ -198,19 +232,21 @@ def seen(request, tmp_path_factory, page):
     if browser is None:
         pytest.skip("no Chromium on this machine")
     folder = tmp_path_factory.mktemp("browser")
-    probe = folder / "probe.html"
-    probe.write_text(PROBE.replace("WIDTH", str(request.param)).replace("PAGE", page.as_uri()))
-    switches = ["--headless", "--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP * ~NOTFOUND"]
-    switches += ["--allow-file-access-from-files"]  # or a file may not look into another
-    run = subprocess.run(
-        [browser, *switches, f"--user-data-dir={folder / 'profile'}", "--virtual-time-budget=20000",
-         "--enable-logging=stderr", "--dump-dom", probe.as_uri()],
-        capture_output=True, text=True, timeout=120, check=True,
-    )  # fmt: skip
-    assert "CONSOLE" not in run.stderr
-    found = re.search(r'<pre id="result">(\{.*?\})</pre>', run.stdout)
-    assert found is not None
-    return json.loads(unescape(found[1])) | {"asked": request.param}
+    files = {"/probe.html": PROBE.replace("WIDTH", str(request.param)), "/report.html": page.read_text()}
+    switches = ["--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr"]
+    switches += ["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
+    switches += [f"--user-data-dir={folder / 'profile'}", "--window-size=1400,1000"]
+    with Server(files) as server, (folder / "log").open("w") as log:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}/probe.html"
+        with subprocess.Popen([browser, *switches, address], stdout=log, stderr=log) as running:
+            try:
+                seen = server.seen.get(timeout=120)
+            finally:
+                running.kill()
+                server.shutdown()
+    assert "CONSOLE" not in (folder / "log").read_text()
+    return seen | {"asked": request.param}
 
 
 def test_the_page_is_whole_in_a_browser_without_a_network(seen):
