@@ -53,6 +53,8 @@ class Config(Strict):
     runs_per_gpu: Annotated[int, Field(ge=1, le=32)] = 1
     features: str | None = None
     weights: dict[str, str] = {}
+    # Of each output, the runs on these alone; None: on all that it names.
+    only_datasets: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     datasets: dict[Name, dict[str, Any]] = {}
     substitute: dict[str, str] = {}
     recipes: dict[str, dict[str, Any]] = {}

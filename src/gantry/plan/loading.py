@@ -21,6 +21,7 @@ from gantry.plan.configuration import (
     with_variants,
 )
 from gantry.plan.kinds import CLAIMED_QUANTITIES, OPTIONS
+from gantry.plan.narrowing import narrowed
 from gantry.plan.problems import Layers, Problems
 from gantry.plan.recipe import Recipe, Workload
 from gantry.plan.runs import Plan
@@ -63,7 +64,24 @@ class _Loading:
         self._check_scale_and_config()
         self.problems.raise_if_any()
         assert self.scale is not None
-        return Plan(self.config, self.scale, self.experiments, self.recipes, self.datasets, self.workloads)
+        return Plan(self.config, self.scale, self._kept(), self.recipes, self.datasets, self.workloads)
+
+    def _kept(self) -> dict[str, Experiment]:
+        """The papers, on the data sets that the configuration keeps."""
+        only = self.config.only_datasets
+        if only is None:
+            return self.experiments
+        used = {
+            name
+            for each in self.experiments.values()
+            for output in each.outputs.values()
+            for block in output.runs
+            for name in block.datasets
+        }
+        for name in only:
+            self._known("config", "only_datasets", "data set of these papers", name, used)
+        self.problems.raise_if_any()
+        return {paper: narrowed(experiment, only) for paper, experiment in self.experiments.items()}
 
     def _known(self, file: str, key: str, what: str, name: str, known: Iterable[str]) -> None:
         """Note that `name` is none of `known`, if so."""

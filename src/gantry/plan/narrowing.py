@@ -1,0 +1,50 @@
+"""A paper on some of its data sets: what is left of its outputs where the others are not to be trained on."""
+
+from collections.abc import Collection, Iterator
+
+from gantry.plan.configuration import Experiment, Output
+from gantry.plan.kinds import OPTIONS, Claim, ClaimsOptions
+
+# A data set and a recipe that an output shows.
+Pair = tuple[str, str]
+
+
+def narrowed(experiment: Experiment, datasets: Collection[str]) -> Experiment:
+    """The paper with the runs on `datasets` alone, and without the outputs and claims that need others."""
+    left = {name: _narrowed(output, datasets) for name, output in experiment.outputs.items()}
+    return experiment.model_copy(update={"outputs": {name: each for name, each in left.items() if each}})
+
+
+def _narrowed(output: Output, datasets: Collection[str]) -> Output | None:
+    kept = [tuple(name for name in block.datasets if name in datasets) for block in output.runs]
+    blocks = tuple(
+        block.model_copy(update={"datasets": names})
+        for block, names in zip(output.runs, kept, strict=True)
+        if names
+    )
+    pairs = {(name, recipe) for block in blocks for name in block.datasets for recipe in block.recipes}
+    options = OPTIONS[output.kind].model_validate(output.options)
+    left = output.model_copy(update={"runs": blocks})
+    if isinstance(options, ClaimsOptions):
+        claims = [claim.model_dump(exclude_defaults=True) for claim in _narrowed_claims(options, pairs)]
+        return left.model_copy(update={"options": output.options | {"claims": claims}}) if claims else None
+    shown = {recipe for _, recipe in pairs}
+    # An order of recipes, or groups of them, that lacks some would say something else than the paper does.
+    return left if blocks and all(recipe in shown for _, recipe in options.recipes()) else None
+
+
+def _narrowed_claims(options: ClaimsOptions, pairs: Collection[Pair]) -> Iterator[Claim]:
+    """The claims, with as many of their data sets and rivals as are left; none of which a side is gone."""
+    shown = {recipe for _, recipe in pairs}
+    for claim in options.claims:
+        each = {
+            name: published
+            for name, published in claim.each.items()
+            if all((name, side.recipe) in pairs for side in claim.sides)
+        }
+        rivals = {recipe: published for recipe, published in claim.rivals.items() if recipe in shown}
+        left = claim.model_copy(update={"each": each, "rivals": rivals})
+        there = all((side.dataset, side.recipe) in pairs for side in left.sides if side.dataset)
+        there &= all(side.recipe in shown for side in left.sides)
+        if there and bool(each) == bool(claim.each) and bool(rivals) == bool(claim.rivals):
+            yield left

@@ -1,0 +1,76 @@
+"""A configuration that keeps some data sets: fewer runs, and only what can be said of them."""
+
+import pytest
+
+from gantry.errors import UserError
+from gantry.plan.kinds import OPTIONS, ClaimsOptions
+from gantry.plan.loading import load_plan
+
+PAPERS = ("bcgan", "bcgan_small", "bcgan_extras", "edgan", "zoo")
+
+
+def plan_of(repository, *only, papers=("edgan",)):
+    given = {"scale": "paper", "papers": list(papers)}
+    return load_plan(given | ({"only_datasets": list(only)} if only else {}), repository)
+
+
+def used_by(plan):
+    return {
+        name
+        for _, _, output in plan.outputs()
+        for block in output.runs
+        for name in block.datasets
+    }  # fmt: skip
+
+
+def test_the_runs_of_one_data_set_are_left_as_they_are(repository):
+    whole, one = plan_of(repository), plan_of(repository, "cifar10")
+    assert one.runs == {key: run for key, run in whole.runs.items() if run.dataset == "cifar10"}
+    assert 0 < len(one.runs) < len(whole.runs)
+    same = one.order("edgan", "table3")
+    assert same == whole.order("edgan", "table3")  # which is about CIFAR-10 alone: not made again
+
+
+def test_a_table_of_five_data_sets_has_one_column_of_them(repository):
+    datasets = {
+        group["dataset_name"] for group in plan_of(repository, "svhn").order("edgan", "table6")["groups"]
+    }
+    assert datasets == {"svhn"}
+    assert "table1" not in plan_of(repository, "svhn").experiments["edgan"].outputs  # of CIFAR-10 only
+
+
+def test_claims_are_those_that_can_be_tested(repository):
+    whole, one = plan_of(repository), plan_of(repository, "svhn")
+    names = [
+        {claim["name"]: claim for claim in plan.order("edgan", "claims")["options"]["claims"]}
+        for plan in (whole, one)
+    ]
+    assert set(names[1]) < set(names[0])
+    better = next(claim for claim in names[0].values() if len(claim.get("each", {})) == 5)
+    assert list(names[1][better["name"]]["each"]) == ["svhn"]
+    assert names[1][better["name"]]["each"]["svhn"] == better["each"]["svhn"]
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_every_claim_left_has_all_its_sides_for_every_data_set(repository, paper):
+    for name in sorted(used_by(plan_of(repository, papers=(paper,)))):
+        plan = plan_of(repository, name, papers=(paper,))
+        assert used_by(plan) == {name}
+        for each, _, output in plan.outputs():
+            pairs = {
+                (set_, recipe) for block in output.runs for set_ in block.datasets for recipe in block.recipes
+            }
+            options = OPTIONS[output.kind].model_validate(output.options)
+            assert {recipe for _, recipe in options.recipes()} <= {recipe for _, recipe in pairs}
+            if isinstance(options, ClaimsOptions):
+                for claim in options.claims:
+                    about = list(claim.each) or [claim.test.of.dataset or name]
+                    sides = [(set_, side.recipe) for set_ in about for side in claim.sides]
+                    assert set(sides) <= pairs, (each, claim.name)
+
+
+def test_a_name_that_no_output_uses_is_a_mistake(repository):
+    with pytest.raises(UserError, match=r"only_datasets: unknown data set of these papers 'cifar'.*cifar10"):
+        plan_of(repository, "cifar")
+    with pytest.raises(UserError, match=r"only_datasets.*lsun_bridge"):  # known, but not to this paper
+        plan_of(repository, "lsun_bridge")
