@@ -6,6 +6,7 @@ same command, typed again, goes on.
 """
 
 import contextlib
+import ctypes
 import fcntl
 import os
 import signal
@@ -61,6 +62,13 @@ def _is_alive(caller: str) -> bool:
     except PermissionError:
         pass
     return identity(process) == caller
+
+
+def die_with_parent(number: int) -> None:
+    """Ask Linux to send this process signal `number` when its parent dies; elsewhere nothing happens."""
+    set_parent_death_signal = 1
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(set_parent_death_signal, number)
 
 
 def release_stale_locks(folder: Path = Path(".snakemake")) -> bool:

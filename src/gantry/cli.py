@@ -17,7 +17,7 @@ from gantry.verbs import GROUPS
 EXIT_USER_ERROR = 2
 
 
-# Verbs that import PyTorch or the plotting library: worth handing to a warm process, see warm.py.
+# Verbs that import PyTorch or the plotting library: worth handing to a warm process, see gantry/warm.
 HEAVY = {"train", "classifier", "statistics", "score-run", "table", "figure", "claims", "page"}
 
 

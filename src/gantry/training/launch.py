@@ -20,8 +20,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from gantry.caller import die_with_parent
 from gantry.errors import UserError
-from gantry.training.signals import WATCHED, Stopped
+from gantry.training.signals import Stopped, handled_by
 
 # What the others get to end by themselves once one has ended, in seconds.
 PATIENCE = 20.0
@@ -83,22 +84,20 @@ def supervise(command: Sequence[str], processes: int, folder: Path) -> tuple[str
             if child.poll() is None:
                 child.send_signal(number)
 
-    before = {number: signal.signal(number, pass_on) for number in WATCHED}
-    try:
-        with ExitStack() as files:
-            for rank in range(processes):
-                own = environment | {"RANK": str(rank), "LOCAL_RANK": str(rank)}
-                printed = files.enter_context((folder / f"printed-{rank}").open("wb")) if rank else None
-                children.append(subprocess.Popen(command, env=own, stdout=printed, stderr=printed))
-            codes = _wait(children)
-            return told, codes
-    finally:
-        for child in children:
-            if child.poll() is None:
-                child.kill()
-            child.wait()
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    with handled_by(pass_on):
+        try:
+            with ExitStack() as files:
+                for rank in range(processes):
+                    own = environment | {"RANK": str(rank), "LOCAL_RANK": str(rank)}
+                    printed = files.enter_context((folder / f"printed-{rank}").open("wb")) if rank else None
+                    children.append(subprocess.Popen(command, env=own, stdout=printed, stderr=printed))
+                codes = _wait(children)
+                return told, codes
+        finally:
+            for child in children:
+                if child.poll() is None:
+                    child.kill()
+                child.wait()
 
 
 def _wait(children: Sequence[subprocess.Popen[bytes]]) -> list[int | None]:
@@ -131,7 +130,6 @@ def _ending(folder: Path, rank: int) -> dict[str, str]:
 def main() -> None:
     """Be one of the processes."""
     from gantry.training.train import train
-    from gantry.warm import die_with_parent
 
     die_with_parent(signal.SIGTERM)
     folder, rank = Path(sys.argv[1]), os.environ["RANK"]

@@ -1,7 +1,7 @@
 """Stopping in good order: a signal asks, the loop answers at the end of an iteration."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -26,12 +26,19 @@ class StopRequest:
 
 
 @contextmanager
+def handled_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Have `handler` called for what asks to stop; afterwards, whoever was called before is so again."""
+    before = {number: signal.signal(number, handler) for number in WATCHED}
+    try:
+        yield
+    finally:
+        for number, former in before.items():
+            signal.signal(number, former)
+
+
+@contextmanager
 def stop_requests() -> Iterator[StopRequest]:
     """Turn SIGTERM, SIGINT and SIGURG into a request."""
     request = StopRequest()
-    before = {number: signal.signal(number, request) for number in WATCHED}
-    try:
+    with handled_by(request):
         yield request
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -1,0 +1,40 @@
+"""Where callers and server of one user, one interpreter and one source meet: a socket, and a lock beside it."""
+
+import fcntl
+import hashlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import gantry
+
+
+def address() -> Path:
+    """The socket of this user's server for this interpreter and this source.
+
+    Raises PermissionError, an OSError, if the folder belongs to somebody else.
+    """
+    source = Path(gantry.__file__).parent
+    newest = max(path.stat().st_mtime_ns for path in source.rglob("*.py"))
+    key = hashlib.sha256(f"{sys.executable}\0{source}\0{newest}".encode()).hexdigest()[:16]
+    folder = Path(tempfile.gettempdir()) / f"gantry-warm-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.stat().st_uid != os.getuid() or folder.is_symlink():
+        raise PermissionError(f"{folder} belongs to somebody else")
+    return folder / key
+
+
+@contextmanager
+def claimed(path: Path) -> Iterator[IO[str] | None]:
+    """The lock of the one server at `path`, held; None where a server is at work, on its way, or about to leave."""
+    with path.with_suffix(".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            is_ours = True
+        except OSError:
+            is_ours = False
+        yield lock if is_ours else None
