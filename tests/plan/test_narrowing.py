@@ -3,7 +3,8 @@
 import pytest
 
 from gantry.errors import UserError
-from gantry.plan.kinds import OPTIONS, ClaimsOptions
+from gantry.plan.kinds import OPTIONS
+from gantry.plan.kinds.claims import ClaimsOptions
 from gantry.plan.loading import load_plan
 
 PAPERS = ("bcgan", "bcgan_small", "bcgan_extras", "edgan", "zoo")

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from scipy import stats
 
 from gantry.errors import UserError
-from gantry.plan.kinds import Claim
+from gantry.plan.kinds.claims import Claim
 from gantry.report.claims import make_claims
 from gantry.report.load import load, parse_order
 from gantry.report.quantities import generators_apart

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from gantry.plan.kinds import DotsOptions
+from gantry.plan.kinds.figures import DotsOptions
 from gantry.report.figures import dots
 from gantry.report.load import load, parse_order
 

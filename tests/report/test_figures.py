@@ -12,7 +12,13 @@ from matplotlib.transforms import Bbox
 from PIL import Image
 
 from gantry.errors import UserError
-from gantry.plan.kinds import CurvesOptions, GridsOptions, HeatmapOptions, ScatterOptions, TrajectoriesOptions
+from gantry.plan.kinds.figures import (
+    CurvesOptions,
+    GridsOptions,
+    HeatmapOptions,
+    ScatterOptions,
+    TrajectoriesOptions,
+)
 from gantry.report.figures import curves, grids, heatmap, scatter, trajectories
 from gantry.report.figures.make import make_figure
 from gantry.report.figures.pictures import mosaic

@@ -5,7 +5,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from gantry.plan.kinds import GroupedOptions
+from gantry.plan.kinds.figures import GroupedOptions
 from gantry.report.figures import method_curves, method_dots, method_times
 from gantry.report.figures.style import styled
 from gantry.report.load import load, parse_order

@@ -10,7 +10,7 @@ import pandas as pd
 from gantry.errors import UserError
 from gantry.files import write_text
 from gantry.metrics import names
-from gantry.plan.kinds import Claim, ClaimTest, Side
+from gantry.plan.kinds.claims import Claim, ClaimTest, Side
 from gantry.report.cells import network_of
 from gantry.report.costs import COSTS
 from gantry.report.layout import decimals, number

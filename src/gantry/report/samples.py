@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from gantry.plan.kinds import GridsOptions
+from gantry.plan.kinds.figures import GridsOptions
 from gantry.report.load import Loaded, LoadedGroup
 
 

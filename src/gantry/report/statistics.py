@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from gantry.plan.kinds import Verdict
+from gantry.plan.kinds.claims import Verdict
 
 Expectation = Literal["lower", "higher"]
 

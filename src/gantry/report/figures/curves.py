@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from gantry.metrics import names
-from gantry.plan.kinds import CurvesOptions
+from gantry.plan.kinds.figures import CurvesOptions
 from gantry.report.cells import network_of, require_metrics, series
 from gantry.report.figures.style import (
     COLOURS,

@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from gantry.metrics import names
-from gantry.plan.kinds import DotsOptions
+from gantry.plan.kinds.figures import DotsOptions
 from gantry.report.cells import network_of, require_metrics
 from gantry.report.figures.style import (
     COLOURS,

@@ -6,7 +6,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from gantry.plan.kinds import GridsOptions
+from gantry.plan.kinds.figures import GridsOptions
 from gantry.report.figures.pictures import BETWEEN_METHODS, mosaic, require_images, show, show_nothing
 from gantry.report.figures.sheet import new_sheet
 from gantry.report.figures.style import DIVIDER, INK, footer, in_lines, label

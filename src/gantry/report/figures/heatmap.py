@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from gantry.metrics import names
-from gantry.plan.kinds import HeatmapOptions
+from gantry.plan.kinds.figures import HeatmapOptions
 from gantry.report.cells import mean_sd, network_of, require_metrics
 from gantry.report.figures.style import FAINT, INK, footer, label, new_figure, put_footer, put_head
 from gantry.report.kinds.scores import Column, column_at

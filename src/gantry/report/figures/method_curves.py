@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from gantry.metrics import names
-from gantry.plan.kinds import GroupedOptions
+from gantry.plan.kinds.figures import GroupedOptions
 from gantry.report.cells import network_of, require_metrics, series
 from gantry.report.figures.style import (
     COLOURS,

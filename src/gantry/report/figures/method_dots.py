@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from gantry.metrics import names
-from gantry.plan.kinds import GroupedOptions
+from gantry.plan.kinds.figures import GroupedOptions
 from gantry.report.cells import network_of, require_metrics
 from gantry.report.figures.style import (
     COLOURS,

@@ -9,7 +9,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from matplotlib.transforms import Bbox
 
 from gantry.metrics import names
-from gantry.plan.kinds import GroupedOptions
+from gantry.plan.kinds.figures import GroupedOptions
 from gantry.report.cells import network_of, require_metrics
 from gantry.report.costs import time_of
 from gantry.report.figures.style import (

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from gantry.errors import UserError
-from gantry.plan.kinds import ScatterOptions
+from gantry.plan.kinds.figures import ScatterOptions
 from gantry.report.figures.sheet import Sheet, new_sheet
 from gantry.report.figures.style import (
     COLOURS,

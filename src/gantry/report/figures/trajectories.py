@@ -6,7 +6,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from gantry.plan.kinds import TrajectoriesOptions
+from gantry.plan.kinds.figures import TrajectoriesOptions
 from gantry.report.figures.pictures import BETWEEN_METHODS, require_images, show, show_nothing
 from gantry.report.figures.sheet import new_sheet
 from gantry.report.figures.style import DIVIDER, INK, evenly, footer, label, nearest_index

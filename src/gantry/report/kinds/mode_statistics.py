@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from gantry.metrics import names
-from gantry.plan.kinds import ModeStatisticsOptions
+from gantry.plan.kinds.tables import ModeStatisticsOptions
 from gantry.report.cells import BY_GENERATOR, MAIN, Cell, network_of, require_metrics, series
 from gantry.report.load import Loaded, LoadedGroup
 

@@ -8,7 +8,8 @@ import pandas as pd
 
 from gantry.errors import UserError
 from gantry.metrics import names
-from gantry.plan.kinds import At, ScoresOptions
+from gantry.plan.kinds.base import At
+from gantry.plan.kinds.tables import ScoresOptions
 from gantry.report.cells import MAIN, Cell, network_of, part_of, require_metrics, series
 from gantry.report.costs import COSTS
 from gantry.report.load import Loaded, LoadedGroup, Order, Run

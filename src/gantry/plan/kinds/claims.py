@@ -1,0 +1,111 @@
+"""Claims: statements of a paper, each with the statistic over training seeds that tests it."""
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from gantry.plan.blocks.base import Positive, Strict
+from gantry.plan.kinds.base import Count, Options
+
+Verdict = Literal["holds", "does not hold", "undecided"]
+
+
+class Side(Strict):
+    """One of the things compared: a recipe on a data set (by the paper's name; none if there is just one).
+
+    source: which samples; none is the headline. share: up to which share of the run (0.52: its first 52 %);
+    since: from which share on (0.8: its last fifth).
+    """
+
+    recipe: str
+    dataset: str | None = None
+    source: str | None = None
+    since: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    share: Annotated[float, Field(gt=0, le=1)] = 1.0
+
+
+class ClaimTest(Strict):
+    """A statistic over training seeds, and which side of `than` the claim puts it on.
+
+    statistic: value of `of`; difference `of` − `against`, paired by seed; ratio `of` / `against`, likewise,
+    by its logarithm. The quantity is `metric` reduced `over` the checkpoints, after the first `skip`, of these
+    the last `checkpoints`; first_below and first_above are the iteration at which `level` is reached.
+    `than` is by default 0, and 1 for a ratio. if_diverged: the verdict when every run of `of` diverged.
+    """
+
+    statistic: Literal["value", "difference", "ratio"] = "difference"
+    metric: str
+    over: Literal["last", "min", "max", "mean", "std", "first_below", "first_above"] = "last"
+    of: Side
+    against: Side | None = None
+    expect: Literal["lower", "higher"]
+    than: float | None = None
+    level: float | None = None
+    skip: Count = 0
+    checkpoints: Positive | None = None
+    if_diverged: Verdict = "undecided"
+
+    @model_validator(mode="after")
+    def _has_what_it_needs(self) -> "ClaimTest":
+        if self.against is not None and self.statistic == "value":
+            raise ValueError("a value has no `against`")
+        if self.level is None and self.over.startswith("first_"):
+            raise ValueError(f"over: {self.over} needs a level")
+        return self
+
+    @property
+    def threshold(self) -> float:
+        return self.than if self.than is not None else float(self.statistic == "ratio")
+
+
+class Claim(Strict):
+    """A statement of the paper, where it stands, what was published, and its test.
+
+    each: one row per data set, with what was published for it; the sides of the test then name none.
+    rivals: one row per recipe, with what was published for it; it takes the place of `against`, on the same
+    data set.
+    """
+
+    name: str
+    statement: str
+    source: str = ""
+    published: str = ""
+    each: dict[str, str] = {}
+    rivals: dict[str, str] = {}
+    test: ClaimTest
+
+    @property
+    def sides(self) -> list[Side]:
+        rivals = [self.test.of.model_copy(update={"recipe": recipe}) for recipe in self.rivals]
+        return [self.test.of, *([self.test.against] if self.test.against else rivals)]
+
+    @model_validator(mode="after")
+    def _says_everything_once(self) -> "Claim":
+        if self.each and (self.published or any(side.dataset for side in self.sides)):
+            raise ValueError("`each` names the data sets and what was published: leave both out elsewhere")
+        if self.rivals and (
+            self.published or self.each or self.test.against or self.test.statistic == "value"
+        ):
+            raise ValueError(
+                "`rivals` names the other sides and what was published: leave both out elsewhere"
+            )
+        if self.test.statistic != "value" and len(self.sides) < 2:
+            raise ValueError("difference and ratio need `against`, or the claim `rivals`")
+        return self
+
+
+class ClaimsOptions(Options):
+    """The claims of one paper, in the order in which they are shown."""
+
+    claims: Annotated[tuple[Claim, ...], Field(min_length=1)]
+
+    def recipes(self) -> Iterator[tuple[str, str]]:
+        for index, claim in enumerate(self.claims):
+            for side in claim.sides:
+                yield f"claims.{index}.test", side.recipe
+
+    def metrics(self) -> Iterator[tuple[str, str]]:
+        yield from (
+            (f"claims.{index}.test.metric", each.test.metric) for index, each in enumerate(self.claims)
+        )

@@ -1,0 +1,97 @@
+"""Options of the figures, a model a kind; kinds that group methods alike share one."""
+
+from collections.abc import Iterator
+from itertools import chain
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from gantry.plan.blocks.base import Positive
+from gantry.plan.kinds.base import At, Count, Options
+
+
+class CurvesOptions(Options):
+    """tail_checkpoints: how many of the last checkpoints the second panel enlarges; 0 leaves it out.
+
+    mark: a vertical green dashed line at the workload's `iterations`, where a continued run went on.
+    """
+
+    tail_checkpoints: Count = 10
+    mark: bool = False
+
+
+class GridsOptions(Options):
+    """images: how many samples of each generator are shown.
+
+    methods: `across`, a column for each generator and a row for each data set, as in the paper; or `down`, a
+    row for each method, where there are many, and the data sets' generators side by side.
+    """
+
+    images: Positive = 16
+    methods: Literal["across", "down"] = "across"
+
+
+class ScatterOptions(Options):
+    """union: a further row for each method with several generators, their equal mixture in one colour.
+
+    last_only: only the end of training, the methods side by side (figure 12).
+    """
+
+    union: bool = False
+    last_only: bool = False
+
+
+class TrajectoriesOptions(Options):
+    """examples: how many latents are followed; columns: at most so many iterations, evenly spaced.
+
+    at: the iterations to show, as the paper counts them; none: the workload's snapshots, or every checkpoint.
+    """
+
+    examples: Annotated[int, Field(ge=1, le=8)] = 1
+    columns: Annotated[int, Field(ge=2)] = 8
+    at: tuple[Positive, ...] = ()
+
+
+class HeatmapOptions(Options):
+    """A recipe for each pair of values: `cells` has a row for each value of y, and in it one for each of x.
+
+    at: what is shown of each metric, as in a table of scores; skip: first checkpoints left out of it.
+    """
+
+    x: str
+    x_values: Annotated[tuple[str | float, ...], Field(min_length=1)]
+    y: str
+    y_values: Annotated[tuple[str | float, ...], Field(min_length=1)]
+    cells: tuple[tuple[str, ...], ...]
+    at: At = "best"
+    skip: Count = 0
+
+    @model_validator(mode="after")
+    def _is_a_rectangle(self) -> "HeatmapOptions":
+        wanted = [len(self.x_values)] * len(self.y_values)
+        if [len(row) for row in self.cells] != wanted:
+            raise ValueError(
+                f"cells should have {len(wanted)} rows (y_values) of {len(self.x_values)} recipes (x_values)"
+            )
+        return self
+
+    def recipes(self) -> Iterator[tuple[str, str]]:
+        yield from (("cells", recipe) for recipe in chain(*self.cells))
+
+
+class GroupedOptions(Options):
+    """groups: the recipes by what sets them apart, under the name that the legend gives it."""
+
+    groups: Annotated[
+        dict[str, Annotated[tuple[str, ...], Field(min_length=1)]], Field(min_length=1, max_length=6)
+    ]
+
+    def recipes(self) -> Iterator[tuple[str, str]]:
+        yield from (("groups", recipe) for recipe in chain(*self.groups.values()))
+
+
+class DotsOptions(GroupedOptions):
+    """at: which value of a metric is shown, as in a table of scores; skip: first checkpoints left out of it."""
+
+    at: At = "end"
+    skip: Count = 0
