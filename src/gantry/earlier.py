@@ -21,8 +21,9 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from gantry.files import digest_of, read_mapping, sha256_of_file
-from gantry.plan.runs import Plan, to_json
+from gantry.files import canonical_json, digest_of, read_mapping, sha256_of_file
+from gantry.plan import Plan
+from gantry.plan.orders import order_digest, orders_digest
 
 RECORDS = Path(".snakemake/metadata")
 
@@ -67,10 +68,10 @@ def jobs(plan: Plan) -> Iterator[Job]:
     """The jobs whose results a setting may displace, each after those that it rests on."""
     for run in plan.runs.values():
         folder, manifest = plan.folder(run), plan.manifest(run)
-        scoring = to_json(plan.scoring(run))
+        scoring = canonical_json(plan.scoring(run))
         for end in run.ends:
             seal = f"{folder}/seal-{end}.json"
-            yield Job((seal,), (manifest, *plan.previous_seal(run, end)), (to_json(run.spec),))
+            yield Job((seal,), (manifest, *plan.previous_seal(run, end)), (canonical_json(run.spec),))
             weights = plan.feature_weights() if run.workload.resolution else []
             yield Job(
                 (f"{folder}/metrics-{end}.csv", f"{folder}/samples-{end}.npz"),
@@ -83,9 +84,9 @@ def jobs(plan: Plan) -> Iterator[Job]:
         inputs = [file for pattern in patterns for file in plan.run_files(output, pattern)]
         inputs += plan.published(paper, name) if output.family == "table" else []
         files = tuple(f"{plan.results}/{paper}/{name}.{suffix}" for suffix in output.suffixes)
-        yield Job(files, tuple(inputs), (plan.order_digest(paper, name),))
+        yield Job(files, tuple(inputs), (order_digest(plan, paper, name),))
     yield Job(
-        (f"{plan.results}/report.html",), tuple(dict.fromkeys(plan.output_files())), (plan.orders_digest(),)
+        (f"{plan.results}/report.html",), tuple(dict.fromkeys(plan.output_files())), (orders_digest(plan),)
     )
 
 

@@ -8,7 +8,8 @@ from snakemake.exceptions import WorkflowError
 from gantry.caller import be_caller, release_stale_locks
 from gantry.earlier import put_aside, put_back
 from gantry.errors import UserError
-from gantry.plan import load_plan, resources as needs, to_json
+from gantry.files import canonical_json
+from gantry.plan import load_plan, orders, resources as needs
 from gantry.plan.configuration import with_settings
 from gantry.plan.reading import read_yaml
 from gantry.sharing import say_runs_per_gpu
@@ -35,7 +36,7 @@ if workflow.remote_exec:
 # With several runs a GPU, `gpu` counts shares of GPUs; a job that asks for 1 takes the whole of one otherwise.
 say_runs_per_gpu(PLAN.config.runs_per_gpu)
 
-CONFIG = to_json(GIVEN)
+CONFIG = canonical_json(GIVEN)
 GPUS = 1 if PLAN.device == "cuda" else 0
 DEVICE = PLAN.device
 EXACT = "--deterministic" if PLAN.config.deterministic else ""

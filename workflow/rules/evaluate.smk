@@ -52,7 +52,7 @@ rule score:
             PLAN, run_of(w), int(w.end), attempt
         ),
     params:
-        scoring=lambda w: to_json(PLAN.scoring(run_of(w))),
+        scoring=lambda w: canonical_json(PLAN.scoring(run_of(w))),
         after=lambda w: run_of(w).previous_end(int(w.end)),
     shell:
         "gantry score-run --seal {input.seal:q} --data {input.manifest:q} --scoring {params.scoring:q}"

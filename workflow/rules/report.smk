@@ -33,7 +33,7 @@ rule table:
     wildcard_constraints:
         name=PLAN.names("table"),
     params:
-        order=lambda w: PLAN.order_digest(w.paper, w.name),
+        order=lambda w: orders.order_digest(PLAN, w.paper, w.name),
     shell:
         "gantry table {wildcards.paper} {wildcards.name} --config {CONFIG:q} --out {output.csv:q} --log {log:q}"
 
@@ -51,7 +51,7 @@ rule figure:
     wildcard_constraints:
         name=PLAN.names("figure"),
     params:
-        order=lambda w: PLAN.order_digest(w.paper, w.name),
+        order=lambda w: orders.order_digest(PLAN, w.paper, w.name),
     shell:
         "gantry figure {wildcards.paper} {wildcards.name} --config {CONFIG:q} --out {output.png:q} --log {log:q}"
 
@@ -68,7 +68,7 @@ rule claims:
     wildcard_constraints:
         name=PLAN.names("claims"),
     params:
-        order=lambda w: PLAN.order_digest(w.paper, w.name),
+        order=lambda w: orders.order_digest(PLAN, w.paper, w.name),
     shell:
         "gantry claims {wildcards.paper} {wildcards.name} --config {CONFIG:q} --out {output.csv:q} --log {log:q}"
 
@@ -81,6 +81,6 @@ rule page:
     log:
         "<here>/report.log",
     params:
-        orders=PLAN.orders_digest(),
+        orders=orders.orders_digest(PLAN),
     shell:
         "gantry page --config {CONFIG:q} --out {output:q} --log {log:q}"

@@ -16,7 +16,7 @@ rule train:
         mem_mb=lambda w: needs.training_mb(PLAN, run_of(w)),
         runtime=lambda w: needs.training_minutes(PLAN, run_of(w), int(w.end)),
     params:
-        spec=lambda w: to_json(run_of(w).spec),
+        spec=lambda w: canonical_json(run_of(w).spec),
     shell:
         "gantry train --spec {params.spec:q} --data {input.manifest:q} --until {wildcards.end}"
         " --seal {output.seal:q} --device {DEVICE} --gpu-shares {resources.gpu} --threads {threads} {EXACT}"

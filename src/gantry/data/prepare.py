@@ -59,8 +59,7 @@ def prepare(
 def open_source(spec: DatasetSpec, name: str, data_root: Path) -> Source:
     """List the source of `spec`; UserError where it is missing (with how to get it) or of a wrong count."""
     source_class = SOURCES[spec.source]
-    embedded = spec.source in EMBEDDED
-    path = None if embedded else Path(data_root).expanduser() / Path(spec.path or name).expanduser()
+    path = None if spec.is_embedded else Path(data_root).expanduser() / Path(spec.path or name).expanduser()
     if path is not None and not path.exists():
         raise UserError(f"{path}: data set {name} ({spec.title}) is not there\n{spec.acquisition}".rstrip())
     source = source_class(spec, name, path)
@@ -70,9 +69,6 @@ def open_source(spec: DatasetSpec, name: str, data_root: Path) -> Source:
             "files are incomplete or of another release; get them again, or set `images` to what you have"
         )
     return source
-
-
-EMBEDDED = ("gaussian_grid", "digits", "photograph")
 
 
 def draw(count: int, fraction: float, seed: int) -> Indices:

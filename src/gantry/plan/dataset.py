@@ -35,6 +35,11 @@ class DatasetSpec(Strict):
     # Sources that need no path have options of their own: points of the mixture, the photograph's name.
     options: dict[str, int | float | str] = {}
 
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the project, or what it depends on, brings the data: nothing to download, no path."""
+        return self.source in ("gaussian_grid", "digits", "photograph")
+
     def identity(self, resolution: int | None) -> dict[str, Any]:
         """What makes two prepared sets the same set: everything but where the files lie on this machine."""
         kept = self.model_dump(

@@ -4,8 +4,9 @@ Estimates, not promises: the rates below are round figures for the share of a de
 networks reach. Measured times stand in the seals and in the report.
 """
 
+from gantry.plan.plan import Plan
 from gantry.plan.recipe import Recipe
-from gantry.plan.runs import Plan, Run
+from gantry.plan.runs import Run
 from gantry.plan.work import flops_per_iteration, sizes
 from gantry.wording import aligned, bytes_text, time_text
 

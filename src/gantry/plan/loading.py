@@ -22,9 +22,9 @@ from gantry.plan.configuration import (
 )
 from gantry.plan.kinds import CLAIMED_QUANTITIES, OPTIONS
 from gantry.plan.narrowing import narrowed
+from gantry.plan.plan import Plan
 from gantry.plan.problems import Layers, Problems
 from gantry.plan.recipe import Recipe, Workload
-from gantry.plan.runs import Plan
 
 
 def load_plan(given: dict[str, Any], root: Path = Path()) -> Plan:

@@ -140,6 +140,11 @@ class Workload(Strict):
     inception_splits: Positive = 10
     recipe: dict[str, Any] = {}
 
+    def end(self, until: Literal["iterations", "extended_iterations"]) -> int:
+        """The iteration up to which a run is followed; the usual one where no further one is given."""
+        further = self.extended_iterations if until == "extended_iterations" else None
+        return further or self.iterations
+
     @field_validator("resolution", mode="before")
     @classmethod
     def _say_powers_of_two(cls, value: Any) -> Any:

@@ -9,7 +9,8 @@ from math import ceil
 
 from gantry.plan.estimate import disk_bytes, seconds
 from gantry.plan.gpu_memory import training_gpu_mb
-from gantry.plan.runs import Plan, Run
+from gantry.plan.plan import Plan
+from gantry.plan.runs import Run
 
 # PyTorch alone; with CUDA's libraries mapped.
 BASE_MB = {"cpu": 2000, "cuda": 8000}

@@ -16,10 +16,10 @@ import yaml
 import gantry
 from gantry.errors import UserError
 from gantry.files import write_text
+from gantry.plan import Plan
 from gantry.plan.configuration import Experiment, extended, lineage, own_text
 from gantry.plan.problems import Problems
 from gantry.plan.recipe import Recipe
-from gantry.plan.runs import Plan
 from gantry.report.handbook_results import results_of
 
 EQUATIONS = ("objectives", "terms", "training")

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 
 from gantry.files import write_with
 from gantry.metrics import names
+from gantry.plan import Plan
 from gantry.plan.configuration import Output
-from gantry.plan.runs import Plan
 from gantry.report.cells import MAIN, read_tidy
 from gantry.report.figures.style import COLOURS, REAL, new_figure, no_ticks, styled
 from gantry.report.layout import ARROWS, decimals, number

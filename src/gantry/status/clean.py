@@ -9,7 +9,8 @@ from pathlib import Path
 from gantry.earlier import folder_of
 from gantry.errors import UserError
 from gantry.files import digest_of
-from gantry.plan.runs import Plan, Run, work_identity
+from gantry.plan import Plan, Run
+from gantry.plan.runs import work_identity
 from gantry.status.runs import data_digest
 from gantry.training.lock import holder, only_one
 from gantry.wording import aligned, bytes_text

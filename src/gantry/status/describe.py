@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import asdict
 from typing import Any
 
-from gantry.plan.runs import Plan
+from gantry.plan import Plan
 from gantry.status.outputs import output_standings
 from gantry.status.runs import DIVERGED, Standing, standings
 from gantry.wording import aligned, time_text

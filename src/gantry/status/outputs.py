@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from gantry.plan import Plan
 from gantry.plan.configuration import Output
-from gantry.plan.runs import Plan
 from gantry.status.runs import Standing
 
 

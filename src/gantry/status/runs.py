@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from gantry.files import read_mapping
-from gantry.plan.runs import Plan, Run, work_identity
+from gantry.plan import Plan, Run
+from gantry.plan.runs import work_identity
 from gantry.source import code_digest
 from gantry.training.lock import holder
 

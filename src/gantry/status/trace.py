@@ -8,7 +8,8 @@ import pandas as pd
 
 from gantry.errors import UserError, suggestion
 from gantry.files import canonical_json, sha256_of_file
-from gantry.plan.runs import Plan
+from gantry.plan import Plan
+from gantry.plan.orders import order
 from gantry.report.cells import MAIN, read_tidy
 from gantry.report.layout import number
 from gantry.report.load import Run, load, parse_order
@@ -31,7 +32,7 @@ def trace(plan: Plan, table: str, row: str, column: str, verify: bool = False) -
     if len(rows) > 1:
         raise UserError(_choose(f"row {row!r}", map(_title, rows.to_dict("records"))))
     cell = rows.to_dict("records")[0]
-    loaded = load(parse_order(plan.order(paper, name)))
+    loaded = load(parse_order(order(plan, paper, name)))
     wanted = str(cell["groups"]).split()
     runs = [run for each in loaded.groups if each.group.key in wanted for run in each.runs]
     lines = [f"{paper}/{name}: {_title(cell)}: {cell['quantity']}", *_numbers(cell)]

@@ -2,7 +2,7 @@
 
 import argparse
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from gantry.errors import UserError, suggestion
 from gantry.verbs.common import Verbs, load, settings, step, verb
@@ -65,6 +65,7 @@ def _claims(options: argparse.Namespace) -> None:
 
 
 def _page(options: argparse.Namespace) -> None:
+    from gantry.plan.orders import order
     from gantry.report.make import make_page
 
     plan = load(options.config)
@@ -74,11 +75,13 @@ def _page(options: argparse.Namespace) -> None:
         }
         for paper, name, output in plan.outputs()
     }
-    make_page([plan.order(paper, name) for paper, name, _ in plan.outputs()], made, options.out)
+    make_page([order(plan, paper, name) for paper, name, _ in plan.outputs()], made, options.out)
 
 
 def _order(options: argparse.Namespace, family: str) -> dict[str, Any]:
     """Return the order of the output that the arguments name, which must be of this family."""
+    from gantry.plan.orders import order
+
     plan = load(options.config)
     known = [f"{paper} {name}" for paper, name, output in plan.outputs() if output.family == family]
     asked = f"{options.paper} {options.name}"
@@ -86,4 +89,4 @@ def _order(options: argparse.Namespace, family: str) -> dict[str, Any]:
         raise UserError(
             f"{asked}: no {family} of this name{suggestion(asked, known)}; known: {', '.join(known)}"
         )
-    return cast(dict[str, Any], plan.order(options.paper, options.name))
+    return order(plan, options.paper, options.name)

@@ -1,0 +1,235 @@
+"""The plan: which runs there are, which files they make, and what each step of training and scoring is told.
+
+Everything that the Snakefile knows comes from here and from `orders`, as plain strings, numbers and JSON.
+"""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from gantry.files import canonical_json
+from gantry.plan.configuration import Config, Experiment, Output, Scale
+from gantry.plan.dataset import DatasetSpec
+from gantry.plan.missing import Missing, is_present
+from gantry.plan.recipe import Recipe, Workload
+from gantry.plan.runs import Run
+
+# What the embedded classifier tells apart: ten digits and two photographs.
+EMBEDDED_CLASSES = ("digits", "china", "flower")
+
+
+class Plan:
+    """The whole of what a configuration asks for, validated."""
+
+    def __init__(
+        self,
+        config: Config,
+        scale: Scale,
+        experiments: dict[str, Experiment],
+        recipes: dict[str, Recipe],
+        datasets: dict[str, DatasetSpec],
+        workloads: dict[str, Workload],
+    ) -> None:
+        self.config = config
+        self.scale = scale
+        self.experiments = experiments
+        self.recipes = recipes
+        self.datasets = datasets
+        self.workloads = workloads
+        self.seeds = config.seeds or scale.seeds
+        self.device = config.device or scale.device
+        self.features = config.features or scale.features
+        self.scale_name = Path(config.scale).stem
+        self.results = f"{config.results}/{self.scale_name}"
+        self.prepared_root = f"{config.results}/data"
+        self.runs = self._runs()
+
+    # ── runs ──────────────────────────────────────────────────────────────────────────────────────
+
+    def stand_in(self, dataset: str) -> str:
+        """The data set that is trained on where the experiment says `dataset`."""
+        return (self.scale.substitute | self.config.substitute).get(dataset, dataset)
+
+    def workload_of(self, recipe: str) -> Workload:
+        """The workload of a recipe, as the scale and the configuration have it."""
+        return self.workloads[self.recipes[recipe].workload]
+
+    def _runs(self) -> dict[str, Run]:
+        wanted: dict[tuple[str, str], set[int]] = {}
+        for _, _, output in self.outputs():
+            for dataset, recipe in self._pairs(output):
+                end = self.workload_of(recipe).end(output.until)
+                wanted.setdefault((self.stand_in(dataset), recipe), set()).add(end)
+        runs = {}
+        for (dataset, recipe), ends in wanted.items():
+            for seed in self.seeds:
+                run = self._run(dataset, recipe, seed, ends)
+                runs[run.key] = run
+        return runs
+
+    def _run(self, dataset: str, recipe_name: str, seed: int, ends: set[int]) -> Run:
+        recipe, workload = self.recipes[recipe_name], self.workload_of(recipe_name)
+        spec = {
+            "format": 1,
+            # Only what differs from the defaults: a key that is new to the models then changes no old spec.
+            "recipe": recipe.model_dump(mode="json", exclude={"workload"}, exclude_defaults=True),
+            "dataset": {"name": dataset} | self.datasets[dataset].identity(workload.resolution),
+            "seed": seed,
+            "checkpoint_every": workload.checkpoint_every,
+        }
+        length = self.config.segment_iterations
+        cuts = range(length, max(ends), length) if length else ()
+        return Run(dataset, recipe_name, recipe, workload, seed, spec, tuple(sorted(ends | set(cuts))))
+
+    def run(self, dataset: str, recipe: str, seed: str | int) -> Run:
+        """The run with these names; KeyError if the configuration does not ask for it."""
+        return self.runs[f"{dataset}/{recipe}/seed{seed}"]
+
+    # ── files ─────────────────────────────────────────────────────────────────────────────────────
+
+    def prepared(self, dataset: str, resolution: int | None) -> str:
+        """The folder of a prepared set; points have no resolution."""
+        suffix = "" if resolution is None else f"-{resolution}"
+        return f"{self.prepared_root}/{dataset}{suffix}"
+
+    def manifest(self, run: Run) -> str:
+        """The manifest of the prepared set that `run` trains on."""
+        return f"{self.prepared(run.dataset, run.workload.resolution)}/manifest.json"
+
+    def prepared_sets(self) -> dict[str, tuple[str, int | None]]:
+        """Prepared folder name → (data set, resolution), for every set that a run needs."""
+        sets = {(run.dataset, run.workload.resolution) for run in self.runs.values()}
+        if self.features == "embedded":
+            sets |= {(name, 32) for name in EMBEDDED_CLASSES}
+        return {Path(self.prepared(*each)).name: each for each in sorted(sets, key=str)}
+
+    def folder(self, run: Run) -> str:
+        """The run's folder, without a trailing slash."""
+        return f"{self.results}/runs/{run.key}"
+
+    def outputs(self) -> Iterator[tuple[str, str, Output]]:
+        """Every (paper, name, output) of the papers that the configuration names."""
+        for paper, experiment in self.experiments.items():
+            for name, output in experiment.outputs.items():
+                yield paper, name, output
+
+    def output_files(self, paper: str | None = None) -> list[str]:
+        """The files of every table and figure of one paper, or of all."""
+        return [
+            f"{self.results}/{each}/{name}.{suffix}"
+            for each, name, output in self.outputs()
+            if paper in (None, each)
+            for suffix in output.suffixes
+        ]
+
+    def _pairs(self, output: Output) -> Iterable[tuple[str, str]]:
+        return [
+            (dataset, recipe)
+            for block in output.runs
+            for dataset in block.datasets
+            for recipe in block.recipes
+        ]
+
+    def runs_of(self, output: Output) -> list[tuple[Run, list[int]]]:
+        """The runs behind an output, each with the ends of the segments it needs, without repeats."""
+        found: dict[str, tuple[Run, list[int]]] = {}
+        for dataset, recipe in self._pairs(output):
+            end = self.workload_of(recipe).end(output.until)
+            for seed in self.seeds:
+                run = self.run(self.stand_in(dataset), recipe, seed)
+                found[run.key] = (run, run.ends_until(end))
+        return list(found.values())
+
+    def run_files(self, output: Output, pattern: str) -> list[str]:
+        """`pattern` (with {end}) for every run and segment behind an output."""
+        return [
+            f"{self.folder(run)}/{pattern.format(end=end)}"
+            for run, ends in self.runs_of(output)
+            for end in ends
+        ]
+
+    def output(self, paper: str, name: str) -> Output:
+        """One table or figure; KeyError if no experiment describes it."""
+        return self.experiments[paper].outputs[name]
+
+    def names(self, family: str) -> str:
+        """A pattern for the names of all outputs of a family: 'table', 'figure' or 'claims'."""
+        found = {name for _, name, output in self.outputs() if output.family == family}
+        return "|".join(sorted(found)) or "none"
+
+    def previous_seal(self, run: Run, end: int) -> list[str]:
+        """The seal of the segment before the one that ends at `end`, if there is one."""
+        previous = run.previous_end(end)
+        return [f"{self.folder(run)}/seal-{previous}.json"] if previous else []
+
+    def published(self, paper: str, name: str) -> list[str]:
+        """The file with the published numbers of an output, if it has one."""
+        published = self.output(paper, name).published
+        return [f"workflow/published/{published}"] if published else []
+
+    # ── features ──────────────────────────────────────────────────────────────────────────────────
+
+    def feature_weights(self, network: str | None = None) -> list[str]:
+        """The file with the weights of the plan's feature network, or of another; empty where it finds its own."""
+        name = network or self.features
+        if name == "embedded":
+            return [f"{self.prepared_root}/embedded-classifier.safetensors"]
+        given = self.config.weights.get(name)
+        return [given] if given else []
+
+    def embedded_manifests(self) -> list[str]:
+        """The prepared sets that the embedded classifier learns from."""
+        return [f"{self.prepared(name, 32)}/manifest.json" for name in EMBEDDED_CLASSES]
+
+    def real_statistics(self, run: Run) -> list[str]:
+        """The stored statistics of the real images that `run` is scored against; points need none."""
+        if run.workload.resolution is None:
+            return []
+        folder = self.prepared(run.dataset, run.workload.resolution)
+        return [f"{folder}/statistics-{self.features}.npz"]
+
+    # ── what the steps are told ───────────────────────────────────────────────────────────────────
+
+    def preparation(self, folder: str) -> str:
+        """What the prepared set in `folder` is, as JSON; where its files lie, and its title, change nothing."""
+        dataset, resolution = self.prepared_sets()[folder]
+        return canonical_json({"name": dataset} | self.datasets[dataset].identity(resolution))
+
+    def scoring(self, run: Run) -> dict[str, Any]:
+        """How the checkpoints of `run` are sampled and scored; a change rescores and never retrains."""
+        workload = run.workload
+        is_image = workload.resolution is not None
+        # Absent unless asked for, so that nothing that was scored before is scored again.
+        asked = workload.model_dump(
+            include={"score_real", "score_generators", "inception_splits"}, exclude_defaults=True
+        )
+        return {
+            "metrics": list(workload.metrics),
+            "final_metrics": list(workload.final_metrics),
+            "samples": workload.samples,
+            "shown": workload.shown,
+            "features": self.features if is_image else None,
+            "spec_digest": run.spec_digest,
+        } | asked
+
+    # ── data ──────────────────────────────────────────────────────────────────────────────────────
+
+    def source_of(self, dataset: str) -> Path:
+        """Where the raw files of `dataset` are expected."""
+        data = Path(self.config.data).expanduser()
+        return data / Path(self.datasets[dataset].path or dataset).expanduser()
+
+    def missing_for(self, folders: Iterable[str]) -> list[Missing]:
+        """The data sets that are not there and that prepared folders of these names come from."""
+        sets = self.prepared_sets()
+        return self.missing(sets[folder][0] for folder in folders)
+
+    def missing(self, names: Iterable[str] | None = None) -> list[Missing]:
+        """The data sets, of those named or of all that the runs need, that are not there."""
+        needed = sorted(set(names) if names is not None else {run.dataset for run in self.runs.values()})
+        return [
+            Missing(name, spec.title, place, spec.looks_for, spec.acquisition)
+            for name in needed
+            for spec, place in [(self.datasets[name], self.source_of(name))]
+            if not spec.is_embedded and not is_present(place, spec.looks_for)
+        ]
