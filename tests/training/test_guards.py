@@ -396,6 +396,15 @@ def test_history_forgets_what_the_state_does_not_know(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_a_pause_does_not_make_an_iteration_slow(tmp_path: Path) -> None:
+    history = History(tmp_path / "history.csv", 0)
+    assert history.usual_rate is None
+    for iteration, rate in ((100, 20.0), (200, 50.0), (300, 0.01), (400, 49.0), (500, 51.0)):
+        history.add(iteration, 1.0, 1.0, rate, 16, None)
+    assert history.usual_rate == 49.0
+    assert History(history.path, 300).usual_rate == 20.0  # of what the state knows
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [(4.4, "0:04"), (3599.6, "1:00:00"), (4000, "1:06:40"), (90061, "1 d 1:01:01"), (86400, "1 d 0:00:00")],

@@ -6,6 +6,7 @@ import resource
 import sys
 import time
 from pathlib import Path
+from statistics import median
 from typing import IO
 
 import torch
@@ -71,6 +72,12 @@ class History:
             whole = [row for row in lines if len(row) == len(COLUMNS) and row[0].isdecimal()]
             self.rows = [row for row in whole if int(row[0]) <= resumed_at]
         self.flush()
+
+    @property
+    def usual_rate(self) -> float | None:
+        """Iterations per second in the median interval: the first ones, and pauses, do not count; None if none is."""
+        column = COLUMNS.index("iterations_per_second")
+        return median(float(row[column]) for row in self.rows) if self.rows else None
 
     def add(
         self, iteration: int, loss_d: float, loss_g: float, rate: float, batch: int, memory: int | None

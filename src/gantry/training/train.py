@@ -269,9 +269,14 @@ def _train_until(trainer: Trainer, until: int, request: StopRequest, tensorboard
 
 
 def _cost(trainer: Trainer) -> dict[str, Any]:
-    """Time and memory of the whole run so far; the time of checkpoints is not training time."""
+    """Time and memory of the whole run so far; the time of checkpoints is not training time.
+
+    One iteration takes what it takes in the median interval of the history: a machine that slept, or a process that
+    was stopped for an hour, makes no method slow.
+    """
     progress = trainer.progress
-    per_iteration = progress.seconds / max(progress.iteration, 1)
+    rate = History(trainer.run.history, progress.iteration).usual_rate
+    per_iteration = 1 / rate if rate else None
     return {
         "wall_seconds": round(progress.seconds, 3),
         "seconds_per_iteration": per_iteration,
