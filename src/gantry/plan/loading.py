@@ -1,16 +1,13 @@
 """From the files to a plan: everything that they refer to is resolved and checked, all problems at once."""
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from gantry.errors import UserError, suggestion
-from gantry.metrics.names import CLASSIFYING_NETWORKS, FEATURE_NETWORKS, METRICS, metric
-from gantry.plan.blocks.networks import ImageNetworks
+from gantry.metrics.names import FEATURE_NETWORKS
+from gantry.plan.checks import check_metric, check_metrics, check_networks, check_options, check_segments
 from gantry.plan.configuration import (
     Config,
     Experiment,
-    Output,
     Scale,
     extended,
     laid_over,
@@ -20,7 +17,6 @@ from gantry.plan.configuration import (
     read_datasets,
     with_variants,
 )
-from gantry.plan.kinds import CLAIMED_QUANTITIES, OPTIONS
 from gantry.plan.narrowing import narrowed
 from gantry.plan.plan import Plan
 from gantry.plan.problems import Layers, Problems
@@ -79,17 +75,9 @@ class _Loading:
             for name in block.datasets
         }
         for name in only:
-            self._known("config", "only_datasets", "data set of these papers", name, used)
+            self.problems.expect_known("config", "only_datasets", "data set of these papers", name, used)
         self.problems.raise_if_any()
         return {paper: narrowed(experiment, only) for paper, experiment in self.experiments.items()}
-
-    def _known(self, file: str, key: str, what: str, name: str, known: Iterable[str]) -> None:
-        """Note that `name` is none of `known`, if so."""
-        names = sorted(known)
-        if name not in names:
-            self.problems.add(
-                file, key, f"unknown {what} {name!r}{suggestion(name, names)}; known: {', '.join(names)}"
-            )
 
     # ── papers ────────────────────────────────────────────────────────────────────────────────────
 
@@ -108,18 +96,19 @@ class _Loading:
         self.experiments[paper] = experiment
         self.workload_names |= workload_names
         self.recipe_names |= recipe_names
-        for name, output in experiment.outputs.items():
+        for name, output in described.outputs.items():
+            key = f"outputs.{name}"
             for index, block in enumerate(output.runs):
-                key = f"outputs.{name}.runs.{index}"
-                for dataset in block.datasets:
-                    self._known(file, f"{key}.datasets", "data set", dataset, self.dataset_names)
-                for recipe in described.outputs[name].runs[index].recipes:
-                    self._known(file, f"{key}.recipes", "recipe", recipe, recipe_names)
-                for variant in block.variants:
-                    self._known(file, f"{key}.variants", "variant", variant, described.variants)
+                for field, what, names, known in (
+                    ("datasets", "data set", block.datasets, self.dataset_names),
+                    ("recipes", "recipe", block.recipes, recipe_names),
+                    ("variants", "variant", block.variants, described.variants),
+                ):
+                    for each in names:
+                        self.problems.expect_known(file, f"{key}.runs.{index}.{field}", what, each, known)
             for wanted in output.metrics:
-                self._check_metric(file, f"outputs.{name}.metrics", wanted)
-            self._check_options(file, f"outputs.{name}.options", output)
+                check_metric(self.problems, wanted, file, f"{key}.metrics")
+            check_options(self.problems, experiment.outputs[name], file, f"{key}.options")
 
     def _on_its_base(self, read: dict[str, Any]) -> dict[str, Any]:
         """A paper's text, with the workloads and recipes of the paper that it is based on."""
@@ -133,18 +122,6 @@ class _Loading:
             for key in ("workloads", "recipes")
         }
 
-    def _check_options(self, file: str, key: str, output: Output) -> None:
-        """Note options that the output's kind does not have, and what they name that is not there."""
-        options = self.problems.validated(OPTIONS[output.kind], output.options, file, key)
-        if options is None:
-            return
-        shown = {recipe for block in output.runs for recipe in block.recipes}
-        for inner, recipe in options.recipes():
-            self._known(file, f"{key}.{inner}", "recipe of this output", recipe, shown)
-        for inner, wanted in options.metrics():
-            if wanted not in CLAIMED_QUANTITIES:
-                self._check_metric(file, f"{key}.{inner}", wanted)
-
     def _share(self, file: str, kind: str, found: dict[str, Any], known: dict[str, Any]) -> None:
         """Add what one paper describes; papers may share a name only if they mean the same by it."""
         for name, value in found.items():
@@ -155,6 +132,7 @@ class _Loading:
 
     def _resolved_workloads(self, experiment: Experiment, file: str) -> dict[str, Workload]:
         """Lay the scale, then the configuration, over the workloads as the paper has them."""
+        features = self.config.features or (self.scale.features if self.scale else None)
         found = {}
         for name, workload in experiment.workloads.items():
             patches = self._workload_patches(name)
@@ -165,7 +143,7 @@ class _Loading:
             patched = self.problems.validated(Workload, block, file, key, patches)
             if patched is not None:
                 found[name] = patched
-                self._check_metrics(file, key, patched, patches)
+                check_metrics(self.problems, patched, features, file, key, patches)
         return found
 
     def _workload_patches(self, name: str) -> Layers:
@@ -187,7 +165,9 @@ class _Loading:
             named = block.get("workload")
             workload = workloads.get(named) if isinstance(named, str) else None
             if workload is None:
-                self._known(file, f"recipes.{name}.workload", "workload", str(named), workload_names)
+                self.problems.expect_known(
+                    file, f"recipes.{name}.workload", "workload", str(named), workload_names
+                )
                 continue
             assert isinstance(named, str)
             own = self.config.recipes.get(name, {})
@@ -205,74 +185,12 @@ class _Loading:
         return found
 
     def _check_recipe(self, recipe: Recipe, file: str, name: str, workloads: dict[str, Workload]) -> None:
-        """Note networks that are not for the samples of their workload: points, or images of a resolution."""
-        workload = workloads.get(recipe.workload)
-        blamed = "config" if name in self.config.recipes else file
-        if workload is None:
-            self._known(blamed, f"recipes.{name}.workload", "workload", recipe.workload, workloads)
-            return
-        wanted = "points" if workload.resolution is None else "images"
-        if recipe.networks.makes != wanted:
-            self.problems.add(
-                blamed,
-                f"recipes.{name}.networks.family",
-                f"{recipe.networks.family} makes {recipe.networks.makes}, and workload {recipe.workload} "
-                f"is about {wanted} (its resolution: {workload.resolution})",
-            )
-        elif isinstance(recipe.networks, ImageNetworks):
-            sides = recipe.networks.resolutions
-            if workload.resolution not in sides:
-                self.problems.add(
-                    blamed,
-                    f"recipes.{name}.networks.family",
-                    f"{recipe.networks.family} is for images of {' or '.join(map(str, sides))} pixels a side, "
-                    f"and workload {recipe.workload} has resolution {workload.resolution}",
-                )
-
-    # ── metrics ───────────────────────────────────────────────────────────────────────────────────
-
-    def _check_metric(self, file: str, key: str, name: str) -> bool:
-        try:
-            metric(name)
-        except UserError as error:
-            self.problems.add(file, key, str(error))
-            return False
-        return True
-
-    def _check_metrics(self, file: str, key: str, workload: Workload, patches: Layers) -> None:
-        """Note every metric that nobody computes, or that cannot be computed of these samples."""
-        features = self.config.features or (self.scale.features if self.scale else None)
-        for field in ("metrics", "final_metrics"):
-            blamed = next((layer for layer, _, patch in patches if field in patch), file)
-            for name in getattr(workload, field):
-                if not self._check_metric(blamed, f"{key}.{field}", name):
-                    continue
-                needs = metric(name).needs
-                if name not in METRICS:
-                    self.problems.add(
-                        blamed,
-                        f"{key}.{field}",
-                        f"{name} is one of several numbers that are computed together; "
-                        f"ask for swd or modes_covered, and {name} comes with it",
-                    )
-                elif (needs == "points") != (workload.resolution is None):
-                    self.problems.add(
-                        blamed,
-                        f"{key}.{field}",
-                        f"{name} is of {'points' if needs == 'points' else 'images'}, and this workload "
-                        f"makes {'points' if workload.resolution is None else 'images'}",
-                    )
-                elif (
-                    needs == "logits"
-                    and features in FEATURE_NETWORKS
-                    and features not in CLASSIFYING_NETWORKS
-                ):
-                    self.problems.add(
-                        blamed,
-                        f"{key}.{field}",
-                        f"{name} needs class probabilities, which feature network {features} does not give; "
-                        f"leave it out, or set `features` to {', '.join(CLASSIFYING_NETWORKS)}",
-                    )
+        """Note a workload that the configuration has put in place and that is not there, or does not suit."""
+        key, blamed = f"recipes.{name}", "config" if name in self.config.recipes else file
+        if (workload := workloads.get(recipe.workload)) is None:
+            self.problems.expect_known(blamed, f"{key}.workload", "workload", recipe.workload, workloads)
+        else:
+            check_networks(self.problems, recipe, workload, blamed, f"{key}.networks.family")
 
     # ── the scale and the configuration ───────────────────────────────────────────────────────────
 
@@ -284,29 +202,25 @@ class _Loading:
             layers.append((self.scale_file, scale.substitute, scale.features))
             known = self.workload_names | self._all_workload_names(scale)
             for name in scale.workloads:
-                self._known(self.scale_file, f"workloads.{name}", "workload", name, known)
+                self.problems.expect_known(self.scale_file, f"workloads.{name}", "workload", name, known)
         for file, substitute, network in layers:
             for original, stand_in in substitute.items():
                 for name in (original, stand_in):
-                    self._known(file, f"substitute.{original}", "data set", name, self.dataset_names)
+                    self.problems.expect_known(
+                        file, f"substitute.{original}", "data set", name, self.dataset_names
+                    )
             if network is not None:
-                self._known(file, "features", "feature network", network, FEATURE_NETWORKS)
+                self.problems.expect_known(file, "features", "feature network", network, FEATURE_NETWORKS)
         for name in config.weights:
-            self._known("config", f"weights.{name}", "feature network", name, FEATURE_NETWORKS)
+            self.problems.expect_known("config", f"weights.{name}", "feature network", name, FEATURE_NETWORKS)
         if self.experiments:
             for name in config.recipes:
-                self._known("config", f"recipes.{name}", "recipe", name, self.recipe_names)
+                self.problems.expect_known("config", f"recipes.{name}", "recipe", name, self.recipe_names)
             for name in config.workloads:
-                self._known("config", f"workloads.{name}", "workload", name, self.workload_names)
-        length = config.segment_iterations
-        for name, workload in self.workloads.items():
-            if length and length % workload.checkpoint_every:
-                self.problems.add(
-                    "config",
-                    "segment_iterations",
-                    f"{length} is not a multiple of checkpoint_every {workload.checkpoint_every} "
-                    f"of workload {name}",
+                self.problems.expect_known(
+                    "config", f"workloads.{name}", "workload", name, self.workload_names
                 )
+        check_segments(self.problems, config.segment_iterations, self.workloads)
 
     def _all_workload_names(self, scale: Scale) -> set[str]:
         """The workloads of every paper there is, read only if the scale names one that the chosen lack."""

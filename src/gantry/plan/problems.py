@@ -1,6 +1,6 @@
 """What is wrong with the files a user edits: gathered, put down to the text it stands in, said in plain words."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -26,6 +26,14 @@ class Problems:
         line = f"{file}: {key}: {message}" if key else f"{file}: {message}"
         if line not in self.messages:
             self.messages.append(line)
+
+    def expect_known(self, file: str, key: str, what: str, name: str, known: Iterable[str]) -> None:
+        """Note that the `what` called `name` is none of `known`, if so."""
+        names = sorted(known)
+        if name not in names:
+            self.add(
+                file, key, f"unknown {what} {name!r}{suggestion(name, names)}; known: {', '.join(names)}"
+            )
 
     def raise_if_any(self) -> None:
         """Raise UserError with every message, a line each, if there is any."""

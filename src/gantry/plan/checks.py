@@ -1,0 +1,103 @@
+"""What no single block of a recipe, a workload or an output can know: whether they go together."""
+
+from collections.abc import Mapping
+
+from gantry.errors import UserError
+from gantry.metrics.names import CLASSIFYING_NETWORKS, FEATURE_NETWORKS, METRICS, metric
+from gantry.plan.blocks.networks import ImageNetworks
+from gantry.plan.configuration import Output
+from gantry.plan.kinds import CLAIMED_QUANTITIES, OPTIONS
+from gantry.plan.problems import Layers, Problems
+from gantry.plan.recipe import Recipe, Workload
+
+
+def check_options(problems: Problems, output: Output, file: str, key: str) -> None:
+    """Note options that the output's kind does not have, and what they name that is not there."""
+    options = problems.validated(OPTIONS[output.kind], output.options, file, key)
+    if options is None:
+        return
+    shown = {recipe for block in output.runs for recipe in block.recipes}
+    for inner, recipe in options.recipes():
+        problems.expect_known(file, f"{key}.{inner}", "recipe of this output", recipe, shown)
+    for inner, wanted in options.metrics():
+        if wanted not in CLAIMED_QUANTITIES:
+            check_metric(problems, wanted, file, f"{key}.{inner}")
+
+
+def check_networks(problems: Problems, recipe: Recipe, workload: Workload, file: str, key: str) -> None:
+    """Note networks that are not for the samples of their workload: points, or images of a resolution."""
+    networks, wanted = recipe.networks, "points" if workload.resolution is None else "images"
+    about = f"workload {recipe.workload}"
+    if networks.makes != wanted:
+        problems.add(
+            file,
+            key,
+            f"{networks.family} makes {networks.makes}, and {about} is about {wanted} "
+            f"(its resolution: {workload.resolution})",
+        )
+    elif isinstance(networks, ImageNetworks) and workload.resolution not in networks.resolutions:
+        sides = " or ".join(map(str, networks.resolutions))
+        problems.add(
+            file,
+            key,
+            f"{networks.family} is for images of {sides} pixels a side, and {about} has resolution "
+            f"{workload.resolution}",
+        )
+
+
+def check_metric(problems: Problems, name: str, file: str, key: str) -> bool:
+    """Whether there is a metric of this name; note it if not."""
+    try:
+        metric(name)
+    except UserError as error:
+        problems.add(file, key, str(error))
+        return False
+    return True
+
+
+def check_metrics(
+    problems: Problems, workload: Workload, features: str | None, file: str, key: str, patches: Layers
+) -> None:
+    """Note every metric that nobody computes, or that cannot be computed of these samples.
+
+    `features` is the feature network in use. A list of metrics is put down to the topmost of `patches` that
+    has one, or else to `file`.
+    """
+    for field in ("metrics", "final_metrics"):
+        blamed = next((layer for layer, _, patch in patches if field in patch), file)
+        for name in getattr(workload, field):
+            if check_metric(problems, name, blamed, f"{key}.{field}") and (
+                obstacle := _obstacle(name, workload, features)
+            ):
+                problems.add(blamed, f"{key}.{field}", obstacle)
+
+
+def _obstacle(name: str, workload: Workload, features: str | None) -> str | None:
+    """Why the metric `name`, which exists, cannot be computed in this workload; None if it can."""
+    needs, made = metric(name).needs, "points" if workload.resolution is None else "images"
+    if name not in METRICS:
+        return (
+            f"{name} is one of several numbers that are computed together; "
+            f"ask for swd or modes_covered, and {name} comes with it"
+        )
+    if (needs == "points") != (made == "points"):
+        of = "points" if needs == "points" else "images"
+        return f"{name} is of {of}, and this workload makes {made}"
+    if needs == "logits" and features in FEATURE_NETWORKS and features not in CLASSIFYING_NETWORKS:
+        return (
+            f"{name} needs class probabilities, which feature network {features} does not give; "
+            f"leave it out, or set `features` to {', '.join(CLASSIFYING_NETWORKS)}"
+        )
+    return None
+
+
+def check_segments(problems: Problems, length: int | None, workloads: Mapping[str, Workload]) -> None:
+    """Note segments of `length` iterations that do not end at checkpoints; None stands for one segment."""
+    for name, workload in workloads.items():
+        if length and length % workload.checkpoint_every:
+            problems.add(
+                "config",
+                "segment_iterations",
+                f"{length} is not a multiple of checkpoint_every {workload.checkpoint_every} "
+                f"of workload {name}",
+            )
