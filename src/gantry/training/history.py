@@ -59,25 +59,31 @@ class LossMeter:
             getattr(self, name).copy_(value)
 
 
+def rows_until(path: Path, iteration: int) -> list[list[str]]:
+    """The rows of a `history.csv` up to `iteration`, in the order of COLUMNS; none if there is no file."""
+    if not path.exists():
+        return []
+    with path.open(newline="", errors="replace") as stream:
+        lines = list(csv.reader(stream))[1:]
+    # A line cut by a kill has too few fields; it lies after the state's iteration anyway.
+    whole = [row for row in lines if len(row) == len(COLUMNS) and row[0].isdecimal()]
+    return [row for row in whole if int(row[0]) <= iteration]
+
+
+def usual_rate(path: Path, iteration: int) -> float | None:
+    """Iterations per second in the median interval up to `iteration`: the first ones, and pauses, do not count."""
+    column = COLUMNS.index("iterations_per_second")
+    rates = [float(row[column]) for row in rows_until(path, iteration)]
+    return median(rates) if rates else None
+
+
 class History:
     """`history.csv` of a run: rows after the state's iteration are dropped on resume, then appended to."""
 
     def __init__(self, path: Path, resumed_at: int) -> None:
         self.path = path
-        self.rows: list[list[str]] = []
-        if path.exists():
-            with path.open(newline="", errors="replace") as stream:
-                lines = list(csv.reader(stream))[1:]
-            # A line cut by a kill has too few fields; it lies after the state's iteration anyway.
-            whole = [row for row in lines if len(row) == len(COLUMNS) and row[0].isdecimal()]
-            self.rows = [row for row in whole if int(row[0]) <= resumed_at]
+        self.rows = rows_until(path, resumed_at)
         self.flush()
-
-    @property
-    def usual_rate(self) -> float | None:
-        """Iterations per second in the median interval: the first ones, and pauses, do not count; None if none is."""
-        column = COLUMNS.index("iterations_per_second")
-        return median(float(row[column]) for row in self.rows) if self.rows else None
 
     def add(
         self, iteration: int, loss_d: float, loss_g: float, rate: float, batch: int, memory: int | None

@@ -19,7 +19,14 @@ from gantry.training.capture import build_step
 from gantry.training.device import choose_device, gpu_slot
 from gantry.training.events import Events
 from gantry.training.game import Game, Latents
-from gantry.training.history import History, LossMeter, ProgressLine, peak_host_memory, peak_memory
+from gantry.training.history import (
+    History,
+    LossMeter,
+    ProgressLine,
+    peak_host_memory,
+    peak_memory,
+    usual_rate,
+)
 from gantry.training.launch import launch
 from gantry.training.lock import only_one
 from gantry.training.optimisers import take_up
@@ -275,7 +282,7 @@ def _cost(trainer: Trainer) -> dict[str, Any]:
     was stopped for an hour, makes no method slow.
     """
     progress = trainer.progress
-    rate = History(trainer.run.history, progress.iteration).usual_rate
+    rate = usual_rate(trainer.run.history, progress.iteration)
     per_iteration = 1 / rate if rate else None
     return {
         "wall_seconds": round(progress.seconds, 3),
