@@ -3,6 +3,7 @@
 import copy
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from gantry.plan.recipe import Recipe
 from gantry.training import capture
 from gantry.training.capture import CapturedStep, CudaGraphs, build_step
 from gantry.training.game import Game, Latents
+from gantry.training.history import LossMeter
 from gantry.training.optimisers import take_up
 from gantry.training.snapshot import Snapshot, living
 from gantry.training.step import Step
@@ -276,6 +278,51 @@ def test_a_captured_run_that_is_stopped_ends_in_the_same_bits(
     stop_at(2, 5)
     assert lab.train_through("stopped", 6, recipe) == 2
     assert tools.outcome(lab.root("stopped")) == expected
+
+
+# ── what a CUDA graph cannot see, looked for without one ──────────────────────────────────────────────
+
+
+class OnTheHost(TorchDispatchMode):
+    """Every kernel that was given, or returned, a tensor on the host."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kernels: set[str] = set()
+
+    def __torch_dispatch__(self, kernel: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = kernel(*args, **(kwargs or {}))
+        for value in tree_leaves((args, kwargs, result)):
+            if isinstance(value, Tensor) and value.device.type == "cpu":
+                self.kernels.add(kernel.name())
+        return result
+
+
+@pytest.mark.parametrize("name", GAMES)
+def test_an_iteration_has_nothing_on_the_host(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On PyTorch's device without data, where to ask for a number is an error, and the host is another place.
+
+    A number that an update keeps on the host is a constant of the graph: replayed, it stands still.
+    """
+    recipe, device = game(name), torch.device("meta")
+    shape = (2,) if recipe.networks.makes == "points" else (3, 32, 32)
+    # PyTorch's own optimisers have no kernels there; their states tell on a GPU.
+    for kind in (torch.optim.Adam, torch.optim.SGD, torch.optim.RMSprop):
+        monkeypatch.setattr(kind, "step", lambda self: None)
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())
+    step = Step(Game(recipe, shape).to(device).train(), recipe, device)
+    latents, losses = Latents(recipe.latent, recipe.batch_size, device), LossMeter(device)
+    host = OnTheHost()
+    for _ in range(2):  # what is sent to the device once, in the first, is there in the second
+        host.kernels.clear()
+        with host:
+            step.game.objective.redraw(device)
+            for player in range(0 if recipe.updates.discriminator else 1, 2):
+                real = torch.rand(recipe.batch_size, *shape, device=device)
+                update = (step.discriminator, step.generator)[player]
+                losses.add(player, update(real, latents.next()))
+            losses.end_iteration()
+    assert not host.kernels
 
 
 # ── on the device ─────────────────────────────────────────────────────────────────────────────────────

@@ -36,7 +36,8 @@ class Step:
             else game.generator_loss
         )
         self.decay = recipe.ema
-        self.average = AveragedModel(game.generators) if recipe.ema > 0 else None
+        # With its count of updates on the device too: a graph that reads one on the host counts no further.
+        self.average = AveragedModel(game.generators, device) if recipe.ema > 0 else None
         # Convolutions and matrix products in TF32 only where the recipe says so.
         torch.set_float32_matmul_precision("high" if recipe.precision == "tf32" else "highest")
         torch.backends.cudnn.allow_tf32 = recipe.precision == "tf32"

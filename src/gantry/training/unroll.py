@@ -44,7 +44,7 @@ class LookAhead:
         squares = [
             state.get("exp_avg_sq", torch.zeros_like(w)) for state, w in zip(states, parameters, strict=True)
         ]
-        done = states[0].get("step", torch.zeros(())).double()
+        done = states[0].get("step", torch.zeros((), device=parameters[0].device)).double()
         weights = [each.detach().clone().requires_grad_() for each in parameters]
         for step in range(1, self.steps + 1):
             loss = self._with(
