@@ -23,8 +23,7 @@ import pytest
 import torch
 import yaml
 from tests.cluster.slurm import Slurm, obstacle
-from tests.status.conftest import steps
-from tests.workflow.conftest import HERE, MANIFEST, REPOSITORY
+from tests.workflow.steps import HERE, MANIFEST, REPOSITORY, steps
 
 from gantry.cli import run
 from gantry.plan import load_plan

@@ -1,7 +1,8 @@
 """Users' mistakes, in one table over configuration, data, command line, state and environment: exit code 2, one
 message that names the culprit and the fix, no traceback, and nothing damaged that was there before.
 
-docs/faults.md lists these with those of tests/plan/test_problems.py and tests/workflow/test_bad_*.py.
+docs/faults.md lists these; more are in tests/plan/test_wrong_configurations.py and test_problems.py, and in
+tests/workflow/test_bad_*.py.
 """
 
 # ruff: noqa: E501 (a table: each mistake on as few lines as it takes)
@@ -18,8 +19,8 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from tests.status.conftest import SETTINGS, TABLE, plan_of
-from tests.workflow.conftest import CONFIG, MANIFEST, Gantry, contents, refused
+from tests.status.half import SETTINGS, TABLE, plan_of
+from tests.workflow.steps import CONFIG, MANIFEST, Gantry, contents, refused
 
 from gantry.files import canonical_json
 

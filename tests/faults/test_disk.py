@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.status.conftest import SETTINGS, TABLE, plan_of, steps
-from tests.workflow.conftest import CONFIG, MANIFEST, Gantry, contents, fill, refused, small_disk
+from tests.status.half import SETTINGS, TABLE, plan_of
+from tests.workflow.steps import CONFIG, MANIFEST, Gantry, contents, fill, refused, small_disk, steps
 
 from gantry.cli import run
 

@@ -1,39 +1,17 @@
 """A folder in which a small paper of points is made, but for one run."""
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import torch
-from tests.workflow.conftest import CONFIG, MANIFEST, gantry, working_in
+from tests.status.half import TABLE, plan_of
+from tests.workflow.conftest import gantry
+from tests.workflow.steps import CONFIG, in_copy_of, steps, working_in
 
 from gantry.cli import run
-from gantry.files import canonical_json
-from gantry.plan import Plan, load_plan
 
 __all__ = ["gantry"]
-
-SETTINGS = [f"{key}={json.dumps(value)}" for key, value in (CONFIG | {"seeds": [0, 1]}).items()]
-TABLE = "results/tiny/sketch/modes.csv"
-
-
-def plan_of(**config: Any) -> Plan:
-    return load_plan(CONFIG | {"seeds": [0, 1]} | config)
-
-
-def steps(plan: Plan, key: str) -> Iterator[list[str]]:
-    """The commands that train and score a run of points."""
-    each = plan.runs[key]
-    for end in each.ends:
-        seal = f"{plan.folder(each)}/seal-{end}.json"
-        yield ["train", "--spec", canonical_json(each.spec), "--data", str(MANIFEST), "--until", str(end),
-               "--seal", seal]  # fmt: skip
-        yield ["score-run", "--seal", seal, "--data", str(MANIFEST), "--scoring", json.dumps(plan.scoring(each)),
-               "--after", str(each.previous_end(end)), "--metrics", f"{plan.folder(each)}/metrics-{end}.csv",
-               "--samples", f"{plan.folder(each)}/samples-{end}.npz"]  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -50,10 +28,7 @@ def half_made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def here(half_made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def here(half_made: Path, tmp_path: Path) -> Iterator[Path]:
     """A copy of it, as the working directory."""
-    copy = tmp_path / "copy"
-    shutil.copytree(half_made, copy)
-    monkeypatch.chdir(copy)
-    yield copy
-    torch.set_flush_denormal(False)
+    with in_copy_of(half_made, tmp_path / "copy") as copy:
+        yield copy

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.status.conftest import SETTINGS, plan_of
-from tests.workflow.conftest import Gantry, contents, refused
+from tests.status.half import SETTINGS, plan_of
+from tests.workflow.steps import Gantry, contents, refused
 
 from gantry.status.clean import leftovers
 

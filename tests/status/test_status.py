@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.status.conftest import SETTINGS, plan_of, steps
-from tests.workflow.conftest import Gantry
+from tests.status.half import SETTINGS, plan_of
+from tests.workflow.steps import Gantry, steps
 
 from gantry.cli import run
 from gantry.plan.runs import work_identity

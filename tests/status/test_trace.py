@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from tests.status.conftest import SETTINGS, TABLE
-from tests.workflow.conftest import Gantry, refused
+from tests.status.half import SETTINGS, TABLE
+from tests.workflow.steps import Gantry, refused
 
 RUN = Path("results/tiny/runs/mixture/points_two/seed0")
 ALONE = [*SETTINGS, "seeds=[0]"]

@@ -7,7 +7,8 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from tests.workflow.conftest import RUN, Gantry, folder, gantry, made, refused, train_arguments
+from tests.workflow.conftest import folder, gantry, made
+from tests.workflow.steps import RUN, Gantry, refused, train_arguments
 
 __all__ = ["folder", "gantry", "made"]
 

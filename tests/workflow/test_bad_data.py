@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from tests.workflow.conftest import CONFIG, MANIFEST, Gantry, contents, refused
+from tests.workflow.steps import CONFIG, MANIFEST, Gantry, contents, refused
 
 from gantry.plan.configuration import merged
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.workflow.conftest import (
+from tests.workflow.steps import (
     CONFIG,
     MANIFEST,
     RUN,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.workflow.conftest import (
+from tests.workflow.steps import (
     RUN,
     SEAL,
     Gantry,

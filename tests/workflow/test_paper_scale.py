@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from tests.workflow.conftest import Checkout, Done, Snakes
+from tests.workflow.checkout import Checkout, Done, Snakes
 
 
 @pytest.fixture(scope="module")
