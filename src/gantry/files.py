@@ -41,26 +41,18 @@ def writing(path: Path) -> Iterator[BinaryIO]:
     A full or read-only disk raises UserError that names `path`; the old file stays. What writers of `path` that
     were killed have left beside it goes.
     """
-    temporary: Path | None = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(path)
+    with _ready_for(path):
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
         temporary = Path(name)
-        with os.fdopen(descriptor, "wb") as stream:
-            _hold(descriptor)
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
-        _sync_folder(path.parent)
-    except OSError as error:
-        raise UserError(
-            f"{path}: cannot be written: {error.strerror or error}; {_remedy(error, path.parent)}"
-        ) from error
-    finally:
-        if temporary is not None:
+        try:
+            with os.fdopen(descriptor, "wb") as stream:
+                _hold(descriptor)
+                yield stream
+                stream.flush()
+                os.fsync(stream.fileno())
+            temporary.chmod(0o644)
+            temporary.replace(path)
+        finally:
             temporary.unlink(missing_ok=True)
 
 
@@ -85,19 +77,29 @@ def write_with(path: Path, save: Callable[[Path], None]) -> None:
 
     The temporary name keeps the suffix of `path`, because libraries choose their format by it.
     """
+    with (
+        _ready_for(path),
+        tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder,
+        _held(Path(folder)),
+    ):
+        temporary = Path(folder) / path.name
+        _save(save, temporary)
+        temporary.chmod(0o644)
+        with temporary.open("rb") as stream:
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+
+
+@contextmanager
+def _ready_for(path: Path) -> Iterator[None]:
+    """The folder of `path`, there and swept, for a temporary neighbour; afterwards what was renamed is durable.
+
+    An OSError on the way becomes a UserError that names `path` and the remedy.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _sweep(path)
-        with (
-            tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder,
-            _held(Path(folder)),
-        ):
-            temporary = Path(folder) / path.name
-            _save(save, temporary)
-            temporary.chmod(0o644)
-            with temporary.open("rb") as stream:
-                os.fsync(stream.fileno())
-            temporary.replace(path)
+        yield
         _sync_folder(path.parent)
     except OSError as error:
         raise UserError(
