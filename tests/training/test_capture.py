@@ -350,3 +350,21 @@ def test_a_broken_recording_leaves_a_usable_gpu(monkeypatch: pytest.MonkeyPatch)
     step, losses = play(recipe, lambda g, r: CapturedStep(g, r, device, CudaGraphs(device)), 5, device)
     assert step.how.startswith("plain (")
     assert losses == pytest.approx(expected_losses, rel=1e-3, abs=1e-4)
+
+
+@pytest.mark.gpu
+@on_a_gpu
+def test_after_a_broken_recording_lent_memory_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Batches that are sent ahead on a stream of their own are freed as before."""
+    device, side = torch.device("cuda", 0), torch.cuda.Stream()
+    monkeypatch.setattr(Game, "generator_loss", waits)
+    step, _ = play(game("BCGAN"), lambda g, r: CapturedStep(g, r, device, CudaGraphs(device)), 1, device)
+    assert step.how.startswith("plain (")
+    size = 1 << 24
+    before = torch.cuda.memory_stats(device)["active_bytes.all.current"]
+    for _ in range(4):
+        lent = torch.empty(size, dtype=torch.uint8, device=device)
+        lent.record_stream(side)
+        del lent
+        torch.cuda.synchronize()
+    assert torch.cuda.memory_stats(device)["active_bytes.all.current"] <= before + size

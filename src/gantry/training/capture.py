@@ -10,6 +10,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Protocol
 
@@ -73,6 +74,10 @@ class CudaGraphs:
         # A recording that broke off may leave the default generator waiting for its end: it gets a fresh state.
         index = torch.cuda.current_device() if self.device.index is None else self.device.index
         torch.cuda.default_generators[index].graphsafe_set_state(torch.Generator(self.device))
+        # So may the allocator (pytorch/pytorch#180395): as long as it waits, memory that a second stream has
+        # used, such as a batch sent ahead, is never free again. Elsewhere it says that it does not wait.
+        with suppress(RuntimeError):
+            torch._C._cuda_endAllocateToPool(index, self.pool)
         torch.cuda.empty_cache()
 
 
