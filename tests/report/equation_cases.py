@@ -1,0 +1,94 @@
+"""Recipes with every objective, term and way of training, and the options that the handbook's equations tell apart."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from gantry.plan.blocks.objectives import FDivergence
+from gantry.plan.recipe import Recipe
+
+DIVERGENCES: tuple[str, ...] = FDivergence.__args__
+
+
+def recipe_of(objective: dict[str, Any], terms: dict[str, Any] | None = None, **more: Any) -> Recipe:
+    """A recipe with these blocks, on the networks that the objective needs."""
+    family = "mlp_autoencoder" if objective["name"] in ("ebgan", "began") else "mlp"
+    updates = {"discriminator": 0 if objective["name"] == "gmmn" else 1}
+    block = {"workload": "w", "networks": {"family": family}, "objective": objective, "updates": updates}
+    return Recipe.model_validate(block | {"terms": terms or {}} | more)
+
+
+OBJECTIVE_BLOCKS = [
+    {"name": "minimax"},
+    {"name": "minimax", "real_label": 0.8},
+    {"name": "non_saturating"},
+    {"name": "non_saturating", "real_label": 0.7},
+    {"name": "least_squares", "a": -0.5, "b": 1.5, "c": 0.75},
+    {"name": "hinge"},
+    {"name": "wasserstein"},
+    {"name": "wasserstein", "clip": 0.1},
+    {"name": "d2gan", "alpha": 0.3, "beta": 0.6},
+    {"name": "ebgan", "margin": 0.5},
+    {"name": "began", "diversity": 0.7, "gain": 0.01},
+    {"name": "realness", "outcomes": 5},
+    {"name": "realness", "outcomes": 5, "formulation": "paper"},
+    *({"name": "relativistic", "of": of, "average": average} for of in ("minimax", "non_saturating",
+      "least_squares", "hinge") for average in (False, True)),
+    *({"name": "f_gan", "divergence": each} for each in DIVERGENCES),
+    {"name": "f_gan", "divergence": "kl", "non_saturating": True},
+    {"name": "f_gan", "divergence": "weighted_jensen_shannon", "data_share": 0.7},
+    *({"name": "mmd_gan", "outputs": 2, "kernel": kernel, "root": root, "scales": [0.5, 2.0]}
+      for kernel in ("rbf", "rational_quadratic") for root in (False, True)),
+    *({"name": "gmmn", "kernel": kernel, "root": root, "scales": [0.5, 2.0]}
+      for kernel in ("rbf", "rational_quadratic") for root in (False, True)),
+]  # fmt: skip
+# Their equations are put together of parts that the others have.
+COMPOSED_BLOCKS = [{"name": "relativistic", "of": {"name": "f_gan", "divergence": "kl"}}]
+PENALTIES = [
+    {"weight": 3.0, "center": center, "points": points, "halved": halved, "through": through}
+    for center, points, halved, through in (
+        (1.0, "real", False, "logits"), (0.0, "generated", True, "logits"), (0.5, "real", True, "sigmoid")
+    )
+]  # fmt: skip
+TERM_BLOCKS = [
+    *({"gradient_penalty": each} for each in PENALTIES),
+    {"feature_matching": 2.0},
+    {"pulling_away": 0.5},
+    {"historical_averaging": 0.25},
+    {"orthogonal_regularisation": {"weight": 0.1}},
+    {"orthogonal_regularisation": {"weight": 0.1, "form": "full"}},
+    {"entropy_distance": {"weight": 1.5, "bins": 8}},
+    {"jensen_shannon": {"weight": 1.5, "bins": 8}},
+    {"verdict_agreement": 2.0},
+    {"sample_spread": 2.0},
+]
+# Drawn points, which are told of in words.
+DRAWN_BLOCKS = [{"gradient_penalty": {"weight": 1, "points": points}} for points in ("lines", "perturbed")]
+TRAINING = {"pack": 2, "unroll": 3, "ema": 0.9}
+LAYERS = {
+    "minibatch_discrimination": {"kernels": 3, "dimensions": 2},
+    "virtual_batch_norm": {"reference": 32},
+}
+
+
+def shown(block: Any) -> str:
+    """A test's name."""
+    return re.sub(r"[^a-z0-9.,]+", " ", str(block)).strip()
+
+
+def trained(objective: dict[str, Any]) -> Iterator[Recipe]:
+    """One with each of what changes how the players are built and moved."""
+    for name, value in TRAINING.items():
+        yield recipe_of(objective, **{name: value})
+    for name, value in LAYERS.items():
+        yield recipe_of(objective, networks={"family": "mlp", name: value})
+
+
+def every_recipe() -> Iterator[Recipe]:
+    """One of each that the equations tell apart."""
+    hinge = {"name": "hinge"}
+    yield from map(recipe_of, OBJECTIVE_BLOCKS + COMPOSED_BLOCKS)
+    for block in TERM_BLOCKS + DRAWN_BLOCKS:
+        yield recipe_of(hinge, block, generators=2)
+    yield recipe_of({"name": "mmd_gan"}, {"gradient_penalty": 1})
+    yield from trained(hinge)
