@@ -1,4 +1,4 @@
-"""Variants: one change laid over many recipes, by name; and sources, which change no run."""
+"""Variants: one change laid over many recipes, by name; and words on sources, which change no run."""
 
 import pytest
 
@@ -54,9 +54,10 @@ def test_a_change_that_a_recipe_cannot_have_is_refused_for_that_recipe(trials):
         trials.plan(papers=["trials"])
 
 
-def test_a_source_changes_no_run_and_is_not_inherited(trials):
+def test_what_is_said_of_sources_changes_no_run_and_is_not_inherited(trials):
     before = trials.plan(papers=["trials"])
-    trials.edit(FILE, 'source: "A paper"', 'source: "Another paper"')
+    words = 'source: "Another paper", checked: "its code", unchecked: "its rates"'
+    trials.edit(FILE, 'source: "A paper"', words)
     after = trials.plan(papers=["trials"])
     assert [run.spec for run in before.runs.values()] == [run.spec for run in after.runs.values()]
-    assert "source" not in after.experiments["trials"].recipes["other"]
+    assert not {"source", "checked", "unchecked"} & set(after.experiments["trials"].recipes["other"])

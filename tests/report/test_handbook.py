@@ -93,3 +93,18 @@ def test_a_method_that_nobody_published_is_refused(plan, tmp_path):
     del plan.experiments["zoo"].recipes["points_hinge"]["source"]
     with pytest.raises(UserError, match=r"recipes\.points_hinge\.source: say who published"):
         write_handbook(plan, "zoo", tmp_path / "methods.md")
+
+
+def test_what_was_found_of_a_method_is_told_and_silence_is_refused(plan, tmp_path):
+    recipes, out = plan.experiments["zoo"].recipes, tmp_path / "methods.md"
+    recipes["points_hinge"] |= {"checked": "their code", "unchecked": "its rates"}
+    del recipes["points_lsgan"]["checked"]
+    recipes["points_lsgan"]["unchecked"] = "all of it"
+    write_handbook(plan, "zoo", out)
+    text = out.read_text(encoding="utf-8")
+    assert "Checked in: their code.\n\nNot checked: its rates.\n\n```math" in text
+    lsgan = text.partition("\n### LSGAN\n")[2].partition("\n### ")[0]
+    assert "Not checked: all of it.\n\n```math" in lsgan and "Checked in" not in lsgan
+    del recipes["points_lsgan"]["unchecked"]
+    with pytest.raises(UserError, match=r"recipes\.points_lsgan: say what of its settings was checked"):
+        write_handbook(plan, "zoo", out)

@@ -15,7 +15,7 @@ class VirtualBatchNorm(nn.Module):
 
     The mean and the variance of a sample are those of the R reference samples and of itself, 1/(R + 1) each, over
     the places of a map too; reference samples are normalised by the reference batch alone. There is no running
-    average, so training and evaluation agree. Salimans et al. 2016, section 3.4.
+    average, so training and evaluation agree. Salimans et al. 2016, section 3.5.
     """
 
     def __init__(self, features: int, reference: int) -> None:

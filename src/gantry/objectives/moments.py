@@ -28,9 +28,11 @@ def discrepancy(real: Tensor, fake: Tensor, kernel: str, scales: Sequence[float]
 class MmdGan(Objective):
     """loss_G = Σ_k MMD²(D(x), D(G_k(z))), unbiased, and loss_D = −loss_G; D embeds samples in (B, `outputs`).
 
-    With a rational quadratic kernel and a gradient penalty, Bińkowski et al. 2018. With `clip` 0.01 and `root`,
-    the biased MMD in place of MMD², the code of Li et al. 2017 without the autoencoder that their D carries
-    along: the root has a slope where a clipped D leaves the samples so close together that MMD² has none.
+    With a rational quadratic kernel and a gradient penalty, Bińkowski et al. 2018; theirs is on the witness
+    function, E k(D(·), D(x)) − E k(D(·), D(G(z))), the term here on the sum of D's outputs. With `clip` 0.01
+    and `root`, the biased MMD in place of MMD², the code of Li et al. 2017 without the autoencoder and the rank
+    penalty that their D carries along: the root has a slope where a clipped D leaves the samples so close
+    together that MMD² has none.
     """
 
     generator_uses_real = True

@@ -34,6 +34,9 @@ Seed = Annotated[int, BeforeValidator(_no_boolean), Field(ge=0, lt=2**63)]
 Seeds = Annotated[tuple[Seed, ...], Field(min_length=1), AfterValidator(_all_different)]
 # Names become folders, wildcards and words of shell commands.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")]
+# Keys of a recipe that speak of its sources and change no run: who published it, what of its settings was found
+# to be so and where, and what was not found.
+ON_SOURCES = ("source", "checked", "unchecked")
 
 
 class Config(Strict):
@@ -225,8 +228,8 @@ def lineage(recipes: dict[str, dict[str, Any]], name: str, file: str, problems: 
 
 
 def own_text(recipe: dict[str, Any]) -> dict[str, Any]:
-    """What a recipe says of its training, without where the rest comes from and who published it."""
-    return {key: value for key, value in recipe.items() if key not in ("extends", "source")}
+    """What a recipe says of its training, without where the rest comes from and what is said of its sources."""
+    return {key: value for key, value in recipe.items() if key not in ("extends", *ON_SOURCES)}
 
 
 def extended(recipes: dict[str, dict[str, Any]], line: Sequence[str]) -> dict[str, Any]:

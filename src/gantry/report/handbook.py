@@ -26,6 +26,7 @@ EQUATIONS = ("objectives", "terms", "training")
 # The outputs whose groups are the handbook's sections.
 SECTIONS = "method_times"
 LOSSES = {"discriminator": "L_D", "generator": "L_G"}
+FOUND = {"checked": "Checked in", "unchecked": "Not checked"}
 RESULTS = re.compile(r"<!-- results of (\S+) -->\n(.*?)<!-- end of results -->\n", re.DOTALL)
 
 
@@ -75,8 +76,10 @@ def _lines(experiment: Experiment, paper: str, results: dict[str, str]) -> Itera
     yield "# The methods of the wider family\n"
     yield (
         "Each method is a recipe of a few lines over another one. $D$ is the discriminator's raw output, $\\sigma$ the "
-        "sigmoid, $x$ a real sample and $z$ the latent; where there are several generators, losses are summed over "
-        'them. Settings that are marked "here" are this project\'s own.\n'
+        "sigmoid, $x$ a real sample and $z$ the latent, $\\lambda$ the weight of a term; where there are several "
+        'generators, losses are summed over them. Settings that are marked "here" are this project\'s own. '
+        "Under each method stands in which text or code its settings and the places in its paper were looked up (of "
+        "a repository: owner/name on GitHub, and the file), and which of them were not found and are from memory.\n"
     )
     for output in experiment.outputs.values():
         if output.kind != SECTIONS:
@@ -92,13 +95,17 @@ def _lines(experiment: Experiment, paper: str, results: dict[str, str]) -> Itera
 
 def _method(experiment: Experiment, paper: str, name: str, label: str) -> Iterator[str]:
     recipe = resolved(experiment, paper, name)
-    source = experiment.recipes[name].get("source")
-    if not isinstance(source, str):
+    said = experiment.recipes[name]
+    where = f"workflow/experiments/{paper}.yaml: recipes.{name}"
+    if not isinstance(said.get("source"), str):
+        raise UserError(f"{where}.source: say who published the method")
+    if not (said.get("checked") or said.get("unchecked")):
         raise UserError(
-            f"workflow/experiments/{paper}.yaml: recipes.{name}.source: say who published the method"
+            f"{where}: say what of its settings was checked, and where (checked), or what was not (unchecked)"
         )
     yield f"### {label}\n"
-    yield f"{source}.\n"
+    yield f"{said['source']}.\n"
+    yield from (f"{title}: {said[key]}.\n" for key, title in FOUND.items() if key in said)
     yield from _equations(equations_of(recipe))
     yield _settings(recipe) + "\n"
     yield _yaml({name: _without_source(experiment.recipes[name])})
