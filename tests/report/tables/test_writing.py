@@ -1,0 +1,54 @@
+"""How tables are written: intervals, CSV, Markdown, LaTeX."""
+
+import numpy as np
+import pytest
+from tests.report.tables.making import CURVES, STATISTICS, cell, write_runs
+
+from gantry.report.cells import read_tidy
+from gantry.report.layout import arrange, decimals, number
+
+
+def test_intervals_take_the_place_of_deviations_where_asked(results, make, make_group, tmp_path):
+    write_runs(results)
+    frame = make(
+        results, "scores", [make_group("bcgan", "BCGAN")], options=STATISTICS | {"spread": "interval"}
+    )
+    lowest = [min(curve[1:]) for curve in CURVES.values()]
+    # Student's t at 97.5 % for two degrees of freedom.
+    half = 4.302653 * np.std(lowest, ddof=1) / 3**0.5
+    mean = np.mean(lowest)
+    shown = f"{mean:.2f} ({mean - half:.2f} to {mean + half:.2f})".replace("-", "−")
+    text = (tmp_path / "t.md").read_text()
+    assert shown in text and "±" not in text and "In brackets: the 95 % interval" in text
+    assert cell(frame, "FD (embedded classifier), minimum").ours_sd == pytest.approx(np.std(lowest, ddof=1))
+    # One seed has no interval.
+    make(results, "scores", [make_group("bcgan", "BCGAN", seeds=(0,))], options={"spread": "interval"})
+    assert "| 35.00 |" in (tmp_path / "t.md").read_text()
+
+
+def test_csv_gives_the_same_table_back(results, make, make_group, published, tmp_path):
+    write_runs(results, generators=2)
+    frame = make(
+        results, "scores", [make_group("bcgan", "BCGAN")], options=STATISTICS, published=published[2]
+    )
+    assert arrange(read_tidy(tmp_path / "t.csv")) == arrange(frame)
+
+
+def test_markup_escapes_what_would_be_markup(results, make, make_group, tmp_path):
+    write_runs(results)
+    label = "λ_D = 0 & a_long|name <b> 50%"
+    make(results, "scores", [make_group("bcgan", label)])
+    assert r"λ<sub>D</sub> = 0 & a\_long\|name &lt;b&gt; 50%" in (tmp_path / "t.md").read_text()
+    tex = (tmp_path / "t.tex").read_text()
+    assert r"$\lambda_{D}$ = 0 \& a\_long|name <b> 50\%" in tex
+    assert tex.index(r"\toprule") < tex.index(r"\midrule") < tex.index(r"\bottomrule")
+    rows = [line for line in (tmp_path / "t.md").read_text().splitlines() if line.startswith("|")]
+    assert len({line.replace(r"\|", "").count("|") for line in rows}) == 1
+
+
+def test_numbers_are_written_with_three_digits_and_a_minus():
+    assert decimals(np.array([22.59, 92.55])) == 2
+    assert decimals(np.array([0.0123, np.nan])) == 4
+    assert decimals(np.array([np.nan, 0.0])) == 2
+    assert number(-1234.5, 2) == "−1,234.50"
+    assert number(float("nan"), 2) == "–"
