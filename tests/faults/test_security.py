@@ -14,8 +14,8 @@ import pytest
 from gantry.data.archives import unpack
 from gantry.errors import UserError
 from gantry.plan import load_plan
-from gantry.report.interactive import _html
-from gantry.report.page import _environment
+from gantry.report.page.interactive import _html
+from gantry.report.page.make import _environment
 
 SOURCE = Path(__file__).resolve().parents[2]
 PLACES = sorted([*SOURCE.glob("src/**/*.py"), *SOURCE.glob("benchmarks/*.py")])
@@ -183,7 +183,7 @@ def test_the_page_escapes_what_it_shows() -> None:
     for text in ("{{ value }}", "{{ value | label }}", '<a href="#{{ value | anchor }}">'):
         shown = environment.from_string(text).render(value=attack)
         assert "<script>" not in shown
-    template = (SOURCE / "src/gantry/report/templates/page.html").read_text(encoding="utf-8")
+    template = (SOURCE / "src/gantry/report/page/templates/page.html").read_text(encoding="utf-8")
     assert "autoescape" not in template
     # What plotly makes goes in as it is; nothing else does.
     trusted = [line.strip() for line in template.splitlines() if "| safe" in line]

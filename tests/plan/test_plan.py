@@ -10,9 +10,9 @@ from tests.plan.conftest import BCGAN, Checkout
 
 from gantry.files import canonical_json
 from gantry.plan import Plan, load_plan
-from gantry.plan.estimate import describe
+from gantry.plan.describe import describe
 from gantry.plan.orders import order
-from gantry.report.load import parse_order
+from gantry.report.orders import parse_order
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SCALES = sorted(path.stem for path in (REPOSITORY / "workflow/scales").glob("*.yaml"))

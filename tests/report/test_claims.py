@@ -8,7 +8,8 @@ from scipy import stats
 from gantry.errors import UserError
 from gantry.plan.kinds.claims import Claim
 from gantry.report.claims import make_claims
-from gantry.report.load import load, parse_order
+from gantry.report.load import load
+from gantry.report.orders import parse_order
 from gantry.report.quantities import generators_apart
 from gantry.report.statistics import Interval, interval, seeds_to_decide, verdict
 

@@ -6,7 +6,8 @@ from pydantic import ValidationError
 
 from gantry.plan.kinds.figures import DotsOptions
 from gantry.report.figures import dots
-from gantry.report.load import load, parse_order
+from gantry.report.load import load
+from gantry.report.orders import parse_order
 
 CURVES = {"slow": (40.0, 20.0), "fast": (60.0, 90.0), "even": (50.0, 50.0)}
 

@@ -23,7 +23,8 @@ from gantry.report.figures import curves, grids, heatmap, scatter, trajectories
 from gantry.report.figures.make import make_figure
 from gantry.report.figures.pictures import mosaic
 from gantry.report.figures.style import evenly, nearest_index, short, styled
-from gantry.report.load import load, parse_order
+from gantry.report.load import load
+from gantry.report.orders import parse_order
 
 
 @pytest.fixture
@@ -236,7 +237,7 @@ def test_short_counts_and_choices():
 
 def test_tables_import_neither_torch_nor_matplotlib_and_figures_no_pyplot():
     code = (
-        "import sys, gantry.report.make, gantry.report.page\n"
+        "import sys, gantry.report.make, gantry.report.page.make\n"
         "assert not {'torch', 'matplotlib', 'scipy'} & sys.modules.keys(), 'tables'\n"
         "import gantry.report.figures.make\n"
         "assert not {'torch', 'matplotlib.pyplot', 'scipy'} & sys.modules.keys(), 'figures'\n"

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from gantry.errors import UserError
-from gantry.report.load import Loaded, load, parse_order
+from gantry.report.load import Loaded, load
+from gantry.report.orders import parse_order
 
 
 @pytest.fixture

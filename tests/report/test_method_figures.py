@@ -8,7 +8,8 @@ import pytest
 from gantry.plan.kinds.figures import GroupedOptions
 from gantry.report.figures import method_curves, method_dots, method_times
 from gantry.report.figures.style import styled
-from gantry.report.load import load, parse_order
+from gantry.report.load import load
+from gantry.report.orders import parse_order
 
 ENDS = {"slow": (40.0, 20.0), "fast": (60.0, 90.0), "even": (50.0, 50.0), "lost": ()}
 GROUPS = GroupedOptions(groups={"D faster": ("fast",), "D slower": ("slow", "even", "lost")})

@@ -12,9 +12,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from gantry.errors import UserError
-from gantry.report.interactive import bundle
 from gantry.report.make import make_all, make_page
-from gantry.report.page import duration
+from gantry.report.page.interactive import bundle
+from gantry.report.page.runs import duration
 
 
 def orders_in(folder, make_results, make_order, make_group):

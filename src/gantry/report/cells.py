@@ -9,7 +9,9 @@ import pandas as pd
 
 from gantry.errors import UserError
 from gantry.metrics import names
-from gantry.report.load import LoadedGroup, Order, Run, command
+from gantry.report.load import LoadedGroup, Run
+from gantry.report.orders import Order
+from gantry.report.reading import command
 
 # The tidy table. `part` is "main" or the title of a supplementary part; `source` is what was scored;
 # `iteration` is empty where a quantity belongs to a whole run; `n` counts the runs behind ours_mean and

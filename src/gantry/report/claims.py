@@ -14,8 +14,9 @@ from gantry.plan.kinds.claims import Claim, ClaimTest, Side
 from gantry.report.cells import network_of
 from gantry.report.costs import COSTS
 from gantry.report.layout import decimals, number
-from gantry.report.load import Cache, Loaded, LoadedGroup, Run, load, parse_order
+from gantry.report.load import Cache, Loaded, LoadedGroup, Run, load
 from gantry.report.markup import escape_markdown
+from gantry.report.orders import parse_order
 from gantry.report.quantities import DERIVED, REACHING, curve_of, over
 from gantry.report.statistics import MOST_SEEDS, Interval, interval, seeds_to_decide, verdict
 from gantry.report.tables import options_of, protocol_notes, scale_note
@@ -133,9 +134,9 @@ def _values(test: ClaimTest, sides: list[Side], groups: list[LoadedGroup]) -> tu
     known = [{seed: value for seed, value in each.items() if not np.isnan(value)} for each in by_seed]
     seeds = sorted(set.intersection(*(set(each) for each in known)))
     note = [
-        f"{lost} of {len(group.runs)} runs of {group.group.recipe_label} diverged"
+        f"{group.lost} of {len(group.runs)} runs of {group.group.recipe_label} diverged"
         for group in groups
-        if (lost := len(group.runs) - len(group.complete))
+        if group.lost
     ]
     if not seeds and all(group.complete for group in groups):
         note.append("not measured in these runs")

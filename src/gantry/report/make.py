@@ -23,8 +23,8 @@ def make_figure(order: dict[str, Any], png: Path, svg: Path, cache: Cache | None
 
 
 def make_page(orders: Sequence[dict[str, Any]], outputs: Mapping[str, Mapping[str, Path]], out: Path) -> None:
-    """Write report.html from the orders and the files made of them; see `gantry.report.page.make_page`."""
-    from gantry.report.page import make_page as write
+    """Write report.html from the orders and the files made of them; see `gantry.report.page.make`."""
+    from gantry.report.page.make import make_page as write
 
     write(orders, outputs, out)
 

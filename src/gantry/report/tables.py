@@ -13,8 +13,9 @@ from gantry.plan.kinds import OPTIONS
 from gantry.report.cells import Cell, tidy
 from gantry.report.kinds import effect, mode_statistics, scores
 from gantry.report.layout import arrange
-from gantry.report.load import Cache, Loaded, Order, load, parse_order, validation_message
+from gantry.report.load import Cache, Loaded, load
 from gantry.report.markup import latex, markdown
+from gantry.report.orders import Order, parse_order, validation_message
 
 KINDS: dict[str, Callable[[Loaded, Any], Iterator[Cell]]] = {
     "scores": scores.cells,

@@ -12,7 +12,8 @@ from gantry.plan import Plan
 from gantry.plan.orders import order
 from gantry.report.cells import MAIN, read_tidy
 from gantry.report.layout import number
-from gantry.report.load import Run, load, parse_order
+from gantry.report.load import Run, load
+from gantry.report.orders import parse_order
 from gantry.wording import aligned, bytes_text, time_text
 
 # What a row is called by, in the order in which its name lists them.

@@ -8,9 +8,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from gantry.metrics import names
 from gantry.plan.kinds.figures import CurvesOptions
-from gantry.report.cells import network_of, require_metrics, series
+from gantry.report.cells import require_metrics, series
+from gantry.report.figures.captions import metric_title, over_seeds
 from gantry.report.figures.style import (
     COLOURS,
     LINES,
@@ -22,7 +22,6 @@ from gantry.report.figures.style import (
     put_head,
     thousands,
 )
-from gantry.report.layout import ARROWS
 from gantry.report.load import Loaded, LoadedGroup
 
 MARK = "#1b8a5a"
@@ -64,13 +63,10 @@ def draw(loaded: Loaded, options: CurvesOptions) -> Figure:
     for (dataset, metric), panels in zip(rows, axes if tail else axes.reshape(-1, 1), strict=True):
         groups = [each for each in loaded.groups if each.group.dataset_title == dataset]
         curves = [_curve(group, metric) for group in groups]
-        title = (
-            names.label(metric, network_of(loaded.groups, metric)) + ARROWS[names.metric(metric).direction]
-        )
         start = _tail_start(curves, tail)
         _whole(panels[0], curves, labels, mark)
         width = WIDTHS[columns] * ratios[0] / sum(ratios) - 0.5
-        panels[0].set_title(_title(dataset, title, width), loc="left")
+        panels[0].set_title(_title(dataset, metric_title(loaded, metric), width), loc="left")
         if tail:
             panels[0].axvspan(start, _last(curves), color="#f1f1f1", zorder=0, linewidth=0)
             _tail(panels[1], curves, labels, start, mark)
@@ -80,9 +76,7 @@ def draw(loaded: Loaded, options: CurvesOptions) -> Figure:
     handles, texts = axes[0][0].get_legend_handles_labels()
     titles = [text + _diverged(loaded, text) for text in texts]
     put_head(figure, order.title, handles, titles)
-    counts = sorted({len(group.runs) for group in loaded.groups})
-    seeds = "–".join(map(str, dict.fromkeys((counts[0], counts[-1]))))
-    band = f"mean and band of ± 1 sd over {seeds} seeds" if counts[-1] > 1 else "one seed"
+    band = over_seeds(loaded, "mean and band of ± 1 sd over {seeds} seeds")
     broken = any(run.diverged and len(run.metrics) for group in loaded.groups for run in group.runs)
     mixture = "several generators: their equal mixture" if _has_mixture(loaded) else ""
     marked = f"green line: {mark:,} iterations, where the tables stand" if mark else ""
@@ -102,7 +96,7 @@ def _diverged(loaded: Loaded, recipe_label: str) -> str:
     """How many runs of a recipe diverged, for the legend."""
     groups = [group for group in loaded.groups if group.group.recipe_label == recipe_label]
     total = sum(len(group.runs) for group in groups)
-    diverged = total - sum(len(group.complete) for group in groups)
+    diverged = sum(group.lost for group in groups)
     return f" ({diverged} of {total} diverged)" if diverged else ""
 
 

@@ -4,9 +4,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from gantry.metrics import names
 from gantry.plan.kinds.figures import DotsOptions
-from gantry.report.cells import network_of, require_metrics
+from gantry.report.cells import require_metrics
+from gantry.report.figures.captions import metric_title, over_seeds
 from gantry.report.figures.style import (
     COLOURS,
     MARKERS,
@@ -17,7 +17,6 @@ from gantry.report.figures.style import (
     put_head,
 )
 from gantry.report.kinds.scores import Column, column_at
-from gantry.report.layout import ARROWS
 from gantry.report.load import Loaded, LoadedGroup
 
 
@@ -32,14 +31,10 @@ def draw(loaded: Loaded, options: DotsOptions) -> Figure:
         column = column_at(loaded, metric, options.at, options.skip)
         place = f"at {column.title}" if column.iteration is not None else column.title
         _panel(ax, loaded, options, column)
-        title = (
-            names.label(metric, network_of(loaded.groups, metric)) + ARROWS[names.metric(metric).direction]
-        )
-        ax.set_title(f"{order.groups[0].dataset_title} · {title}", loc="left")
+        ax.set_title(f"{order.groups[0].dataset_title} · {metric_title(loaded, metric)}", loc="left")
     handles, texts = axes[0].get_legend_handles_labels()
     put_head(figure, order.title, handles, texts)
-    seeds = max(len(group.runs) for group in loaded.groups)
-    spread = f"mean ± 1 sd over {seeds} seeds, each seed faint" if seeds > 1 else "one seed"
+    spread = over_seeds(loaded, "mean ± 1 sd over {seeds} seeds, each seed faint")
     put_footer(figure, footer(order, spread, place))
     return figure
 

@@ -7,6 +7,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from gantry.plan.kinds.figures import GridsOptions
+from gantry.report.figures.captions import shown_runs
 from gantry.report.figures.pictures import BETWEEN_METHODS, mosaic, require_images, show, show_nothing
 from gantry.report.figures.sheet import new_sheet
 from gantry.report.figures.style import DIVIDER, INK, footer, in_lines, label
@@ -27,12 +28,11 @@ def draw(loaded: Loaded, options: GridsOptions) -> Figure:
     widest = max(group.shown.samples["G1"].shape[3] for group in loaded.groups)
     side = 1.9 if widest <= 64 else 3.0
     gaps = [0.1 if a[0] == b[0] else 0.2 for a, b in pairwise(columns)]
-    seeds = ", ".join(dict.fromkeys(str(group.shown.seed) for group in loaded.groups))
     ends = dict.fromkeys(short(int(i[-1])) for g in loaded.groups if len(i := g.shown.samples["iterations"]))
     small_print = footer(
         order,
         f"after {', '.join(ends)} iterations" if ends else "",
-        f"one run each, seed {seeds}",
+        shown_runs(loaded),
         "the first samples, not chosen; a place is the same z in every generator of a run",
     )
     above, at_left = ([in_lines(text, side) for text in texts] for texts in (arrangement.titles, rows))

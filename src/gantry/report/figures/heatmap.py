@@ -6,10 +6,11 @@ from matplotlib.figure import Figure
 
 from gantry.metrics import names
 from gantry.plan.kinds.figures import HeatmapOptions
-from gantry.report.cells import mean_sd, network_of, require_metrics
+from gantry.report.cells import mean_sd, require_metrics
+from gantry.report.figures.captions import metric_title, over_seeds
 from gantry.report.figures.style import FAINT, INK, footer, label, new_figure, put_footer, put_head
 from gantry.report.kinds.scores import Column, column_at
-from gantry.report.layout import ARROWS, decimals, number
+from gantry.report.layout import decimals, number
 from gantry.report.load import Loaded, LoadedGroup
 
 # Lighter is better, in colour and in grey; a metric that prefers a middle value has no better end.
@@ -26,19 +27,14 @@ def draw(loaded: Loaded, options: HeatmapOptions) -> Figure:
     wide, high = len(options.x_values), len(options.y_values)
     figure = new_figure(max(4.6, columns * (1.0 * wide + 0.9)), rows * (0.55 * high + 0.75) + 0.75)
     axes = figure.subplots(rows, columns, squeeze=False)
-    shown = ""
     for dataset, line in zip(datasets, axes, strict=True):
         groups = {each.group.recipe: each for each in loaded.groups if each.group.dataset_title == dataset}
         for metric, ax in zip(order.metrics, line, strict=True):
             column = column_at(loaded, metric, options.at, options.skip)
-            title = names.label(metric, network_of(loaded.groups, metric))
-            shown = column.title
-            ax.set_title(f"{dataset} · {title}{ARROWS[names.metric(metric).direction]}, {shown}", loc="left")
+            ax.set_title(f"{dataset} · {metric_title(loaded, metric)}, {column.title}", loc="left")
             _panel(ax, loaded, groups, column, options)
     put_head(figure, order.title)
-    counts = sorted({len(group.runs) for group in loaded.groups})
-    seeds = "–".join(map(str, dict.fromkeys((counts[0], counts[-1]))))
-    spread = f"mean ± sd over {seeds} seeds" if counts[-1] > 1 else "one seed"
+    spread = over_seeds(loaded, "mean ± sd over {seeds} seeds")
     mixture = any(group.headline == "mixture" for group in loaded.groups)
     light = "lighter is better"
     put_footer(figure, footer(order, spread, light, "samples: the equal mixture of the generators" * mixture))
@@ -80,5 +76,4 @@ def _panel(
 def _cell(loaded: Loaded, group: LoadedGroup, column: Column) -> tuple[float, float, str]:
     """Mean, deviation over seeds, and what to write where there is no mean."""
     mean, sd, n = mean_sd([column.value(loaded.order, run, group.headline) for run in group.complete])
-    lost = len(group.runs) - len(group.complete)
-    return mean, sd, "" if n else f"diverged\n({lost} of {len(group.runs)})" if lost else "–"
+    return mean, sd, "" if n else f"diverged\n({group.lost} of {len(group.runs)})" if group.lost else "–"

@@ -19,7 +19,8 @@ from gantry.report.figures import (
     trajectories,
 )
 from gantry.report.figures.style import save, styled
-from gantry.report.load import Cache, Loaded, load, parse_order
+from gantry.report.load import Cache, Loaded, load
+from gantry.report.orders import parse_order
 from gantry.report.tables import options_of, unknown_kind
 
 KINDS: dict[str, Callable[[Loaded, Any], Figure]] = {

@@ -6,9 +6,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from gantry.metrics import names
 from gantry.plan.kinds.figures import GroupedOptions
-from gantry.report.cells import network_of, require_metrics, series
+from gantry.report.cells import require_metrics, series
+from gantry.report.figures.captions import metric_title, over_seeds
 from gantry.report.figures.style import (
     COLOURS,
     MARKERS,
@@ -20,7 +20,6 @@ from gantry.report.figures.style import (
     put_head,
     thousands,
 )
-from gantry.report.layout import ARROWS
 from gantry.report.load import Loaded, LoadedGroup
 
 COLUMNS = 2
@@ -43,14 +42,12 @@ def draw(loaded: Loaded, options: GroupedOptions) -> Figure:
         ax.set_title(label(title), loc="left")
     for ax in panels[len(options.groups) :]:
         ax.remove()
-    what = names.label(metric, network_of(loaded.groups, metric)) + ARROWS[names.metric(metric).direction]
     for line in axes:
-        line[0].set_ylabel(what)
+        line[0].set_ylabel(metric_title(loaded, metric))
     for ax in axes[-1]:
         ax.set_xlabel("iterations")
     put_head(figure, order.title)
-    seeds = max(len(group.runs) for group in loaded.groups)
-    spread = f"mean over {seeds} seeds" if seeds > 1 else "one seed"
+    spread = over_seeds(loaded, "mean over {seeds} seeds")
     put_footer(
         figure, footer(order, order.groups[0].dataset_title, spread, "grey: the other panels' methods")
     )

@@ -7,9 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from gantry.metrics import names
 from gantry.plan.kinds.figures import GroupedOptions
-from gantry.report.cells import network_of, require_metrics
+from gantry.report.cells import require_metrics
+from gantry.report.figures.captions import metric_title, over_seeds
 from gantry.report.figures.style import (
     COLOURS,
     FAINT,
@@ -21,7 +21,6 @@ from gantry.report.figures.style import (
     put_head,
 )
 from gantry.report.kinds.scores import Column, column_at
-from gantry.report.layout import ARROWS
 from gantry.report.load import Loaded, LoadedGroup
 
 LINE = 0.19  # inches of a method
@@ -43,10 +42,7 @@ def draw(loaded: Loaded, options: GroupedOptions) -> Figure:
                 _line(ax, loaded, by_recipe[recipe], column, y, look)
             start += len(members)
             ax.axhline(start - 0.5, color="#cccccc", linewidth=0.6, zorder=0)
-        ax.set_title(
-            names.label(metric, network_of(loaded.groups, metric)) + ARROWS[names.metric(metric).direction],
-            loc="left",
-        )
+        ax.set_title(metric_title(loaded, metric), loc="left")
         ax.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
         ax.grid(axis="x")
         ax.set_axisbelow(True)
@@ -56,8 +52,7 @@ def draw(loaded: Loaded, options: GroupedOptions) -> Figure:
         axes[0].plot([], [], MARKERS[look], color=COLOURS[look])[0] for look in range(len(options.groups))
     ]
     put_head(figure, order.title, handles, list(options.groups))
-    seeds = max(len(group.runs) for group in loaded.groups)
-    spread = f"mean over {seeds} seeds, each seed faint" if seeds > 1 else "one seed"
+    spread = over_seeds(loaded, "mean over {seeds} seeds, each seed faint")
     put_footer(figure, footer(order, order.groups[0].dataset_title, "end of training", spread))
     return figure
 

@@ -8,10 +8,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from matplotlib.transforms import Bbox
 
-from gantry.metrics import names
 from gantry.plan.kinds.figures import GroupedOptions
-from gantry.report.cells import network_of, require_metrics
+from gantry.report.cells import require_metrics
 from gantry.report.costs import time_of
+from gantry.report.figures.captions import metric_title, over_seeds
 from gantry.report.figures.style import (
     COLOURS,
     FAINT,
@@ -24,7 +24,6 @@ from gantry.report.figures.style import (
     put_head,
 )
 from gantry.report.kinds.scores import column_at
-from gantry.report.layout import ARROWS
 from gantry.report.load import Loaded, LoadedGroup
 
 # Where a number may stand beside its dot, in points, the nearest places first.
@@ -61,22 +60,20 @@ def draw(loaded: Loaded, options: GroupedOptions) -> Figure:
             lines.append(
                 (f"{number}  {label(group.group.recipe_label)}{'' if known else ' (diverged)'}", INK)
             )
-    what = names.label(metric, network_of(loaded.groups, metric)) + ARROWS[names.metric(metric).direction]
     ax.set_xscale("log")
     ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     ax.xaxis.set_minor_formatter(NullFormatter())
     ax.set_xlabel("milliseconds of one iteration")
-    ax.set_ylabel(what)
+    ax.set_ylabel(metric_title(loaded, metric))
     ax.grid(which="both")
     ax.set_axisbelow(True)
     _key(key, lines)
     put_head(figure, order.title)
-    seeds = max(len(group.runs) for group in loaded.groups)
     devices = ", ".join(
         dict.fromkeys(str(run.provenance.get("device", "?")) for g in loaded.groups for run in g.runs)
     )
-    spread = f"means over {seeds} seeds" if seeds > 1 else "one seed"
+    spread = over_seeds(loaded, "means over {seeds} seeds")
     put_footer(figure, footer(order, order.groups[0].dataset_title, spread, f"end of training, on {devices}"))
     figure.canvas.draw()
     _number(ax, dots)

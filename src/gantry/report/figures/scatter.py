@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 
 from gantry.errors import UserError
 from gantry.plan.kinds.figures import ScatterOptions
+from gantry.report.figures.captions import shown_runs
 from gantry.report.figures.sheet import Sheet, new_sheet
 from gantry.report.figures.style import (
     COLOURS,
@@ -57,11 +58,10 @@ def draw(loaded: Loaded, options: ScatterOptions) -> Figure:
     columns = [] if options.last_only else [snapshot for snapshot in order.snapshots if snapshot <= last]
     real = loaded.groups[0].shown.samples["real"]
     limit = 1.25 * float(np.abs(real).max())
-    seeds = ", ".join(dict.fromkeys(str(group.shown.seed) for group in loaded.groups))
     small_print = footer(
         order,
         order.groups[0].dataset_label,
-        f"one run each, seed {seeds}",
+        shown_runs(loaded),
         f"after {short(last)} iterations" if len(columns) < 2 else "",
         "equally many points in every panel",
     )

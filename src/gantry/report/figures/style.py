@@ -18,7 +18,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from gantry.files import write_with
-from gantry.report.load import Order
+from gantry.report.orders import Order
 from gantry.report.text import short, with_subscripts
 
 DPI = 150

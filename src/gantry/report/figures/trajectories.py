@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from gantry.plan.kinds.figures import TrajectoriesOptions
+from gantry.report.figures.captions import shown_runs
 from gantry.report.figures.pictures import BETWEEN_METHODS, require_images, show, show_nothing
 from gantry.report.figures.sheet import new_sheet
 from gantry.report.figures.style import DIVIDER, INK, evenly, footer, label, nearest_index
@@ -32,9 +33,8 @@ def draw(loaded: Loaded, options: TrajectoriesOptions) -> Figure:
         for example in range(options.examples)
     ]
     gaps = [_gap(a, b) for a, b in pairwise(rows)]
-    seeds = ", ".join(dict.fromkeys(str(group.shown.seed) for group in loaded.groups))
     data = ", ".join(dict.fromkeys(group.dataset_title for group in order.groups))
-    small_print = footer(order, data, f"one run each, seed {seeds}", "each row follows one z")
+    small_print = footer(order, data, shown_runs(loaded), "each row follows one z")
     sheet = new_sheet(order.title, small_print, 0.95, [0.05] * (len(columns) - 1), gaps, left=1.05)
     for line, (group, generator, example) in zip(sheet.panels, rows, strict=True):
         for ax, iteration in zip(line, columns, strict=True):

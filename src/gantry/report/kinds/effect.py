@@ -140,7 +140,7 @@ def _maker(
             quantity=quantity,
             values=values,
             runs=len(runs_of.runs),
-            diverged=len(runs_of.runs) - len(runs_of.complete),
+            diverged=runs_of.lost,
             groups=(runs_of.group.key,),
             metric=metric,
             feature_network=network_of(loaded.groups, metric),

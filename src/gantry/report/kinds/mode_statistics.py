@@ -8,10 +8,10 @@ from gantry.metrics import names
 from gantry.plan.kinds.tables import ModeStatisticsOptions
 from gantry.report.cells import BY_GENERATOR, MAIN, Cell, network_of, require_metrics, series
 from gantry.report.load import Loaded, LoadedGroup
+from gantry.report.quantities import MODE_SHARE
 
 OVER_ITERATIONS = "over the iterations"
 MODES = "share of the samples at each mode"
-MODE_SHARE = "mode_share_"
 
 
 def cells(loaded: Loaded, options: ModeStatisticsOptions) -> Iterator[Cell]:
@@ -60,7 +60,7 @@ def _row(
                 if len(curve)
             ],
             runs=len(loaded_group.runs),
-            diverged=len(loaded_group.runs) - len(loaded_group.complete),
+            diverged=loaded_group.lost,
             groups=(group.key,),
             metric=metric,
             feature_network=network,

@@ -12,7 +12,8 @@ from gantry.plan.kinds.base import At
 from gantry.plan.kinds.tables import ScoresOptions
 from gantry.report.cells import MAIN, Cell, network_of, part_of, require_metrics, series
 from gantry.report.costs import COSTS
-from gantry.report.load import Loaded, LoadedGroup, Order, Run
+from gantry.report.load import Loaded, LoadedGroup, Run
+from gantry.report.orders import Order
 from gantry.report.published import COLUMN_OF, Published
 from gantry.report.text import short
 
@@ -156,7 +157,7 @@ def _cell(
         quantity=", ".join(filter(None, titles)),
         values=[column.value(loaded.order, run, source) for run in loaded_group.complete],
         runs=len(loaded_group.runs),
-        diverged=len(loaded_group.runs) - len(loaded_group.complete),
+        diverged=loaded_group.lost,
         groups=(group.key,),
         metric=column.metric,
         feature_network=network,

@@ -1,0 +1,1 @@
+"""report.html: every table, figure and claim on one page that needs nothing beside it."""

@@ -1,0 +1,108 @@
+"""What the page shows of one order: a table, a figure (to be looked at or handled), or claims."""
+
+import base64
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from PIL import Image
+
+from gantry.errors import UserError
+from gantry.report.cells import read_tidy
+from gantry.report.claims import COLUMNS as CLAIM_COLUMNS
+from gantry.report.layout import Arranged, Footnotes, arrange
+from gantry.report.load import Loaded
+from gantry.report.orders import Order
+from gantry.report.page import interactive
+from gantry.report.tables import protocol_notes, spread_of
+
+# An SVG is sharper at any size; above this it is the picture inside that weighs, and the PNG does as well.
+LARGEST_SVG = 300_000
+# Figures are drawn at 150 dots an inch for print and shown a little larger than that on a screen of 96.
+DPI, CSS_DPI, ENLARGED = 150, 96, 1.2
+
+
+@dataclass(frozen=True)
+class Item:
+    """One table, figure or list of claims as the page shows it."""
+
+    anchor: str
+    heading: str
+    order: Order
+    notes: Sequence[str]
+    groups: Sequence[str]
+    parts: Sequence[Arranged] = ()
+    footnotes: Footnotes | None = None
+    image: str = ""
+    image_width: int = 0
+    # HTML of the same curves or samples, to be zoomed, switched or slid through.
+    interactive: str = ""
+    claims: Sequence[Mapping[str, Any]] = ()
+
+
+def item_of(loaded: Loaded, outputs: Mapping[str, Mapping[str, Path]]) -> Item:
+    order = loaded.order
+    files = outputs.get(f"{order.paper}/{order.name}")
+    if files is None:
+        raise UserError(f"report page: no files given for {order.paper}/{order.name}")
+    common: dict[str, Any] = {
+        "anchor": f"{order.paper}-{order.name}",
+        "heading": _heading(order.name),
+        "order": order,
+        "notes": protocol_notes(order),
+        "groups": list(dict.fromkeys(group.key for group in order.groups)),
+    }
+    if order.kind == "claims":
+        return Item(**common, claims=_read_claims(files["csv"]))
+    if "csv" in files:
+        parts, footnotes = arrange(read_tidy(files["csv"]), spread_of(order))
+        return Item(**common, parts=parts, footnotes=footnotes)
+    handled = interactive.KINDS.get(order.kind)
+    return Item(
+        **common,
+        image=_embedded(files),
+        image_width=_width(files["png"]),
+        interactive=handled(loaded, common["anchor"]) if handled else "",
+    )
+
+
+def _heading(name: str) -> str:
+    """table2 → Table 2; claims → Claims; table_synthetic → Table synthetic."""
+    return re.sub(r"(?<=[a-z])(?=\d)", " ", name).replace("_", " ").capitalize()
+
+
+def _read_claims(path: Path) -> list[dict[str, Any]]:
+    """The rows of a claims file, each with its `details` as phrases."""
+    try:
+        rows = pd.read_csv(path, dtype=str, keep_default_na=False)[CLAIM_COLUMNS].to_dict("records")
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(
+            f"{path}: claims cannot be read ({error}); delete it and run the same command again"
+        ) from None
+    claims = [{str(key): value for key, value in row.items()} for row in rows]
+    for claim in claims:
+        published = claim["published"] and f"published: {claim['published']}"
+        phrases = (claim["result"], published, claim["source"], claim["note"], claim["seeds_to_decide"])
+        claim["details"] = [phrase[0].upper() + phrase[1:] for phrase in phrases if phrase]
+    return claims
+
+
+def _embedded(files: Mapping[str, Path]) -> str:
+    """A figure as a data: address."""
+    try:
+        use_svg = "svg" in files and files["svg"].stat().st_size <= LARGEST_SVG
+        path, kind = (files["svg"], "svg+xml") if use_svg else (files["png"], "png")
+        return f"data:image/{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
+    except OSError as error:
+        raise UserError(
+            f"{error.filename}: figure cannot be read ({error.strerror}); make it first"
+        ) from None
+
+
+def _width(png: Path) -> int:
+    """The width in CSS pixels at which a figure's small print can be read, from its PNG."""
+    with Image.open(png) as image:
+        return round(image.width * CSS_DPI / DPI * ENLARGED)

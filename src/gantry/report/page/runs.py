@@ -1,0 +1,108 @@
+"""What the page tells of the runs behind its numbers, and how long, where and by which commit they were made."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gantry.report.load import Loaded, Run
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """What the page tells of one run."""
+
+    anchor: str
+    seed: int
+    status: str
+    iterations: int
+    device: str
+    wall: str
+    speed: str
+    memory: str
+    spec_digest: str
+    data_digest: str
+    commit: str
+    short_commit: str
+    code: str
+    software: str
+    finished: str
+
+
+@dataclass(frozen=True)
+class RunGroup:
+    """The runs of one recipe on one data set."""
+
+    anchor: str
+    key: str
+    title: str
+    rows: Sequence[RunRow]
+
+
+def anchor(key: str) -> str:
+    """The id of a run or group on the page: digits/bcgan → runs-digits-bcgan."""
+    return "runs-" + re.sub(r"[^A-Za-z0-9_.-]+", "-", key)
+
+
+def run_groups(loaded: Sequence[Loaded]) -> list[RunGroup]:
+    groups: dict[str, RunGroup] = {}
+    for each in loaded:
+        for loaded_group in each.groups:
+            group = loaded_group.group
+            title = f"{group.recipe_label} on {group.stand_in or group.dataset_label}"
+            rows = [_run_row(run) for run in loaded_group.runs]
+            known = groups.get(group.key)
+            # One recipe may be asked for up to different iterations: the longest is shown.
+            if known is None or max(row.iterations for row in rows) > max(
+                row.iterations for row in known.rows
+            ):
+                groups[group.key] = RunGroup(
+                    anchor(group.key), group.key, known.title if known else title, rows
+                )
+    return list(groups.values())
+
+
+def _run_row(run: Run) -> RunRow:
+    provenance = run.provenance
+    speed = provenance.get("images_per_second")
+    step = provenance.get("seconds_per_iteration")
+    peak = run.largest("peak_memory_bytes")
+    return RunRow(
+        anchor=anchor(run.key),
+        seed=run.seed,
+        status="complete" if run.diverged_at is None else f"diverged at {run.diverged_at:,}",
+        iterations=run.iterations,
+        device=str(provenance.get("device", "–")),
+        wall=duration(run.largest("wall_seconds")),
+        speed=" · ".join(
+            filter(None, [f"{1e3 * step:.3g} ms" if step else "", f"{speed:,.0f}/s" if speed else ""])
+        )
+        or "–",
+        memory=f"{peak / 2**30:.2f} GiB" if peak else "–",
+        spec_digest=str(run.seals[-1]["spec_digest"]),
+        data_digest=str(run.seals[-1].get("data_digest") or "–"),
+        commit=str(provenance.get("commit") or "–"),
+        short_commit=short_commit(run),
+        code=str(provenance.get("code_digest") or "–"),
+        software=f"torch {provenance.get('torch', '–')}, Python {provenance.get('python', '–')}",
+        finished=str(provenance.get("finished_at", "–"))[:16].replace("T", " "),
+    )
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as 12 s, 3 min 20 s, 5 h 12 min or 2 d 3 h."""
+    if seconds is None:
+        return "–"
+    for size, unit, smaller, small_unit in (
+        (86400, "d", 3600, "h"),
+        (3600, "h", 60, "min"),
+        (60, "min", 1, "s"),
+    ):
+        if seconds >= size:
+            return f"{int(seconds // size)} {unit} {int(seconds % size // smaller)} {small_unit}"
+    return f"{seconds:.0f} s"
+
+
+def short_commit(run: Run) -> str:
+    """Ten digits of the commit; the + of a checkout with changes stays."""
+    commit = str(run.provenance.get("commit") or "–")
+    return commit[:10] + ("+" if commit.endswith("+") else "")
