@@ -357,6 +357,17 @@ def test_whoever_has_chosen_is_left_alone(tmp_path: Path, monkeypatch: pytest.Mo
     assert not list(tmp_path.glob("slots/*.lock"))
 
 
+def test_a_gpu_samples_in_single_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scoring has no recipe's step that would say so, and cuDNN rounds unless it is told not to."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    cudnn = torch.backends.cudnn
+    with cudnn.flags(enabled=True, benchmark=False, allow_tf32=True):
+        assert cudnn.conv.fp32_precision == "tf32"
+        assert choose_device("cuda") == torch.device("cuda", 0)
+        assert cudnn.conv.fp32_precision != "tf32" and not cudnn.allow_tf32
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_no_gpu_is_said_with_the_way_out() -> None:
     with pytest.raises(UserError, match=r"--config scale=quick.*--config device=cpu"):

@@ -17,9 +17,10 @@ from gantry.sharing import runs_per_gpu
 
 
 def choose_device(name: str, threads: int = 1, deterministic: bool = False) -> torch.device:
-    """Return the device called `name` ('cpu' or 'cuda'), set up for training.
+    """Return the device called `name` ('cpu' or 'cuda'), set up for training and for sampling.
 
-    `threads` counts on the CPU only. `deterministic` asks CUDA for the same bits in every run; the CPU
+    cuDNN, which rounds convolutions to TF32 unless told not to, is told; a step whose recipe wants that says
+    so. `threads` counts on the CPU only. `deterministic` asks CUDA for the same bits in every run; the CPU
     gives them anyway for a fixed number of threads. Raises UserError if there is no GPU.
     """
     if name == "cpu":
@@ -33,6 +34,7 @@ def choose_device(name: str, threads: int = 1, deterministic: bool = False) -> t
             "this scale trains on a GPU and PyTorch sees none; choose a smaller scale (--config scale=quick), "
             "or insist on the CPU (--config device=cpu), which takes months at paper scale"
         )
+    torch.backends.cudnn.allow_tf32 = False
     if deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True)
