@@ -12,8 +12,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
-from gantry.plan.estimate import flops_per_iteration
 from gantry.plan.recipe import Recipe
+from gantry.plan.work import flops_per_iteration
 from gantry.training.capture import build_step
 from gantry.training.game import Game, Latents
 from gantry.training.step import Step

@@ -3,7 +3,7 @@
     uv run python benchmarks/training.py [--device cpu|cuda] [--recipes NAME …] [--seconds S] [--out FILE.json]
 
 Everything is measured in one run, the contestants taking turns, so that the ratios hold on a busy machine
-too: each figure is the best of its turns. FLOPs are counted from the layer sizes (gantry.plan.estimate).
+too: each figure is the best of its turns. FLOPs are counted from the layer sizes (gantry.plan.work).
 """
 
 import argparse
@@ -17,8 +17,8 @@ import torch
 import yaml
 
 from gantry.plan import load_plan
-from gantry.plan.estimate import flops_per_iteration
 from gantry.plan.recipe import Recipe
+from gantry.plan.work import flops_per_iteration
 from gantry.training.capture import build_step
 from gantry.training.device import choose_device
 from gantry.training.game import Game, Latents

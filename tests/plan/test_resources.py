@@ -5,7 +5,7 @@ from math import ceil
 from tests.plan.conftest import Checkout
 
 from gantry.plan import resources
-from gantry.plan.estimate import seconds
+from gantry.plan.estimate import training_seconds
 from gantry.plan.gpu_memory import training_gpu_mb
 
 
@@ -15,7 +15,7 @@ def test_a_segment_asks_for_its_share_of_the_time(checkout: Checkout) -> None:
     key = "lsun_bedroom/bcgan/seed0"
     run, parts = whole.runs[key], cut.runs[key]
     minutes = resources.training_minutes(whole, run, 520000)
-    assert minutes == 15 + ceil(3 * seconds(run, "cuda") / 60)
+    assert minutes == 15 + ceil(3 * training_seconds(run, "cuda") / 60)
     for end in parts.ends:
         part = resources.training_minutes(cut, parts, end)
         assert abs(4 * (part - 15) - (minutes - 15)) <= 4

@@ -1,14 +1,12 @@
-"""What a plan will cost, before anything starts: arithmetic counted from layer sizes, time, disk.
+"""What a run will cost, before anything starts: time and disk, from arithmetic counted from layer sizes.
 
 Estimates, not promises: the rates below are round figures for the share of a device's peak that small
 networks reach. Measured times stand in the seals and in the report.
 """
 
-from gantry.plan.plan import Plan
 from gantry.plan.recipe import Recipe
 from gantry.plan.runs import Run
 from gantry.plan.work import flops_per_iteration, sizes
-from gantry.wording import aligned, bytes_text, time_text
 
 # Sustained multiply-add rates in FLOP/s: one core of a desktop CPU; a large data-centre GPU in fp32.
 RATES = {"cpu": 5e10, "cuda": 3e13}
@@ -16,7 +14,7 @@ RATES = {"cpu": 5e10, "cuda": 3e13}
 OVERHEAD = {"cpu": 1e-3, "cuda": 4e-3}
 
 
-def seconds(run: Run, device: str) -> float:
+def training_seconds(run: Run, device: str) -> float:
     """Estimated training time of a whole run on one GPU or one core."""
     flops = flops_per_iteration(run.recipe, run.workload.resolution)
     return max(run.ends) * (flops / RATES[device] + OVERHEAD[device])
@@ -49,61 +47,3 @@ def disk_bytes(run: Run) -> int:
     side = run.workload.resolution
     sample = run.workload.shown * run.recipe.generators * (3 * side**2 if side else 8)
     return 4 * (checkpoints * generators + state) + checkpoints * sample
-
-
-def describe(plan: Plan) -> str:
-    """The plan as a text for people: runs, data, time, disk."""
-    rows: list[tuple[str, ...]] = [("data set", "recipe", "seeds", "iterations", "a run", "disk")]
-    groups: dict[tuple[str, str], list[Run]] = {}
-    for run in plan.runs.values():
-        groups.setdefault((run.dataset, run.recipe_name), []).append(run)
-    for (dataset, recipe), runs in groups.items():
-        rows.append(
-            (
-                dataset,
-                recipe,
-                ", ".join(str(run.seed) for run in runs),
-                f"{max(runs[0].ends):,}",
-                time_text(seconds(runs[0], plan.device)),
-                bytes_text(sum(disk_bytes(run) for run in runs)),
-            )
-        )
-    total = sum(seconds(run, plan.device) for run in plan.runs.values())
-    disk = sum(disk_bytes(run) for run in plan.runs.values()) + sum(
-        _prepared_bytes(plan, *each) for each in plan.prepared_sets().values()
-    )
-    unit = "GPU" if plan.device == "cuda" else "core"
-    files = plan.output_files()
-    lines = [
-        f"scale {plan.scale_name}: {plan.scale.title}",
-        "",
-        *aligned(rows),
-        "",
-        f"{len(plan.runs)} runs; training takes about {time_text(total)} of one {unit}; "
-        f"about {bytes_text(disk)} of disk",
-        *_scoring(plan),
-        f"{len(files)} files of tables and figures, and {plan.results}/report.html",
-    ]
-    missing = plan.missing()
-    if missing:
-        lines += ["", f"{len(missing)} data sets are missing:", *(f"  {each}" for each in missing)]
-    return "\n".join(lines)
-
-
-def _scoring(plan: Plan) -> list[str]:
-    """What Inception takes to look at all samples, if it is Inception: other networks are soon done."""
-    from gantry.plan.resources import START_MINUTES, scoring_minutes  # which asks this module for times
-
-    if not plan.features.startswith("inception"):
-        return []
-    images = [run for run in plan.runs.values() if run.workload.resolution]
-    minutes = sum(scoring_minutes(plan, run, end) - START_MINUTES for run in images for end in run.ends)
-    return [
-        f"scoring the images of {len(images)} runs with Inception takes up to {time_text(60.0 * minutes)} more"
-    ]
-
-
-def _prepared_bytes(plan: Plan, dataset: str, resolution: int | None) -> int:
-    spec = plan.datasets[dataset]
-    count = round((spec.images or 0) * spec.fraction)
-    return count * (3 * resolution**2 if resolution else 8)

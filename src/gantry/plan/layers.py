@@ -4,36 +4,19 @@
 biases, normalisation and activations.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 
-class Layer(Protocol):
-    """Whatever has a cost."""
-
-    @property
-    def macs(self) -> int: ...
+class Layer(ABC):
+    """Whatever has a cost, which mostly follows from its matrices."""
 
     @property
-    def entry(self) -> int:
-        """Multiply-adds of what reads the layer's input."""
-
-    @property
-    def weights(self) -> int: ...
-
-    @property
+    @abstractmethod
     def matrices(self) -> list[tuple[int, int]]:
-        """Its matrices: filters, and weights of each."""
-
-
-class Weights:
-    """What follows from a layer's matrices, and what most layers have in common."""
-
-    @property
-    def matrices(self) -> list[tuple[int, int]]:
-        """Matrices as (filters, weights of each)."""
-        raise NotImplementedError
+        """Its matrices, as (filters, weights of each)."""
 
     @property
     def macs(self) -> int:
@@ -52,7 +35,7 @@ class Weights:
 
 
 @dataclass(frozen=True)
-class Dense(Weights):
+class Dense(Layer):
     """(B, inputs) → (B, outputs)."""
 
     inputs: int
@@ -64,7 +47,7 @@ class Dense(Weights):
 
 
 @dataclass(frozen=True)
-class Conv(Weights):
+class Conv(Layer):
     """(B, inputs, size, size) → (B, outputs, after, after): a convolution, or a transposed one."""
 
     inputs: int
@@ -92,7 +75,7 @@ class Conv(Weights):
 
 
 @dataclass(frozen=True)
-class Residual(Weights):
+class Residual(Layer):
     """(B, inputs, size, size) → (B, outputs, …): two 3×3 convolutions beside a shortcut.
 
     `resample` doubles or halves the sides. Upsampling comes before the first convolution, average pooling
@@ -138,7 +121,7 @@ class Residual(Weights):
 
 
 @dataclass(frozen=True)
-class Minibatch(Weights):
+class Minibatch(Layer):
     """(B, inputs) → (B, inputs + kernels): minibatch discrimination.
 
     Counted is the product with its tensor; the differences between the samples of a batch are no products.
@@ -158,7 +141,7 @@ class Minibatch(Weights):
 
 
 @dataclass(frozen=True)
-class Attention(Weights):
+class Attention(Layer):
     """(B, channels, size, size) → the same, through self-attention over the size² places."""
 
     channels: int

@@ -7,7 +7,7 @@ every attempt, since it goes on where the last one ended; scoring begins anew an
 
 from math import ceil
 
-from gantry.plan.estimate import disk_bytes, seconds
+from gantry.plan.estimate import disk_bytes, training_seconds
 from gantry.plan.gpu_memory import training_gpu_mb
 from gantry.plan.plan import Plan
 from gantry.plan.runs import Run
@@ -26,7 +26,7 @@ MARGIN = 3.0
 def training_minutes(plan: Plan, run: Run, end: int) -> int:
     """Minutes for the segment of `run` that ends at `end`."""
     share = (end - run.previous_end(end)) / max(run.ends)
-    return START_MINUTES + ceil(MARGIN * share * seconds(run, plan.device) / 60)
+    return START_MINUTES + ceil(MARGIN * share * training_seconds(run, plan.device) / 60)
 
 
 def training_mb(plan: Plan, run: Run) -> int:

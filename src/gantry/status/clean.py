@@ -1,6 +1,5 @@
 """What no configuration names any more, and how much room it takes."""
 
-import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,7 +7,7 @@ from pathlib import Path
 
 from gantry.earlier import folder_of
 from gantry.errors import UserError
-from gantry.files import digest_of
+from gantry.files import digest_of, read_mapping
 from gantry.plan import Plan, Run
 from gantry.plan.runs import work_identity
 from gantry.status.runs import data_digest
@@ -102,10 +101,8 @@ def _other_work(plan: Plan, run: Run, folder: Path) -> Iterator[Leftover]:
 
 
 def _is_of(work: Path, run: Run) -> bool:
-    try:
-        return digest_of(json.loads((work / "spec.json").read_text(encoding="utf-8"))) == run.spec_digest
-    except (OSError, ValueError):
-        return False
+    """Whether a work folder is of the run's own spec; one whose spec cannot be read is nobody's."""
+    return digest_of(read_mapping(work / "spec.json")) == run.spec_digest
 
 
 def _size(folder: Path) -> int:

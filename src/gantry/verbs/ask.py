@@ -18,7 +18,7 @@ def add(verbs: Verbs) -> None:
 
 
 def _plan(options: argparse.Namespace) -> None:
-    from gantry.plan.estimate import describe
+    from gantry.plan.describe import describe
 
     print(describe(load(options.settings)))
 
