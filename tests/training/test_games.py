@@ -186,6 +186,22 @@ def test_unrolling_equals_plain_adam_written_out(
     )
 
 
+def test_looking_ahead_is_no_update_to_remember(tools: Any) -> None:
+    """Historical averaging counts D's own updates, and their weights are its mean."""
+    told = {"unroll": 3, "terms": {"historical_averaging": 1.0}}
+    recipe = recipe_of(tools.mlp, {"name": "non_saturating"}, **told)
+    game, step, _ = game_of(recipe)
+    latents = Latents(recipe.latent, recipe.batch_size, CPU)
+    seen = []
+    for _ in range(3):
+        seen.append(torch.cat([each.detach().flatten() for each in game.discriminator.parameters()]))
+        for update in (step.discriminator, step.generator):
+            update(torch.randn(recipe.batch_size, 2), latents.next())
+    (term,) = game.discriminator_terms
+    assert term.updates == 3
+    torch.testing.assert_close(term.mean, torch.stack(seen).mean(0))
+
+
 def test_unrolling_through_weights_whose_gradient_is_zero(tools: Any) -> None:
     """A maxout piece that is never the largest has no gradient: the root of its second moment has no slope."""
     recipe = recipe_of(tools.mlp | {"maxout_pieces": 40}, {"name": "non_saturating"}, unroll=2)

@@ -16,8 +16,9 @@ class LookAhead:
     """loss_G against D's weights after `steps` updates of D, differentiated through these updates.
 
     The updates are Adam's, going on from the moments of D's own optimiser, all on the batch of the generators'
-    update; D itself stays where it is. Weights of D's terms count as constants, and what the objective does to
-    D's weights after an update is left out. Metz et al. 2017, eqs. 9 to 11.
+    update; D itself stays where it is. Weights of D's terms count as constants; what these terms remember is
+    of D's own updates, and put back; what the objective does to D's weights after an update is left out. Metz
+    et al. 2017, eqs. 9 to 11.
     """
 
     def __init__(self, game: Game, optimiser: torch.optim.Optimizer, steps: int) -> None:
@@ -46,6 +47,7 @@ class LookAhead:
         ]
         done = states[0].get("step", torch.zeros((), device=parameters[0].device)).double()
         weights = [each.detach().clone().requires_grad_() for each in parameters]
+        remembered = [(each, each.clone()) for each in self.game.discriminator_terms.buffers()]
         for step in range(1, self.steps + 1):
             loss = self._with(
                 dict(zip(names, weights, strict=True)), self.game.discriminator_loss_of, real, fakes
@@ -60,6 +62,8 @@ class LookAhead:
                 w - rate * (m / unbiased_1) / ((v / unbiased_2 + TINY).sqrt() + eps)
                 for w, m, v in zip(weights, means, squares, strict=True)
             ]
+        for each, before in remembered:
+            each.copy_(before)
         return dict(zip(names, weights, strict=True))
 
     def _with(
