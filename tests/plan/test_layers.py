@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from tests.plan.conftest import BCGAN, TRIAL, Checkout
 
-from gantry.plan.configuration import extended, laid_over, lineage, merged, with_settings
+from gantry.plan.layering import extended, laid_over, lineage, merged, with_settings
 from gantry.plan.problems import Problems
 
 

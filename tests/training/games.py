@@ -16,7 +16,7 @@ from gantry.plan.blocks import networks as network_blocks
 from gantry.plan.blocks import objectives as objective_blocks
 from gantry.plan.blocks.players import Optimiser
 from gantry.plan.blocks.terms import Terms
-from gantry.plan.configuration import laid_over
+from gantry.plan.layering import laid_over
 from gantry.plan.recipe import Recipe
 
 MLP = {"family": "mlp", "width": 8, "depth": 1, "maxout_units": 8, "maxout_pieces": 2, "maxout_depth": 1}

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gantry.plan.configuration import merged
+from gantry.plan.layering import merged
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parents[1]

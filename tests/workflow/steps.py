@@ -19,7 +19,7 @@ import torch
 from gantry.cli import run
 from gantry.files import canonical_json
 from gantry.plan import Plan, Run, load_plan
-from gantry.plan.configuration import merged
+from gantry.plan.layering import merged
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parents[1]

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from tests.workflow.steps import CONFIG, MANIFEST, Gantry, contents, refused
 
-from gantry.plan.configuration import merged
+from gantry.plan.layering import merged
 
 
 def prepare_arguments(dataset: dict[str, Any], prepared: str = "digits-32") -> list[str]:

@@ -10,7 +10,7 @@ from gantry.earlier import put_aside, put_back
 from gantry.errors import UserError
 from gantry.files import canonical_json
 from gantry.plan import load_plan, orders, resources as needs
-from gantry.plan.configuration import with_settings
+from gantry.plan.layering import with_settings
 from gantry.plan.reading import read_yaml
 from gantry.sharing import say_runs_per_gpu
 

@@ -10,6 +10,6 @@ rule prepare:
         "<prepared>/{prepared}/prepare.log",
     threads: workflow.cores if PLAN.device == "cuda" else 1
     params:
-        identity=lambda w: PLAN.preparation(w.prepared),
+        identity=lambda w: canonical_json(PLAN.preparation(w.prepared)),
     shell:
         "gantry prepare {wildcards.prepared} --config {CONFIG:q} --out {output.manifest:q} --workers {threads} --log {log:q}"

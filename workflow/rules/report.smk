@@ -31,7 +31,7 @@ rule table:
     log:
         "<here>/{paper}/{name}.log",
     wildcard_constraints:
-        name=PLAN.names("table"),
+        name=PLAN.name_pattern("table"),
     params:
         order=lambda w: orders.order_digest(PLAN, w.paper, w.name),
     shell:
@@ -49,7 +49,7 @@ rule figure:
     log:
         "<here>/{paper}/{name}.log",
     wildcard_constraints:
-        name=PLAN.names("figure"),
+        name=PLAN.name_pattern("figure"),
     params:
         order=lambda w: orders.order_digest(PLAN, w.paper, w.name),
     shell:
@@ -66,7 +66,7 @@ rule claims:
     log:
         "<here>/{paper}/{name}.log",
     wildcard_constraints:
-        name=PLAN.names("claims"),
+        name=PLAN.name_pattern("claims"),
     params:
         order=lambda w: orders.order_digest(PLAN, w.paper, w.name),
     shell:

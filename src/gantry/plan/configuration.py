@@ -1,17 +1,11 @@
-"""The files a user edits: config.yaml, scales, data sets and experiments; and how one is laid over another."""
+"""The files a user edits: config.yaml, scales and experiments; `layering` has how one is laid over another."""
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
-from gantry.errors import UserError, suggestion
 from gantry.plan.blocks.base import Positive, Strict
-from gantry.plan.dataset import DatasetSpec
 from gantry.plan.kinds import CLAIMS, TABLES, FigureKind, TableKind
-from gantry.plan.problems import Problems
 from gantry.plan.recipe import Workload
 
 
@@ -94,7 +88,7 @@ class Variant(Strict):
 class Runs(Strict):
     """A rectangle of runs: every data set with every recipe, recipes with their printed names.
 
-    `variants` adds each of these to every recipe (see `with_variants`).
+    `variants` adds each of these to every recipe (see `layering.with_variants`).
     """
 
     datasets: tuple[str, ...] = Field(min_length=1)
@@ -141,121 +135,3 @@ class Experiment(Strict):
     recipes: dict[Name, dict[str, Any]]
     variants: dict[Name, Variant] = {}
     outputs: dict[Name, Output]
-
-
-def variant_name(recipe: str, variant: str) -> str:
-    """The name of a recipe with a variant's change laid over it."""
-    return f"{recipe}_{variant}"
-
-
-def with_variants(experiment: Experiment) -> Experiment:
-    """Write out what outputs ask for as variants: `variants: [two]` adds recipe `r_two` beside each `r`.
-
-    It extends `r` by the change that `variants.two` describes. A variant that is not described adds nothing.
-    """
-    recipes, outputs = dict(experiment.recipes), {}
-    for name, output in experiment.outputs.items():
-        blocks = []
-        for block in output.runs:
-            labels = dict(block.recipes)
-            for each in block.variants:
-                if (variant := experiment.variants.get(each)) is None:
-                    continue
-                for recipe, label in block.recipes.items():
-                    labels[variant_name(recipe, each)] = f"{label}, {variant.label}"
-                    recipes.setdefault(variant_name(recipe, each), {"extends": recipe} | variant.recipe)
-            blocks.append(block.model_copy(update={"recipes": labels}))
-        outputs[name] = output.model_copy(update={"runs": tuple(blocks)})
-    return experiment.model_copy(update={"recipes": recipes, "outputs": outputs})
-
-
-def merged(base: Any, patch: Any) -> Any:
-    """Return `base` with `patch` laid over it; mappings are merged key by key, all else is replaced."""
-    if not (isinstance(base, dict) and isinstance(patch, dict)):
-        return patch
-    return base | {key: merged(base.get(key), value) for key, value in patch.items()}
-
-
-def with_settings(given: dict[str, Any], settings: Sequence[str]) -> dict[str, Any]:
-    """Lay settings written as `key=value`, as on a command line, over a configuration; values are YAML.
-
-    Raises UserError for a setting that is not written so.
-    """
-    for setting in settings:
-        key, separator, value = setting.partition("=")
-        if not separator:
-            raise UserError(f"{setting!r}: write settings as key=value, e.g. scale=quick")
-        try:
-            given = merged(given, {key: yaml.safe_load(value)})
-        except yaml.YAMLError:
-            raise UserError(f"{setting!r}: the value is not YAML; quote it, e.g. 'seeds=[0, 1]'") from None
-    return given
-
-
-def laid_over(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
-    """Return the recipe `base` with `own` over it.
-
-    A block whose family or name changes starts afresh: what `base` says there belongs to another model.
-    """
-    base = dict(base)
-    for block, tag in (("networks", "family"), ("objective", "name")):
-        before, after = base.get(block), own.get(block)
-        if (
-            isinstance(before, dict)
-            and isinstance(after, dict)
-            and after.get(tag, before.get(tag)) != before.get(tag)
-        ):
-            del base[block]
-    return cast(dict[str, Any], merged(base, own))
-
-
-def lineage(recipes: dict[str, dict[str, Any]], name: str, file: str, problems: Problems) -> list[str]:
-    """Return the recipe `name` and those that it inherits from through `extends`, nearest first."""
-    line = [name]
-    while (parent := recipes[line[-1]].get("extends")) is not None:
-        key = f"recipes.{line[-1]}.extends"
-        if not isinstance(parent, str) or parent not in recipes:
-            known = ", ".join(sorted(recipes))
-            problems.add(
-                file, key, f"unknown recipe {parent!r}{suggestion(str(parent), recipes)}; known: {known}"
-            )
-            break
-        if parent in line:
-            problems.add(file, key, f"circular: {' → '.join((*line, parent))}")
-            break
-        line.append(parent)
-    return line
-
-
-def own_text(recipe: dict[str, Any]) -> dict[str, Any]:
-    """What a recipe says of its training, without where the rest comes from and what is said of its sources."""
-    return {key: value for key, value in recipe.items() if key not in ("extends", *ON_SOURCES)}
-
-
-def extended(recipes: dict[str, dict[str, Any]], line: Sequence[str]) -> dict[str, Any]:
-    """Return the first recipe of a lineage with everything it inherits."""
-    whole: dict[str, Any] = {}
-    for name in reversed(line):
-        whole = laid_over(whole, own_text(recipes[name]))
-    return whole
-
-
-def read_datasets(
-    path: Path, patches: dict[str, dict[str, Any]], problems: Problems
-) -> tuple[dict[str, DatasetSpec], list[str]]:
-    """Read workflow/datasets.yaml with the configuration's own `datasets` laid over it.
-
-    Returns the sound ones, and the names of all that are described.
-    """
-    shown = "workflow/datasets.yaml"
-    shipped = problems.read(path, shown)
-    described = merged(shipped, patches)
-    specs = {}
-    for name, block in described.items():
-        key = f"datasets.{name}"
-        file = shown if name in shipped else "config"
-        own = [("config", key, patches[name])] if name in patches else []
-        spec = problems.validated(DatasetSpec, block, file, key if file == "config" else str(name), own)
-        if spec is not None:
-            specs[name] = spec
-    return specs, list(described)

@@ -163,7 +163,7 @@ class Attention(Layer):
 
 
 def chain(
-    inputs: int, size: int, steps: Iterable[tuple[int, int, int, int]], transposed: bool = False
+    inputs: int, size: int, steps: Iterable[tuple[int, int, int, int]], *, transposed: bool = False
 ) -> list[Conv]:
     """Return convolutions in a row, of (outputs, kernel, stride, padding) each: "conv 64 3 1 1"."""
     convs: list[Conv] = []

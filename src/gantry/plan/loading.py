@@ -5,18 +5,8 @@ from typing import Any
 
 from gantry.metrics.names import FEATURE_NETWORKS
 from gantry.plan.checks import check_metric, check_metrics, check_networks, check_options, check_segments
-from gantry.plan.configuration import (
-    Config,
-    Experiment,
-    Scale,
-    extended,
-    laid_over,
-    lineage,
-    merged,
-    own_text,
-    read_datasets,
-    with_variants,
-)
+from gantry.plan.configuration import Config, Experiment, Scale
+from gantry.plan.layering import extended, laid_over, lineage, merged, own_text, read_datasets, with_variants
 from gantry.plan.narrowing import narrowed
 from gantry.plan.plan import Plan
 from gantry.plan.problems import Layers, Problems

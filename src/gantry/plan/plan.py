@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from gantry.files import canonical_json
 from gantry.plan.configuration import Config, Experiment, Output, Scale
 from gantry.plan.dataset import DatasetSpec
 from gantry.plan.missing import Missing, is_present
@@ -152,7 +151,7 @@ class Plan:
         """One table or figure; KeyError if no experiment describes it."""
         return self.experiments[paper].outputs[name]
 
-    def names(self, family: str) -> str:
+    def name_pattern(self, family: str) -> str:
         """A pattern for the names of all outputs of a family: 'table', 'figure' or 'claims'."""
         found = {name for _, name, output in self.outputs() if output.family == family}
         return "|".join(sorted(found)) or "none"
@@ -190,10 +189,10 @@ class Plan:
 
     # ── what the steps are told ───────────────────────────────────────────────────────────────────
 
-    def preparation(self, folder: str) -> str:
-        """What the prepared set in `folder` is, as JSON; where its files lie, and its title, change nothing."""
+    def preparation(self, folder: str) -> dict[str, Any]:
+        """What the prepared set in `folder` is; where its files lie, and its title, change nothing."""
         dataset, resolution = self.prepared_sets()[folder]
-        return canonical_json({"name": dataset} | self.datasets[dataset].identity(resolution))
+        return {"name": dataset} | self.datasets[dataset].identity(resolution)
 
     def scoring(self, run: Run) -> dict[str, Any]:
         """How the checkpoints of `run` are sampled and scored; a change rescores and never retrains."""

@@ -17,7 +17,8 @@ import gantry
 from gantry.errors import UserError
 from gantry.files import write_text
 from gantry.plan import Plan
-from gantry.plan.configuration import Experiment, extended, lineage, own_text
+from gantry.plan.configuration import Experiment
+from gantry.plan.layering import extended, lineage, own_text
 from gantry.plan.problems import Problems
 from gantry.plan.recipe import Recipe
 from gantry.report.handbook_results import results_of

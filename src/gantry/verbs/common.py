@@ -16,7 +16,7 @@ Verbs = Any
 def load(settings: list[str] | str) -> Any:
     """Return the plan of a JSON configuration, or of config.yaml with `key=value` settings on top."""
     from gantry.plan import load_plan
-    from gantry.plan.configuration import with_settings
+    from gantry.plan.layering import with_settings
     from gantry.plan.reading import read_yaml
 
     if isinstance(settings, str):

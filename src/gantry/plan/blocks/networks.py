@@ -34,11 +34,16 @@ class VirtualBatchNorm(Strict):
     reference: Annotated[int, Field(ge=2)] = 100
 
 
-class MlpNetworks(Strict):
-    """The pair of BCGAN's synthetic experiment: a ReLU MLP against a maxout MLP."""
+class PointNetworks(Strict):
+    """What all pairs for points have."""
 
     makes: ClassVar[Literal["points", "images"]] = "points"
+    # Whether the discriminator is an autoencoder, whose output is an energy.
     reconstructs: ClassVar[bool] = False
+
+
+class MlpNetworks(PointNetworks):
+    """The pair of BCGAN's synthetic experiment: a ReLU MLP against a maxout MLP."""
 
     family: Literal["mlp"]
     width: Positive = 400
@@ -60,7 +65,6 @@ class ImageNetworks(Strict):
     """What all pairs for square images have; `resolutions` are those that the family is made for."""
 
     makes: ClassVar[Literal["points", "images"]] = "images"
-    # Whether the discriminator is an autoencoder, whose output is an energy.
     reconstructs: ClassVar[bool] = False
     resolutions: ClassVar[tuple[int, ...]] = (32,)
 
@@ -167,10 +171,9 @@ class AutoencoderNetworks(ImageNetworks):
     error: ReconstructionError = "absolute"
 
 
-class MlpAutoencoderNetworks(Strict):
+class MlpAutoencoderNetworks(PointNetworks):
     """The generator of `mlp` against an autoencoder of points whose halves have `depth` layers of `width`."""
 
-    makes: ClassVar[Literal["points", "images"]] = "points"
     reconstructs: ClassVar[bool] = True
 
     family: Literal["mlp_autoencoder"]

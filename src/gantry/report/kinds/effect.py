@@ -8,8 +8,8 @@ import numpy as np
 
 from gantry.errors import UserError
 from gantry.metrics import names
-from gantry.plan.configuration import variant_name
 from gantry.plan.kinds.tables import EffectOptions
+from gantry.plan.layering import variant_name
 from gantry.report.cells import Cell, network_of, require_metrics, series
 from gantry.report.load import Loaded, LoadedGroup, Run
 from gantry.report.statistics import Expectation, Interval, interval, verdict
