@@ -14,8 +14,8 @@ import pytest
 from gantry.data.archives import unpack
 from gantry.errors import UserError
 from gantry.plan import load_plan
-from gantry.report.page.interactive import _html
-from gantry.report.page.make import _environment
+from gantry.report.page.interactive import as_html
+from gantry.report.page.make import environment
 
 SOURCE = Path(__file__).resolve().parents[2]
 PLACES = sorted([*SOURCE.glob("src/**/*.py"), *SOURCE.glob("benchmarks/*.py")])
@@ -177,11 +177,11 @@ def test_names_inside_a_paper_too(block: str, tmp_path: Path, repository: Path) 
 
 
 def test_the_page_escapes_what_it_shows() -> None:
-    environment = _environment()
-    assert environment.autoescape is True
+    filled = environment()
+    assert filled.autoescape is True
     attack = '<script>alert("x")</script>'
     for text in ("{{ value }}", "{{ value | label }}", '<a href="#{{ value | anchor }}">'):
-        shown = environment.from_string(text).render(value=attack)
+        shown = filled.from_string(text).render(value=attack)
         assert "<script>" not in shown
     template = (SOURCE / "src/gantry/report/page/templates/page.html").read_text(encoding="utf-8")
     assert "autoescape" not in template
@@ -189,6 +189,6 @@ def test_the_page_escapes_what_it_shows() -> None:
     trusted = [line.strip() for line in template.splitlines() if "| safe" in line]
     assert trusted == ["<script>{{ bundle | safe }}</script>", "{{ item.interactive | safe }}"]
     figure = go.Figure(go.Scatter(x=[0], y=[0], name=f"</script>{attack}"))
-    assert attack not in _html(figure, "f", 100, 40) and f"</script>{attack[:7]}" not in _html(
+    assert attack not in as_html(figure, "f", 100, 40) and f"</script>{attack[:7]}" not in as_html(
         figure, "f", 100, 40
     )

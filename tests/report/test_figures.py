@@ -22,9 +22,10 @@ from gantry.plan.kinds.figures import (
 from gantry.report.figures import curves, grids, heatmap, scatter, trajectories
 from gantry.report.figures.make import make_figure
 from gantry.report.figures.pictures import mosaic
-from gantry.report.figures.style import evenly, nearest_index, short, styled
+from gantry.report.figures.style import short, styled
 from gantry.report.load import load
 from gantry.report.orders import parse_order
+from gantry.report.samples import evenly, nearest_index
 
 
 @pytest.fixture

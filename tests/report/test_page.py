@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from gantry.errors import UserError
-from gantry.report.make import make_all, make_page
+from gantry.report.make import make_claims, make_figure, make_page, make_table
 from gantry.report.page.interactive import bundle
 from gantry.report.page.runs import duration
 
@@ -62,6 +62,13 @@ def page(tmp_path_factory, make_results, make_order, make_group):
     made = orders_in(folder, make_results, make_order, make_group)
     make_all(made)
     return write_page(folder, made)
+
+
+def make_all(orders):
+    """Make the files of each order."""
+    for order, paths in orders:
+        make = {"csv,md": make_claims, "csv,md,tex": make_table, "png,svg": make_figure}[",".join(paths)]
+        make(order, *paths.values())
 
 
 def write_page(tmp_path, orders):

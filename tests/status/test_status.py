@@ -93,7 +93,6 @@ def test_looking_does_not_disturb_a_trainer_that_starts(here: Path) -> None:
 def test_diverged(here: Path) -> None:
     rewrite(FOLDER / TWO / "seal-20.json", status="diverged", diverged_at=17)
     assert (now()[TWO].state, now()[TWO].iteration, now()[TWO].diverged_at) == ("diverged", 17, 17)
-    assert now()[TWO].is_trained
 
 
 def test_stale_by_recipe_and_by_data(here: Path) -> None:

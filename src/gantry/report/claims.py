@@ -14,7 +14,7 @@ from gantry.plan.kinds.claims import Claim, ClaimTest, Side
 from gantry.report.cells import network_of
 from gantry.report.costs import COSTS
 from gantry.report.layout import decimals, number
-from gantry.report.load import Cache, Loaded, LoadedGroup, Run, load
+from gantry.report.load import Loaded, LoadedGroup, Run, load
 from gantry.report.markup import escape_markdown
 from gantry.report.orders import parse_order
 from gantry.report.quantities import DERIVED, REACHING, curve_of, over
@@ -41,11 +41,11 @@ COLUMNS = [
 ]
 
 
-def make_claims(order: dict[str, Any], csv: Path, md: Path, cache: Cache | None = None) -> pd.DataFrame:
+def make_claims(order: dict[str, Any], csv: Path, md: Path) -> pd.DataFrame:
     """Test every claim of the order, write both files, and return the rows (columns: COLUMNS)."""
     parsed = parse_order(order)
     options = options_of(parsed)
-    loaded = load(parsed, cache)
+    loaded = load(parsed)
     claims = [each for claim in options.claims for each in _spread(claim, loaded)]
     frame = pd.DataFrame([_row(claim, loaded) for claim in claims], columns=COLUMNS)
     write_text(csv, frame.to_csv(index=False))

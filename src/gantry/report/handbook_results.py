@@ -12,7 +12,8 @@ from gantry.metrics import names
 from gantry.plan import Plan
 from gantry.plan.configuration import Output
 from gantry.report.cells import MAIN, read_tidy
-from gantry.report.figures.style import COLOURS, REAL, new_figure, no_ticks, styled
+from gantry.report.colours import COLOURS
+from gantry.report.figures.style import REAL, new_figure, no_ticks, styled
 from gantry.report.layout import ARROWS, decimals, number
 from gantry.report.markup import escape_markdown
 

@@ -1,8 +1,9 @@
 """A tidy table arranged as the paper has it: rows, columns, footnotes; ready to be written in any markup."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -137,19 +138,21 @@ def _lines(
     counts = {int(cell["n"]) for cell in cells if cell["n"]}
     common = counts.pop() if len(counts) == 1 else None
 
-    def line(kind: str, label: Entry) -> Line:
+    def line(kind: str, label: Entry, write: Callable[[dict[Any, Any], int], Entry]) -> Line:
         entries = tuple(
-            replace(ENTRIES[kind](cell, digits, common, notes), key=_key(cell))
+            replace(write(cell, digits), key=_key(cell))
             if (cell := by_quantity.get(quantity)) is not None
             else Entry(NOTHING, key=LAST)
             for quantity, digits in places.items()
         )
         return Line((*labels, label), entries, kind, first=False)
 
+    ours_of = partial(_ours, common=common)
     if not with_published:
-        return [replace(line("ours", _runs_label(cells, common, notes, "")), first=True)]
-    published, difference = line("published", Entry("published")), line("difference", Entry("difference"))
-    ours = line("ours", _runs_label(cells, common, notes, "ours, n = "))
+        return [replace(line("ours", _runs_label(cells, common, notes, ""), ours_of), first=True)]
+    published = line("published", Entry("published"), partial(_published, notes=notes))
+    difference = line("difference", Entry("difference"), partial(_difference, notes=notes))
+    ours = line("ours", _runs_label(cells, common, notes, "ours, n = "), ours_of)
     lines = [ours]
     if any(entry.text != NOTHING for entry in published.entries):
         if all(entry.text == NOTHING for entry in difference.entries):
@@ -181,7 +184,7 @@ def _key(cell: dict[Any, Any]) -> float:
     return next((float(cell[of]) for of in ("ours_mean", "published") if not np.isnan(cell[of])), LAST)
 
 
-def _published(cell: dict[Any, Any], places: int, common: int | None, notes: Footnotes) -> Entry:
+def _published(cell: dict[Any, Any], places: int, notes: Footnotes) -> Entry:
     value = float(cell["published"])
     # As printed: the papers give two decimals.
     text = number(value, 2 if round(value, 2) == value else places)
@@ -189,7 +192,8 @@ def _published(cell: dict[Any, Any], places: int, common: int | None, notes: Foo
     return Entry(text, () if cell["n"] or text == NOTHING else _marks(cell, notes))
 
 
-def _ours(cell: dict[Any, Any], places: int, common: int | None, notes: Footnotes) -> Entry:
+def _ours(cell: dict[Any, Any], places: int, common: int | None) -> Entry:
+    """`common` is how many runs are behind every cell of the row; None where that differs and each says it."""
     groups = tuple(str(cell["groups"]).split())
     runs, diverged = int(cell["runs"]), int(cell["diverged"])
     if diverged and diverged == runs:
@@ -206,7 +210,7 @@ def _ours(cell: dict[Any, Any], places: int, common: int | None, notes: Footnote
     return Entry(text, (), groups, strong=True)
 
 
-def _difference(cell: dict[Any, Any], places: int, common: int | None, notes: Footnotes) -> Entry:
+def _difference(cell: dict[Any, Any], places: int, notes: Footnotes) -> Entry:
     if np.isnan(cell["published"]) or not cell["n"]:
         return Entry(NOTHING)
     known = not np.isnan(cell["difference"])
@@ -217,9 +221,6 @@ def _marks(cell: dict[Any, Any], notes: Footnotes) -> tuple[str, ...]:
     return tuple(
         notes.mark(note) for note in str(cell["note"]).split(" | ") if note not in ("", DIVERGED_NOTE)
     )
-
-
-ENTRIES = {"published": _published, "ours": _ours, "difference": _difference}
 
 
 def _label(key: str, cell: dict[Any, Any], notes: Footnotes) -> Entry:

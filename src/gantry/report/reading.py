@@ -64,7 +64,7 @@ def read_samples(path: Path) -> dict[str, np.ndarray]:
         ) from None
 
 
-def command(path: Path | str, scale: str, force: bool = False) -> str:
+def command(path: Path | str, scale: str, *, force: bool = False) -> str:
     """The command that makes `path`; `force` where Snakemake would think the file still good."""
     anew = f" --forcerun {path}" if force else ""
     return f"uv run snakemake {path} --cores all --config scale={scale}{anew}"

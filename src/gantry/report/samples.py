@@ -1,6 +1,9 @@
-"""Which samples stand where in a grid of them: on paper, and on the page with its slider."""
+"""Which samples are shown, and where in a grid of them: on paper, and on the page with its slider."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from gantry.plan.kinds.figures import GridsOptions
 from gantry.report.load import Loaded, LoadedGroup
@@ -38,3 +41,16 @@ def arranged(loaded: Loaded, options: GridsOptions) -> Arrangement:
         for generator in sorted({key[2] for key in cells if key[1] == block})
     ]
     return Arrangement(rows, columns, cells)
+
+
+def nearest_index(iterations: np.ndarray, wanted: int) -> int:
+    """The checkpoint at `wanted`, or the last one before it (the first one if there is none)."""
+    before = np.flatnonzero(iterations <= wanted)
+    return int(before[-1]) if len(before) else 0
+
+
+def evenly(values: Sequence[int], count: int) -> list[int]:
+    """At most `count` of the values, first and last among them, evenly spaced."""
+    if len(values) <= count:
+        return list(values)
+    return [values[i] for i in np.unique(np.linspace(0, len(values) - 1, count).round().astype(int))]

@@ -13,7 +13,7 @@ from gantry.plan.kinds import OPTIONS
 from gantry.report.cells import Cell, tidy
 from gantry.report.kinds import effect, mode_statistics, scores
 from gantry.report.layout import arrange
-from gantry.report.load import Cache, Loaded, load
+from gantry.report.load import Loaded, load
 from gantry.report.markup import latex, markdown
 from gantry.report.orders import Order, parse_order, validation_message
 
@@ -26,12 +26,10 @@ KINDS: dict[str, Callable[[Loaded, Any], Iterator[Cell]]] = {
 INTERVAL_NOTE = "In brackets: the 95 % interval of the mean over training seeds (Student's t)."
 
 
-def make_table(
-    order: dict[str, Any], csv: Path, md: Path, tex: Path, cache: Cache | None = None
-) -> pd.DataFrame:
+def make_table(order: dict[str, Any], csv: Path, md: Path, tex: Path) -> pd.DataFrame:
     """Write one table in its three forms and return its tidy frame (columns: `cells.COLUMNS`)."""
     parsed = parse_order(order)
-    frame = table(load(parsed, cache))
+    frame = table(load(parsed))
     parts, footnotes = arrange(frame, spread_of(parsed))
     notes = [scale_note(parsed), *protocol_notes(parsed)]
     write_text(csv, frame.to_csv(index=False))

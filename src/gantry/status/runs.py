@@ -32,11 +32,6 @@ class Standing:
     stale: tuple[int, ...] = ()
     older_code: bool = False
 
-    @property
-    def is_trained(self) -> bool:
-        """Whether nothing is left to train."""
-        return self.state in (DONE, DIVERGED)
-
 
 def standings(plan: Plan) -> dict[str, Standing]:
     """Where every run of the plan stands, by its key."""

@@ -20,7 +20,7 @@ from gantry.wording import aligned, bytes_text, time_text
 ROW_KEYS = ("part", "dataset", "method", "source", "iteration")
 
 
-def trace(plan: Plan, table: str, row: str, column: str, verify: bool = False) -> str:
+def trace(plan: Plan, table: str, row: str, column: str, *, verify: bool = False) -> str:
     """Describe the cell of `table` ('bcgan/table2', or 'table2' if one paper has it) and the runs behind it.
 
     `row` gives as many of its labels as single it out, separated by '/', e.g. 'CelebA/BCGAN'; `column` is the

@@ -48,4 +48,4 @@ def _trace(options: argparse.Namespace) -> None:
     from gantry.status.trace import trace
 
     plan = load(options.settings)
-    print(trace(plan, options.table, options.row, options.column, options.verify))
+    print(trace(plan, options.table, options.row, options.column, verify=options.verify))

@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 
 from gantry.plan.kinds.figures import CurvesOptions
 from gantry.report.cells import require_metrics, series
+from gantry.report.colours import COLOURS
 from gantry.report.figures.captions import metric_title, over_seeds
 from gantry.report.figures.style import (
-    COLOURS,
     LINES,
     MARKERS,
     footer,
@@ -131,7 +131,7 @@ def _whole(ax: Axes, curves: list[Curve], labels: list[str], mark: int | None) -
         look = labels.index(curve.group.group.recipe_label)
         _line(ax, curve, look, curve.table)
         for broken in curve.broken:
-            _broken(ax, curve, broken, look)
+            _broken(ax, broken, look)
     if mark:
         ax.axvline(mark, color=MARK, linestyle="--", linewidth=1)
     ax.grid(axis="y")
@@ -175,7 +175,7 @@ def _line(ax: Axes, curve: Curve, look: int, table: pd.DataFrame) -> None:
         )
 
 
-def _broken(ax: Axes, curve: Curve, values: pd.Series, look: int) -> None:
+def _broken(ax: Axes, values: pd.Series, look: int) -> None:
     """A run that diverged: thin, with a cross where it stopped."""
     if len(values):
         colour = COLOURS[look % len(COLOURS)]

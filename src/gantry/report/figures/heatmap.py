@@ -14,7 +14,7 @@ from gantry.report.layout import decimals, number
 from gantry.report.load import Loaded, LoadedGroup
 
 # Lighter is better, in colour and in grey; a metric that prefers a middle value has no better end.
-COLOURS = {"lower": "viridis_r", "higher": "viridis", "half": "viridis"}
+COLOUR_MAPS = {"lower": "viridis_r", "higher": "viridis", "half": "viridis"}
 DARK = 0.55  # below this lightness the text of a cell is white
 
 
@@ -46,7 +46,7 @@ def _panel(
 ) -> None:
     results = [[_cell(loaded, groups[recipe], column) for recipe in row] for row in options.cells]
     means = np.asarray([[mean for mean, _, _ in row] for row in results])
-    colours = COLOURS[names.metric(column.metric).direction]
+    colours = COLOUR_MAPS[names.metric(column.metric).direction]
     image = ax.imshow(np.ma.masked_invalid(means), cmap=colours, aspect="auto", origin="lower")
     shades = np.asarray(image.cmap(image.norm(means)))
     places = decimals(means)

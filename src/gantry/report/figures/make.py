@@ -19,7 +19,7 @@ from gantry.report.figures import (
     trajectories,
 )
 from gantry.report.figures.style import save, styled
-from gantry.report.load import Cache, Loaded, load
+from gantry.report.load import Loaded, load
 from gantry.report.orders import parse_order
 from gantry.report.tables import options_of, unknown_kind
 
@@ -36,10 +36,10 @@ KINDS: dict[str, Callable[[Loaded, Any], Figure]] = {
 }
 
 
-def make_figure(order: dict[str, Any], png: Path, svg: Path, cache: Cache | None = None) -> None:
+def make_figure(order: dict[str, Any], png: Path, svg: Path) -> None:
     """Draw one figure and write it in both formats."""
     parsed = parse_order(order)
     if parsed.kind not in KINDS:
         raise UserError(unknown_kind(parsed, KINDS))
     with styled():
-        save(KINDS[parsed.kind](load(parsed, cache), options_of(parsed)), png, svg)
+        save(KINDS[parsed.kind](load(parsed), options_of(parsed)), png, svg)

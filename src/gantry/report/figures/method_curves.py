@@ -8,9 +8,9 @@ from matplotlib.figure import Figure
 
 from gantry.plan.kinds.figures import GroupedOptions
 from gantry.report.cells import require_metrics, series
+from gantry.report.colours import COLOURS
 from gantry.report.figures.captions import metric_title, over_seeds
 from gantry.report.figures.style import (
-    COLOURS,
     MARKERS,
     REAL,
     footer,

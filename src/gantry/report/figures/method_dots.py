@@ -9,17 +9,9 @@ from matplotlib.ticker import MaxNLocator
 
 from gantry.plan.kinds.figures import GroupedOptions
 from gantry.report.cells import require_metrics
+from gantry.report.colours import COLOURS
 from gantry.report.figures.captions import metric_title, over_seeds
-from gantry.report.figures.style import (
-    COLOURS,
-    FAINT,
-    MARKERS,
-    footer,
-    label,
-    new_figure,
-    put_footer,
-    put_head,
-)
+from gantry.report.figures.style import FAINT, MARKERS, footer, label, new_figure, put_footer, put_head
 from gantry.report.kinds.scores import Column, column_at
 from gantry.report.load import Loaded, LoadedGroup
 

@@ -10,19 +10,10 @@ from matplotlib.transforms import Bbox
 
 from gantry.plan.kinds.figures import GroupedOptions
 from gantry.report.cells import require_metrics
+from gantry.report.colours import COLOURS
 from gantry.report.costs import time_of
 from gantry.report.figures.captions import metric_title, over_seeds
-from gantry.report.figures.style import (
-    COLOURS,
-    FAINT,
-    INK,
-    MARKERS,
-    footer,
-    label,
-    new_figure,
-    put_footer,
-    put_head,
-)
+from gantry.report.figures.style import FAINT, INK, MARKERS, footer, label, new_figure, put_footer, put_head
 from gantry.report.kinds.scores import column_at
 from gantry.report.load import Loaded, LoadedGroup
 

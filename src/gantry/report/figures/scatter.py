@@ -10,20 +10,12 @@ from matplotlib.lines import Line2D
 
 from gantry.errors import UserError
 from gantry.plan.kinds.figures import ScatterOptions
+from gantry.report.colours import COLOURS
 from gantry.report.figures.captions import shown_runs
 from gantry.report.figures.sheet import Sheet, new_sheet
-from gantry.report.figures.style import (
-    COLOURS,
-    DIVIDER,
-    FAINT,
-    INK,
-    REAL,
-    footer,
-    label,
-    nearest_index,
-    no_ticks,
-)
+from gantry.report.figures.style import DIVIDER, FAINT, INK, REAL, footer, label, no_ticks
 from gantry.report.load import Loaded, LoadedGroup
+from gantry.report.samples import nearest_index
 from gantry.report.text import short
 
 SIDE = 1.28  # inches of a panel

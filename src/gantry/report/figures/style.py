@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -28,9 +27,7 @@ REAL = "#b9b9b9"
 # The papers' dashed lines: red sets the real data or the two generators apart, black the methods.
 DIVIDER = "#c1121f"
 
-# In order of use: dark blue, orange, green, purple, light blue, brown. In grey, style and marker tell them
-# apart.
-COLOURS = ("#0b4f9c", "#e07b00", "#1b8a5a", "#8e3b9e", "#59a9d8", "#7a4a1e")
+# With the colours of `gantry.report.colours`: in grey, style and marker tell the methods apart.
 LINES: tuple[str | tuple[int, tuple[int, ...]], ...] = ("-", (0, (5, 2)), (0, (1, 1)), "-.", (0, (8, 2)), ":")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 
@@ -70,7 +67,7 @@ def styled() -> Iterator[None]:
         yield
 
 
-def new_figure(width: float, height: float, constrained: bool = True) -> Figure:
+def new_figure(width: float, height: float, *, constrained: bool = True) -> Figure:
     """An empty figure of this size in inches; `constrained` layout places its axes."""
     layout = ConstrainedLayoutEngine(**PADS) if constrained else None
     figure = Figure(figsize=(width, height), dpi=DPI, layout=layout)
@@ -161,16 +158,3 @@ def no_ticks(ax: Axes) -> None:
     for spine in ax.spines.values():
         spine.set_visible(True)
         spine.set_color("#999999")
-
-
-def nearest_index(iterations: np.ndarray, wanted: int) -> int:
-    """The checkpoint at `wanted`, or the last one before it (the first one if there is none)."""
-    before = np.flatnonzero(iterations <= wanted)
-    return int(before[-1]) if len(before) else 0
-
-
-def evenly(values: Sequence[int], count: int) -> list[int]:
-    """At most `count` of the values, first and last among them, evenly spaced."""
-    if len(values) <= count:
-        return list(values)
-    return [values[i] for i in np.unique(np.linspace(0, len(values) - 1, count).round().astype(int))]

@@ -10,8 +10,9 @@ from gantry.plan.kinds.figures import TrajectoriesOptions
 from gantry.report.figures.captions import shown_runs
 from gantry.report.figures.pictures import BETWEEN_METHODS, require_images, show, show_nothing
 from gantry.report.figures.sheet import new_sheet
-from gantry.report.figures.style import DIVIDER, INK, evenly, footer, label, nearest_index
+from gantry.report.figures.style import DIVIDER, INK, footer, label
 from gantry.report.load import Loaded, LoadedGroup
+from gantry.report.samples import evenly, nearest_index
 from gantry.report.text import short
 
 

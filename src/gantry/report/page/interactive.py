@@ -19,14 +19,13 @@ from plotly.offline import get_plotlyjs
 
 from gantry.metrics import names
 from gantry.report.cells import network_of, series
+from gantry.report.colours import COLOURS
 from gantry.report.layout import ARROWS, SOURCES
 from gantry.report.load import Loaded, LoadedGroup
-from gantry.report.samples import arranged
+from gantry.report.samples import arranged, evenly
 from gantry.report.tables import options_of
 from gantry.report.text import with_subscripts
 
-# As in the printed figures.
-COLOURS = ("#0b4f9c", "#e07b00", "#1b8a5a", "#8e3b9e", "#59a9d8", "#7a4a1e")
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 CONFIG = {"displaylogo": False, "responsive": True, "modeBarButtonsToRemove": ["lasso2d", "select2d"]}
 # DataTables: sorting and nothing else; a column by its small values first, then the large ones, then as it was.
@@ -96,7 +95,7 @@ def curves(loaded: Loaded, name: str) -> str:
     shown_first = views[0][2] if views else []
     for place, trace in enumerate(figure.data):
         trace.visible = place < len(shown_first) and shown_first[place]
-    return _html(figure, name, above=110, below=40)
+    return as_html(figure, name, above=110, below=40)
 
 
 def _by_source(groups: Sequence[LoadedGroup]) -> dict[str, list[tuple[int, LoadedGroup]]]:
@@ -149,7 +148,7 @@ def grids(loaded: Loaded, name: str) -> str:
     arrangement = arranged(loaded, options_of(loaded.order))
     shown = [group.shown.samples["iterations"] for group in arrangement.cells.values()]
     every = np.unique(np.concatenate(shown)).tolist()
-    steps = [every[i] for i in np.unique(np.linspace(0, len(every) - 1, MOST_STEPS).round().astype(int))]
+    steps = evenly(every, MOST_STEPS)
     figure = go.Figure()
     for iteration in steps:
         page = [
@@ -182,7 +181,7 @@ def grids(loaded: Loaded, name: str) -> str:
     wide, high = (len(each) * (SQUARE + GAP) - GAP for each in (arrangement.columns, arrangement.rows))
     # As wide as the page lets it be, as high as the samples then are, and the slider's room below.
     style = f"aspect-ratio: {wide} / {high}; max-width: {wide}px; padding-bottom: {ABOVE + BELOW}px"
-    return f'<div class="samples" style="{style}">{_html(figure, name, ABOVE, BELOW)}</div>'
+    return f'<div class="samples" style="{style}">{as_html(figure, name, ABOVE, BELOW)}</div>'
 
 
 def _names(texts: Sequence[str], letters: int) -> dict[str, Any]:
@@ -228,7 +227,8 @@ def _subscripts(text: str) -> str:
     return with_subscripts(text, r"\1<sub>\2</sub>")
 
 
-def _html(figure: Any, name: str, above: int, below: int) -> str:
+def as_html(figure: Any, name: str, above: int, below: int) -> str:
+    """A plotly figure as a piece of the page, with so many pixels of room above and below."""
     margin = {"l": LEFT, "r": 15, "t": above, "b": below}
     figure.update_layout(template="plotly_white", margin=margin, font={"size": 13})
     return str(

@@ -11,6 +11,7 @@ import pandas as pd
 from PIL import Image
 
 from gantry.errors import UserError
+from gantry.plan.kinds import CLAIMS
 from gantry.report.cells import read_tidy
 from gantry.report.claims import COLUMNS as CLAIM_COLUMNS
 from gantry.report.layout import Arranged, Footnotes, arrange
@@ -55,7 +56,7 @@ def item_of(loaded: Loaded, outputs: Mapping[str, Mapping[str, Path]]) -> Item:
         "notes": protocol_notes(order),
         "groups": list(dict.fromkeys(group.key for group in order.groups)),
     }
-    if order.kind == "claims":
+    if order.kind == CLAIMS:
         return Item(**common, claims=_read_claims(files["csv"]))
     if "csv" in files:
         parts, footnotes = arrange(read_tidy(files["csv"]), spread_of(order))

@@ -25,20 +25,19 @@ def make_page(
     orders: Sequence[dict[str, Any]],
     outputs: Mapping[str, Mapping[str, Path]],
     out: Path,
-    cache: Cache | None = None,
 ) -> None:
     """Write the page for these orders.
 
     `outputs` gives the files that were made of each, "paper/name" → {"csv": …} for tables and claims,
     {"png": …, "svg": …} for figures. Images are embedded; the page refers to nothing outside itself.
     """
-    cache = {} if cache is None else cache
+    cache: Cache = {}
     loaded = [load(parse_order(order), cache) for order in orders]
     items = [item_of(each, outputs) for each in loaded]
     runs = {run.key: run for each in loaded for group in each.groups for run in group.runs}
     papers = list(dict.fromkeys(item.order.paper for item in items))
     page = (
-        _environment()
+        environment()
         .get_template("page.html")
         .render(
             overview=_overview([each.order for each in loaded], list(runs.values())),
@@ -57,17 +56,18 @@ def make_page(
     write_text(out, page)
 
 
-def _environment() -> Environment:
-    environment = Environment(
+def environment() -> Environment:
+    """Where the template stands, and the filters that it uses; whatever is put into it is escaped."""
+    made = Environment(
         loader=PackageLoader("gantry.report.page"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["label"] = lambda text: Markup(with_subscripts(str(escape(text)), r"\1<sub>\2</sub>"))
-    environment.filters["anchor"] = anchor
-    return environment
+    made.filters["label"] = lambda text: Markup(with_subscripts(str(escape(text)), r"\1<sub>\2</sub>"))
+    made.filters["anchor"] = anchor
+    return made
 
 
 def _sorted_items(items: Sequence[Item], paper: str) -> list[Item]:
