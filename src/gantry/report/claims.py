@@ -16,10 +16,10 @@ from gantry.report.costs import COSTS
 from gantry.report.layout import decimals, number
 from gantry.report.load import Loaded, LoadedGroup, Run, load
 from gantry.report.markup import escape_markdown
-from gantry.report.orders import parse_order
+from gantry.report.notes import protocol_notes, scale_note
+from gantry.report.orders import options_of, parse_order
 from gantry.report.quantities import DERIVED, REACHING, curve_of, over
 from gantry.report.statistics import MOST_SEEDS, Interval, interval, seeds_to_decide, verdict
-from gantry.report.tables import options_of, protocol_notes, scale_note
 
 COLUMNS = [
     "name",

@@ -51,6 +51,16 @@ class Run:
         return self.diverged_at is not None
 
     @property
+    def ending(self) -> str:
+        """How it ended, in words: complete, or diverged at an iteration."""
+        return "complete" if self.diverged_at is None else f"diverged at {self.diverged_at:,}"
+
+    @property
+    def software(self) -> str:
+        """The versions with which the last segment was trained."""
+        return f"torch {self.provenance.get('torch', '–')}, Python {self.provenance.get('python', '–')}"
+
+    @property
     def iterations(self) -> int:
         """Iterations done."""
         return int(self.seals[-1]["iterations"]) if self.diverged_at is None else self.diverged_at

@@ -6,8 +6,9 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from gantry.errors import UserError
+from gantry.errors import UserError, suggestion
 from gantry.plan.blocks.base import Strict
+from gantry.plan.kinds import OPTIONS
 
 
 class RunReference(Strict):
@@ -91,10 +92,26 @@ def parse_order(order: dict[str, Any]) -> Order:
         return Order.model_validate(order)
     except ValidationError as error:
         name = f"order {order.get('paper', '?')}/{order.get('name', '?')}"
-        raise UserError(validation_message(name, error)) from None
+        raise UserError(_message(name, error)) from None
 
 
-def validation_message(name: str, error: ValidationError) -> str:
+def options_of(order: Order) -> Any:
+    """The order's options, validated by its kind's model (see `plan.kinds`)."""
+    try:
+        return OPTIONS[order.kind].model_validate(order.options)
+    except ValidationError as error:
+        raise UserError(_message(f"{order.paper}/{order.name}: options", error)) from None
+
+
+def unknown_kind(order: Order, known: dict[str, Any]) -> str:
+    """The message for an order whose kind is in no registry."""
+    return (
+        f"{order.paper}/{order.name}: kind: unknown kind {order.kind!r}{suggestion(order.kind, known)}; "
+        f"known kinds: {', '.join(known)}"
+    )
+
+
+def _message(name: str, error: ValidationError) -> str:
     """One line for every problem that pydantic found, each with the path of its key."""
     lines = [f"{'.'.join(map(str, e['loc'])) or 'order'}: {e['msg']}" for e in error.errors()]
     return f"{name}: " + f"\n{name}: ".join(lines)

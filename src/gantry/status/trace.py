@@ -114,11 +114,11 @@ def _describe(run: Run, verify: bool) -> list[str]:
     host = run.largest("peak_host_bytes")
     rows = [
         ("seed", str(run.seed)),
-        ("status", "complete" if run.diverged_at is None else f"diverged at {run.diverged_at:,}"),
+        ("status", run.ending),
         ("iterations", f"{run.iterations:,}"),
         ("commit", str(provenance.get("commit") or "outside git")),
         ("code", str(provenance.get("code_digest", "–"))),
-        ("software", f"torch {provenance.get('torch', '–')}, Python {provenance.get('python', '–')}"),
+        ("software", run.software),
         ("recipe", f"{last['spec_digest']}  {canonical_json(last['spec']['recipe'])}"),
         ("data", str(last.get("data_digest", "–"))),
         ("device", str(provenance.get("device", "–"))),

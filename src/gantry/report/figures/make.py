@@ -20,8 +20,7 @@ from gantry.report.figures import (
 )
 from gantry.report.figures.style import save, styled
 from gantry.report.load import Loaded, load
-from gantry.report.orders import parse_order
-from gantry.report.tables import options_of, unknown_kind
+from gantry.report.orders import options_of, parse_order, unknown_kind
 
 KINDS: dict[str, Callable[[Loaded, Any], Figure]] = {
     "scatter": scatter.draw,

@@ -22,8 +22,8 @@ from gantry.report.cells import network_of, series
 from gantry.report.colours import COLOURS
 from gantry.report.layout import ARROWS, SOURCES
 from gantry.report.load import Loaded, LoadedGroup
+from gantry.report.orders import options_of
 from gantry.report.samples import arranged, evenly
-from gantry.report.tables import options_of
 from gantry.report.text import with_subscripts
 
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")

@@ -16,9 +16,10 @@ from gantry.report.cells import read_tidy
 from gantry.report.claims import COLUMNS as CLAIM_COLUMNS
 from gantry.report.layout import Arranged, Footnotes, arrange
 from gantry.report.load import Loaded
+from gantry.report.notes import protocol_notes
 from gantry.report.orders import Order
 from gantry.report.page import interactive
-from gantry.report.tables import protocol_notes, spread_of
+from gantry.report.tables import spread_of
 
 # An SVG is sharper at any size; above this it is the picture inside that weighs, and the PNG does as well.
 LARGEST_SVG = 300_000

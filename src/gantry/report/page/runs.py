@@ -69,7 +69,7 @@ def _run_row(run: Run) -> RunRow:
     return RunRow(
         anchor=anchor(run.key),
         seed=run.seed,
-        status="complete" if run.diverged_at is None else f"diverged at {run.diverged_at:,}",
+        status=run.ending,
         iterations=run.iterations,
         device=str(provenance.get("device", "–")),
         wall=duration(run.largest("wall_seconds")),
@@ -83,7 +83,7 @@ def _run_row(run: Run) -> RunRow:
         commit=str(provenance.get("commit") or "–"),
         short_commit=short_commit(run),
         code=str(provenance.get("code_digest") or "–"),
-        software=f"torch {provenance.get('torch', '–')}, Python {provenance.get('python', '–')}",
+        software=run.software,
         finished=str(provenance.get("finished_at", "–"))[:16].replace("T", " "),
     )
 
