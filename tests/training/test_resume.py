@@ -114,6 +114,21 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "ema": 0.9,
     },
     "bf16": {"precision": "bf16"},
+    "an equilibrium, and the update before": {
+        "networks": {"family": "mlp_autoencoder", "width": 16, "depth": 1},
+        "objective": {"name": "began", "gain": 0.3},
+        "generators": 1,
+        "terms": {},
+        "optimiser": {"name": "oadam"},
+    },
+    "terms that learn and remember, and a look ahead": {
+        "objective": {"name": "non_saturating"},
+        "generators": 1,
+        "terms": {"historical_averaging": 0.1, "entropy_distance": {"weight": 0.1, "estimator": "neural"}},
+        "unroll": 1,
+    },
+    "momentum": {"optimiser": {"name": "sgd", "momentum": 0.9}},
+    "mean squares": {"optimiser": {"name": "rmsprop"}},
     "uniform z, several updates": {
         "latent": {"dimension": 16, "distribution": "uniform"},
         "updates": {"discriminator": 2, "generator": 3},
