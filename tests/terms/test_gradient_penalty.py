@@ -13,6 +13,7 @@ from gantry.plan.blocks.networks import DcganNetworks, MlpNetworks
 from gantry.plan.blocks.terms import GradientPenalty as Options
 from gantry.terms import Batch
 from gantry.terms.gradient_penalty import POINTS, THROUGH, GradientPenalty
+from gantry.training.discriminators import Packed
 
 
 def term(**told: Any) -> GradientPenalty:
@@ -205,3 +206,16 @@ def test_several_verdicts_an_image_count_by_their_mean(three: Any) -> None:
         term(**options)(batch_of(Patches(), real, real)),
         term(**options)(batch_of(discriminator, real, real)),
     )
+
+
+@pytest.mark.parametrize("points", ["lines", "real", "perturbed"])
+def test_a_pack_is_one_point(points: str) -> None:
+    """D(x₁, x₂) = a·x₁ + b·x₂ has a slope of √(‖a‖² + ‖b‖²) at every pack, not two of ‖a‖ and ‖b‖."""
+    packed = Packed(nn.Linear(6, 1), 2)
+    penalty = term(points=points)(batch_of(packed, torch.randn(8, 3), torch.randn(8, 3)))
+    expected = (packed.discriminator.weight.norm() - 1).square()
+    torch.testing.assert_close(penalty, expected)
+    images = Packed(nn.Sequential(nn.Flatten(), nn.Linear(24, 1)), 2)
+    real = torch.randn(4, 3, 2, 2).to(memory_format=torch.channels_last)
+    penalty = term(points=points)(batch_of(images, real, -real))
+    torch.testing.assert_close(penalty, (images.discriminator[1].weight.norm() - 1).square())

@@ -79,5 +79,7 @@ class GradientPenalty(DiscriminatorTerm):
         # Where D judges patches an image has several rows of verdicts, and their mean is the image's.
         rows = max(1, len(verdicts) // len(points))
         (slopes,) = torch.autograd.grad(verdicts.sum() / rows, points, create_graph=True)
-        norms = torch.linalg.vector_norm(at_least_single(slopes).flatten(1), dim=1)
+        # Where D judges packs, a pack is one point: its samples stand together.
+        apart = min(len(points), len(verdicts))
+        norms = torch.linalg.vector_norm(at_least_single(slopes).reshape(apart, -1), dim=1)
         return (norms - self.options.center).square().mean() * (0.5 if self.options.halved else 1.0)
