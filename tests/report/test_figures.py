@@ -121,14 +121,16 @@ def test_without_a_tail_a_data_set_is_a_row_and_its_metrics_stand_side_by_side(
     assert figure.axes[0].get_position().x1 < figure.axes[1].get_position().x0
 
 
-@pytest.mark.parametrize("kind", ["curves", "grids"])
+@pytest.mark.parametrize("kind", ["curves", "grids", "tiles"])
 def test_nothing_is_cut_off_or_overlaps_where_names_are_long(results, make_order, image_groups, kind):
     long = {"dataset_label": "a data set whose title says much more than its name does"}
     changes = {"metrics": ["frechet_distance", "swd"], "title": "a title that tells of many things " * 6}
-    order = parse_order(make_order(results, kind, [group | long for group in image_groups], **changes))
+    groups = [group | long for group in image_groups]
+    order = parse_order(make_order(results, "grids" if kind == "tiles" else kind, groups, **changes))
     draw, options = {
         "curves": (curves.draw, CurvesOptions(tail_checkpoints=0)),
         "grids": (grids.draw, GridsOptions()),
+        "tiles": (grids.draw, GridsOptions(methods="tiled")),
     }[kind]
     with styled():
         figure = draw(load(order), options)
@@ -154,6 +156,24 @@ def test_grids_have_a_row_for_each_method_where_they_go_down(results, make_order
     assert titles == [f"{name}, {generator}" for name in data for generator in ("G1", "G2")]
     # RealnessGAN has no second generator: its places stay empty.
     assert [bool(ax.images) for ax in figure.axes] == [True, False, True, False] + [True] * 4
+
+
+def test_grids_are_tiled_line_after_line_where_methods_are_many(results, make_order, image_groups):
+    second = [group | {"dataset_label": "CIFAR-10", "dataset_name": "cifar10"} for group in image_groups]
+    order = parse_order(make_order(results, "grids", [*image_groups, *second]))
+    figure = grids.draw(load(order), GridsOptions(methods="tiled"))
+    shown = [ax.get_title().replace("\n", " ") for ax in figure.axes if ax.images]
+    assert shown == [
+        f"{name}, {data} (stand-in){generator}"
+        for data in ("CelebA", "CIFAR-10")
+        for name, generator in (("RealnessGAN", ""), ("BCGAN", ", G1"), ("BCGAN", ", G2"))
+    ]
+    rows = [round(ax.get_position().y0, 3) for ax in figure.axes]
+    assert len(rows) == 8 and len(set(rows[:4])) == len(set(rows[4:])) == 1 and rows[0] > rows[4]
+    alone = grids.draw(
+        load(parse_order(make_order(results, "grids", image_groups))), GridsOptions(methods="tiled")
+    )
+    assert [ax.get_title() for ax in alone.axes] == ["RealnessGAN", "BCGAN, G1", "BCGAN, G2"]
 
 
 def test_curves_say_what_diverged_and_what_stands_in(results, make_order, image_groups):

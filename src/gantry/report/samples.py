@@ -28,7 +28,7 @@ class Arrangement:
 
 
 def arranged(loaded: Loaded, options: GridsOptions) -> Arrangement:
-    """Rows are data sets and blocks methods, or, `down`, the other way round."""
+    """Rows are data sets and blocks methods, or, `down` and `tiled`, the other way round."""
     cells: dict[tuple[str, str, str], LoadedGroup] = {}
     for each in loaded.groups:
         place = (each.group.dataset_title, each.group.recipe_label)

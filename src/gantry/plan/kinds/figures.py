@@ -23,12 +23,13 @@ class CurvesOptions(Options):
 class GridsOptions(Options):
     """images: how many samples of each generator are shown.
 
-    methods: `across`, a column for each generator and a row for each data set, as in the paper; or `down`, a
-    row for each method, where there are many, and the data sets' generators side by side.
+    methods: `across`, a column for each generator and a row for each data set, as in the paper; `down`, a row
+    for each method, and the data sets' generators side by side; or `tiled`, where there are many methods of one
+    generator: line after line, each under its name (on the page: `down`).
     """
 
     images: Positive = 16
-    methods: Literal["across", "down"] = "across"
+    methods: Literal["across", "down", "tiled"] = "across"
 
 
 class ScatterOptions(Options):
