@@ -88,6 +88,12 @@ def test_points_go_into_arrays_only(points: Any, tmp_path: Path, capsys: Any) ->
     assert "these samples are points" in capsys.readouterr().err
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_a_gpu_that_is_not_there_is_no_traceback(lone: Path, tmp_path: Path, capsys: Any) -> None:
+    assert run(["sample", str(lone), "--out", str(tmp_path / "o.npy"), "--device", "cuda"]) == 2
+    assert "PyTorch sees none" in capsys.readouterr().err
+
+
 def test_wrong_sources_are_explained(lone: Path, tmp_path: Path, capsys: Any) -> None:
     strange = tmp_path / "strange.safetensors"
     save_file({"x": torch.zeros(1)}, strange)

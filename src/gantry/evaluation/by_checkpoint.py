@@ -38,7 +38,7 @@ class Trained:
     generators: dict[str, nn.Module]
 
 
-def load_trained(source: Path, iteration: int | None = None, device: str = "cpu") -> Trained:
+def load_trained(source: Path, iteration: int | None = None, device: str | torch.device = "cpu") -> Trained:
     """Load a checkpoint: a safetensors file, or a run's folder, of which the last one (or `iteration`'s).
 
     The file's header holds the spec, so nothing beside it is needed. Raises UserError for anything else.
@@ -118,12 +118,14 @@ def way_between(latent: Latent, steps: int, seed: int) -> Tensor:
     return ((torch.sin((1 - t) * angle) * start + torch.sin(t * angle) * end) / torch.sin(angle)).float()
 
 
-def answers_of(generators: dict[str, nn.Module], z: Tensor, device: str = "cpu") -> dict[str, Array]:
+def answers_of(
+    generators: dict[str, nn.Module], z: Tensor, device: str | torch.device = "cpu"
+) -> dict[str, Array]:
     """What each generator makes of the same latents: uint8 (N, H, W, 3) images or float32 (N, 2) points."""
     return {name: answers(generator, z, torch.device(device)) for name, generator in generators.items()}
 
 
-def shares(generators: dict[str, nn.Module], z: Tensor, device: str = "cpu") -> Array:
+def shares(generators: dict[str, nn.Module], z: Tensor, device: str | torch.device = "cpu") -> Array:
     """The equal mixture: each generator answers its share of the latents, in turn over the whole."""
     parts = [
         answers(generator, z[start :: len(generators)], torch.device(device))

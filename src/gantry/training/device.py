@@ -31,8 +31,8 @@ def choose_device(name: str, threads: int = 1, deterministic: bool = False) -> t
         return torch.device("cpu")
     if not torch.cuda.is_available():
         raise UserError(
-            "this scale trains on a GPU and PyTorch sees none; choose a smaller scale (--config scale=quick), "
-            "or insist on the CPU (--config device=cpu), which takes months at paper scale"
+            "a GPU is asked for and PyTorch sees none; choose a smaller scale (--config scale=quick), or insist "
+            "on the CPU (--config device=cpu, by hand --device cpu), which takes months at paper scale"
         )
     torch.backends.cudnn.allow_tf32 = False
     if deterministic:

@@ -22,19 +22,23 @@ def add(verbs: Verbs) -> None:
 
 
 def _sample(options: argparse.Namespace) -> None:
+    import torch
+
     from gantry.evaluation import by_checkpoint as model
+    from gantry.training.device import choose_device
 
     if not -(2**63) <= options.seed < 2**63:
         raise UserError(f"--seed: {options.seed} does not fit into 64 bits")
-    trained = model.load_trained(options.source, options.iteration, options.device)
+    device = choose_device(options.device, torch.get_num_threads())
+    trained = model.load_trained(options.source, options.iteration, device)
     generators, latent = model.chosen(trained, options.generator), trained.recipe.latent
     draw = model.way_between if options.interpolate else model.latents
     z = draw(latent, options.count, options.seed)
     try:
         if options.interpolate or options.side_by_side:
-            made = model.answers_of(generators, z, options.device)
+            made = model.answers_of(generators, z, device)
         else:
-            made = {"mixture": model.shares(generators, z, options.device)}
+            made = {"mixture": model.shares(generators, z, device)}
     except Diverged as error:
         raise UserError(f"{trained.path}: {error}: the run diverged; take an earlier --iteration") from None
     model.write(made, options.out, in_rows=options.interpolate)
