@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -261,6 +262,23 @@ def test_a_run_of_two_is_stopped_killed_and_ends_in_the_same_bits(
 
 
 # ── what starts them ──────────────────────────────────────────────────────────────────────────────────
+
+
+def test_gantry_starts_them_as_torchrun_does(both: Callable[..., list[int]], lab: Any, tools: Any) -> None:
+    assert both("forked", 6) == [0, 0]
+    spec = json.dumps(lab.spec(tools.bcgan | {"processes": SIZE, "ema": 0.5}))
+    torchrun = ["torch.distributed.run", "--standalone", "--nproc-per-node", str(SIZE), "-m", "gantry.cli"]
+    for name, module in (("own", ["gantry.cli"]), ("torchrun", torchrun)):
+        seal = lab.root(name) / "seal-6.json"
+        told = ["--spec", spec, "--data", str(lab.manifest), "--until", "6", "--seal", str(seal)]
+        command = [sys.executable, "-m", *module, "train", *told, "--device", "cpu"]
+        ran = subprocess.run(command, capture_output=True, text=True, timeout=300)
+        assert ran.returncode == 0, ran.stderr
+        one, other = (tools.outcome(lab.root(each)) for each in (name, "forked"))
+        assert one | {"history": None} == other | {
+            "history": None
+        }  # whose intervals the tests have shortened
+
 
 SCRIPT = """
 import json, os, pathlib, signal, sys, time
