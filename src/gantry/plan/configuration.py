@@ -28,9 +28,6 @@ Seed = Annotated[int, BeforeValidator(_no_boolean), Field(ge=0, lt=2**63)]
 Seeds = Annotated[tuple[Seed, ...], Field(min_length=1), AfterValidator(_all_different)]
 # Names become folders, wildcards and words of shell commands.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")]
-# Keys of a recipe that speak of its sources and change no run: who published it, what of its settings was found
-# to be so and where, and what was not found.
-ON_SOURCES = ("source", "checked", "unchecked")
 
 
 class Config(Strict):

@@ -7,9 +7,13 @@ from typing import Any, cast
 import yaml
 
 from gantry.errors import UserError, suggestion
-from gantry.plan.configuration import ON_SOURCES, Experiment
+from gantry.plan.configuration import Experiment
 from gantry.plan.dataset import DatasetSpec
 from gantry.plan.problems import Problems
+
+# Keys of a recipe that speak of its sources and change no run: who published it, what of its settings was found
+# to be so and where, and what was not found.
+ON_SOURCES = ("source", "checked", "unchecked")
 
 
 def variant_name(recipe: str, variant: str) -> str:

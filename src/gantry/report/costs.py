@@ -26,7 +26,7 @@ def memory_of(run: Run) -> float:
 
 
 def time_of(run: Run) -> float:
-    """Seconds for one iteration, over the whole run; NaN if it was not recorded."""
+    """Seconds for one iteration, in the median interval between log lines; NaN if it was not recorded."""
     seconds = run.provenance.get("seconds_per_iteration")
     return np.nan if seconds is None else float(seconds)
 
