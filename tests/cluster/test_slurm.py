@@ -42,6 +42,8 @@ TARGETS = [
     for recipe in ("points_one", "points_two")
     for seed in (0, 1)
 ]
+# Rows of a table that hold for one machine at one time.
+COSTS = re.compile("time of one iteration|GPU memory")
 # Says which devices a step of the workflow was given, and when, then becomes the step.
 SHIM = """\
 #!/bin/bash
@@ -145,8 +147,8 @@ class Workflow:
             *self.folder.glob("results/*/runs/**/metrics-*.csv"),
             *self.folder.glob("results/*/*/*.csv"),
         ]:
-            if "prices" not in file.name and not file.name.startswith("table1"):  # of time and memory
-                found[str(file.relative_to(self.folder))] = file.read_text()
+            lines = file.read_text().splitlines()
+            found[str(file.relative_to(self.folder))] = [line for line in lines if not COSTS.search(line)]
         return found
 
     def steps(self, verb: str) -> list[tuple[float, float, str, str]]:
@@ -251,6 +253,11 @@ def test_requeue_scancel_kill_preemption_and_a_node_that_fails(slurm: Slurm, tmp
     steps = workflow.steps("train")
     assert len(steps) >= 8, "the disturbances have disturbed nothing"
     assert {devices for _, _, _, devices in steps} == {"0", "1"}
+    assert_nobody_shares(steps)
+
+
+def assert_nobody_shares(steps: list[tuple[float, float, str, str]]) -> None:
+    """No two trainers were at once on one GPU of one node."""
     for one, other in combinations(steps, 2):
         if max(one[0], other[0]) < min(one[1], other[1]):
             assert one[2:] != other[2:], "two trainers at once on one GPU"
@@ -310,7 +317,7 @@ def _slurm_logs(folder: Path) -> str:
 
 @pytest.mark.skipif(not os.environ.get("GANTRY_SLURM_QUICK"), reason="takes long: set GANTRY_SLURM_QUICK=1")
 def test_the_whole_quick_scale(slurm: Slurm, tmp_path: Path) -> None:
-    config = {"scale": "quick", "seeds": [0]}
+    config = {"scale": "quick"}
     results = []
     for profile in ("profiles/default", "profiles/slurm"):
         workflow = Workflow(tmp_path / Path(profile).name, config)
@@ -321,3 +328,6 @@ def test_the_whole_quick_scale(slurm: Slurm, tmp_path: Path) -> None:
             snakemake.kill()
         results.append(workflow.results())
     assert results[0] == results[1]
+    steps = workflow.steps("train")
+    assert {(node, devices) for _, _, node, devices in steps} == {(n, d) for n in ("n1", "n2") for d in "01"}
+    assert_nobody_shares(steps)

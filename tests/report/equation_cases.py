@@ -90,5 +90,6 @@ def every_recipe() -> Iterator[Recipe]:
     yield from map(recipe_of, OBJECTIVE_BLOCKS + COMPOSED_BLOCKS)
     for block in TERM_BLOCKS + DRAWN_BLOCKS:
         yield recipe_of(hinge, block, generators=2)
-    yield recipe_of({"name": "mmd_gan"}, {"gradient_penalty": 1})
+    for through in ("logits", "witness"):
+        yield recipe_of({"name": "mmd_gan"}, {"gradient_penalty": {"weight": 1, "through": through}})
     yield from trained(hinge)

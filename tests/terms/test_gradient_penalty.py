@@ -2,15 +2,19 @@
 
 from typing import Any, get_args
 
+import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
+from scipy.spatial.distance import cdist
 from torch import Tensor, nn
 
 from gantry.networks import build_discriminator
 from gantry.networks.maxout import Maxout
+from gantry.objectives.moments import MmdGan
 from gantry.plan.blocks.networks import DcganNetworks, MlpNetworks
 from gantry.plan.blocks.terms import GradientPenalty as Options
+from gantry.plan.recipe import Recipe
 from gantry.terms import Batch
 from gantry.terms.gradient_penalty import POINTS, THROUGH, GradientPenalty
 from gantry.training.discriminators import Packed
@@ -117,11 +121,72 @@ def test_a_flat_discriminator_has_finite_gradients() -> None:
     assert value == 0 and torch.equal(discriminator.weight.grad, torch.zeros(1, 4))
 
 
-@pytest.mark.parametrize("through", THROUGH)
+@pytest.mark.parametrize("through", sorted(THROUGH.keys() - {"witness"}))
 def test_gradient_of_the_penalty_by_finite_differences(three: Any, through: str) -> None:
     discriminator, real, _, _ = three
     ours, batch = term(points="real", through=through), batch_of(discriminator, real)
     assert torch.autograd.gradcheck(lambda *_: ours(batch), [discriminator.a, discriminator.b])
+
+
+class Embedding(nn.Module):
+    """D(x) = sin(W x), two numbers of three; keeps the points it is asked about."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.w = nn.Parameter(torch.randn(3, 2, dtype=torch.float64))
+        self.asked: list[Tensor] = []
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.asked.append(x.detach())
+        return (x @ self.w).sin()
+
+
+@pytest.mark.parametrize("kernel", ["rbf", "rational_quadratic"])
+def test_the_slope_of_the_witness_function(three: Any, kernel: str) -> None:
+    """Against NumPy and SciPy: differences, point by point, of the kernel's means."""
+    _, real, one, two = three
+    scales = (0.5, 2.0)
+    discriminator, objective = Embedding(), MmdGan(outputs=2, kernel=kernel, scales=scales)
+
+    def batch() -> Batch:
+        embedded = [discriminator(each) for each in (real, one, two)]
+        discriminator.asked.clear()
+        networks = discriminator, nn.ModuleList()
+        return Batch((one, two), embedded[1:], real, embedded[0], *networks, objective=objective)
+
+    def k(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        squared = cdist(a, b, "sqeuclidean")
+        if kernel == "rbf":
+            return sum(np.exp(-squared / (2 * scale**2)) for scale in scales)
+        return sum((1 + squared / (2 * scale)) ** -scale for scale in scales)
+
+    def h(points: np.ndarray, fake: Tensor) -> np.ndarray:
+        a, x, y = (
+            np.sin(np.asarray(each) @ discriminator.w.detach().numpy()) for each in (points, real, fake)
+        )
+        return k(a, x).mean(1) - k(a, y).mean(1)
+
+    found = term(through="witness", center=0.3)(batch())
+    expected = 0.0
+    for points, fake in zip([each.numpy() for each in discriminator.asked], (one, two), strict=True):
+        steps = 1e-6 * np.eye(3)
+        slopes = np.stack([(h(points + by, fake) - h(points - by, fake)) / 2e-6 for by in steps], 1)
+        expected += np.mean((np.linalg.norm(slopes, axis=1) - 0.3) ** 2)
+    assert found.item() == pytest.approx(expected, rel=1e-6)
+
+    def seeded(weights: Tensor) -> Tensor:
+        torch.manual_seed(5)
+        return term(through="witness")(batch())
+
+    assert torch.autograd.gradcheck(seeded, [discriminator.w])
+
+
+def test_a_witness_needs_a_line_and_a_kernel() -> None:
+    with pytest.raises(ValidationError, match="set points to lines"):
+        term(through="witness", points="real")
+    block = {"workload": "w", "networks": {"family": "mlp"}, "objective": {"name": "hinge"}}
+    with pytest.raises(ValidationError, match="only mmd_gan has a witness function"):
+        Recipe.model_validate(block | {"terms": {"gradient_penalty": {"weight": 1, "through": "witness"}}})
 
 
 def test_maxout_is_differentiable_twice() -> None:

@@ -40,6 +40,12 @@ def _column(scales: tuple[float, ...], dtype: torch.dtype, device: torch.device)
     return torch.tensor(scales, dtype=dtype, device=device)[:, None, None]
 
 
+def similarities(x: Tensor, y: Tensor, kernel: str, scales: Sequence[float]) -> Tensor:
+    """Return k(x_i, y_j) of rows (n, D) and (m, D), (n, m): the sum of `kernel` over `scales`."""
+    squared = squared_distances(x, y)
+    return KERNELS[kernel](squared, _column(tuple(scales), squared.dtype, squared.device)).sum(0)
+
+
 def squared_mmd(x: Tensor, y: Tensor, kernel: str, scales: Sequence[float], unbiased: bool) -> Tensor:
     """MMD² of samples x and y, both (n, D), n ≥ 2, for the sum of `kernel` over `scales`; a scalar.
 
@@ -47,14 +53,20 @@ def squared_mmd(x: Tensor, y: Tensor, kernel: str, scales: Sequence[float], unbi
     and 5; the cross term is over all pairs, i = j too.
     """
 
-    def similarity(a: Tensor, b: Tensor) -> Tensor:
-        squared = squared_distances(a, b)
-        return KERNELS[kernel](squared, _column(tuple(scales), squared.dtype, squared.device)).sum(0)
-
     def within(a: Tensor) -> Tensor:
-        similarities, n = similarity(a, a), len(a)
+        alike, n = similarities(a, a, kernel, scales), len(a)
         if unbiased:
-            return (similarities.sum() - similarities.diagonal().sum()) / (n * (n - 1))
-        return similarities.mean()
+            return (alike.sum() - alike.diagonal().sum()) / (n * (n - 1))
+        return alike.mean()
 
-    return within(x) + within(y) - 2 * similarity(x, y).mean()
+    return within(x) + within(y) - 2 * similarities(x, y, kernel, scales).mean()
+
+
+def witness_function(points: Tensor, x: Tensor, y: Tensor, kernel: str, scales: Sequence[float]) -> Tensor:
+    """Return h(a) = mean_i k(a, x_i) − mean_j k(a, y_j) for each row a of `points` (p, D): (p,).
+
+    It is large where x is dense and y is not: up to its scale the function by whose means the two differ most.
+    Gretton et al. 2012.
+    """
+    to_x, to_y = (similarities(points, each, kernel, scales).mean(1) for each in (x, y))
+    return to_x - to_y

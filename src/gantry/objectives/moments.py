@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from gantry.objectives.base import Objective, register, total
-from gantry.objectives.kernels import squared_mmd
+from gantry.objectives.kernels import squared_mmd, witness_function
 from gantry.objectives.wasserstein import clip_weights
 
 # What the mixture is made of where a recipe does not say: Li et al. 2017 and Bińkowski et al. 2018, section 2.1.
@@ -28,11 +28,10 @@ def discrepancy(real: Tensor, fake: Tensor, kernel: str, scales: Sequence[float]
 class MmdGan(Objective):
     """loss_G = Σ_k MMD²(D(x), D(G_k(z))), unbiased, and loss_D = −loss_G; D embeds samples in (B, `outputs`).
 
-    With a rational quadratic kernel and a gradient penalty, Bińkowski et al. 2018; theirs is on the witness
-    function, E k(D(·), D(x)) − E k(D(·), D(G(z))), the term here on the sum of D's outputs. With `clip` 0.01
-    and `root`, the biased MMD in place of MMD², the code of Li et al. 2017 without the autoencoder and the rank
-    penalty that their D carries along: the root has a slope where a clipped D leaves the samples so close
-    together that MMD² has none.
+    With a rational quadratic kernel and a gradient penalty on the witness function, Bińkowski et al. 2018. With
+    `clip` 0.01 and `root`, the biased MMD in place of MMD², the code of Li et al. 2017 without the autoencoder
+    and the rank penalty that their D carries along: the root has a slope where a clipped D leaves the samples
+    so close together that MMD² has none.
     """
 
     generator_uses_real = True
@@ -58,6 +57,10 @@ class MmdGan(Objective):
         if real is None:
             raise ValueError("a discrepancy needs D's outputs for a real batch")
         return total(discrepancy(real, fake, self.kernel, self.scales, self.root) for fake in fakes)
+
+    def witness(self, outputs: Tensor, real: Tensor, fake: Tensor) -> Tensor:
+        """Return E k(D(a), D(x)) − E k(D(a), D(G(z))) of each D(a) in `outputs` (n, `outputs`): (n,)."""
+        return witness_function(outputs, real, fake, self.kernel, self.scales)
 
     def constrain(self, discriminator: nn.Module) -> None:
         if self.clip is not None:

@@ -9,7 +9,13 @@ from pydantic import Field, field_validator, model_validator
 
 from gantry.plan.blocks.base import Positive, Strict
 from gantry.plan.blocks.networks import Networks
-from gantry.plan.blocks.objectives import EnergyObjective, EquilibriumObjective, GmmnObjective, Objective
+from gantry.plan.blocks.objectives import (
+    EnergyObjective,
+    EquilibriumObjective,
+    GmmnObjective,
+    MmdGanObjective,
+    Objective,
+)
 from gantry.plan.blocks.players import Latent, Optimiser, Updates
 from gantry.plan.blocks.terms import Terms
 
@@ -71,6 +77,20 @@ class Recipe(Strict):
         }
         for key in (key for key, used in idle.items() if used):
             raise ValueError(f"objective gmmn has no discriminator: take {key} away")
+        return self
+
+    @model_validator(mode="after")
+    def _a_witness_has_a_kernel(self) -> "Recipe":
+        penalty = self.terms.gradient_penalty
+        if (
+            penalty.weight
+            and penalty.through == "witness"
+            and not isinstance(self.objective, MmdGanObjective)
+        ):
+            raise ValueError(
+                f"objective {self.objective.name} has no kernel: set terms.gradient_penalty.through to logits or "
+                "sigmoid (only mmd_gan has a witness function)"
+            )
         return self
 
     @model_validator(mode="after")

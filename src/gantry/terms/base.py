@@ -24,6 +24,8 @@ class Batch:
     generators: nn.Module
     discriminators: int = 1
     """How many networks' outputs stand side by side in `fake_outputs` and `real_outputs`."""
+    objective: Any = None
+    """The game's objective, for a term on what it makes of D's outputs."""
 
 
 class Term(nn.Module, ABC):

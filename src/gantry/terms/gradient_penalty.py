@@ -5,6 +5,7 @@
 | WGAN-GP | center 1, points lines, weight 10 | Gulrajani et al. 2017, eq. 3 |
 | GAN-0GP | center 0, points lines | Thanh-Tung et al. 2019 |
 | R1, R2 | center 0, points real (generated), halved, weight γ | Mescheder et al. 2018, eqs. 9 and 10 |
+| MMD-GAN | center 1, points lines, through witness, weight 1 | Bińkowski et al. 2018 |
 | DRAGAN | center 1, points perturbed, weight 10 | Kodali et al. 2017 |
 """
 
@@ -54,28 +55,51 @@ POINTS: dict[str, Callable[[Batch, Any], Sequence[Tensor]]] = {
     "generated": generated,
     "perturbed": perturbed,
 }
-THROUGH: dict[str, Callable[[Tensor], Tensor]] = {"logits": lambda outputs: outputs, "sigmoid": torch.sigmoid}
+
+
+def logits(outputs: Tensor, batch: Batch, index: int) -> Tensor:
+    """D's outputs as they are."""
+    return outputs
+
+
+def sigmoid(outputs: Tensor, batch: Batch, index: int) -> Tensor:
+    """The probabilities of being real."""
+    return outputs.sigmoid()
+
+
+def witness(outputs: Tensor, batch: Batch, index: int) -> Tensor:
+    """The objective's witness function of the real and the generated batch between which the points lie."""
+    return batch.objective.witness(outputs, batch.real_outputs, batch.fake_outputs[index])
+
+
+THROUGH: dict[str, Callable[[Tensor, Batch, int], Tensor]] = {
+    "logits": logits,
+    "sigmoid": sigmoid,
+    "witness": witness,
+}
 
 
 @register(DISCRIMINATOR_TERMS, "gradient_penalty")
 class GradientPenalty(DiscriminatorTerm):
     """E (‖∇ₓD(x)‖ − center)², or half of it; summed over generated batches where the points depend on them.
 
-    D(x) is the sum of its outputs, raw or through the sigmoid. Costs a pass through D and one through its
-    gradient. Where D normalises over a batch, the gradient of one sample's output has parts in others.
+    D(x) is the sum of its outputs, raw or through the sigmoid, or the witness function of them. Costs a pass
+    through D and one through its gradient. Where D normalises over a batch, the gradient of one sample's output
+    has parts in others.
     """
 
     def forward(self, batch: Batch) -> Tensor:
         penalties = [
-            self.penalty(batch.discriminator, points)
-            for points in POINTS[self.options.points](batch, self.options)
+            self.penalty(batch, points, index)
+            for index, points in enumerate(POINTS[self.options.points](batch, self.options))
         ]
         return torch.stack(penalties).sum()
 
-    def penalty(self, discriminator: Callable[[Tensor], Tensor], points: Tensor) -> Tensor:
-        """The mean over one batch of points."""
+    def penalty(self, batch: Batch, points: Tensor, index: int) -> Tensor:
+        """The mean over one batch of points, the `index`-th."""
         points = points.detach().requires_grad_()
-        verdicts = THROUGH[self.options.through](at_least_single(discriminator(points)))
+        outputs = at_least_single(batch.discriminator(points))
+        verdicts = THROUGH[self.options.through](outputs, batch, index)
         # Where D judges patches an image has several rows of verdicts, and their mean is the image's.
         rows = max(1, len(verdicts) // len(points))
         (slopes,) = torch.autograd.grad(verdicts.sum() / rows, points, create_graph=True)

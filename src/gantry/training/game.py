@@ -132,8 +132,8 @@ class Game(nn.Module):
         fake_outputs: Sequence[Tensor],
     ) -> Batch:
         """What the terms of one update are given."""
-        networks = self.discriminator, self.generators, self.objective.discriminators
-        return Batch(fakes, fake_outputs, real, real_outputs, *networks)
+        game = self.discriminator, self.generators, self.objective.discriminators, self.objective
+        return Batch(fakes, fake_outputs, real, real_outputs, *game)
 
 
 def _at_least_single(outputs: Tensor) -> Tensor:

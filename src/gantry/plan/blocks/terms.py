@@ -79,11 +79,14 @@ class JensenShannon(Histogram):
 
 
 class GradientPenalty(Weighted):
-    """(‖∇D‖ − center)² at `points`, or half of it; `perturbation` counts in deviations of the real batch."""
+    """(‖∇D‖ − center)² at `points`, or half of it; `perturbation` counts in deviations of the real batch.
+
+    `through: witness` has the kernel's mean over real outputs less that over generated ones in place of D.
+    """
 
     center: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
     points: Literal["lines", "real", "generated", "perturbed"] = "lines"
-    through: Literal["logits", "sigmoid"] = "logits"
+    through: Literal["logits", "sigmoid", "witness"] = "logits"
     halved: bool = False
     perturbation: Rate = 0.5
 
@@ -91,6 +94,14 @@ class GradientPenalty(Weighted):
     def _only_perturbed_points_are_perturbed(self) -> "GradientPenalty":
         if self.points != "perturbed" and "perturbation" in self.model_fields_set:
             raise ValueError(f"perturbation: only points perturbed have it (given points: {self.points})")
+        return self
+
+    @model_validator(mode="after")
+    def _a_witness_stands_between_two_batches(self) -> "GradientPenalty":
+        if self.through == "witness" and self.points != "lines":
+            raise ValueError(
+                f"through: witness compares a real and a generated batch: set points to lines (given: {self.points})"
+            )
         return self
 
 
