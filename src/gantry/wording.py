@@ -19,6 +19,16 @@ def time_text(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
+def clock_text(seconds: float) -> str:
+    """Seconds as 'M:SS', 'H:MM:SS' or 'D d H:MM:SS': what is left of something that is watched."""
+    whole = round(seconds)
+    days, rest = divmod(whole, 86400)
+    hours, rest = divmod(rest, 3600)
+    minutes, second = divmod(rest, 60)
+    clock = f"{hours}:{minutes:02}:{second:02}" if hours or days else f"{minutes}:{second:02}"
+    return f"{days} d {clock}" if days else clock
+
+
 def bytes_text(count: float) -> str:
     """Bytes as '12 kB', '3.4 MB', '5.6 GB' or '7.8 TB'."""
     for unit, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):

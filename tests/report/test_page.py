@@ -14,7 +14,6 @@ import pytest
 from gantry.errors import UserError
 from gantry.report.make import make_claims, make_figure, make_page, make_table
 from gantry.report.page.interactive import bundle
-from gantry.report.page.runs import duration
 
 
 def orders_in(folder, make_results, make_order, make_group):
@@ -138,12 +137,6 @@ def test_missing_files_are_named(tmp_path, orders):
         write_page(tmp_path, orders)
     with pytest.raises(UserError, match="no files given for bcgan/table10"):
         make_page([order for order, _ in orders], {}, tmp_path / "report.html")
-
-
-def test_durations():
-    assert [duration(s) for s in (None, 12.4, 200, 18720, 183600)] == [
-        "–", "12 s", "3 min 20 s", "5 h 12 min", "2 d 3 h",
-    ]  # fmt: skip
 
 
 PROBE = """

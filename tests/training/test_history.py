@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-import pytest
 import torch
 
 from gantry.training import history as records
-from gantry.training.history import History, LossMeter, duration, usual_rate
+from gantry.training.history import History, LossMeter, usual_rate
 
 
 def test_the_meter_means_over_each_players_updates() -> None:
@@ -46,11 +45,3 @@ def test_a_pause_does_not_make_an_iteration_slow(tmp_path: Path) -> None:
         history.add(iteration, 1.0, 1.0, rate, 16, None)
     assert usual_rate(history.path, 500) == 49.0
     assert usual_rate(history.path, 300) == 20.0  # of what the state knows
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(4.4, "0:04"), (3599.6, "1:00:00"), (4000, "1:06:40"), (90061, "1 d 1:01:01"), (86400, "1 d 0:00:00")],
-)
-def test_duration(seconds: float, text: str) -> None:
-    assert duration(seconds) == text

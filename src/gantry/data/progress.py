@@ -3,6 +3,8 @@
 import sys
 import time
 
+from gantry.wording import time_text
+
 
 class ProgressLine:
     """`what`: done / total unit, rate, ETA; redrawn every second on a terminal, every 30 s in a log."""
@@ -32,16 +34,7 @@ class ProgressLine:
 
     def _show(self, now: float) -> None:
         rate = (self.done - self._first) / max(now - self._started, 1e-9)
-        left = (self.total - self.done) / rate if rate else float("inf")
-        line = f"{self.what}: {self.done:,} / {self.total:,} {self.unit}, {rate:,.0f}/s, ETA {duration(left)}"
+        left = time_text((self.total - self.done) / rate) if rate else "?"
+        line = f"{self.what}: {self.done:,} / {self.total:,} {self.unit}, {rate:,.0f}/s, ETA {left}"
         sys.stderr.write(f"\r{line}\x1b[K" if self._terminal else f"{line}\n")
         sys.stderr.flush()
-
-
-def duration(seconds: float) -> str:
-    """Seconds as people say them: 40 s, 12 min, 3.5 h; "?" where there is no telling."""
-    if seconds == float("inf"):
-        return "?"
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from gantry.errors import UserError
 from gantry.files import write_text
+from gantry.wording import clock_text
 
 COLUMNS = ("iteration", "loss_d", "loss_g", "iterations_per_second", "images_per_second", "peak_memory_bytes")
 
@@ -133,23 +134,13 @@ class ProgressLine:
         if not force and now - self.shown_at < self.every:
             return
         self.shown_at = now
-        left = duration((self.total - iteration) / rate) if rate > 0 else "?"
+        left = clock_text((self.total - iteration) / rate) if rate > 0 else "?"
         line = (
             f"{self.name}  {iteration}/{self.total}  {100 * iteration // max(self.total, 1)} %  "
             f"{rate:.1f} it/s  ETA {left}  loss D {loss_d:.4f}  G {loss_g:.4f}"
         )
         end = "\n" if force or not self.is_terminal else ""
         print(("\r\x1b[K" if self.is_terminal else "") + line, end=end, file=self.stream, flush=True)
-
-
-def duration(seconds: float) -> str:
-    """Return seconds as 'M:SS', 'H:MM:SS' or 'D days H:MM:SS'."""
-    whole = round(seconds)
-    days, rest = divmod(whole, 86400)
-    hours, rest = divmod(rest, 3600)
-    minutes, second = divmod(rest, 60)
-    clock = f"{hours}:{minutes:02}:{second:02}" if hours or days else f"{minutes}:{second:02}"
-    return f"{days} d {clock}" if days else clock
 
 
 def peak_memory(device: torch.device) -> int | None:

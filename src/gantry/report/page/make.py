@@ -14,8 +14,9 @@ from gantry.report.load import Cache, Loaded, Run, load
 from gantry.report.orders import Order, parse_order
 from gantry.report.page import interactive
 from gantry.report.page.items import Item, item_of
-from gantry.report.page.runs import anchor, duration, run_groups, short_commit
+from gantry.report.page.runs import anchor, run_groups, short_commit
 from gantry.report.text import with_subscripts
+from gantry.wording import time_text
 
 PAPERS = {"bcgan": "BCGAN", "edgan": "EDGAN", "zoo": "The wider family"}
 VERDICTS = {"holds": "good", "does not hold": "bad", "undecided": "open"}
@@ -96,7 +97,7 @@ def _overview(orders: Sequence[Order], runs: Sequence[Run]) -> list[tuple[str, s
     return [
         ("scale", ", ".join(scales)),
         ("training runs", f"{len(runs)}" + (f", {diverged} diverged" if diverged else ", none diverged")),
-        ("training time, all runs", duration(wall)),
+        ("training time, all runs", time_text(wall)),
         ("last run finished", finished[-1] if finished else "–"),
         ("commit", _distinct(short_commit(run) for run in runs)),
         ("devices", _distinct(str(run.provenance.get("device", "–")) for run in runs)),

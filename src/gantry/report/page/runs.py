@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gantry.report.load import Loaded, Run
+from gantry.wording import time_text
 
 
 @dataclass(frozen=True)
@@ -66,13 +67,14 @@ def _run_row(run: Run) -> RunRow:
     speed = provenance.get("images_per_second")
     step = provenance.get("seconds_per_iteration")
     peak = run.largest("peak_memory_bytes")
+    wall = run.largest("wall_seconds")
     return RunRow(
         anchor=anchor(run.key),
         seed=run.seed,
         status=run.ending,
         iterations=run.iterations,
         device=str(provenance.get("device", "–")),
-        wall=duration(run.largest("wall_seconds")),
+        wall="–" if wall is None else time_text(wall),
         speed=" · ".join(
             filter(None, [f"{1e3 * step:.3g} ms" if step else "", f"{speed:,.0f}/s" if speed else ""])
         )
@@ -86,20 +88,6 @@ def _run_row(run: Run) -> RunRow:
         software=run.software,
         finished=str(provenance.get("finished_at", "–"))[:16].replace("T", " "),
     )
-
-
-def duration(seconds: float | None) -> str:
-    """Seconds as 12 s, 3 min 20 s, 5 h 12 min or 2 d 3 h."""
-    if seconds is None:
-        return "–"
-    for size, unit, smaller, small_unit in (
-        (86400, "d", 3600, "h"),
-        (3600, "h", 60, "min"),
-        (60, "min", 1, "s"),
-    ):
-        if seconds >= size:
-            return f"{int(seconds // size)} {unit} {int(seconds % size // smaller)} {small_unit}"
-    return f"{seconds:.0f} s"
 
 
 def short_commit(run: Run) -> str:
