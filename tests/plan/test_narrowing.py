@@ -44,7 +44,7 @@ def test_a_table_of_five_data_sets_has_one_column_of_them(repository):
 def test_claims_are_those_that_can_be_tested(repository):
     whole, one = plan_of(repository), plan_of(repository, "svhn")
     names = [
-        {claim["name"]: claim for claim in order(plan, "edgan", "claims")["options"]["claims"]}
+        {claim["name"]: claim for claim in order(plan, "edgan", "claims_networks")["options"]["claims"]}
         for plan in (whole, one)
     ]
     assert set(names[1]) < set(names[0])
