@@ -110,6 +110,22 @@ def test_curves_show_mean_band_and_tail(results, make_order, image_groups):
     assert any(np.all(np.asarray(line.get_xdata()) == 120) for line in whole.lines)
 
 
+def test_no_two_of_many_curves_look_the_same(results, make_order, make_group):
+    names = [f"method{place}" for place in range(8)]
+    for name in names:
+        results.run("digits", name, 0)
+    groups = [make_group(name, name, seeds=(0,)) for name in names]
+    figure = curves.draw(
+        load(parse_order(make_order(results, "curves", groups, metrics=["swd"]))), CurvesOptions()
+    )
+    looks = {
+        (line.get_color(), line.get_marker(), str(line._unscaled_dash_pattern))
+        for line in figure.axes[0].lines
+        if line.get_label() in names
+    }
+    assert len(looks) == len(names)
+
+
 def test_without_a_tail_a_data_set_is_a_row_and_its_metrics_stand_side_by_side(
     results, make_order, image_groups
 ):

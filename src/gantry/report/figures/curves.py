@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from gantry.plan.kinds.figures import CurvesOptions
 from gantry.report.cells import require_metrics, series
-from gantry.report.colours import COLOURS
+from gantry.report.colours import COLOURS, shifted
 from gantry.report.figures.captions import metric_title, over_seeds
 from gantry.report.figures.style import (
     LINES,
@@ -158,8 +158,8 @@ def _line(ax: Axes, curve: Curve, look: int, table: pd.DataFrame) -> None:
     """The mean over seeds with markers (few, so that they stay apart) and the band."""
     style: dict[str, Any] = {
         "color": COLOURS[look % len(COLOURS)],
-        "linestyle": LINES[look % len(LINES)],
-        "marker": MARKERS[look % len(MARKERS)],
+        "linestyle": LINES[shifted(look, len(LINES))],
+        "marker": MARKERS[shifted(look, len(MARKERS))],
         "markersize": 3.8,
         "markevery": max(1, len(table) // 8),
     }
@@ -178,8 +178,6 @@ def _line(ax: Axes, curve: Curve, look: int, table: pd.DataFrame) -> None:
 def _broken(ax: Axes, values: pd.Series, look: int) -> None:
     """A run that diverged: thin, with a cross where it stopped."""
     if len(values):
-        colour = COLOURS[look % len(COLOURS)]
-        ax.plot(
-            values.index, values, color=colour, linestyle=LINES[look % len(LINES)], linewidth=0.8, zorder=2
-        )
+        colour, dashes = COLOURS[look % len(COLOURS)], LINES[shifted(look, len(LINES))]
+        ax.plot(values.index, values, color=colour, linestyle=dashes, linewidth=0.8, zorder=2)
         ax.plot(values.index[-1:], np.asarray(values)[-1:], marker="x", color=colour, markersize=6, zorder=4)

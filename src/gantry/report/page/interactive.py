@@ -19,7 +19,7 @@ from plotly.offline import get_plotlyjs
 
 from gantry.metrics import names
 from gantry.report.cells import network_of, series
-from gantry.report.colours import COLOURS
+from gantry.report.colours import COLOURS, shifted
 from gantry.report.layout import ARROWS, SOURCES
 from gantry.report.load import Loaded, LoadedGroup
 from gantry.report.orders import options_of
@@ -119,7 +119,7 @@ def _traces(group: LoadedGroup, metric: str, source: str, place: int) -> list[An
         name=label,
         legendgroup=label,
         mode="lines+markers" if len(table) < 20 else "lines",
-        line={"color": colour, "dash": DASHES[place % len(DASHES)]},
+        line={"color": colour, "dash": DASHES[shifted(place, len(DASHES))]},
     )
     if table.shape[1] < 2:
         return [line]
