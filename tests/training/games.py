@@ -78,6 +78,7 @@ SURROUNDINGS: tuple[dict[str, Any], ...] = (
     {"networks": {"family": "autoencoder", "width": 2}},
     {"objective": {"name": "began"}},
     {"objective": REALNESS, "generators": 2},
+    {"objective": {"name": "mmd_gan", "outputs": 3}},
     {"terms": {"entropy_distance": {"estimator": "neural"}}},
 )
 # Options without a default of their own, and sizes that keep tests quick.
