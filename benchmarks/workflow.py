@@ -2,7 +2,7 @@
 
     uv run python benchmarks/workflow.py --cores 2
 
-Runs `snakemake --config scale=quick` into a scratch folder and reads, from Snakemake's own log, when each
+Runs `snakemake --config scale=smoke` into a scratch folder and reads, from Snakemake's own log, when each
 job began and ended (whole seconds). Prints the core-seconds of each rule, those that no job used, and the
 workflow's overhead: everything but training and scoring and the reports, as a share of training and scoring.
 """
@@ -45,7 +45,7 @@ def job_seconds(log: str) -> dict[str, list[float]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--cores", type=int, default=2)
-    parser.add_argument("--scale", default="quick")
+    parser.add_argument("--scale", default="smoke")
     parser.add_argument("settings", nargs="*", metavar="key=value", help="as after snakemake's --config")
     options = parser.parse_args()
     logs = Path(".snakemake/log")

@@ -85,16 +85,16 @@ def test_settings_lie_over_config_yaml(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, repository: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "workflow").symlink_to(repository / "workflow")
-    (tmp_path / "config.yaml").write_text("scale: quick\nseeds: [5]\nresults: mine\n", encoding="utf-8")
+    (tmp_path / "config.yaml").write_text("scale: smoke\nseeds: [5]\nresults: mine\n", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     assert cli.run(["plan"]) == 0
     printed = capsys.readouterr().out
-    assert "scale quick" in printed
-    assert "mine/quick/report.html" in printed
+    assert "scale smoke" in printed
+    assert "mine/smoke/report.html" in printed
     assert cli.run(["plan", "seeds=[6, 7]"]) == 0
     table = capsys.readouterr().out
     assert "6, 7" in table
-    assert "mine/quick/report.html" in table, "a setting replaced the whole file"
+    assert "mine/smoke/report.html" in table, "a setting replaced the whole file"
 
 
 def test_a_plan_may_be_cut_short_by_its_reader(repository: Path) -> None:

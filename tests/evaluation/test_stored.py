@@ -104,7 +104,7 @@ def test_scoring_against_a_prepared_set_by_name(
 ) -> None:
     drawn = images.draw(4, 41, lambda number: SCORED_SEED + 1000 * number)[0]
     np.save("generated.npy", drawn)
-    told = ["score", "generated.npy", "scale=quick", "--against", "digits-32"]
+    told = ["score", "generated.npy", "scale=smoke", "--against", "digits-32"]
     assert run(told) == 0
     table = capsys.readouterr().out
     count = len(open_prepared(images.manifest))

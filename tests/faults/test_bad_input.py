@@ -40,7 +40,7 @@ class Mistake:
 
 
 def plan(*settings: str) -> Callable[[], list[str]]:
-    return lambda: ["plan", "scale=quick", *settings]
+    return lambda: ["plan", "scale=smoke", *settings]
 
 
 def verb(*arguments: str) -> Callable[[], list[str]]:
@@ -125,13 +125,13 @@ CONFIGURATION = [
     Mistake("a tag that would run code", plan(), ("config.yaml", "line 1", "python/object"),
             write("config.yaml", "scale: !!python/object/apply:os.mkdir [trapped]\n")),
     Mistake("a tag in a setting", plan("data=!!python/object/apply:os.mkdir [trapped]"), ("data=", "not YAML")),
-    Mistake("a file with tabs", plan(), ("config.yaml: line 1", "not valid YAML"), write("config.yaml", "\tscale: quick\n")),
+    Mistake("a file with tabs", plan(), ("config.yaml: line 1", "not valid YAML"), write("config.yaml", "\tscale: smoke\n")),
     Mistake("a file in another encoding", plan(), ("config.yaml: cannot be read", "utf-8"), write("config.yaml", "scale: qü".encode("utf-16"))),
     Mistake("a file that is a list", plan(), ("config.yaml", "mapping"), write("config.yaml", "- scale\n")),
     Mistake("a key given twice", plan(), ("config.yaml: line 2", "'scale' given twice"),
-            write("config.yaml", "scale: quick\nscale: paper\n")),
+            write("config.yaml", "scale: smoke\nscale: paper\n")),
     Mistake("a folder for a file", plan(), ("config.yaml", "cannot be read"), folder_for("config.yaml")),
-    Mistake("a scale that is a list", plan("scale=[quick]"), ("config: scale: should be",)),
+    Mistake("a scale that is a list", plan("scale=[smoke]"), ("config: scale: should be",)),
     Mistake("a scale by a path that is not there", plan("scale=../../etc/passwd"), ("passwd", "no such file")),
     Mistake("no papers", plan("papers=null"), ("config: papers: should be",)),
     Mistake("a paper outside the folder", plan("papers=[../../secrets]"), ("papers.0", "name of letters")),
@@ -176,8 +176,8 @@ DATA = [
 ]  # fmt: skip
 
 COMMANDS = [
-    Mistake("a data set to fetch that is unknown", verb("fetch", "cifar", "scale=quick"), ("unknown data set 'cifar'", '"cifar10"')),
-    Mistake("a data set that may not be fetched", verb("fetch", "celeba", "scale=quick"), ("celeba", "cannot be downloaded by a program", "mmlab")),
+    Mistake("a data set to fetch that is unknown", verb("fetch", "cifar", "scale=smoke"), ("unknown data set 'cifar'", '"cifar10"')),
+    Mistake("a data set that may not be fetched", verb("fetch", "celeba", "scale=smoke"), ("celeba", "cannot be downloaded by a program", "mmlab")),
     Mistake("scores of nothing", verb("score", "nowhere", "nothing"), ("nowhere",)),
     Mistake("scores by an unknown network", verb("score", "raw", "raw", "--network", "inceptoin"), ("inceptoin", "inception"), images()),
     Mistake("a table of an unknown paper", make("table", "modse", "out.csv"), ("modse: no table", '"sketch modes"')),

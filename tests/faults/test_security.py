@@ -156,9 +156,9 @@ def test_an_archive_writes_nothing_beside_its_folder(tmp_path: Path, kind: str) 
 def test_names_that_become_folders_are_names(name: str, repository: Path) -> None:
     """Of data sets, papers, recipes and outputs: letters, digits, points and dashes, no more."""
     with pytest.raises(UserError):
-        load_plan({"scale": "quick", "datasets": {name: {"title": "t", "source": "digits"}}}, repository)
+        load_plan({"scale": "smoke", "datasets": {name: {"title": "t", "source": "digits"}}}, repository)
     with pytest.raises(UserError):
-        load_plan({"scale": "quick", "papers": [name]}, repository)
+        load_plan({"scale": "smoke", "papers": [name]}, repository)
 
 
 @pytest.mark.parametrize("block", ["recipes", "outputs"])
@@ -170,7 +170,7 @@ def test_names_inside_a_paper_too(block: str, tmp_path: Path, repository: Path) 
     assert first in text
     paper.write_text(text.replace(first, '  "../../escape":\n', 1), encoding="utf-8")
     with pytest.raises(UserError, match=r"escape.*name of letters"):
-        load_plan({"scale": "quick"}, tmp_path)
+        load_plan({"scale": "smoke"}, tmp_path)
 
 
 # ── the page ──────────────────────────────────────────────────────────────────────────────────────────

@@ -40,6 +40,6 @@ def test_no_data_whatever_break_the_explanation(data: Any, model: Any) -> None:
 @given(config=st.dictionaries(st.sampled_from(sorted(Config.model_fields)), ANYTHING, max_size=3))
 def test_no_configuration_whatever_ends_in_a_traceback(config: dict[str, Any]) -> None:
     try:
-        load_plan({"scale": "quick"} | config)
+        load_plan({"scale": "smoke"} | config)
     except UserError as error:
         assert str(error)

@@ -146,9 +146,9 @@ def test_a_scale_may_name_the_workload_of_a_paper_that_is_not_chosen(checkout: C
 
 def test_settings_of_a_command_line_are_yaml() -> None:
     given = {"scale": "paper", "workloads": {"images": {"resolution": 256, "samples": 5}}}
-    settings = ["scale=quick", "workloads={images: {resolution: 64}}", "seeds=[0, 1]", "device=null"]
+    settings = ["scale=smoke", "workloads={images: {resolution: 64}}", "seeds=[0, 1]", "device=null"]
     assert with_settings(given, settings) == {
-        "scale": "quick",
+        "scale": "smoke",
         "workloads": {"images": {"resolution": 64, "samples": 5}},
         "seeds": [0, 1],
         "device": None,

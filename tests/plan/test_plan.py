@@ -47,8 +47,8 @@ def test_every_published_file_of_an_output_exists(paper: str, repository: Path) 
     assert [file for file in files if not (repository / file).is_file()] == []
 
 
-def test_the_quick_scale_needs_nothing_to_be_fetched(repository: Path) -> None:
-    assert load_plan({"scale": "quick", "papers": PAPERS}, repository).missing() == []
+def test_the_smoke_scale_needs_nothing_to_be_fetched(repository: Path) -> None:
+    assert load_plan({"scale": "smoke", "papers": PAPERS}, repository).missing() == []
 
 
 def test_planning_imports_no_numerics(repository: Path) -> None:

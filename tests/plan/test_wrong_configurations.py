@@ -7,7 +7,7 @@ from tests.plan.conftest import Checkout
 
 # (configuration on top of the trial scale, how the one message begins, what else it says)
 CONFIGURATIONS: list[tuple[dict[str, Any], str, tuple[str, ...]]] = [
-    ({"scal": "quick"}, "config: scal: unknown key", ('did you mean "scale"?', "known keys: scale, papers")),
+    ({"scal": "smoke"}, "config: scal: unknown key", ('did you mean "scale"?', "known keys: scale, papers")),
     (
         {"scale": "quik"},
         "workflow/scales/quik.yaml: no such file",

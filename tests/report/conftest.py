@@ -152,7 +152,7 @@ def pictures(checkpoints: int, count: int, side: int, tint: int, rng: np.random.
 @pytest.fixture
 def results(tmp_path: Path) -> Results:
     """An empty results folder."""
-    return Results(tmp_path / "results/quick")
+    return Results(tmp_path / "results/smoke")
 
 
 @pytest.fixture(scope="session")
@@ -194,7 +194,7 @@ def order(results: Results, kind: str, groups: list[dict[str, Any]], **changes: 
     """An order for these groups; `changes` replace its defaults."""
     return {
         "format": 1, "paper": "bcgan", "name": "table2", "kind": kind, "title": "FID and IS over training",
-        "notes": [], "options": {}, "scale": "quick", "scale_title": "minutes on a CPU, with stand-in data",
+        "notes": [], "options": {}, "scale": "smoke", "scale_title": "every step at toy size, with stand-in data",
         "results": str(results.root), "published": None, "metrics": ["frechet_distance", "inception_score"],
         "snapshots": [60, 120, 240], "iterations": 240, "paper_iterations": 520000, "groups": groups,
     } | changes  # fmt: skip

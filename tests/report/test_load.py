@@ -53,7 +53,7 @@ def test_stale_seal_is_refused_with_the_command(results, make, make_group):
         make(results, [group])
     seal = results.root / "runs/digits/bcgan/seed0/seal-240.json"
     assert str(error.value).startswith(f"{seal}: stale")
-    assert f"uv run snakemake {seal} --cores all --config scale=quick --forcerun {seal}" in str(error.value)
+    assert f"uv run snakemake {seal} --cores all --config scale=smoke --forcerun {seal}" in str(error.value)
 
 
 @pytest.mark.parametrize("missing", ["seal-240.json", "metrics-240.csv"])

@@ -18,7 +18,7 @@ from gantry.report.page.interactive import bundle
 
 def orders_in(folder, make_results, make_order, make_group):
     """An order of every family, with the paths of its files in `folder`."""
-    results = make_results(folder / "results/quick")
+    results = make_results(folder / "results/smoke")
     for seed in (0, 1):
         results.run("digits", "realnessgan", seed, diverged_at=100 if seed else None)
         results.run("digits", "bcgan", seed, generators=2)

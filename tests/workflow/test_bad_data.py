@@ -56,13 +56,13 @@ def test_a_configuration_that_makes_no_sense(
     folder: Path, gantry: Gantry, settings: list[str], says: list[str]
 ) -> None:
     before = contents()
-    first = [] if any(setting.startswith(("scale", "seeds [")) for setting in settings) else ["scale=quick"]
+    first = [] if any(setting.startswith(("scale", "seeds [")) for setting in settings) else ["scale=smoke"]
     refused(gantry("plan", *first, *settings), *says)
     assert contents() == before
 
 
 def test_a_configuration_file_that_is_no_yaml(folder: Path, gantry: Gantry) -> None:
-    Path("config.yaml").write_text("scale: [quick\n", encoding="utf-8")
+    Path("config.yaml").write_text("scale: [smoke\n", encoding="utf-8")
     refused(gantry("plan"), "config.yaml: line 2: not valid YAML")
     Path("config.yaml").unlink()
     refused(gantry("plan"), "config.yaml: no such file")

@@ -60,7 +60,7 @@ def test_an_output_that_needs_no_missing_data_is_not_stopped(checkout: Checkout)
     ("setting", "message"),
     [
         ({"scale": "quik"}, 'workflow/scales/quik.yaml: no such file; did you mean "quick"?'),
-        ({"scale": "quick", "seeds": ["a"]}, "config: seeds.0: should be a valid integer"),
+        ({"scale": "smoke", "seeds": ["a"]}, "config: seeds.0: should be a valid integer"),
     ],
 )
 def test_a_mistake_is_said_in_one_message(
@@ -76,7 +76,7 @@ def test_a_key_given_twice_is_refused(checkout: Checkout) -> None:
     """Snakemake itself would take the last."""
     config = checkout.folder / "config.yaml"
     text = config.read_text(encoding="utf-8")
-    config.write_text(text + "\nscale: quick\n", encoding="utf-8")
+    config.write_text(text + "\nscale: smoke\n", encoding="utf-8")
     try:
         done = checkout.snakemake("-n", seeds=[0])
     finally:
