@@ -78,7 +78,7 @@ def folder(tmp_path: Path) -> Path:
 def alive(folder: Path) -> Iterator[subprocess.Popen[str]]:
     """A Snakemake at work there, which locked it after it had started."""
     process = start(SNAKEMAKE, str(folder))
-    (folder / "locks/1.output.lock").write_text("seal.json")
+    (folder / "locks/1.output.lock").write_text("record.json")
     yield process
     process.kill()
     process.communicate()

@@ -112,8 +112,8 @@ def test_results_that_cannot_be_written_stay_as_they_are(monkeypatch: pytest.Mon
     monkeypatch.undo()
 
 
-def test_a_seal_without_its_checkpoints_is_not_put_back() -> None:
-    job = Job(("seal-1.json",), ("data",), (1,))
+def test_a_record_without_its_checkpoints_is_not_put_back() -> None:
+    job = Job(("record-1.json",), ("data",), (1,))
     kept = Path("kept")
     kept.mkdir()
     (kept / "0").write_text(json.dumps({"checkpoints": [{"file": "work/1.safetensors"}]}))

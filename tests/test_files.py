@@ -171,7 +171,7 @@ def test_a_library_that_does_not_say_why_is_asked_about_the_disk(
 def test_a_file_where_a_folder_should_be(tmp_path: Path) -> None:
     (tmp_path / "results").write_text("a file")
     with pytest.raises(UserError, match="cannot be written"):
-        write_text(tmp_path / "results/seal.json", "{}")
+        write_text(tmp_path / "results/record.json", "{}")
 
 
 def test_a_library_writes_through_a_neighbour_of_the_same_suffix(tmp_path: Path) -> None:
@@ -191,14 +191,14 @@ def test_a_library_writes_through_a_neighbour_of_the_same_suffix(tmp_path: Path)
 
 @pytest.mark.parametrize("content", [b"{", b"", b"\xff\xfe", b"[1, 2"])
 def test_a_json_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "seal.json"
+    path = tmp_path / "record.json"
     path.write_bytes(content)
     with pytest.raises(UserError) as caught:
-        read_json(path, "the seal")
-    assert str(caught.value).startswith(f"{path}: the seal cannot be read")
+        read_json(path, "the record")
+    assert str(caught.value).startswith(f"{path}: the record cannot be read")
     assert "delete it and run the same command again" in str(caught.value)
 
 
 def test_a_json_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"seal\.json: the seal not found"):
-        read_json(tmp_path / "seal.json", "the seal")
+    with pytest.raises(UserError, match=r"record\.json: the record not found"):
+        read_json(tmp_path / "record.json", "the record")

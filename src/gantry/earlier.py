@@ -70,16 +70,16 @@ def jobs(plan: Plan) -> Iterator[Job]:
         folder, manifest = plan.folder(run), plan.manifest(run)
         scoring = canonical_json(plan.scoring(run))
         for end in run.ends:
-            seal = f"{folder}/seal-{end}.json"
-            yield Job((seal,), (manifest, *plan.previous_seal(run, end)), (canonical_json(run.spec),))
+            record = f"{folder}/record-{end}.json"
+            yield Job((record,), (manifest, *plan.previous_record(run, end)), (canonical_json(run.spec),))
             weights = plan.feature_weights() if run.workload.resolution else []
             yield Job(
                 (f"{folder}/metrics-{end}.csv", f"{folder}/samples-{end}.npz"),
-                (seal, manifest, *plan.real_statistics(run), *weights),
+                (record, manifest, *plan.real_statistics(run), *weights),
                 (scoring, run.previous_end(end)),
             )
     for paper, name, output in plan.outputs():
-        patterns = ["seal-{end}.json", "metrics-{end}.csv"]
+        patterns = ["record-{end}.json", "metrics-{end}.csv"]
         patterns += ["samples-{end}.npz"] if output.family == "figure" else []
         inputs = [file for pattern in patterns for file in plan.run_files(output, pattern)]
         inputs += plan.published(paper, name) if output.family == "table" else []
@@ -149,11 +149,13 @@ def _is_unchanged(path: Path, since: int, checksum: str | None) -> bool:
 
 
 def _is_usable(job: Job, kept: Path) -> bool:
-    """Whether the checkpoints that a kept seal lists are still there."""
-    if not Path(job.outputs[0]).name.startswith("seal-"):
+    """Whether the checkpoints that a kept record lists are still there."""
+    if not Path(job.outputs[0]).name.startswith("record-"):
         return True
-    seal = read_mapping(kept / "0")
-    return all((Path(job.outputs[0]).parent / each["file"]).is_file() for each in seal.get("checkpoints", []))
+    record = read_mapping(kept / "0")
+    return all(
+        (Path(job.outputs[0]).parent / each["file"]).is_file() for each in record.get("checkpoints", [])
+    )
 
 
 def _copy(job: Job, kept: Path) -> None:

@@ -140,9 +140,9 @@ class Workflow:
     def results(self) -> dict[str, Any]:
         """What must not depend on the cluster: checkpoints, their scores, the tables."""
         found: dict[str, Any] = {}
-        for seal in sorted(self.folder.glob("results/*/runs/*/*/*/seal-*.json")):
-            entries = json.loads(seal.read_text())["checkpoints"]
-            found[str(seal.relative_to(self.folder))] = {e["iteration"]: e["sha256"] for e in entries}
+        for record in sorted(self.folder.glob("results/*/runs/*/*/*/record-*.json")):
+            entries = json.loads(record.read_text())["checkpoints"]
+            found[str(record.relative_to(self.folder))] = {e["iteration"]: e["sha256"] for e in entries}
         for file in [
             *self.folder.glob("results/*/runs/**/metrics-*.csv"),
             *self.folder.glob("results/*/*/*.csv"),

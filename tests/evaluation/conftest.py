@@ -36,7 +36,7 @@ IMAGES = POINTS | {"networks": {"family": "dcgan", "width": 4}, "generators": 2}
 
 @dataclass
 class Scored:
-    """A sealed run and how it is scored."""
+    """A recorded run and how it is scored."""
 
     root: Path
     manifest: Path
@@ -47,13 +47,13 @@ class Scored:
     end: int = 4
 
     @property
-    def seal(self) -> Path:
-        return self.root / f"seal-{self.end}.json"
+    def record(self) -> Path:
+        return self.root / f"record-{self.end}.json"
 
     def score(self, out: Path, after: int = 0, **change: Any) -> list[dict[str, str]]:
         """Score into the folder `out`; return the rows."""
         score_run(
-            self.seal,
+            self.record,
             self.manifest,
             self.scoring | change,
             after=after,
@@ -71,7 +71,7 @@ class Scored:
         """Samples of each generator, drawn here, with the seed of the generator's number."""
         entry = next(
             each
-            for each in json.loads(self.seal.read_text())["checkpoints"]
+            for each in json.loads(self.record.read_text())["checkpoints"]
             if each["iteration"] == iteration
         )
         shape = open_prepared(self.manifest).sample_shape
@@ -88,7 +88,7 @@ def trained(folder: Path, manifest: Path, told: dict[str, Any], scoring: dict[st
     shape = open_prepared(manifest).sample_shape
     dataset = {"name": "set", "resolution": shape[1] if len(shape) == 3 else None}
     spec = {"recipe": told, "dataset": dataset, "seed": 0, "checkpoint_every": 2}
-    train(root, spec, manifest, 4, root / "seal-4.json")
+    train(root, spec, manifest, 4, root / "record-4.json")
     recipe = Recipe.model_validate({"workload": ""} | told)
     torch.set_flush_denormal(False)
     return Scored(root, manifest, recipe, scoring | {"spec_digest": digest_of(spec)})

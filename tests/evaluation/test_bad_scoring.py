@@ -25,7 +25,7 @@ CPU = torch.device("cpu")
     [
         (
             {"spec_digest": "0123"},
-            r"seal-4\.json: sealed for another spec \(\w{16}, configured 0123\); delete it",
+            r"record-4\.json: of a run of another spec \(\w{16}, configured 0123\); delete it",
         ),
         ({"metrics": ["swd"]}, "metric 'swd' is not for points"),
         (
@@ -94,8 +94,8 @@ def test_damaged_checkpoints_are_named(damage: str, points: Any, tmp_path: Path)
     shutil.copytree(points.root, run.root)
     path: Path = RunFolder(
         run.root,
-        json.loads(run.seal.read_text())["spec"],
-        json.loads(run.seal.read_text())["data_digest"],
+        json.loads(run.record.read_text())["spec"],
+        json.loads(run.record.read_text())["data_digest"],
     ).checkpoint(4)
     content = bytearray(path.read_bytes())
     content[-1] ^= 1

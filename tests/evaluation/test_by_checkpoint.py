@@ -103,7 +103,7 @@ def test_wrong_sources_are_explained(lone: Path, tmp_path: Path, capsys: Any) ->
         (strange, (), "not a checkpoint of Gantry"),
         (tmp_path / "text.safetensors", (), "not a safetensors file"),
         (tmp_path / "absent.safetensors", (), "not found"),
-        (tmp_path / "empty", (), "no sealed checkpoints here"),
+        (tmp_path / "empty", (), "no recorded checkpoints here"),
         (lone, ("--generator", "G3"), "has no G3; it has G1, G2"),
         (lone, ("--out", str(tmp_path / "x.jpg")), "write to .png, .npy or a folder"),
     ):

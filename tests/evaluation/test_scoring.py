@@ -176,8 +176,8 @@ def test_a_diverged_run_is_scored_as_far_as_it_went(
 ) -> None:
     """The first step throws the weights far out: what finite samples there are are scored, the rest left out."""
     run = trained_otherwise(optimiser={"lr_g": 1e38, "lr_d": 1e38})
-    seal = json.loads(run.seal.read_text())
-    assert seal["status"] == "diverged"
+    record = json.loads(run.record.read_text())
+    assert record["status"] == "diverged"
     assert run.score(tmp_path) == []
     with np.load(tmp_path / "samples.npz") as shown:
         assert sorted(shown) == ["iterations", "real"] and shown["iterations"].shape == (0,)
@@ -186,9 +186,9 @@ def test_a_diverged_run_is_scored_as_far_as_it_went(
 def test_checkpoints_before_a_divergence_are_scored_as_ever(points: Any, tmp_path: Path) -> None:
     run = replace(points, root=tmp_path / "set/recipe/seed0")
     shutil.copytree(points.root, run.root)
-    seal = json.loads(run.seal.read_text())
-    seal |= {"status": "diverged", "diverged_at": 3, "checkpoints": seal["checkpoints"][:1]}
-    run.seal.write_text(json.dumps(seal))
+    record = json.loads(run.record.read_text())
+    record |= {"status": "diverged", "diverged_at": 3, "checkpoints": record["checkpoints"][:1]}
+    run.record.write_text(json.dumps(record))
     whole = points.score(tmp_path / "whole")
     assert run.score(tmp_path / "cut") == [row for row in whole if row["iteration"] == "2"]
     with np.load(tmp_path / "cut/samples.npz") as shown:
@@ -205,13 +205,13 @@ def test_a_checkpoint_of_nan_is_left_out(
 
     run = replace(points, root=tmp_path / "set/recipe/seed0")
     shutil.copytree(points.root, run.root)
-    seal = json.loads(run.seal.read_text())
-    last = run.root / seal["checkpoints"][1]["file"]
+    record = json.loads(run.record.read_text())
+    last = run.root / record["checkpoints"][1]["file"]
     weights = load_file(last)
     weights["1.0.weight"][:] = math.nan
     save_file(weights, last)
-    seal["checkpoints"][1]["sha256"] = sha256_of_file(last)
-    run.seal.write_text(json.dumps(seal))
+    record["checkpoints"][1]["sha256"] = sha256_of_file(last)
+    run.record.write_text(json.dumps(record))
     assert {row["iteration"] for row in run.score(tmp_path)} == {"2"}
     with np.load(tmp_path / "samples.npz") as shown:
         assert shown["iterations"].tolist() == [2] and shown["G3"].shape == (1, 7, 2)

@@ -34,7 +34,7 @@ ITERATIONS = 2 * 120  # of both recipes together
 MADE_BEFORE = {
     "prepare": (),
     "train": ("data/**/*",),
-    "score-run": ("data/**/*", "tiny/runs/**/seal-*.json", "tiny/runs/**/work/**/*"),
+    "score-run": ("data/**/*", "tiny/runs/**/record-*.json", "tiny/runs/**/work/**/*"),
     **dict.fromkeys(("table", "figure", "claims"), ("data/**/*", "tiny/runs/**/*")),
     "page": ("data/**/*", "tiny/runs/**/*", "tiny/sketch/*"),
 }
@@ -76,7 +76,7 @@ VERBS = {
     "page": 0.8,
 }
 WRITES = {
-    "state.bin": ("train", 7), "safetensors": ("train", 6), "seal-": ("train", 2), "history.csv": ("train", 2),
+    "state.bin": ("train", 7), "safetensors": ("train", 6), "record-": ("train", 2), "history.csv": ("train", 2),
     "spec.json": ("train", 2), "metrics-": ("score-run", 2), "samples-": ("score-run", 2),
     "manifest.json": ("prepare", 1), "points.npy": ("prepare", 1), "modes.csv": ("table", 1), "modes.tex": ("table", 1),
     "places.png": ("figure", 1), "rise.svg": ("figure", 1), "said.md": ("claims", 1),
@@ -223,10 +223,10 @@ class Site:
         }
         for page in self.folder.glob("results/tiny/report.html"):  # it names the times of the runs
             found["report.html"] = "whole" if page.read_text().rstrip().endswith("</html>") else "cut"
-        for seal in sorted(self.folder.glob("results/tiny/runs/**/seal-*.json")):
-            content = json.loads(seal.read_text())
+        for record in sorted(self.folder.glob("results/tiny/runs/**/record-*.json")):
+            content = json.loads(record.read_text())
             del content["provenance"]
-            found[str(seal.relative_to(self.folder))] = json.dumps(content)
+            found[str(record.relative_to(self.folder))] = json.dumps(content)
         return found
 
     def litter(self) -> list[Path]:

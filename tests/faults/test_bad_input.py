@@ -25,7 +25,7 @@ from tests.workflow.steps import CONFIG, MANIFEST, Gantry, contents, refused
 from gantry.files import canonical_json
 
 RUN = Path("results/tiny/runs/mixture/points_two/seed0")
-SEAL = RUN / "seal-20.json"
+RECORD = RUN / "record-20.json"
 ONE_SEED = [*SETTINGS, "seeds=[0]"]
 
 
@@ -50,13 +50,13 @@ def verb(*arguments: str) -> Callable[[], list[str]]:
 def train(until: int = 40) -> list[str]:
     run = plan_of(workloads={"synthetic": {"iterations": 40}}).runs["mixture/points_two/seed0"]
     return ["train", "--spec", canonical_json(run.spec), "--data", str(MANIFEST), "--until", str(until),
-            "--seal", str(RUN / f"seal-{until}.json")]  # fmt: skip
+            "--record", str(RUN / f"record-{until}.json")]  # fmt: skip
 
 
 def score() -> list[str]:
     made = plan_of()
     told = json.dumps(made.scoring(made.runs["mixture/points_two/seed0"]))
-    return ["score-run", "--seal", str(SEAL), "--data", str(MANIFEST), "--scoring", told,
+    return ["score-run", "--record", str(RECORD), "--data", str(MANIFEST), "--scoring", told,
             "--metrics", "out.csv", "--samples", "out.npz"]  # fmt: skip
 
 
@@ -186,9 +186,9 @@ COMMANDS = [
     Mistake("a cleaning of an unknown scale", verb("clean", "--yes", "scale=qick"), ("qick.yaml: no such file",)),
     Mistake("a configuration in no file", lambda: ["table", "sketch", "modes", "--config", "@gone.json", "--out", "x.csv"],
             ("--config: not JSON", "gone.json")),
-    Mistake("a length of time run backwards", lambda: [*train(10)[:-3], "5", "--seal", str(RUN / "seal-5.json")], ("--until: 5 is not on the grid",)),
-    Mistake("a seal into no run's folder", lambda: [*train()[:-1], "elsewhere/seal-40.json"], ("<dataset>/<recipe>/seed<number>",)),
-    Mistake("a seal into another seed's folder", lambda: [*train()[:-1], str(RUN.with_name("seed3") / "seal-40.json")], ("another seed",)),
+    Mistake("a length of time run backwards", lambda: [*train(10)[:-3], "5", "--record", str(RUN / "record-5.json")], ("--until: 5 is not on the grid",)),
+    Mistake("a record into no run's folder", lambda: [*train()[:-1], "elsewhere/record-40.json"], ("<dataset>/<recipe>/seed<number>",)),
+    Mistake("a record into another seed's folder", lambda: [*train()[:-1], str(RUN.with_name("seed3") / "record-40.json")], ("another seed",)),
 ]  # fmt: skip
 
 STATES = [
@@ -196,11 +196,11 @@ STATES = [
     Mistake("a folder for a state", train, ("state.bin", "cannot be read", "delete it"), folder_for(STATE)),
     Mistake("a pickle for a checkpoint", score, ("0000020.safetensors", "damaged", "delete"), replace(CHECKPOINT, PICKLE)),
     Mistake("a folder for a lock", train, ("lock", "cannot be written"), folder_for(f"{RUN}/work/lock")),
-    Mistake("a folder for a seal", score, ("seal-20.json", "cannot be read"), folder_for(str(SEAL))),
-    Mistake("a seal that is a list", score, ("seal-20.json", "not a seal"), lambda: SEAL.write_text("[]")),
-    Mistake("a seal of other bytes", score, ("seal-20.json", "cannot be read"), lambda: SEAL.write_bytes(b"\xff\xfe{")),
-    Mistake("a seal that lists a file elsewhere", score, ("seal-20.json", "outside of its run's folder", "delete"),
-            edit(SEAL, lambda seal: seal | {"checkpoints": [seal["checkpoints"][0] | {"file": "../../../../../../x"}]})),
+    Mistake("a folder for a record", score, ("record-20.json", "cannot be read"), folder_for(str(RECORD))),
+    Mistake("a record that is a list", score, ("record-20.json", "not a record"), lambda: RECORD.write_text("[]")),
+    Mistake("a record of other bytes", score, ("record-20.json", "cannot be read"), lambda: RECORD.write_bytes(b"\xff\xfe{")),
+    Mistake("a record that lists a file elsewhere", score, ("record-20.json", "outside of its run's folder", "delete"),
+            edit(RECORD, lambda record: record | {"checkpoints": [record["checkpoints"][0] | {"file": "../../../../../../x"}]})),
     Mistake("a folder for a manifest", score, ("manifest.json", "cannot be read"), folder_for(str(MANIFEST))),
     Mistake("a pickle for points", score, ("points.npy",), replace("results/data/mixture/points.npy", PICKLE)),
     Mistake("scores cut short", make("table", "modes", TABLE), ("metrics-20.csv",), replace(f"{RUN}/metrics-20.csv", b"dataset,recipe\n1")),
@@ -210,8 +210,8 @@ STATES = [
     Mistake("samples that are pickled", make("figure", "places", "out.png"), ("samples-20.npz", "cannot be read"),
             lambda: np.savez(RUN / "samples-20.npz", iterations=np.array([Trap()], dtype=object))),
     Mistake("samples cut short", make("figure", "places", "out.png"), ("samples-20.npz", "cannot be read"), replace(f"{RUN}/samples-20.npz", b"PK\x03\x04")),
-    Mistake("stale seals", lambda: ["table", "sketch", "modes", "--out", TABLE, "--config",
-            json.dumps(CONFIG | {"recipes": {"points_two": {"batch_size": 30}}})], ("seal-10.json: stale", "--forcerun")),
+    Mistake("stale records", lambda: ["table", "sketch", "modes", "--out", TABLE, "--config",
+            json.dumps(CONFIG | {"recipes": {"points_two": {"batch_size": 30}}})], ("record-10.json: stale", "--forcerun")),
 ]  # fmt: skip
 
 ENVIRONMENT = [

@@ -125,4 +125,4 @@ def test_results_of_another_path_are_taken_for_what_they_are(here: Path, gantry:
     config = json.dumps(CONFIG | {"results": "elsewhere"})
     assert gantry("table", "sketch", "modes", "--config", config, "--out", out)[0] == 0
     assert Path(out).read_bytes() == before
-    assert str(here) not in "".join(path.read_text() for path in Path("elsewhere").rglob("seal-*.json"))
+    assert str(here) not in "".join(path.read_text() for path in Path("elsewhere").rglob("record-*.json"))

@@ -152,8 +152,10 @@ def test_a_segment_length_cuts_training_and_changes_no_spec(checkout: Checkout) 
     assert run.previous_end(400) == 200
     assert run.previous_end(200) == 0
     assert run.ends_until(200) == [200]
-    assert cut.previous_seal(run, 400) == ["results/trial/runs/mixture/synthetic_bcgan/seed0/seal-200.json"]
-    assert cut.previous_seal(run, 200) == []
+    assert cut.previous_record(run, 400) == [
+        "results/trial/runs/mixture/synthetic_bcgan/seed0/record-200.json"
+    ]
+    assert cut.previous_record(run, 200) == []
 
 
 def test_longer_runs_of_some_outputs_add_a_segment(checkout: Checkout) -> None:

@@ -43,26 +43,26 @@ class Results:
         diverged_at: int | None = None,
         side: int = 32,
     ) -> None:
-        """Write the seals, metrics and samples of one run."""
+        """Write the records, metrics and samples of one run."""
         folder = self.root / "runs" / dataset / recipe / f"seed{seed}"
         folder.mkdir(parents=True, exist_ok=True)
         rng = np.random.default_rng([seed, len(recipe)])
         previous = 0
         for end in ends:
             done = [i for i in self.iterations if previous < i <= end and i <= (diverged_at or end)]
-            self._seal(folder, dataset, recipe, seed, end, done, device, diverged_at)
+            self._record(folder, dataset, recipe, seed, end, done, device, diverged_at)
             rows = self._rows(dataset, recipe, seed, done, generators, points, network, rng)
             columns = list(COLUMNS)
             pd.DataFrame(rows, columns=columns).to_csv(folder / f"metrics-{end}.csv", index=False)
             np.savez(folder / f"samples-{end}.npz", **self._samples(done, generators, points, side, rng))
             previous = end
 
-    def _seal(
+    def _record(
         self, folder: Path, dataset: str, recipe: str, seed: int, end: int, done: list[int], device: str,
         diverged_at: int | None,
     ) -> None:  # fmt: skip
         failed = diverged_at is not None and diverged_at <= end
-        seal = {
+        record = {
             "format": 1,
             "run": {"dataset": dataset, "recipe": recipe, "seed": seed},
             "spec": {"recipe": {"batch_size": 32}, "seed": seed},
@@ -80,7 +80,7 @@ class Results:
                 "finished_at": "2026-01-02T03:04:05+00:00",
             },
         }  # fmt: skip
-        (folder / f"seal-{end}.json").write_text(json.dumps(seal))
+        (folder / f"record-{end}.json").write_text(json.dumps(record))
 
     def _rows(
         self, dataset: str, recipe: str, seed: int, done: list[int], generators: int, points: bool,

@@ -45,18 +45,20 @@ def test_a_run_that_diverged_in_an_early_segment(results, make, make_group):
     assert run.samples["iterations"].tolist() == [60]
 
 
-def test_stale_seal_is_refused_with_the_command(results, make, make_group):
+def test_stale_record_is_refused_with_the_command(results, make, make_group):
     results.run("digits", "bcgan", 0)
     group = make_group("bcgan", "BCGAN", seeds=(0,))
     group["runs"][0]["spec_digest"] = "another"
     with pytest.raises(UserError) as error:
         make(results, [group])
-    seal = results.root / "runs/digits/bcgan/seed0/seal-240.json"
-    assert str(error.value).startswith(f"{seal}: stale")
-    assert f"uv run snakemake {seal} --cores all --config scale=smoke --forcerun {seal}" in str(error.value)
+    record = results.root / "runs/digits/bcgan/seed0/record-240.json"
+    assert str(error.value).startswith(f"{record}: stale")
+    assert f"uv run snakemake {record} --cores all --config scale=smoke --forcerun {record}" in str(
+        error.value
+    )
 
 
-@pytest.mark.parametrize("missing", ["seal-240.json", "metrics-240.csv"])
+@pytest.mark.parametrize("missing", ["record-240.json", "metrics-240.csv"])
 def test_missing_file_is_named(results, make, missing):
     results.run("digits", "bcgan", 0)
     (results.root / "runs/digits/bcgan/seed0" / missing).unlink()
@@ -67,8 +69,8 @@ def test_missing_file_is_named(results, make, missing):
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("seal-240.json", "{", "cannot be read"),
-        ("seal-240.json", "{}", "not a seal"),
+        ("record-240.json", "{", "cannot be read"),
+        ("record-240.json", "{}", "not a record"),
         ("metrics-240.csv", "a,b\n1,2\n", "without the columns dataset"),
         ("metrics-240.csv", "", "cannot be read"),
     ],

@@ -65,7 +65,7 @@ def test_a_dot_at_each_methods_time_and_value_with_its_number_in_the_key(loaded)
         figure = method_times.draw(loaded, GROUPS)
     ax, key = figure.axes
     dots = sorted((line.get_xdata()[0], line.get_ydata()[0]) for line in ax.lines)
-    # The seals say 40 and 50 ms for seeds 0 and 1.
+    # The records say 40 and 50 ms for seeds 0 and 1.
     assert dots == [(pytest.approx(45), 30), (pytest.approx(45), 50), (pytest.approx(45), 75)]
     assert texts(key) == ["D faster", "1  Fast", "D slower", "2  Slow", "3  Even", "4  Lost (diverged)"]
     assert sorted(texts(ax)) == ["1", "2", "3"]

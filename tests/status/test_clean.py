@@ -29,7 +29,7 @@ def littered(here: Path) -> Path:
         (other / "spec.json").write_text(json.dumps(changed))
         (other / "weights").write_bytes(b"\0" * 2000)
     (OLD_SEED / "work").mkdir(parents=True)
-    (OLD_SEED / "seal-20.json").write_bytes(b"\0" * 3000)
+    (OLD_SEED / "record-20.json").write_bytes(b"\0" * 3000)
     (EARLIER / "0123").mkdir(parents=True)
     (EARLIER / "0123/0").write_bytes(b"\0" * 1000)
     return here

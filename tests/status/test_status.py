@@ -49,10 +49,10 @@ def history(iteration: int, rate: float) -> None:
 
 def test_done_and_waiting(here: Path) -> None:
     found = now()
-    assert (found[ONE].state, found[ONE].iteration, found[ONE].sealed, found[ONE].scored) == (
+    assert (found[ONE].state, found[ONE].iteration, found[ONE].recorded, found[ONE].scored) == (
         "done", 20, (10, 20), (10, 20)
     )  # fmt: skip
-    assert (found[NEW].state, found[NEW].iteration, found[NEW].sealed) == ("waiting", 0, ())
+    assert (found[NEW].state, found[NEW].iteration, found[NEW].recorded) == ("waiting", 0, ())
     assert not any(each.older_code or each.stale for each in found.values())
 
 
@@ -91,7 +91,7 @@ def test_looking_does_not_disturb_a_trainer_that_starts(here: Path) -> None:
 
 
 def test_diverged(here: Path) -> None:
-    rewrite(FOLDER / TWO / "seal-20.json", status="diverged", diverged_at=17)
+    rewrite(FOLDER / TWO / "record-20.json", status="diverged", diverged_at=17)
     assert (now()[TWO].state, now()[TWO].iteration, now()[TWO].diverged_at) == ("diverged", 17, 17)
 
 
@@ -102,19 +102,19 @@ def test_stale_by_recipe_and_by_data(here: Path) -> None:
     rewrite(Path("results/data/mixture/manifest.json"), digest="0" * 64)
     assert now()[ONE].stale == (10, 20)
     Path("results/data/mixture/manifest.json").unlink()
-    assert now()[ONE].stale == (), "without the data nothing says that a seal is of others"
+    assert now()[ONE].stale == (), "without the data nothing says that a record is of others"
 
 
 def test_older_code(here: Path) -> None:
-    seal = json.loads((FOLDER / ONE / "seal-10.json").read_text())
-    rewrite(FOLDER / ONE / "seal-10.json", provenance=seal["provenance"] | {"code_digest": "0" * 16})
+    record = json.loads((FOLDER / ONE / "record-10.json").read_text())
+    rewrite(FOLDER / ONE / "record-10.json", provenance=record["provenance"] | {"code_digest": "0" * 16})
     assert (now()[ONE].older_code, now()[TWO].older_code) == (True, False)
 
 
 def test_damaged_files_count_as_missing(here: Path) -> None:
-    (FOLDER / ONE / "seal-20.json").write_text("{")
-    (FOLDER / TWO / "seal-20.json").write_text("[]")
-    assert now()[ONE].sealed == now()[TWO].sealed == (10,)
+    (FOLDER / ONE / "record-20.json").write_text("{")
+    (FOLDER / TWO / "record-20.json").write_text("[]")
+    assert now()[ONE].recorded == now()[TWO].recorded == (10,)
 
 
 def test_what_tables_lack(here: Path) -> None:

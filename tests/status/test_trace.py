@@ -1,4 +1,4 @@
-"""`gantry trace` names the runs behind a number, with what their seals and files say."""
+"""`gantry trace` names the runs behind a number, with what their records and files say."""
 
 import hashlib
 import json
@@ -18,16 +18,16 @@ def test_everything_about_a_cell(here: Path, gantry: Gantry) -> None:
     cell = frame[(frame["method"] == "Two") & (frame["part"] == "main")].iloc[0]
     code, text = gantry("trace", "sketch/modes", "two", cell["quantity"], *ALONE)
     assert code == 0, text
-    seal = json.loads((RUN / "seal-20.json").read_text())
-    provenance = seal["provenance"]
+    record = json.loads((RUN / "record-20.json").read_text())
+    provenance = record["provenance"]
     assert f"ours {cell['ours_mean']:.10g} (1 of 1 runs, 0 diverged)" in text
-    for said in (str(RUN), "seed        0", seal["spec_digest"], '"sample_spread":0.1', seal["data_digest"],
+    for said in (str(RUN), "seed        0", record["spec_digest"], '"sample_spread":0.1', record["data_digest"],
                  provenance["commit"] or "outside git", provenance["code_digest"], provenance["device"],
                  provenance["finished_at"], " of host"):  # fmt: skip
         assert said in text
-    for name in ("seal-10.json", "metrics-20.csv", "samples-20.npz"):
+    for name in ("record-10.json", "metrics-20.csv", "samples-20.npz"):
         assert f"{hashlib.sha256((RUN / name).read_bytes()).hexdigest()}  {RUN / name}" in text
-    for entry in seal["checkpoints"]:
+    for entry in record["checkpoints"]:
         assert f"{entry['sha256']}  {RUN / entry['file']}" in text
     assert "points_one" not in text
     assert "verified" not in text

@@ -66,7 +66,7 @@ class Lab:
         """Train run `name` to `until`; return its folder."""
         root = self.root(name, seed)
         loop.train(
-            root, self.spec(recipe, seed), self.manifest, until, root / f"seal-{until}.json", **options
+            root, self.spec(recipe, seed), self.manifest, until, root / f"record-{until}.json", **options
         )
         return root
 
@@ -89,13 +89,13 @@ class Lab:
 def outcome(root: Path, state: bool = True) -> dict[str, Any]:
     """Everything about a run that must not depend on interruptions: all but times and memory."""
     work = next((root / "work").glob("*/"))
-    seals = {path.name: json.loads(path.read_text()) for path in root.glob("seal-*.json")}
-    for seal in seals.values():
-        del seal["provenance"]
+    records = {path.name: json.loads(path.read_text()) for path in root.glob("record-*.json")}
+    for record in records.values():
+        del record["provenance"]
     with (work / "history.csv").open(newline="") as stream:
         history = [row[:3] for row in csv.reader(stream)]
     checkpoints = {path.name: sha256_of_file(path) for path in (work / "checkpoints").glob("[!.]*")}
-    found = {"seals": seals, "history": history, "checkpoints": checkpoints}
+    found = {"records": records, "history": history, "checkpoints": checkpoints}
     return found | ({"state": state_of(work / "state" / "state.bin")} if state else {})
 
 

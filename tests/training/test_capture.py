@@ -260,10 +260,10 @@ def test_a_cpu_captures_nothing_and_says_so() -> None:
     assert type(step) is Step and step.how == "plain (a CPU captures nothing)"
 
 
-def test_the_seal_says_how_the_steps_were_run(lab: Any) -> None:
+def test_the_record_says_how_the_steps_were_run(lab: Any) -> None:
     root = lab.train("run", 6)
-    seal = json.loads((root / "seal-6.json").read_text())
-    assert seal["provenance"]["step"] == "plain (a CPU captures nothing)"
+    record = json.loads((root / "record-6.json").read_text())
+    assert record["provenance"]["step"] == "plain (a CPU captures nothing)"
 
 
 def test_a_captured_run_that_is_stopped_ends_in_the_same_bits(
@@ -274,7 +274,7 @@ def test_a_captured_run_that_is_stopped_ends_in_the_same_bits(
     recipe = tools.bcgan | {"ema": 0.9, "optimiser": {"name": "oadam"}}
     root = lab.train("whole", 6, recipe)
     expected = tools.outcome(root)
-    assert json.loads((root / "seal-6.json").read_text())["provenance"]["step"] == "captured"
+    assert json.loads((root / "record-6.json").read_text())["provenance"]["step"] == "captured"
     stop_at(2, 5)
     assert lab.train_through("stopped", 6, recipe) == 2
     assert tools.outcome(lab.root("stopped")) == expected

@@ -1,4 +1,4 @@
-"""A loss that is not finite is a result: recorded, sealed, and the end of that run."""
+"""A loss that is not finite is a result: noted, recorded, and the end of that run."""
 
 import json
 import math
@@ -37,8 +37,8 @@ def poison(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, int, float], None]
     return arrange
 
 
-def read(seal: Path) -> dict[str, Any]:
-    return json.loads(seal.read_text())
+def read(record: Path) -> dict[str, Any]:
+    return json.loads(record.read_text())
 
 
 @pytest.mark.parametrize(
@@ -51,14 +51,14 @@ def read(seal: Path) -> dict[str, Any]:
         ("generator", 18, math.nan, [6, 12]),
     ],
 )
-def test_the_seal_says_where(
+def test_the_record_says_where(
     player: str, iteration: int, value: float, kept: list[int], lab: Any, poison: Callable[..., None]
 ) -> None:
     poison(player, iteration, value)
     root = lab.train("diverged", 18)
-    seal = read(root / "seal-18.json")
-    assert (seal["status"], seal["diverged_at"], seal["iterations"]) == ("diverged", iteration, 18)
-    assert [entry["iteration"] for entry in seal["checkpoints"]] == kept
+    record = read(root / "record-18.json")
+    assert (record["status"], record["diverged_at"], record["iterations"]) == ("diverged", iteration, 18)
+    assert [entry["iteration"] for entry in record["checkpoints"]] == kept
     checkpoints = lab.work("diverged").work / "checkpoints"
     assert [int(path.stem) for path in sorted(checkpoints.glob("*"))] == kept
     rows = lab.work("diverged").history.read_text().splitlines()[1:]
@@ -76,25 +76,25 @@ def test_a_stop_inside_the_interval_does_not_move_it(
     assert tools.outcome(lab.root("stopped")) == expected
 
 
-def test_a_diverged_run_stays_so_and_earlier_seals_do_not_know(
+def test_a_diverged_run_stays_so_and_earlier_records_do_not_know(
     lab: Any, tools: Any, poison: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     poison("generator", 10, math.nan)
     root = lab.train("run", 6)
-    assert read(root / "seal-6.json")["status"] == "complete"
+    assert read(root / "record-6.json")["status"] == "complete"
     lab.train("run", 18)
     before = tools.outcome(root)
     monkeypatch.setattr(loop.Trainer, "iterate", lambda self: pytest.fail("trained on"))
     for end in (6, 18):
-        (root / f"seal-{end}.json").unlink()
+        (root / f"record-{end}.json").unlink()
         lab.train("run", end)
     assert tools.outcome(root) == before
     lab.train("run", 24)
-    assert read(root / "seal-24.json")["diverged_at"] == 10
+    assert read(root / "record-24.json")["diverged_at"] == 10
 
 
 def test_a_step_that_is_too_long_diverges(lab: Any, tools: Any) -> None:
     """No poison: the optimiser throws the weights out of float32's range."""
     recipe = tools.bcgan | {"optimiser": {"lr_g": 1e38, "lr_d": 1e38}}
-    seal = read(lab.train("far", 6, recipe) / "seal-6.json")
-    assert seal["status"] == "diverged" and seal["diverged_at"] <= 3
+    record = read(lab.train("far", 6, recipe) / "record-6.json")
+    assert record["status"] == "diverged" and record["diverged_at"] <= 3

@@ -103,7 +103,7 @@ def test_every_game_trains_and_goes_on_from_where_it_was(name: str, lab: Any, to
     whole = tools.outcome(lab.train("whole", 12, recipe))
     lab.train("cut", 6, recipe)
     root = lab.train("cut", 12, recipe)
-    (root / "seal-6.json").unlink()
+    (root / "record-6.json").unlink()
     assert tools.outcome(root) == whole
     assert len(whole["history"]) > 1
     for row in whole["history"][1:]:

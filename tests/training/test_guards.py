@@ -17,7 +17,7 @@ from gantry.training import lock
 from gantry.training import train as loop
 from gantry.training.history import History
 from gantry.training.lock import only_one
-from gantry.training.run import load_generators, read_seal
+from gantry.training.run import load_generators, read_record
 from gantry.training.state import load_state, save_state
 
 
@@ -96,7 +96,7 @@ def test_a_full_disk_keeps_the_state_that_was(lab: Any, tools: Any, monkeypatch:
             lab.train("full", 12)
     assert run.state.read_bytes() == before and not tools.litter(run.root)
     lab.train("full", 12)
-    (run.root / "seal-6.json").unlink()
+    (run.root / "record-6.json").unlink()
     assert tools.outcome(run.root) == expected
 
 
@@ -148,7 +148,7 @@ def test_deleting_the_state_restarts_to_the_same_bits(lab: Any, tools: Any) -> N
     root = lab.train("run", 12)
     before = tools.outcome(root)
     lab.work("run").state.unlink()
-    (root / "seal-12.json").unlink()
+    (root / "record-12.json").unlink()
     lab.train("run", 12)
     assert tools.outcome(root) == before
 
@@ -165,7 +165,7 @@ def test_changed_data_start_afresh_beside_the_old_run(lab: Any, points: Path, tm
     lab.manifest = other / "manifest.json"
     lab.train("run", 6)
     assert len(list((root / "work").glob("*/"))) == 2
-    assert read_seal(root / "seal-6.json")["data_digest"] == "other"
+    assert read_record(root / "record-6.json")["data_digest"] == "other"
 
 
 # ── what a user gets wrong by hand ────────────────────────────────────────────────────────────────────
@@ -186,20 +186,20 @@ def test_a_wrong_spec_is_named(change: dict[str, Any], message: str, lab: Any, t
     spec = lab.spec(tools.bcgan) | change
     root = lab.root("wrong")
     with pytest.raises(UserError, match=message):
-        loop.train(root, spec, lab.manifest, 6, root / "seal-6.json")
+        loop.train(root, spec, lab.manifest, 6, root / "record-6.json")
     assert not root.exists()
 
 
-def test_a_seal_outside_a_run_folder_is_refused_before_training(lab: Any, tools: Any) -> None:
+def test_a_record_outside_a_run_folder_is_refused_before_training(lab: Any, tools: Any) -> None:
     with pytest.raises(UserError, match="a run's folder is called <dataset>/<recipe>/seed<number>"):
-        loop.train(lab.folder, lab.spec(tools.bcgan), lab.manifest, 6, lab.folder / "seal-6.json")
+        loop.train(lab.folder, lab.spec(tools.bcgan), lab.manifest, 6, lab.folder / "record-6.json")
 
 
 def test_a_relative_folder_has_its_names(lab: Any, tools: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     lab.root("run").mkdir(parents=True)
     monkeypatch.chdir(lab.root("run"))
-    loop.train(Path(), lab.spec(tools.bcgan), lab.manifest, 6, Path("seal-6.json"))
-    assert read_seal(Path("seal-6.json"))["run"] == {"dataset": "tiny", "recipe": "recipe", "seed": 0}
+    loop.train(Path(), lab.spec(tools.bcgan), lab.manifest, 6, Path("record-6.json"))
+    assert read_record(Path("record-6.json"))["run"] == {"dataset": "tiny", "recipe": "recipe", "seed": 0}
 
 
 def test_checkpoints_missing_or_unfit(lab: Any, tools: Any) -> None:
@@ -219,16 +219,16 @@ def test_checkpoints_missing_or_unfit(lab: Any, tools: Any) -> None:
     path.unlink()
     with pytest.raises(UserError, match=r"missing; delete the run's work folder"):
         load_generators(path, recipe, (2,))
-    (root / "seal-6.json").unlink()
+    (root / "record-6.json").unlink()
     with pytest.raises(UserError, match=r"missing; delete the run's work folder"):
         lab.train("run", 6)
 
 
-def test_seals_of_other_formats_are_refused(tmp_path: Path) -> None:
-    path = tmp_path / "seal-1.json"
-    with pytest.raises(UserError, match="the seal of a training run not found"):
-        read_seal(path)
+def test_records_of_other_formats_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "record-1.json"
+    with pytest.raises(UserError, match="the record of a training run not found"):
+        read_record(path)
     for text in ("[]", '{"format": 2}', "{"):
         path.write_text(text)
         with pytest.raises(UserError, match="delete it and run the same command again"):
-            read_seal(path)
+            read_record(path)

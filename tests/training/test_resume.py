@@ -46,7 +46,7 @@ def test_each_signal_asks_and_says_where_it_stopped(
     stop_at(7, number=number)
     with pytest.raises(Stopped, match=f"{number.name}: state saved at iteration 7 of 18"):
         lab.train("stopped", 18)
-    assert not (lab.root("stopped") / "seal-18.json").exists()
+    assert not (lab.root("stopped") / "record-18.json").exists()
 
 
 def test_saving_between_checkpoints_changes_no_bit(
@@ -71,13 +71,18 @@ def test_segments_make_the_run_that_one_segment_makes(lab: Any, tools: Any) -> N
     lab.train("segments", 24)
     lab.train("whole", 24)
     segments, whole = tools.outcome(root), tools.outcome(lab.root("whole"))
-    assert segments["seals"].pop("seal-12.json") == first["seals"]["seal-12.json"]
+    assert segments["records"].pop("record-12.json") == first["records"]["record-12.json"]
     assert segments == whole
-    assert [each["iteration"] for each in whole["seals"]["seal-24.json"]["checkpoints"]] == [6, 12, 18, 24]
-    # The first seal, deleted, comes back as it was although the state is further on.
-    (root / "seal-12.json").unlink()
+    assert [each["iteration"] for each in whole["records"]["record-24.json"]["checkpoints"]] == [
+        6,
+        12,
+        18,
+        24,
+    ]
+    # The first record, deleted, comes back as it was although the state is further on.
+    (root / "record-12.json").unlink()
     lab.train("segments", 12)
-    assert tools.outcome(root)["seals"]["seal-12.json"] == first["seals"]["seal-12.json"]
+    assert tools.outcome(root)["records"]["record-12.json"] == first["records"]["record-12.json"]
 
 
 def test_seeds_and_recipes_do_differ(lab: Any, tools: Any) -> None:
@@ -264,7 +269,7 @@ def die_when_renaming(turn: int) -> None:
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="cuts files by way of /proc")
 def test_killed_in_the_middle_of_every_write(lab: Any, tools: Any) -> None:
-    """Spec, history, two checkpoints, two states, seal: each half written, written but not renamed, renamed."""
+    """Spec, history, two checkpoints, two states, record: each half written, written but not renamed, renamed."""
     lab.every = 1
     expected = tools.outcome(lab.train("reference", 2))
     hit: set[str] = set()
@@ -280,12 +285,12 @@ def test_killed_in_the_middle_of_every_write(lab: Any, tools: Any) -> None:
             assert code == (-signal.SIGKILL if turn <= turns else 0), name
             root = lab.root(name)
             hit |= {path.name.split(".")[1] for path in tools.litter(root)}
-            for whole in root.glob("seal-*.json"):
+            for whole in root.glob("record-*.json"):
                 assert json.loads(whole.read_text())["checkpoints"]
             lab.train(name, 2)
             assert tools.outcome(root) == expected, name
             assert not tools.litter(root), name
-    assert {"state", "0000001", "0000002", "seal-2", "history", "spec"} <= hit
+    assert {"state", "0000001", "0000002", "record-2", "history", "spec"} <= hit
 
 
 def test_rows_of_a_killed_interval_are_written_once(lab: Any, tools: Any) -> None:
@@ -316,12 +321,12 @@ def test_the_command_line_ends_with_75_and_continues(
 
     root = lab.root("stopped")
     arguments = ["train", "--spec", json.dumps(lab.spec(tools.bcgan)), "--data", str(lab.manifest)]
-    arguments += ["--until", "18", "--seal", str(root / "seal-18.json"), "--log", str(root / "train.log")]
+    arguments += ["--until", "18", "--record", str(root / "record-18.json"), "--log", str(root / "train.log")]
     stop_at(11, number=number)
     assert tools.ended(tools.fork(lambda: run(arguments))) == EXIT_CONTINUE
     log = (root / "train.log").read_text()
     assert f"{number.name}: state saved at iteration 11 of 18; the same command continues" in log
-    assert lab.work("stopped").state.exists() and not (root / "seal-18.json").exists()
+    assert lab.work("stopped").state.exists() and not (root / "record-18.json").exists()
     assert tools.ended(tools.fork(lambda: run(arguments))) == 0
     assert (root / "train.log").read_text() == "done\n"
     assert tools.outcome(root) == reference

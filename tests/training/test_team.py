@@ -241,8 +241,8 @@ def test_a_run_of_two_is_stopped_killed_and_ends_in_the_same_bits(
     assert len(expected["state"]["random_of_others"]) == 1
     assert expected["state"]["random_of_others"][0] != expected["state"]["random"]
     assert [int(row[0]) for row in expected["history"][1:]] == [4, 6, 8, 12]
-    seal = json.loads((lab.root("reference") / "seal-12.json").read_text())
-    assert seal["provenance"]["step"] == "plain (2 processes)"
+    record = json.loads((lab.root("reference") / "record-12.json").read_text())
+    assert record["provenance"]["step"] == "plain (2 processes)"
 
     def told(rank: int, iteration: int) -> None:  # only one of them gets the signal
         if (rank, iteration) == (1, 3):
@@ -255,7 +255,7 @@ def test_a_run_of_two_is_stopped_killed_and_ends_in_the_same_bits(
     assert both("stopped", 12, told) == [EXIT_CONTINUE, EXIT_CONTINUE]
     codes = both("stopped", 12, struck)
     assert codes[0] > 0 and codes[1] == -signal.SIGKILL
-    assert not (lab.root("stopped") / "seal-12.json").exists()
+    assert not (lab.root("stopped") / "record-12.json").exists()
     assert both("stopped", 12) == [0, 0]
     assert tools.outcome(lab.root("stopped")) == expected
     assert not tools.litter(lab.root("stopped"))
@@ -269,8 +269,8 @@ def test_gantry_starts_them_as_torchrun_does(both: Callable[..., list[int]], lab
     spec = json.dumps(lab.spec(tools.bcgan | {"processes": SIZE, "ema": 0.5}))
     torchrun = ["torch.distributed.run", "--standalone", "--nproc-per-node", str(SIZE), "-m", "gantry.cli"]
     for name, module in (("own", ["gantry.cli"]), ("torchrun", torchrun)):
-        seal = lab.root(name) / "seal-6.json"
-        told = ["--spec", spec, "--data", str(lab.manifest), "--until", "6", "--seal", str(seal)]
+        record = lab.root(name) / "record-6.json"
+        told = ["--spec", spec, "--data", str(lab.manifest), "--until", "6", "--record", str(record)]
         command = [sys.executable, "-m", *module, "train", *told, "--device", "cpu"]
         ran = subprocess.run(command, capture_output=True, text=True, timeout=300)
         assert ran.returncode == 0, ran.stderr

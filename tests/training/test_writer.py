@@ -78,7 +78,7 @@ def test_a_disk_that_fills_up_ends_training_at_the_next_interval(
     assert max(done) == 15  # the interval ends at 16
     assert run.state.read_bytes() == before and not tools.litter(run.root)
     lab.train("full", 60)
-    (run.root / "seal-6.json").unlink()
+    (run.root / "record-6.json").unlink()
     assert tools.outcome(run.root) == expected
 
 

@@ -33,15 +33,15 @@ def training(tmp_path: Path) -> Callable[[str, int], list[str]]:
     told = json.dumps({"recipe": recipe, "dataset": {}, "seed": 0, "checkpoint_every": 6})
 
     def arguments(name: str, until: int) -> list[str]:
-        seal = tmp_path / name / "set/recipe/seed0" / f"seal-{until}.json"
+        record = tmp_path / name / "set/recipe/seed0" / f"record-{until}.json"
         data = str(tmp_path / "data" / "manifest.json")
-        return ["train", "--spec", told, "--data", data, "--until", str(until), "--seal", str(seal)]
+        return ["train", "--spec", told, "--data", data, "--until", str(until), "--record", str(record)]
 
     return arguments
 
 
 def checkpoints(folder: Path, until: int) -> list[dict[str, Any]]:
-    return json.loads((folder / f"set/recipe/seed0/seal-{until}.json").read_text())["checkpoints"]
+    return json.loads((folder / f"set/recipe/seed0/record-{until}.json").read_text())["checkpoints"]
 
 
 def test_a_warm_job_gives_the_bits_of_a_cold_one(
@@ -56,7 +56,7 @@ def test_a_warm_job_gives_the_bits_of_a_cold_one(
     assert [entry["iteration"] for entry in cold] == [6, 12]
     assert checkpoints(tmp_path / "warm", 12) == cold == checkpoints(tmp_path / "again", 12)
     assert warm.ask(["train", "--until", "0"]) == 2
-    assert warm.ask([*training("warm", 12)[:-2], "--seal", str(tmp_path / "seal-12.json")]) == 2
+    assert warm.ask([*training("warm", 12)[:-2], "--record", str(tmp_path / "record-12.json")]) == 2
 
 
 @needs_proc

@@ -144,9 +144,9 @@ class Sketch(Checkout):
             shutil.copytree(self.folder / name, folder / name)
         return copy
 
-    def checkpoints(self, seal: str) -> dict[int, str]:
-        """What a seal lists: iteration → SHA-256."""
-        listed = json.loads((self.folder / seal).read_text(encoding="utf-8"))["checkpoints"]
+    def checkpoints(self, record: str) -> dict[int, str]:
+        """What a record lists: iteration → SHA-256."""
+        listed = json.loads((self.folder / record).read_text(encoding="utf-8"))["checkpoints"]
         return {entry["iteration"]: entry["sha256"] for entry in listed}
 
 

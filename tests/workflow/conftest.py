@@ -35,7 +35,7 @@ def spoilt(sketch: Sketch, tmp_path: Path) -> Sketch:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a prepared set and one sealed segment of a run, trained by the command line."""
+    """A folder with a prepared set and one recorded segment of a run, trained by the command line."""
     folder = tmp_path_factory.mktemp("made")
     with working_in(folder):
         assert run(train_arguments()) == 0

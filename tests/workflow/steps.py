@@ -31,7 +31,7 @@ CONFIG: dict[str, Any] = {
     "datasets": {"mixture": {"images": 300, "options": {"count": 300}}},
 }
 RUN = Path("results/tiny/runs/mixture/points_two/seed0")
-SEAL = RUN / "seal-10.json"
+RECORD = RUN / "record-10.json"
 MANIFEST = Path("results/data/mixture/manifest.json")
 Gantry = Callable[..., tuple[int, str]]
 
@@ -70,15 +70,15 @@ def _steps_in(folder: Path) -> Iterator[None]:
 
 def train_step(plan: Plan, run: Run, end: int, device: str = "cpu") -> list[str]:
     """The command that trains a run of points up to `end`."""
-    seal = f"{plan.folder(run)}/seal-{end}.json"
+    record = f"{plan.folder(run)}/record-{end}.json"
     return ["train", "--spec", canonical_json(run.spec), "--data", str(MANIFEST), "--until", str(end),
-            "--seal", seal, "--device", device]  # fmt: skip
+            "--record", record, "--device", device]  # fmt: skip
 
 
 def score_step(plan: Plan, run: Run, end: int, **scoring: Any) -> list[str]:
     """The command that scores a run's segment that ends at `end`, by the plan's scoring with `scoring` over it."""
     folder, told = plan.folder(run), plan.scoring(run) | scoring
-    return ["score-run", "--seal", f"{folder}/seal-{end}.json", "--data", str(MANIFEST),
+    return ["score-run", "--record", f"{folder}/record-{end}.json", "--data", str(MANIFEST),
             "--scoring", json.dumps(told), "--after", str(run.previous_end(end)),
             "--metrics", f"{folder}/metrics-{end}.csv", "--samples", f"{folder}/samples-{end}.npz"]  # fmt: skip
 
@@ -98,7 +98,7 @@ def train_arguments(until: int = 10, device: str = "cpu", **config: Any) -> list
 
 
 def score_arguments(**scoring: Any) -> list[str]:
-    """The command that scores SEAL."""
+    """The command that scores RECORD."""
     plan = load_plan(CONFIG)
     return score_step(plan, plan.run("mixture", "points_two", 0), 10, **scoring)
 

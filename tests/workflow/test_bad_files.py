@@ -1,5 +1,5 @@
 """Users' mistakes, through the command line: exit code 2, one message with the culprit and the fix, no
-traceback, and nothing damaged that was there before. Here: states, checkpoints, seals, arguments.
+traceback, and nothing damaged that was there before. Here: states, checkpoints, records, arguments.
 """
 
 import json
@@ -13,8 +13,8 @@ import pytest
 from tests.workflow.steps import (
     CONFIG,
     MANIFEST,
+    RECORD,
     RUN,
-    SEAL,
     Gantry,
     contents,
     refused,
@@ -24,7 +24,7 @@ from tests.workflow.steps import (
 
 from gantry.cli import run
 
-# ── states, checkpoints, seals, prepared sets ─────────────────────────────────────────────────────────
+# ── states, checkpoints, records, prepared sets ─────────────────────────────────────────────────────────
 
 
 def the(pattern: str) -> Path:
@@ -80,15 +80,19 @@ DAMAGE: dict[str, tuple[Callable[[], None], str, list[str]]] = {
         "score",
         ["0000010.safetensors", "missing", "delete the run's"],
     ),
-    "a seal of another spec": (
-        rewrite(SEAL, spec_digest="0123456789abcdef"),
+    "a record of another spec": (
+        rewrite(RECORD, spec_digest="0123456789abcdef"),
         "score",
-        ["seal-10.json", "another spec", "delete it"],
+        ["record-10.json", "another spec", "delete it"],
     ),
-    "a seal of other data": (rewrite(SEAL, data_digest="0" * 64), "score", ["seal-10.json", "other data"]),
-    "a seal of another version": (rewrite(SEAL, format=99), "score", ["seal-10.json", "not a seal of this version"]),
-    "a seal cut short": (shorten("seal-10.json"), "score", ["seal-10.json", "cannot be read", "delete it"]),
-    "no seal": (SEAL.unlink, "score", ["seal-10.json", "not found"]),
+    "a record of other data": (rewrite(RECORD, data_digest="0" * 64), "score", ["record-10.json", "other data"]),
+    "a record of another version": (
+        rewrite(RECORD, format=99),
+        "score",
+        ["record-10.json", "not a record of this version"],
+    ),
+    "a record cut short": (shorten("record-10.json"), "score", ["record-10.json", "cannot be read", "delete it"]),
+    "no record": (RECORD.unlink, "score", ["record-10.json", "not found"]),
     "no manifest": (MANIFEST.unlink, "train", ["manifest.json", "not found"]),
     "a manifest that is no JSON": (lambda: MANIFEST.write_text("{"), "train", ["manifest.json", "cannot be read"]),
     "a manifest of something else": (lambda: MANIFEST.write_text("{}"), "train", ["manifest.json", "not the manifest"]),
@@ -132,7 +136,7 @@ BY_HAND = [
     (["train", "--until", "15"], ["--until: 15 is not on the grid of checkpoints, every 10"]),
     (["train", "--data", "nowhere/manifest.json"], ["nowhere/manifest.json", "not found"]),
     (["score", "--scoring", "{}"], ["--scoring: without metrics"]),
-    (["score", "--seal", "nowhere.json"], ["nowhere.json", "not found"]),
+    (["score", "--record", "nowhere.json"], ["nowhere.json", "not found"]),
 ]  # fmt: skip
 
 
@@ -167,4 +171,4 @@ def test_an_output_that_is_not_there_or_of_another_kind(
 
 def test_a_table_of_runs_that_are_not_made(folder: Path, gantry: Gantry) -> None:
     answer = gantry("table", "sketch", "modes", "--config", json.dumps(CONFIG), "--out", "out.csv")
-    refused(answer, "points_one", "seal not found", "snakemake")
+    refused(answer, "points_one", "record not found", "snakemake")

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 import torch
 from tests.workflow.steps import (
+    RECORD,
     RUN,
-    SEAL,
     Gantry,
     contents,
     fill,
@@ -79,7 +79,7 @@ def disk(folder: Path) -> Iterator[Path]:
 @pytest.mark.parametrize("leave", [0, 4096, 8192, 16384, 28672, 40960])
 def test_a_full_disk_while_training(disk: Path, gantry: Gantry, leave: int) -> None:
     """Wherever it fills up: one message, the last state stays good, and with space training goes on."""
-    seal = json.loads(SEAL.read_text())
+    record = json.loads(RECORD.read_text())
     filler = fill(disk, leave)
     before = contents()
     refused(gantry(*train_arguments(20)), str(RUN), "cannot be written", "free some space")
@@ -91,8 +91,8 @@ def test_a_full_disk_while_training(disk: Path, gantry: Gantry, leave: int) -> N
     filler.unlink()
     code, output = gantry(*train_arguments(20))
     assert code == 0, output
-    longer = json.loads((RUN / "seal-20.json").read_text())
-    assert longer["checkpoints"][:1] == seal["checkpoints"]
+    longer = json.loads((RUN / "record-20.json").read_text())
+    assert longer["checkpoints"][:1] == record["checkpoints"]
 
 
 def test_a_full_disk_while_scoring(disk: Path, gantry: Gantry) -> None:

@@ -14,7 +14,7 @@ from tests.workflow.checkout import POINTS_TWO, Sketch
 def test_results_that_were_moved_are_good_where_they_are(
     sketch: Sketch, tmp_path: Path, forgotten: bool
 ) -> None:
-    """To another path, with or without Snakemake's own memory; a stale seal is noticed without it too."""
+    """To another path, with or without Snakemake's own memory; a stale record is noticed without it too."""
     moved = sketch.moved_to(tmp_path, remembers=not forgotten)
     assert moved.plan().jobs == set()
     if forgotten:
@@ -24,8 +24,8 @@ def test_results_that_were_moved_are_good_where_they_are(
         changed = {"points_two": {"terms": {"sample_spread": 0.2}}}
         done = moved.make("results/tiny/sketch/modes.csv", recipes=changed)
         assert done.code != 0 and "Traceback" not in done.output
-        assert "seal-20.json: stale: trained with spec" in done.output
-        assert f"--forcerun {POINTS_TWO}/seal-20.json" in done.output
+        assert "record-20.json: stale: trained with spec" in done.output
+        assert f"--forcerun {POINTS_TWO}/record-20.json" in done.output
         assert not page.exists()
         assert moved.make("results/tiny/sketch/modes.csv").code == 0
         assert page.read_bytes() == before
@@ -33,7 +33,7 @@ def test_results_that_were_moved_are_good_where_they_are(
 
 def test_a_clock_that_jumps_starts_nothing(spoilt: Sketch) -> None:
     """A file from a day ahead, whose content is what it was, starts nothing; nor does one from a day ago."""
-    for name, jump in (("seal-20.json", 86400), ("metrics-20.csv", -86400)):
+    for name, jump in (("record-20.json", 86400), ("metrics-20.csv", -86400)):
         then = time.time() + jump
         os.utime(spoilt.folder / POINTS_TWO / name, (then, then))
     assert spoilt.plan().jobs == set()

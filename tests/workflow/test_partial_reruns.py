@@ -68,7 +68,7 @@ def test_nothing_changed_nothing_to_do(sketch: Sketch) -> None:
 
 def test_a_weight_retrains_one_recipe(sketch: Sketch) -> None:
     done = sketch.plan(recipes={"points_two": {"terms": {"sample_spread": 0.2}}})
-    assert done.outputs("train") == {f"{POINTS_TWO}/seal-20.json"}
+    assert done.outputs("train") == {f"{POINTS_TWO}/record-20.json"}
     assert done.outputs("score") == {f"{POINTS_TWO}/metrics-20.csv"}
     assert names(done) == OF_POINTS
     assert done.outputs("page") == {"results/tiny/report.html"}

@@ -13,12 +13,12 @@ def made_of_points(sketch: Sketch) -> dict[str, bytes]:
 
 
 def test_a_change_that_is_taken_back_leaves_nothing_to_do(spoilt: Sketch) -> None:
-    """Seal, scores, tables, figures and the page are put back as they were; and so are the others', in their turn."""
+    """Record, scores, tables, figures and the page are put back as they were; and so are the others', in their turn."""
     before = made_of_points(spoilt)
     changed = {"recipes": {"points_two": {"terms": {"sample_spread": 0.3}}}}
     done = spoilt.make(**changed)
     assert done.code == 0, done.output
-    assert done.outputs("train") == {f"{POINTS_TWO}/seal-20.json"}
+    assert done.outputs("train") == {f"{POINTS_TWO}/record-20.json"}
     after = made_of_points(spoilt)
     assert (
         after[f"{spoilt.folder}/{POINTS_TWO}/metrics-20.csv"]
@@ -56,7 +56,7 @@ def test_twice_the_iterations_are_one_more_segment(spoilt: Sketch) -> None:
     longer = {"workloads": {"synthetic": {"iterations": 40}}}
     done = spoilt.plan(**longer)
     assert done.outputs("train") == {
-        f"results/tiny/runs/mixture/{recipe}/seed0/seal-40.json" for recipe in ("points_one", "points_two")
+        f"results/tiny/runs/mixture/{recipe}/seed0/record-40.json" for recipe in ("points_one", "points_two")
     }
     assert len(done.outputs("score")) == 2
     assert names(done) == OF_POINTS
@@ -64,34 +64,34 @@ def test_twice_the_iterations_are_one_more_segment(spoilt: Sketch) -> None:
     # For real, against one run without a stop, in a folder whose name holds a space.
     other = "other results"
     shutil.copytree(spoilt.folder / "results/data", spoilt.folder / other / "data")
-    straight = f"{other}/tiny/runs/mixture/points_two/seed0/seal-40.json"
+    straight = f"{other}/tiny/runs/mixture/points_two/seed0/record-40.json"
     made = spoilt.make(straight, **longer, results=other, segment_iterations=40)
     assert made.code == 0, made.output
     assert made.jobs == {("train", straight)}
-    resumed = spoilt.make(f"{POINTS_TWO}/seal-40.json", **longer)
+    resumed = spoilt.make(f"{POINTS_TWO}/record-40.json", **longer)
     assert resumed.code == 0, resumed.output
-    assert resumed.jobs == {("train", f"{POINTS_TWO}/seal-40.json")}
+    assert resumed.jobs == {("train", f"{POINTS_TWO}/record-40.json")}
     expected = spoilt.checkpoints(straight)
-    assert spoilt.checkpoints(f"{POINTS_TWO}/seal-40.json") == expected
+    assert spoilt.checkpoints(f"{POINTS_TWO}/record-40.json") == expected
     assert list(expected) == [10, 20, 30, 40]
-    first = spoilt.checkpoints(f"{POINTS_TWO}/seal-20.json")
+    first = spoilt.checkpoints(f"{POINTS_TWO}/record-20.json")
     assert first.items() <= expected.items()
 
 
 def test_a_change_that_is_taken_back_finds_the_old_run(spoilt: Sketch) -> None:
-    seal = f"{POINTS_TWO}/seal-20.json"
-    before = spoilt.checkpoints(seal)
+    record = f"{POINTS_TWO}/record-20.json"
+    before = spoilt.checkpoints(record)
     work = spoilt.folder / POINTS_TWO / "work"
     old = {path: path.stat().st_mtime_ns for path in work.rglob("*.safetensors")}
-    changed = spoilt.make(seal, recipes={"points_two": {"terms": {"sample_spread": 0.2}}})
+    changed = spoilt.make(record, recipes={"points_two": {"terms": {"sample_spread": 0.2}}})
     assert changed.code == 0, changed.output
-    after = spoilt.checkpoints(seal)
+    after = spoilt.checkpoints(record)
     assert after.keys() == before.keys()
     assert set(after.values()).isdisjoint(before.values()), "the weight changed nothing"
 
-    back = spoilt.make(seal)
+    back = spoilt.make(record)
     assert back.code == 0, back.output
-    assert spoilt.checkpoints(seal) == before
+    assert spoilt.checkpoints(record) == before
     now = {path: path.stat().st_mtime_ns for path in work.rglob("*.safetensors")}
     assert {path: now[path] for path in old} == old, "a checkpoint was written again"
     assert len(now) == len(old) + len(after)

@@ -33,7 +33,7 @@ rule real_statistics:
 
 rule score:
     input:
-        seal="<here>/runs/{dataset}/{recipe}/seed{seed}/seal-{end}.json",
+        record="<here>/runs/{dataset}/{recipe}/seed{seed}/record-{end}.json",
         manifest=lambda w: PLAN.manifest(run_of(w)),
         statistics=lambda w: PLAN.real_statistics(run_of(w)),
         weights=lambda w: (
@@ -55,7 +55,7 @@ rule score:
         scoring=lambda w: canonical_json(PLAN.scoring(run_of(w))),
         after=lambda w: run_of(w).previous_end(int(w.end)),
     shell:
-        "gantry score-run --seal {input.seal:q} --data {input.manifest:q} --scoring {params.scoring:q}"
+        "gantry score-run --record {input.record:q} --data {input.manifest:q} --scoring {params.scoring:q}"
         " --after {params.after} --statistics {input.statistics:q} --weights {input.weights:q}"
         " --metrics {output.metrics:q} --samples {output.samples:q}"
         " --device {DEVICE} --threads {threads} --log {log:q}"

@@ -1,9 +1,9 @@
 # Metrics of many runs → tables, figures, one page.
 
 
-def seals_of(wildcards):
+def records_of(wildcards):
     return PLAN.run_files(
-        PLAN.output(wildcards.paper, wildcards.name), "seal-{end}.json"
+        PLAN.output(wildcards.paper, wildcards.name), "record-{end}.json"
     )
 
 
@@ -21,7 +21,7 @@ def samples_of(wildcards):
 
 rule table:
     input:
-        seals=seals_of,
+        records=records_of,
         metrics=metrics_of,
         published=lambda w: PLAN.published(w.paper, w.name),
     output:
@@ -40,7 +40,7 @@ rule table:
 
 rule figure:
     input:
-        seals=seals_of,
+        records=records_of,
         metrics=metrics_of,
         samples=samples_of,
     output:
@@ -58,7 +58,7 @@ rule figure:
 
 rule claims:
     input:
-        seals=seals_of,
+        records=records_of,
         metrics=metrics_of,
     output:
         csv="<here>/{paper}/{name}.csv",

@@ -1,13 +1,13 @@
-# Prepared set → trained generators. The declared output is the seal; what it seals is kept beside it, where
+# Prepared set → trained generators. The declared output is the record; what it lists lies beside it, where
 # Snakemake deletes nothing.
 
 
 rule train:
     input:
         manifest=lambda w: PLAN.manifest(run_of(w)),
-        previous=lambda w: PLAN.previous_seal(run_of(w), int(w.end)),
+        previous=lambda w: PLAN.previous_record(run_of(w), int(w.end)),
     output:
-        seal="<here>/runs/{dataset}/{recipe}/seed{seed}/seal-{end}.json",
+        record="<here>/runs/{dataset}/{recipe}/seed{seed}/record-{end}.json",
     log:
         "<here>/runs/{dataset}/{recipe}/seed{seed}/train-{end}.log",
     threads: lambda w: THREADS * run_of(w).recipe.processes
@@ -19,5 +19,5 @@ rule train:
         spec=lambda w: canonical_json(run_of(w).spec),
     shell:
         "gantry train --spec {params.spec:q} --data {input.manifest:q} --until {wildcards.end}"
-        " --seal {output.seal:q} --device {DEVICE} --gpu-shares {resources.gpu} --threads {threads} {EXACT}"
+        " --record {output.record:q} --device {DEVICE} --gpu-shares {resources.gpu} --threads {threads} {EXACT}"
         " {EVENTS} --log {log:q}"

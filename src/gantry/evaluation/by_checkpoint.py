@@ -21,7 +21,7 @@ from gantry.files import write_with
 from gantry.plan.blocks.players import Latent
 from gantry.plan.recipe import Recipe
 from gantry.training.game import draw_latents
-from gantry.training.run import load_generators, read_seal
+from gantry.training.run import load_generators, read_record
 
 Array = NDArray[Any]
 WHITE = 255
@@ -57,12 +57,12 @@ def load_trained(source: Path, iteration: int | None = None, device: str | torch
 
 
 def _checkpoint_of(folder: Path, iteration: int | None) -> Path:
-    """The checkpoint that a run's seals list last, or the one of `iteration`."""
-    seals = [read_seal(path) for path in folder.glob("seal-*.json")]
-    entries = {entry["iteration"]: entry["file"] for seal in seals for entry in seal["checkpoints"]}
+    """The checkpoint that a run's records list last, or the one of `iteration`."""
+    records = [read_record(path) for path in folder.glob("record-*.json")]
+    entries = {entry["iteration"]: entry["file"] for record in records for entry in record["checkpoints"]}
     if not entries:
         raise UserError(
-            f"{folder}: no sealed checkpoints here; give the folder of a finished run "
+            f"{folder}: no recorded checkpoints here; give the folder of a finished run "
             "(…/runs/<dataset>/<recipe>/seed<k>) or a .safetensors file"
         )
     if iteration is not None and iteration not in entries:

@@ -21,7 +21,7 @@ from gantry.metrics import metric
 from gantry.metrics.names import COLUMNS, MIXTURE, REAL
 from gantry.plan.recipe import Recipe
 from gantry.training.device import choose_device, gpu_slot
-from gantry.training.run import load_generators, read_seal
+from gantry.training.run import load_generators, read_record
 from gantry.wording import clock_text
 
 Array = NDArray[Any]
@@ -32,7 +32,7 @@ Scorer = Callable[[dict[str, Array], list[str]], Iterator[Row]]
 
 
 def score_run(
-    seal_path: Path,
+    record_path: Path,
     manifest: Path,
     scoring: dict[str, Any],
     *,
@@ -44,36 +44,36 @@ def score_run(
     device: str = "cpu",
     threads: int = 1,
 ) -> None:
-    """Sample and score the checkpoints of a sealed segment that lie after iteration `after`.
+    """Sample and score the checkpoints of a recorded segment that lie after iteration `after`.
 
     Writes the tidy metrics and the shown samples. A checkpoint from just before a divergence, whose samples
-    are not finite, is left out of both. Raises UserError where seal, data or checkpoints are not the ones
+    are not finite, is left out of both. Raises UserError where record, data or checkpoints are not the ones
     that the configuration asks for.
     """
-    seal = read_seal(seal_path)
-    if seal["spec_digest"] != scoring["spec_digest"]:
+    record = read_record(record_path)
+    if record["spec_digest"] != scoring["spec_digest"]:
         raise UserError(
-            f"{seal_path}: sealed for another spec ({seal['spec_digest']}, configured {scoring['spec_digest']}); "
+            f"{record_path}: of a run of another spec ({record['spec_digest']}, configured {scoring['spec_digest']}); "
             "delete it and run the same command again: the run is trained, or found, under the configured spec"
         )
     prepared = open_prepared(manifest)
-    if prepared.digest != seal["data_digest"]:
+    if prepared.digest != record["data_digest"]:
         raise UserError(
-            f"{seal_path}: trained on other data than {manifest} holds now; delete the seal and run the same "
+            f"{record_path}: trained on other data than {manifest} holds now; delete the record and run the same "
             "command again"
         )
     with gpu_slot(device):
         chosen = choose_device(device, threads)
-        recipe = Recipe.model_validate({"workload": ""} | seal["spec"]["recipe"])
+        recipe = Recipe.model_validate({"workload": ""} | record["spec"]["recipe"])
         scorer = build_scorer(prepared, scoring, statistics, weights, chosen)
-        entries = [entry for entry in seal["checkpoints"] if entry["iteration"] > after]
+        entries = [entry for entry in record["checkpoints"] if entry["iteration"] > after]
         rows: list[list[Any]] = []
         shown: dict[int, dict[str, Array]] = {}
-        run = seal["run"]
+        run = record["run"]
         name = f"{run['dataset']}/{run['recipe']}/seed{run['seed']}"
         started = time.monotonic()
         for number, entry in enumerate(entries, 1):
-            path = seal_path.parent / entry["file"]
+            path = record_path.parent / entry["file"]
             generators = load_generators(path, recipe, prepared.sample_shape, entry["sha256"]).to(chosen)
             key = [run["dataset"], run["recipe"], run["seed"], entry["iteration"]]
             try:
@@ -82,7 +82,7 @@ def score_run(
                 print(f"{name}  left out iteration {key[-1]}: {reason}", file=sys.stderr, flush=True)
                 continue
             shown[entry["iteration"]] = pictures
-            is_last = entry["iteration"] == seal["iterations"]
+            is_last = entry["iteration"] == record["iterations"]
             names = scoring["metrics"] + (scoring["final_metrics"] if is_last else [])
             rows += [[*key, *row] for row in scorer(drawn, names)]
             if is_last and scoring.get("score_real"):

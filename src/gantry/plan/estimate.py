@@ -1,7 +1,7 @@
 """What a run will cost, before anything starts: time and disk, from arithmetic counted from layer sizes.
 
 Estimates, not promises: the rates below are round figures for the share of a device's peak that small
-networks reach. Measured times stand in the seals and in the report.
+networks reach. Measured times stand in the records and in the report.
 """
 
 from gantry.plan.recipe import Recipe

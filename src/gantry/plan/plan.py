@@ -156,10 +156,10 @@ class Plan:
         found = {name for _, name, output in self.outputs() if output.family == family}
         return "|".join(sorted(found)) or "none"
 
-    def previous_seal(self, run: Run, end: int) -> list[str]:
-        """The seal of the segment before the one that ends at `end`, if there is one."""
+    def previous_record(self, run: Run, end: int) -> list[str]:
+        """The record of the segment before the one that ends at `end`, if there is one."""
         previous = run.previous_end(end)
-        return [f"{self.folder(run)}/seal-{previous}.json"] if previous else []
+        return [f"{self.folder(run)}/record-{previous}.json"] if previous else []
 
     def published(self, paper: str, name: str) -> list[str]:
         """The file with the published numbers of an output, if it has one."""

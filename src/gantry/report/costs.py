@@ -1,4 +1,4 @@
-"""What a run cost: memory and time, as its seals recorded them."""
+"""What a run cost: memory and time, as its records say."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Runs as the report sees them: an order with the seals, metrics and samples that it names."""
+"""Runs as the report sees them: an order with the records, metrics and samples that it names."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,12 +10,12 @@ import pandas as pd
 
 from gantry.metrics import names
 from gantry.report.orders import Group, Order, RunReference
-from gantry.report.reading import read_metrics, read_samples, read_seal
+from gantry.report.reading import read_metrics, read_record, read_samples
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run's files: seals in the order of their ends, and the metrics of all of its checkpoints.
+    """One run's files: records in the order of their ends, and the metrics of all of its checkpoints.
 
     `metrics` is tidy, with the columns of `metrics.names.COLUMNS` and one row per number.
     """
@@ -24,7 +24,7 @@ class Run:
     seed: int
     folder: Path
     ends: tuple[int, ...]
-    seals: tuple[dict[str, Any], ...]
+    records: tuple[dict[str, Any], ...]
     metrics: pd.DataFrame
 
     @property
@@ -35,15 +35,15 @@ class Run:
     @property
     def provenance(self) -> dict[str, Any]:
         """Where and how the last segment was trained."""
-        provenance: dict[str, Any] = self.seals[-1]["provenance"]
+        provenance: dict[str, Any] = self.records[-1]["provenance"]
         return provenance
 
     @property
     def diverged_at(self) -> int | None:
         """The iteration at which the loss stopped being finite, or None for a run that reached its end."""
-        for seal in self.seals:
-            if seal["status"] == "diverged":
-                return int(seal["diverged_at"])
+        for record in self.records:
+            if record["status"] == "diverged":
+                return int(record["diverged_at"])
         return None
 
     @property
@@ -63,14 +63,14 @@ class Run:
     @property
     def iterations(self) -> int:
         """Iterations done."""
-        return int(self.seals[-1]["iterations"]) if self.diverged_at is None else self.diverged_at
+        return int(self.records[-1]["iterations"]) if self.diverged_at is None else self.diverged_at
 
     def largest(self, quantity: str) -> float | None:
         """The largest value of a provenance quantity over the segments (None where none recorded it).
 
-        For a time that is the whole run's: each seal counts from the run's beginning.
+        For a time that is the whole run's: each record counts from the run's beginning.
         """
-        values = [seal["provenance"].get(quantity) for seal in self.seals]
+        values = [record["provenance"].get(quantity) for record in self.records]
         return max((float(value) for value in values if value is not None), default=None)
 
     @property
@@ -144,7 +144,7 @@ Cache = dict[tuple[Path, tuple[int, ...], str], tuple[tuple[dict[str, Any], ...]
 
 
 def load(order: Order, cache: Cache | None = None) -> Loaded:
-    """Read the seals and metrics of every run of an order.
+    """Read the records and metrics of every run of an order.
 
     `cache` is shared by orders that are made in one process, so that each run is read once.
     A missing, damaged or stale file (trained with another spec than the configuration now asks for) raises
@@ -162,11 +162,11 @@ def _load_run(order: Order, group: Group, reference: RunReference, cache: Cache)
     folder = order.results / "runs" / group.dataset / group.recipe / f"seed{reference.seed}"
     key = (folder, reference.ends, reference.spec_digest)
     if key not in cache:
-        seals = tuple(
-            read_seal(folder / f"seal-{end}.json", reference.spec_digest, order.scale)
+        records = tuple(
+            read_record(folder / f"record-{end}.json", reference.spec_digest, order.scale)
             for end in reference.ends
         )
         frames = [read_metrics(folder / f"metrics-{end}.csv", order.scale) for end in reference.ends]
-        cache[key] = seals, pd.concat([f for f in frames if len(f)] or frames[:1], ignore_index=True)
-    seals, metrics = cache[key]
-    return Run(group, reference.seed, folder, reference.ends, seals, metrics)
+        cache[key] = records, pd.concat([f for f in frames if len(f)] or frames[:1], ignore_index=True)
+    records, metrics = cache[key]
+    return Run(group, reference.seed, folder, reference.ends, records, metrics)

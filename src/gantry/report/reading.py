@@ -12,23 +12,23 @@ from gantry.files import read_json
 from gantry.metrics import names
 
 
-def read_seal(path: Path, spec_digest: str, scale: str) -> dict[str, Any]:
-    """The seal of a segment that was trained with the spec of this digest.
+def read_record(path: Path, spec_digest: str, scale: str) -> dict[str, Any]:
+    """The record of a segment that was trained with the spec of this digest.
 
     Raises UserError where there is none, it is damaged, or of another spec ("stale").
     """
     if not path.is_file():
-        raise UserError(f"{path}: seal not found; run: {command(path, scale)}")
-    seal: dict[str, Any] = read_json(path, "seal of a training run")
-    lacking = {"spec_digest", "iterations", "status", "provenance"} - seal.keys()
-    if seal.get("format") != 1 or lacking:
-        raise _unusable(path, "not a seal of format 1", scale)
-    if seal["spec_digest"] != spec_digest:
+        raise UserError(f"{path}: record not found; run: {command(path, scale)}")
+    record: dict[str, Any] = read_json(path, "record of a training run")
+    lacking = {"spec_digest", "iterations", "status", "provenance"} - record.keys()
+    if record.get("format") != 1 or lacking:
+        raise _unusable(path, "not a record of format 1", scale)
+    if record["spec_digest"] != spec_digest:
         stale = (
-            f"stale: trained with spec {seal['spec_digest']}, the configuration now asks for {spec_digest}"
+            f"stale: trained with spec {record['spec_digest']}, the configuration now asks for {spec_digest}"
         )
         raise _unusable(path, stale, scale)
-    return seal
+    return record
 
 
 def read_metrics(path: Path, scale: str) -> pd.DataFrame:

@@ -33,7 +33,7 @@ def describe(plan: Plan) -> str:
     if any(each.older_code for each in runs.values()):
         lines += [
             "",
-            "older code: results stay good; to make one anew: snakemake <its seal> --forcerun <its seal>",
+            "older code: results stay good; to make one anew: snakemake <its record> --forcerun <its record>",
         ]
     return "\n".join(lines)
 
@@ -52,9 +52,9 @@ def _row(run: Standing) -> tuple[str, ...]:
     remarks = [
         f"at {run.diverged_at:,}" if run.state == DIVERGED else "",
         run.holder or "",
-        f"stale: {', '.join(f'seal-{end}' for end in run.stale)}" if run.stale else "",
+        f"stale: {', '.join(f'record-{end}' for end in run.stale)}" if run.stale else "",
         "older code" if run.older_code else "",
-        f"{len(run.sealed) - len(run.scored)} to score" if len(run.scored) < len(run.sealed) else "",
+        f"{len(run.recorded) - len(run.scored)} to score" if len(run.scored) < len(run.recorded) else "",
     ]
     eta = "" if run.eta_seconds is None else time_text(run.eta_seconds)
     remark = "; ".join(filter(None, remarks))

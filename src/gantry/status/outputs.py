@@ -31,7 +31,7 @@ def output_standings(plan: Plan, runs: Mapping[str, Standing]) -> list[OutputSta
 
 def _lacks(plan: Plan, paper: str, name: str, output: Output, runs: Mapping[str, Standing]) -> list[str]:
     wanted = plan.runs_of(output)
-    untrained = [run.key for run, ends in wanted if not set(ends) <= set(runs[run.key].sealed)]
+    untrained = [run.key for run, ends in wanted if not set(ends) <= set(runs[run.key].recorded)]
     unscored = [run.key for run, ends in wanted if not set(ends) <= set(runs[run.key].scored)]
     unscored = [key for key in unscored if key not in untrained]
     lacks = []

@@ -1,4 +1,4 @@
-"""Where each run of a plan stands, read from its seals, its history and its lock."""
+"""Where each run of a plan stands, read from its records, its history and its lock."""
 
 import csv
 from collections.abc import Iterator
@@ -17,18 +17,18 @@ DONE, DIVERGED, RUNNING, STOPPED, WAITING = "done", "diverged", "running", "stop
 
 @dataclass(frozen=True)
 class Standing:
-    """Where a run stands. `sealed` and `scored` are the ends of its segments that are as the plan wants them."""
+    """Where a run stands. `recorded` and `scored` are the ends of its segments that are as the plan wants them."""
 
     key: str
     state: str
     iteration: int
     until: int
-    sealed: tuple[int, ...]
+    recorded: tuple[int, ...]
     scored: tuple[int, ...]
     holder: str | None = None
     eta_seconds: float | None = None
     diverged_at: int | None = None
-    # The ends of segments whose seals are of another recipe, or of other data, than the plan's.
+    # The ends of segments whose records are of another recipe, or of other data, than the plan's.
     stale: tuple[int, ...] = ()
     older_code: bool = False
 
@@ -42,10 +42,10 @@ def standing(plan: Plan, run: Run) -> Standing:
     """Where one run stands."""
     folder = Path(plan.folder(run))
     data = data_digest(plan, run)
-    seals = dict(_seals(folder, run))
-    fresh = {end: seal for end, seal in seals.items() if is_fresh(seal, run, data)}
+    records = dict(_records(folder, run))
+    fresh = {end: record for end, record in records.items() if is_fresh(record, run, data)}
     until = max(run.ends)
-    diverged_at = next((seal["diverged_at"] for seal in fresh.values() if seal["diverged_at"]), None)
+    diverged_at = next((record["diverged_at"] for record in fresh.values() if record["diverged_at"]), None)
     trained = max(fresh, default=0)
     rate = None
     at_work = holder(folder / "work/lock")
@@ -65,8 +65,8 @@ def standing(plan: Plan, run: Run) -> Standing:
         at_work,
         (until - iteration) / rate if state == RUNNING and rate else None,
         diverged_at,
-        tuple(sorted(seals.keys() - fresh.keys())),
-        any(_code(seal) != code_digest() for seal in fresh.values()),
+        tuple(sorted(records.keys() - fresh.keys())),
+        any(_code(record) != code_digest() for record in fresh.values()),
     )
 
 
@@ -76,20 +76,20 @@ def data_digest(plan: Plan, run: Run) -> str:
     return str(found.get("digest", ""))
 
 
-def is_fresh(seal: dict[str, Any], run: Run, data: str) -> bool:
-    """Whether a seal is of the run's own spec, and of the data that are there (or were, if they are gone)."""
-    return seal.get("spec_digest") == run.spec_digest and data in ("", seal.get("data_digest"))
+def is_fresh(record: dict[str, Any], run: Run, data: str) -> bool:
+    """Whether a record is of the run's own spec, and of the data that are there (or were, if they are gone)."""
+    return record.get("spec_digest") == run.spec_digest and data in ("", record.get("data_digest"))
 
 
-def _seals(folder: Path, run: Run) -> Iterator[tuple[int, dict[str, Any]]]:
+def _records(folder: Path, run: Run) -> Iterator[tuple[int, dict[str, Any]]]:
     for end in run.ends:
-        path = folder / f"seal-{end}.json"
+        path = folder / f"record-{end}.json"
         if path.exists():
             yield end, {"diverged_at": None} | read_mapping(path)
 
 
-def _code(seal: dict[str, Any]) -> Any:
-    provenance = seal.get("provenance")
+def _code(record: dict[str, Any]) -> Any:
+    provenance = record.get("provenance")
     return provenance.get("code_digest") if isinstance(provenance, dict) else None
 
 

@@ -1,4 +1,4 @@
-"""Where a number of a table comes from: the runs behind one cell, and everything their seals say."""
+"""Where a number of a table comes from: the runs behind one cell, and everything their records say."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -25,7 +25,7 @@ def trace(plan: Plan, table: str, row: str, column: str, *, verify: bool = False
 
     `row` gives as many of its labels as single it out, separated by '/', e.g. 'CelebA/BCGAN'; `column` is the
     quantity, e.g. 'FID, minimum', or a part of it that only one has. With `verify` every checkpoint is read
-    and compared with its seal. UserError where nothing, or more than one cell, is meant.
+    and compared with its record. UserError where nothing, or more than one cell, is meant.
     """
     paper, name = _table(plan, table)
     frame = read_tidy(Path(plan.results, paper, f"{name}.csv"))
@@ -109,7 +109,7 @@ def _numbers(cell: dict[Any, Any]) -> list[str]:
 
 
 def _describe(run: Run, verify: bool) -> list[str]:
-    last, provenance = run.seals[-1], run.provenance
+    last, provenance = run.records[-1], run.provenance
     wall, memory = run.largest("wall_seconds"), run.largest("peak_memory_bytes")
     host = run.largest("peak_host_bytes")
     rows = [
@@ -128,7 +128,7 @@ def _describe(run: Run, verify: bool) -> list[str]:
     ]
     files = [path for end in run.ends for path in _files(run.folder, end)]
     rows += [("file", f"{sha256_of_file(path)}  {path}") for path in files if path.exists()]
-    # A later segment's seal repeats the checkpoints of those before it.
+    # A later segment's record repeats the checkpoints of those before it.
     for entry in last["checkpoints"]:
         path = run.folder / entry["file"]
         rows.append(
@@ -142,7 +142,7 @@ def _memory(gpu: float | None, host: float | None) -> list[str]:
 
 
 def _files(folder: Path, end: int) -> list[Path]:
-    return [folder / name for name in (f"seal-{end}.json", f"metrics-{end}.csv", f"samples-{end}.npz")]
+    return [folder / name for name in (f"record-{end}.json", f"metrics-{end}.csv", f"samples-{end}.npz")]
 
 
 def _verdict(path: Path, sha256: str) -> str:

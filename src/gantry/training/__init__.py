@@ -1,1 +1,1 @@
-"""The loop, and what lets it be stopped anywhere: state, locks, signals, seals."""
+"""The loop, and what lets it be stopped anywhere: state, locks, signals, records."""

@@ -134,7 +134,7 @@ def main() -> None:
     die_with_parent(signal.SIGTERM)
     folder, rank = Path(sys.argv[1]), os.environ["RANK"]
     job: dict[str, Any] = json.loads((folder / "job.json").read_text())
-    job |= {name: Path(job[name]) for name in ("root", "manifest", "seal")}
+    job |= {name: Path(job[name]) for name in ("root", "manifest", "record")}
     ending = {"kind": DONE, "message": ""}
     try:
         train(**job)

@@ -26,7 +26,7 @@ def device_name(device: torch.device) -> str:
 
 
 def provenance(device: torch.device) -> dict[str, Any]:
-    """Return what every seal says of the code and the machine that made it."""
+    """Return what every record says of the code and the machine that made it."""
     return {
         "gantry": gantry.__version__,
         "commit": commit(),

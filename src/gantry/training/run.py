@@ -1,4 +1,4 @@
-"""A run's folder: where its state, checkpoints, history and seals lie."""
+"""A run's folder: where its state, checkpoints, history and records lie."""
 
 import shutil
 from dataclasses import dataclass
@@ -29,13 +29,13 @@ class RunFolder:
 
     @property
     def key(self) -> dict[str, Any]:
-        """The run's names, as the seal gives them: dataset, recipe, seed. UserError if the folder has none."""
+        """The run's names, as the record gives them: dataset, recipe, seed. UserError if the folder has none."""
         parts = self.root.absolute().parts[-3:]
         number = parts[-1].removeprefix("seed")
         if len(parts) < 3 or parts[-1] == number or not number.isdecimal():
             raise UserError(
                 f"{self.root}: a run's folder is called <dataset>/<recipe>/seed<number>; "
-                "put the seal (--seal) into such a folder"
+                "put the record (--record) into such a folder"
             )
         return {"dataset": parts[0], "recipe": parts[1], "seed": int(number)}
 
@@ -81,7 +81,7 @@ class RunFolder:
 
     def sweep(self) -> None:
         """Remove the unfinished files that killed trainers left behind; only the holder of the lock may."""
-        for litter in [*self.root.glob(".seal-*"), *self.work.rglob(".*")]:
+        for litter in [*self.root.glob(".record-*"), *self.work.rglob(".*")]:
             if litter.is_dir():
                 shutil.rmtree(litter, ignore_errors=True)
             else:
@@ -92,7 +92,7 @@ class RunFolder:
         return self.work / "checkpoints" / f"{iteration:07d}.safetensors"
 
     def save_checkpoint(self, iteration: int, generators: dict[str, Tensor]) -> dict[str, Any]:
-        """Write the generators' `state_dict()`, with the spec in the file's header; return the seal's entry."""
+        """Write the generators' `state_dict()`, with the spec in the file's header; return the record's entry."""
         path = self.checkpoint(iteration)
         tensors = {name: value.cpu().contiguous() for name, value in generators.items()}
         # Under one key: the format keeps several in no fixed order, and equal runs shall give equal files.
@@ -104,7 +104,7 @@ class RunFolder:
             "sha256": sha256_of_file(path),
         }
 
-    def write_seal(
+    def write_record(
         self,
         path: Path,
         end: int,
@@ -112,9 +112,9 @@ class RunFolder:
         diverged_at: int | None,
         provenance: dict[str, Any],
     ) -> None:
-        """Write the seal: the last file of a segment, and the only one that Snakemake knows.
+        """Write the record: the last file of a segment, and the only one that Snakemake knows.
 
-        A run that has gone on beyond `end`, and perhaps diverged there, is sealed as it was at `end`. Raises
+        A run that has gone on beyond `end`, and perhaps diverged there, is recorded as it was at `end`. Raises
         UserError if a checkpoint is not there any more.
         """
         if diverged_at is not None and diverged_at > end:
@@ -143,18 +143,18 @@ class RunFolder:
         )
 
 
-def read_seal(path: Path) -> dict[str, Any]:
-    """Read a seal, checked for its format."""
-    seal = read_json(path, "the seal of a training run")
-    if not isinstance(seal, dict) or seal.get("format") != 1:
-        raise UserError(f"{path}: not a seal of this version; delete it and run the same command again")
-    for entry in seal.get("checkpoints", []):
+def read_record(path: Path) -> dict[str, Any]:
+    """Read a record, checked for its format."""
+    record = read_json(path, "the record of a training run")
+    if not isinstance(record, dict) or record.get("format") != 1:
+        raise UserError(f"{path}: not a record of this version; delete it and run the same command again")
+    for entry in record.get("checkpoints", []):
         file = Path(entry["file"])
         if file.is_absolute() or ".." in file.parts:
             raise UserError(
-                f"{path}: lists a checkpoint outside of its run's folder ({file}); delete the seal"
+                f"{path}: lists a checkpoint outside of its run's folder ({file}); delete the record"
             )
-    return seal
+    return record
 
 
 def load_generators(
@@ -168,13 +168,13 @@ def load_generators(
 
     if not path.exists():
         raise UserError(
-            f"{path}: the checkpoint is missing; delete the run's work folder and its seals, and run the same "
+            f"{path}: the checkpoint is missing; delete the run's work folder and its records, and run the same "
             "command again"
         )
     if sha256 is not None and sha256_of_file(path) != sha256:
         raise UserError(
-            f"{path}: the checkpoint is damaged (its sha256 differs from the seal's); delete the run's work "
-            "folder and its seals, and run the same command again"
+            f"{path}: the checkpoint is damaged (its sha256 differs from the record's); delete the run's work "
+            "folder and its records, and run the same command again"
         )
     generators = nn.ModuleList(
         build_generator(recipe.networks, recipe.latent.dimension, sample_shape)

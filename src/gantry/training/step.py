@@ -21,7 +21,7 @@ class Step:
     """
 
     how: str = "plain"
-    """How the updates are run, in words, for the seal."""
+    """How the updates are run, in words, for the record."""
 
     def __init__(self, game: Game, recipe: Recipe, device: torch.device) -> None:
         self.game = game

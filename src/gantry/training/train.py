@@ -165,7 +165,7 @@ def train(
     spec: dict[str, Any],
     manifest: Path,
     until: int,
-    seal: Path,
+    record: Path,
     *,
     device: str = "cpu",
     threads: int = 1,
@@ -173,7 +173,7 @@ def train(
     gpu_shares: int = 1,
     tensorboard: bool = False,
 ) -> None:
-    """Train the run in `root` to iteration `until` and seal it; resume from its state if there is one.
+    """Train the run in `root` to iteration `until` and write its record; resume from its state if there is one.
 
     Raises UserError for a user's mistake, Stopped when a signal asked to stop (the state is saved).
     """
@@ -183,9 +183,15 @@ def train(
     if until % every:
         raise UserError(f"--until: {until} is not on the grid of checkpoints (one every {every} iterations)")
     if run.key["seed"] != spec["seed"]:
-        raise UserError(f"--seal: {seal} is for another seed than the spec's, {spec['seed']}")
+        raise UserError(f"--record: {record} is for another seed than the spec's, {spec['seed']}")
     if recipe.processes > 1 and not is_member():
-        job = {"root": str(root), "manifest": str(manifest), "seal": str(seal), "spec": spec, "until": until}
+        job = {
+            "root": str(root),
+            "manifest": str(manifest),
+            "record": str(record),
+            "spec": spec,
+            "until": until,
+        }
         options = {"device": device, "threads": threads, "deterministic": deterministic}
         options["tensorboard"] = tensorboard
         with gpu_slot(device, gpus=recipe.processes):
@@ -210,7 +216,9 @@ def train(
             trainer.close()
         if team.leads:
             measured = provenance(chosen) | _cost(trainer) | {"step": trainer.step.how}
-            run.write_seal(seal, until, trainer.progress.checkpoints, trainer.progress.diverged_at, measured)
+            run.write_record(
+                record, until, trainer.progress.checkpoints, trainer.progress.diverged_at, measured
+            )
 
 
 def _checked(spec: dict[str, Any]) -> Recipe:

@@ -19,7 +19,7 @@ def add(verbs: Verbs) -> None:
     add.add_argument("--spec", required=True, help="JSON: recipe, dataset, seed, checkpoint_every")
     add.add_argument("--data", type=Path, required=True, help="manifest of the prepared set")
     add.add_argument("--until", type=positive, required=True, help="iteration to reach")
-    add.add_argument("--seal", type=Path, required=True, help="seal to write, in the run's folder")
+    add.add_argument("--record", type=Path, required=True, help="record to write, in the run's folder")
     add.add_argument("--tensorboard", action="store_true", help="write TensorBoard's event files too")
     add.add_argument("--deterministic", action="store_true", help="the same bits in every run on a GPU too")
     add.add_argument(
@@ -38,8 +38,8 @@ def add(verbs: Verbs) -> None:
     add.add_argument("--out", type=Path, required=True)
     compute(add)
 
-    add = step(verbs, "score-run", _score_run, "sample and score the checkpoints that a seal lists")
-    add.add_argument("--seal", type=Path, required=True)
+    add = step(verbs, "score-run", _score_run, "sample and score the checkpoints that a record lists")
+    add.add_argument("--record", type=Path, required=True)
     add.add_argument("--data", type=Path, required=True, help="manifest of the prepared set")
     add.add_argument("--scoring", required=True, help="JSON: metrics, samples, shown, features, spec_digest")
     add.add_argument("--after", type=int, default=0, help="leave out checkpoints up to this iteration")
@@ -82,11 +82,11 @@ def _train(options: argparse.Namespace) -> None:
     from gantry.training.train import train
 
     train(
-        options.seal.parent,
+        options.record.parent,
         spec,
         options.data,
         options.until,
-        options.seal,
+        options.record,
         device=options.device,
         threads=options.threads,
         deterministic=options.deterministic,
@@ -113,7 +113,7 @@ def _score_run(options: argparse.Namespace) -> None:
     from gantry.evaluation.score import score_run
 
     score_run(
-        options.seal,
+        options.record,
         options.data,
         read_json(
             options.scoring,

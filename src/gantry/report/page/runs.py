@@ -80,8 +80,8 @@ def _run_row(run: Run) -> RunRow:
         )
         or "–",
         memory=f"{peak / 2**30:.2f} GiB" if peak else "–",
-        spec_digest=str(run.seals[-1]["spec_digest"]),
-        data_digest=str(run.seals[-1].get("data_digest") or "–"),
+        spec_digest=str(run.records[-1]["spec_digest"]),
+        data_digest=str(run.records[-1].get("data_digest") or "–"),
         commit=str(provenance.get("commit") or "–"),
         short_commit=short_commit(run),
         code=str(provenance.get("code_digest") or "–"),
