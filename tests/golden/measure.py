@@ -84,7 +84,7 @@ class Bench:
         game = Game(loop.Recipe.model_validate({"workload": ""} | told), open_prepared(manifest).sample_shape)
         root = self.folder / makes / name / "seed0"
         spec = {"recipe": told, "dataset": {"name": makes}, "seed": 0, "checkpoint_every": 1}
-        loop.train(root, spec, manifest, ITERATIONS, root / f"seal-{ITERATIONS}.json")
+        loop.train(root, spec, manifest, ITERATIONS, root / f"record-{ITERATIONS}.json")
         (history,) = root.rglob("history.csv")
         with history.open(newline="") as stream:
             rows = [row[1:3] for row in csv.reader(stream)][1:]
