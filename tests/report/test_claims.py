@@ -17,7 +17,7 @@ BCGAN = {"recipe": "bcgan"}
 BASELINE = {"recipe": "realnessgan"}
 DIFFERENCE = {
     "metric": "frechet_distance",
-    "over": "min",
+    "reduction": "min",
     "of": BCGAN,
     "against": BASELINE,
     "expect": "lower",
@@ -108,13 +108,13 @@ def test_a_pair_without_its_partner_is_left_out(check):
 def test_reductions_skip_tail_and_share(check):
     curve = [40.0, 10.0, 30.0, 20.0]
     curves = {"bcgan": [curve] * 2, "realnessgan": flat(0, 0)}
-    assert check(curves, over="min", skip=2)["estimate"] == 20
-    assert check(curves, over="mean", checkpoints=2)["estimate"] == 25
-    assert check(curves, over="std")["estimate"] == pytest.approx(np.std(curve))
-    assert check(curves, over="last", of=BCGAN | {"share": 0.5})["estimate"] == 10
-    assert check(curves, over="first_below", level=30.0)["estimate"] == 120 - 60
+    assert check(curves, reduction="min", skip=2)["estimate"] == 20
+    assert check(curves, reduction="mean", checkpoints=2)["estimate"] == 25
+    assert check(curves, reduction="std")["estimate"] == pytest.approx(np.std(curve))
+    assert check(curves, reduction="last", of=BCGAN | {"share": 0.5})["estimate"] == 10
+    assert check(curves, reduction="first_below", level=30.0)["estimate"] == 120 - 60
     # Never reached: the last iteration.
-    assert check(curves, over="first_below", level=5.0)["estimate"] == 240 - 60
+    assert check(curves, reduction="first_below", level=5.0)["estimate"] == 240 - 60
 
 
 def test_ratio_is_the_geometric_mean(check):
@@ -126,9 +126,9 @@ def test_ratio_is_the_geometric_mean(check):
 
 def test_value_against_a_threshold(check):
     curves = {"bcgan": flat(8.9, 9.0, 9.1)}
-    assert check(curves, statistic="value", against=None, than=10.0)["verdict"] == "holds"
-    assert check(curves, statistic="value", against=None, than=8.0)["verdict"] == "does not hold"
-    row = check(curves, statistic="value", against=None, than=9.05)
+    assert check(curves, statistic="value", against=None, threshold=10.0)["verdict"] == "holds"
+    assert check(curves, statistic="value", against=None, threshold=8.0)["verdict"] == "does not hold"
+    row = check(curves, statistic="value", against=None, threshold=9.05)
     assert row["verdict"] == "undecided" and row["seeds_to_decide"].startswith("about ")
     assert row["result"].endswith("3 seeds; claimed lower than 9.05)")
 
@@ -137,7 +137,7 @@ def test_last_share_of_the_run(check):
     """From 50 % on: the checkpoints at 120, 180 and 240 of 240."""
     curves = {"bcgan": [[40.0, 10.0, 30.0, 20.0]] * 2, "realnessgan": flat(0, 0)}
     tail = {"since": 0.5}
-    row = check(curves, over="mean", of=BCGAN | tail, against=BASELINE | tail)
+    row = check(curves, reduction="mean", of=BCGAN | tail, against=BASELINE | tail)
     assert row["estimate"] == pytest.approx((10 + 30 + 20) / 3)
 
 
@@ -166,9 +166,9 @@ def test_stand_in_data_is_named(check, tmp_path):
         ({"of": {"recipe": "began"}}, r"claims\.c: no runs of began"),
         ({"against": None}, "need `against`"),
         ({"expect": "smaller"}, "expect"),
-        ({"over": "median"}, r"over: Input should be .last., .min."),
+        ({"reduction": "median"}, r"reduction: Input should be .last., .min."),
         ({"metric": "fid"}, "unknown metric 'fid'"),
-        ({"over": "first_below"}, "needs a level"),
+        ({"reduction": "first_below"}, "needs a level"),
     ],
 )
 def test_wrong_claims_are_explained(check, test, words):
@@ -224,7 +224,7 @@ def test_a_claim_against_rivals_is_one_row_for_each(results, make_order, make_gr
     claim = {
         "name": "rank",
         "statement": "It is the best.",
-        "rivals": {"worse": "1 against 5", "better": "1 against 2"},
+        "baselines": {"worse": "1 against 5", "better": "1 against 2"},
         "test": {"metric": "frechet_distance", "of": {"recipe": "best"}, "expect": "lower"},
     }
     groups = [make_group(recipe, recipe, seeds=(0, 1)) for recipe in ("best", "worse", "better")]
@@ -239,9 +239,9 @@ def test_a_claim_against_rivals_is_one_row_for_each(results, make_order, make_gr
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"rivals": {"b": ""}, "published": "twice"}, "rivals"),
-        ({"rivals": {"b": ""}, "each": {"celeba": ""}}, "rivals"),
-        ({}, "need `against`, or the claim `rivals`"),
+        ({"baselines": {"b": ""}, "published": "twice"}, "baselines"),
+        ({"baselines": {"b": ""}, "each": {"celeba": ""}}, "baselines"),
+        ({}, "need `against`, or the claim `baselines`"),
     ],
 )
 def test_a_claim_says_once_what_it_is_held_against(given, words):

@@ -35,7 +35,7 @@ def _narrowed(output: Output, datasets: Collection[str]) -> Output | None:
 
 
 def _narrowed_claims(options: ClaimsOptions, pairs: Collection[Pair]) -> Iterator[Claim]:
-    """The claims, with as many of their data sets and rivals as are left; none of which a side is gone."""
+    """The claims, with as many of their data sets and baselines as are left; none of which a side is gone."""
     shown = {recipe for _, recipe in pairs}
     for claim in options.claims:
         each = {
@@ -43,9 +43,9 @@ def _narrowed_claims(options: ClaimsOptions, pairs: Collection[Pair]) -> Iterato
             for name, published in claim.each.items()
             if all((name, side.recipe) in pairs for side in claim.sides)
         }
-        rivals = {recipe: published for recipe, published in claim.rivals.items() if recipe in shown}
-        left = claim.model_copy(update={"each": each, "rivals": rivals})
+        baselines = {recipe: published for recipe, published in claim.baselines.items() if recipe in shown}
+        left = claim.model_copy(update={"each": each, "baselines": baselines})
         there = all((side.dataset, side.recipe) in pairs for side in left.sides if side.dataset)
         there &= all(side.recipe in shown for side in left.sides)
-        if there and bool(each) == bool(claim.each) and bool(rivals) == bool(claim.rivals):
+        if there and bool(each) == bool(claim.each) and bool(baselines) == bool(claim.baselines):
             yield left

@@ -18,7 +18,7 @@ from gantry.report.load import Loaded, LoadedGroup, Run, load
 from gantry.report.markup import escape_markdown
 from gantry.report.notes import protocol_notes, scale_note
 from gantry.report.orders import options_of, parse_order
-from gantry.report.quantities import DERIVED, REACHING, curve_of, over
+from gantry.report.quantities import DERIVED, REACHING, curve_of, reduced
 from gantry.report.statistics import MOST_SEEDS, Interval, interval, seeds_to_decide, verdict
 
 COLUMNS = [
@@ -54,17 +54,17 @@ def make_claims(order: dict[str, Any], csv: Path, md: Path) -> pd.DataFrame:
 
 
 def _spread(claim: Claim, loaded: Loaded) -> Iterator[Claim]:
-    """A claim about each of several data sets, or against several rivals, as one about each; else as it is."""
+    """A claim about each of several data sets, or against several baselines, as one about each; else as it is."""
     test = claim.test
     for dataset, published in claim.each.items():
         label = next((g.dataset_label for g in loaded.order.groups if g.dataset_name == dataset), dataset)
         sides = {"of": test.of, "against": test.against}
         there = {key: side and side.model_copy(update={"dataset": dataset}) for key, side in sides.items()}
         yield _about(claim, label, published, there)
-    for side, published in zip(claim.sides[1:], claim.rivals.values(), strict=False):
+    for side, published in zip(claim.sides[1:], claim.baselines.values(), strict=False):
         label = next((g.recipe_label for g in loaded.order.groups if g.recipe == side.recipe), side.recipe)
         yield _about(claim, f"against {label}", published, {"against": side})
-    if not (claim.each or claim.rivals):
+    if not (claim.each or claim.baselines):
         yield claim
 
 
@@ -83,7 +83,7 @@ def _row(claim: Claim, loaded: Loaded) -> dict[str, Any]:
     test, sides = claim.test, claim.sides
     groups = [_group(claim, side, loaded) for side in sides]
     values, note = _values(test, sides, groups)
-    than = np.log(test.threshold) if test.statistic == "ratio" else test.threshold
+    than = np.log(test.boundary) if test.statistic == "ratio" else test.boundary
     result = interval(values, than)
     stand_ins = dict.fromkeys(group.group.stand_in for group in groups if group.group.stand_in)
     all_diverged = bool(groups[0].runs) and not groups[0].complete
@@ -154,7 +154,7 @@ def _measure(test: ClaimTest, side: Side, group: LoadedGroup, run: Run) -> float
     curve = curve_of(run, test.metric, side.source or group.headline)
     curve = curve[(curve.index >= side.since * run.iterations) & (curve.index <= side.share * run.iterations)]
     curve = curve.iloc[test.skip :]
-    return over(curve.iloc[-test.checkpoints :] if test.checkpoints else curve, test.over, test.level)
+    return reduced(curve.iloc[-test.checkpoints :] if test.checkpoints else curve, test.reduction, test.level)
 
 
 def _exponential(result: Interval) -> Interval:
@@ -192,11 +192,13 @@ def _quantity(test: ClaimTest, loaded: Loaded) -> str:
         title = DERIVED[test.metric][0]
     else:
         title = names.label(test.metric, network_of(loaded.groups, test.metric))
-    if test.over in REACHING:
-        comparison = "≤" if test.over == "first_below" else "≥"
+    if test.reduction in REACHING:
+        comparison = "≤" if test.reduction == "first_below" else "≥"
         return f"iterations until {title} {comparison} {test.level:g}"
     tail = f" of the last {test.checkpoints} checkpoints" if test.checkpoints else ""
-    return f"{REDUCED.get(test.over, '')}{title}{tail}{' at the end' if test.over == 'last' else ''}"
+    return (
+        f"{REDUCED.get(test.reduction, '')}{title}{tail}{' at the end' if test.reduction == 'last' else ''}"
+    )
 
 
 def _result(test: ClaimTest, result: Interval, loaded: Loaded) -> str:
@@ -211,7 +213,9 @@ def _result(test: ClaimTest, result: Interval, loaded: Loaded) -> str:
         return f"{text} (one seed, no interval)"
     low, high = (number(value, places) for value in (result.low, result.high))
     ranks = "" if np.isnan(result.rank_p) else f", signed-rank p = {result.rank_p:.2g}"
-    side = "" if test.than is None else f"; claimed {test.expect} than {test.than:g}".replace("-", "−")
+    side = (
+        "" if test.threshold is None else f"; claimed {test.expect} than {test.threshold:g}".replace("-", "−")
+    )
     return f"{text} (95 % interval {low} to {high}, {result.n} seeds{ranks}{side})"
 
 

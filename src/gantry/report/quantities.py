@@ -13,7 +13,7 @@ from gantry.report.load import Run
 MODE_SHARE = "mode_share_"
 
 # How a curve over the checkpoints (index iteration) becomes one number.
-OVER: dict[str, Callable[[pd.Series], float]] = {
+REDUCTIONS: dict[str, Callable[[pd.Series], float]] = {
     "last": lambda curve: float(curve.iloc[-1]),
     "min": lambda curve: float(curve.min()),
     "max": lambda curve: float(curve.max()),
@@ -55,8 +55,8 @@ def curve_of(run: Run, metric: str, source: str) -> pd.Series:
     return DERIVED[metric][1](run, source) if metric in DERIVED else series(run, metric, source)
 
 
-def over(curve: pd.Series, how: str, level: float | None) -> float:
-    """Reduce a curve by a name in OVER or REACHING; NaN for an empty one.
+def reduced(curve: pd.Series, how: str, level: float | None) -> float:
+    """Reduce a curve by a name in REDUCTIONS or REACHING; NaN for an empty one.
 
     A level that is never reached counts as the last iteration, which favours the curve that failed.
     """
@@ -67,4 +67,4 @@ def over(curve: pd.Series, how: str, level: float | None) -> float:
         reached = REACHING[how](curve, level)
         iterations = curve.index.to_numpy(dtype=float)
         return float(iterations[int(reached.to_numpy().argmax()) if reached.any() else -1])
-    return OVER[how](curve)
+    return REDUCTIONS[how](curve)

@@ -26,21 +26,21 @@ class Side(Strict):
 
 
 class ClaimTest(Strict):
-    """A statistic over training seeds, and which side of `than` the claim puts it on.
+    """A statistic over training seeds, and which side of `threshold` the claim puts it on.
 
     statistic: value of `of`; difference `of` − `against`, paired by seed; ratio `of` / `against`, likewise,
-    by its logarithm. The quantity is `metric` reduced `over` the checkpoints, after the first `skip`, of these
+    by its logarithm. The quantity is `metric` over the checkpoints by `reduction`, after the first `skip`, of these
     the last `checkpoints`; first_below and first_above are the iteration at which `level` is reached.
-    `than` is by default 0, and 1 for a ratio. if_diverged: the verdict when every run of `of` diverged.
+    `threshold` is by default 0, and 1 for a ratio. if_diverged: the verdict when every run of `of` diverged.
     """
 
     statistic: Literal["value", "difference", "ratio"] = "difference"
     metric: str
-    over: Literal["last", "min", "max", "mean", "std", "first_below", "first_above"] = "last"
+    reduction: Literal["last", "min", "max", "mean", "std", "first_below", "first_above"] = "last"
     of: Side
     against: Side | None = None
     expect: Literal["lower", "higher"]
-    than: float | None = None
+    threshold: float | None = None
     level: float | None = None
     skip: Count = 0
     checkpoints: Positive | None = None
@@ -50,20 +50,20 @@ class ClaimTest(Strict):
     def _has_what_it_needs(self) -> "ClaimTest":
         if self.against is not None and self.statistic == "value":
             raise ValueError("a value has no `against`")
-        if self.level is None and self.over.startswith("first_"):
-            raise ValueError(f"over: {self.over} needs a level")
+        if self.level is None and self.reduction.startswith("first_"):
+            raise ValueError(f"reduction: {self.reduction} needs a level")
         return self
 
     @property
-    def threshold(self) -> float:
-        return self.than if self.than is not None else float(self.statistic == "ratio")
+    def boundary(self) -> float:
+        return self.threshold if self.threshold is not None else float(self.statistic == "ratio")
 
 
 class Claim(Strict):
     """A statement of the paper, where it stands, what was published, and its test.
 
     each: one row per data set, with what was published for it; the sides of the test then name none.
-    rivals: one row per recipe, with what was published for it; it takes the place of `against`, on the same
+    baselines: one row per recipe, with what was published for it; it takes the place of `against`, on the same
     data set.
     """
 
@@ -72,26 +72,26 @@ class Claim(Strict):
     source: str = ""
     published: str = ""
     each: dict[str, str] = {}
-    rivals: dict[str, str] = {}
+    baselines: dict[str, str] = {}
     test: ClaimTest
 
     @property
     def sides(self) -> list[Side]:
-        rivals = [self.test.of.model_copy(update={"recipe": recipe}) for recipe in self.rivals]
-        return [self.test.of, *([self.test.against] if self.test.against else rivals)]
+        baselines = [self.test.of.model_copy(update={"recipe": recipe}) for recipe in self.baselines]
+        return [self.test.of, *([self.test.against] if self.test.against else baselines)]
 
     @model_validator(mode="after")
     def _says_everything_once(self) -> "Claim":
         if self.each and (self.published or any(side.dataset for side in self.sides)):
             raise ValueError("`each` names the data sets and what was published: leave both out elsewhere")
-        if self.rivals and (
+        if self.baselines and (
             self.published or self.each or self.test.against or self.test.statistic == "value"
         ):
             raise ValueError(
-                "`rivals` names the other sides and what was published: leave both out elsewhere"
+                "`baselines` names the other sides and what was published: leave both out elsewhere"
             )
         if self.test.statistic != "value" and len(self.sides) < 2:
-            raise ValueError("difference and ratio need `against`, or the claim `rivals`")
+            raise ValueError("difference and ratio need `against`, or the claim `baselines`")
         return self
 
 
