@@ -2,6 +2,7 @@
 
 uv run python tests/golden/renew.py            everything (minutes)
 uv run python tests/golden/renew.py wgan gan   the losses of these recipes, and all digests
+uv run python tests/golden/renew.py --digests  specs, orders and prepared sets alone (seconds)
 uv run python tests/golden/renew.py --tables results/quick
 """
 
@@ -28,6 +29,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("recipes", nargs="*", help="renew the losses of these recipes alone")
+    parser.add_argument("--digests", action="store_true", help="train nothing")
     parser.add_argument(
         "--tables", type=Path, help="renew the digests of the tables in this folder of results"
     )
