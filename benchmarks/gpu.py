@@ -37,7 +37,7 @@ import gpu_features
 import gpu_generators
 from gantry.plan import Plan, load_plan
 from gantry.plan.recipe import Recipe
-from gantry.training.device import choose_device
+from gantry.system.device import choose_device
 from gantry.training.provenance import device_name
 from gpu_peaks import PRECISIONS, copy_rate, product_rate
 from gpu_steps import measure, profiled

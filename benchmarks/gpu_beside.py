@@ -69,7 +69,7 @@ def work(recipe_json: str, resolution: int, name: str) -> None:
     import torch
 
     from gantry.plan.recipe import Recipe
-    from gantry.training.device import choose_device
+    from gantry.system.device import choose_device
     from gpu_steps import quickest
     from training import synchronised
 

@@ -19,8 +19,8 @@ import yaml
 from gantry.plan import load_plan
 from gantry.plan.recipe import Recipe
 from gantry.plan.work import flops_per_iteration
+from gantry.system.device import choose_device
 from gantry.training.capture import build_step
-from gantry.training.device import choose_device
 from gantry.training.game import Game, Latents
 from gantry.training.provenance import device_name
 from plain_loop import plain_loop

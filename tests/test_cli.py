@@ -9,7 +9,7 @@ import pytest
 
 from gantry import cli
 from gantry.errors import UserError
-from gantry.training.signals import EXIT_CONTINUE, Stopped
+from gantry.system.signals import EXIT_CONTINUE, Stopped
 from gantry.verbs import compute
 
 STATISTICS = ["statistics", "--data", "manifest.json", "--network", "embedded", "--out", "out.npz"]

@@ -9,27 +9,28 @@ import sys
 import traceback
 from pathlib import Path
 
-from gantry.caller import watch_caller
 from gantry.errors import UserError
-from gantry.training.signals import EXIT_CONTINUE, Stopped
+from gantry.system.orphans import stop_if_orphaned
+from gantry.system.signals import EXIT_CONTINUE, Stopped
 from gantry.verbs import GROUPS
 
 EXIT_USER_ERROR = 2
 
 
-# Verbs that import PyTorch or the plotting library: worth handing to a warm process, see gantry/warm.
+# Verbs that import PyTorch or the plotting library: worth handing to the forkserver, see gantry/system/forkserver.
 HEAVY = {"train", "classifier", "statistics", "score-run", "table", "figure", "claims", "page"}
 
 
 def main() -> None:
-    """Run one verb, in a warm process if the environment asks for it, and exit with its code."""
+    """Run one verb, in the forkserver if the environment asks for it, and exit with its code."""
     arguments = sys.argv[1:]
     code = None
-    watch_caller()
-    if os.environ.get("GANTRY_WARM") == "1" and arguments and arguments[0] in HEAVY:
-        from gantry import warm
+    stop_if_orphaned()
+    wanted = os.environ.get("GANTRY_FORKSERVER") or os.environ.get("GANTRY_WARM")
+    if wanted == "1" and arguments and arguments[0] in HEAVY:
+        from gantry.system import forkserver
 
-        code = warm.ask(arguments)
+        code = forkserver.run(arguments)
     sys.exit(run(arguments) if code is None else code)
 
 

@@ -71,8 +71,8 @@ class Forked:
 
 @contextlib.contextmanager
 def kept_warm() -> Iterator[None]:
-    """Ask the warm process for something every few seconds: on a slow machine it would leave between two jobs."""
-    code = "import time; from gantry import warm\nwhile True: warm.ask(['--help']); time.sleep(10)"
+    """Ask the forkserver for something every few seconds: on a slow machine it would leave between two jobs."""
+    code = "import time; from gantry.system import forkserver\nwhile True: forkserver.run(['--help']); time.sleep(10)"
     environment = os.environ | {"TMPDIR": str(scratch()), "PYTHONPATH": str(INJECTED)}
     with subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.DEVNULL) as asking:
         try:

@@ -179,7 +179,9 @@ class Site:
 
     def settle(self) -> None:
         """Wait until no step is at work any more: those of a Snakemake that was killed take a second to notice."""
-        while any(each for words in (b"gantry.warm", b"bin/gantry") for each in self._processes(words)):
+        while any(
+            each for words in (b"gantry.system.forkserver", b"bin/gantry") for each in self._processes(words)
+        ):
             time.sleep(0.05)
 
     def _signal(self, snakemake: Process, number: int, whom: str) -> bool:
@@ -189,8 +191,8 @@ class Site:
             elif whom == "snakemake":
                 os.kill(snakemake.pid, number)
             else:
-                # The process that does the work: in the warm process's child, if there is one.
-                steps = [*self._processes(b"gantry.warm"), *self._processes(b"gantry")]
+                # The process that does the work: in the forkserver's child, if there is one.
+                steps = [*self._processes(b"gantry.system.forkserver"), *self._processes(b"gantry")]
                 steps = [each for each in steps if each != snakemake.pid]
                 if not steps:
                     return False
@@ -241,7 +243,7 @@ class Site:
 
 
 def scratch() -> Path:
-    """A folder for temporary files of our own: it has a warm process of its own, with our hand inside."""
+    """A folder for temporary files of our own: it has the forkserver of its own, with our hand inside."""
     folder = Path(tempfile.gettempdir()) / f"faults-{os.getpid()}"
     folder.mkdir(exist_ok=True)
     return folder

@@ -99,8 +99,8 @@ def test_what_is_no_run_and_what_is_linked_stays(here: Path, tmp_path: Path) -> 
 
 def test_a_run_at_work_stays_and_so_does_all_else(littered: Path, gantry: Gantry) -> None:
     code = (
-        "import sys; from pathlib import Path; from gantry.training.lock import only_one\n"
-        "with only_one(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
+        "import sys; from pathlib import Path; from gantry.system.lock import exclusive_lock\n"
+        "with exclusive_lock(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(
         [sys.executable, "-c", code, str(OLD_SEED / "work/lock")],

@@ -65,8 +65,8 @@ def test_running_where_and_how_long(here: Path) -> None:
     history(15, 2.5)
     lock = FOLDER / NEW / "work/lock"
     code = (
-        "import sys; from pathlib import Path; from gantry.training.lock import only_one\n"
-        "with only_one(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
+        "import sys; from pathlib import Path; from gantry.system.lock import exclusive_lock\n"
+        "with exclusive_lock(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(
         [sys.executable, "-c", code, str(lock)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

@@ -16,9 +16,9 @@ import torch
 from gantry.data import prepare
 from gantry.files import sha256_of_file
 from gantry.plan.dataset import DatasetSpec
+from gantry.system.signals import EXIT_CONTINUE, Stopped
 from gantry.training import train as loop
 from gantry.training.run import RunFolder
-from gantry.training.signals import EXIT_CONTINUE, Stopped
 
 MLP = {
     "family": "mlp",

@@ -10,7 +10,7 @@ from tests.training.holding import holding
 
 from gantry.data.residence import fitting
 from gantry.errors import UserError
-from gantry.training.device import choose_device, gpu_slot
+from gantry.system.device import choose_device, gpu_slot
 
 
 @pytest.fixture

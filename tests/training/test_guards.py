@@ -13,10 +13,10 @@ import torch
 from tests.training.holding import holding
 
 from gantry.errors import UserError
-from gantry.training import lock
+from gantry.system import lock
+from gantry.system.lock import exclusive_lock
 from gantry.training import train as loop
 from gantry.training.history import History
-from gantry.training.lock import only_one
 from gantry.training.run import load_generators, read_record
 from gantry.training.state import load_state, save_state
 
@@ -27,7 +27,7 @@ def test_a_second_trainer_is_refused_until_the_first_has_died(
     monkeypatch.setattr(lock, "PATIENCE_SECONDS", 0.3)
     run = lab.work("run")
     with (
-        holding(tools, only_one(run.lock)) as child,
+        holding(tools, exclusive_lock(run.lock)) as child,
         pytest.raises(UserError, match=rf"seed0/work: another trainer \(process {child} on .*wait for it"),
     ):
         lab.train("run", 6)
@@ -43,7 +43,7 @@ def test_a_second_trainer_waits_for_a_first_that_is_about_to_end(
     ready, tell = os.pipe()
 
     def work() -> None:
-        with only_one(run.lock):
+        with exclusive_lock(run.lock):
             os.write(tell, b"held")
             time.sleep(0.5)
 
@@ -59,7 +59,7 @@ def test_a_second_trainer_waits_for_a_first_that_is_about_to_end(
 def test_a_lock_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match=r"lock: cannot be written: .*another `results` folder"):
-        only_one(tmp_path / "file" / "lock").__enter__()
+        exclusive_lock(tmp_path / "file" / "lock").__enter__()
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
@@ -75,7 +75,7 @@ def test_a_lock_that_cannot_be_signed(tools: Any, tmp_path: Path) -> None:
     def work() -> int:
         resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
         with pytest.raises(UserError, match=r"lock: cannot be written: File too large; see to the disk"):
-            only_one(tmp_path / "lock").__enter__()
+            exclusive_lock(tmp_path / "lock").__enter__()
         return 7
 
     assert tools.ended(tools.fork(work)) == 7

@@ -16,8 +16,8 @@ import pytest
 import torch
 
 import gantry
+from gantry.system.signals import EXIT_CONTINUE, Stopped
 from gantry.training import train as loop
-from gantry.training.signals import EXIT_CONTINUE, Stopped
 
 PACKAGE = Path(gantry.__file__).parent
 TRACED = {*map(str, (PACKAGE / "training").glob("*.py")), str(PACKAGE / "files.py")}

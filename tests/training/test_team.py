@@ -19,11 +19,11 @@ from torch import Tensor
 
 from gantry.errors import UserError
 from gantry.plan.recipe import Recipe
+from gantry.system.signals import EXIT_CONTINUE, Stopped
 from gantry.training import launch as launching
 from gantry.training import train as loop
 from gantry.training.game import Game
 from gantry.training.launch import supervise
-from gantry.training.signals import EXIT_CONTINUE, Stopped
 from gantry.training.step import Step
 from gantry.training.team import Team, TeamStep, joined
 

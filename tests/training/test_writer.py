@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from gantry.errors import UserError
+from gantry.system.signals import Stopped
 from gantry.training import train as loop
 from gantry.training.run import RunFolder
-from gantry.training.signals import Stopped
 from gantry.training.writer import Writer, to_host
 
 PATIENCE = 20.0

@@ -25,7 +25,7 @@ from tests.workflow.steps import (
     train_arguments,
 )
 
-from gantry.training import lock
+from gantry.system import lock
 
 # ── the machine ───────────────────────────────────────────────────────────────────────────────────────
 

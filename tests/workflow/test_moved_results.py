@@ -42,7 +42,7 @@ def test_a_clock_that_jumps_starts_nothing(spoilt: Sketch) -> None:
 def test_two_at_once_and_one_that_was_killed(spoilt: Sketch) -> None:
     """The second is refused while the first is alive; when it was killed, nobody needs to unlock anything."""
     code = (
-        "import sys; from gantry.caller import release_stale_locks; release_stale_locks(); "
+        "import sys; from gantry.system.orphans import release_stale_locks; release_stale_locks(); "
         "print('on', flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from gantry.caller import be_caller, release_stale_locks
+from gantry.system.orphans import be_watched, release_stale_locks
 from gantry.earlier import put_aside, put_back
 from gantry.errors import UserError
 from gantry.files import canonical_json
@@ -23,15 +23,20 @@ try:
 except UserError as error:
     sys.exit(f"gantry: {error}")
 
-be_caller()
+be_watched()
 if workflow.is_main_process and release_stale_locks():
     put_back(PLAN)
 
-# Short jobs on a CPU share one process that has imported everything; GANTRY_WARM=0 turns it off. On a
+# Short jobs on a CPU share one process that has imported everything; GANTRY_FORKSERVER=0 turns it off. On a
 # cluster it would be the process of another job.
-os.environ.setdefault("GANTRY_WARM", "1" if PLAN.device == "cpu" else "0")
+if "GANTRY_WARM" in os.environ and workflow.is_main_process:
+    print("gantry: GANTRY_WARM is called GANTRY_FORKSERVER now", file=sys.stderr)
+os.environ.setdefault(
+    "GANTRY_FORKSERVER",
+    os.environ.get("GANTRY_WARM", "1" if PLAN.device == "cpu" else "0"),
+)
 if workflow.remote_exec:
-    os.environ["GANTRY_WARM"] = "0"
+    os.environ["GANTRY_FORKSERVER"] = "0"
 
 # With several runs a GPU, `gpu` counts shares of GPUs; a job that asks for 1 takes the whole of one otherwise.
 say_runs_per_gpu(PLAN.config.runs_per_gpu)

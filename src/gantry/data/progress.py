@@ -3,7 +3,7 @@
 import sys
 import time
 
-from gantry.wording import time_text
+from gantry.system.formatting import format_duration
 
 
 class ProgressLine:
@@ -34,7 +34,7 @@ class ProgressLine:
 
     def _show(self, now: float) -> None:
         rate = (self.done - self._first) / max(now - self._started, 1e-9)
-        left = time_text((self.total - self.done) / rate) if rate else "?"
+        left = format_duration((self.total - self.done) / rate) if rate else "?"
         line = f"{self.what}: {self.done:,} / {self.total:,} {self.unit}, {rate:,.0f}/s, ETA {left}"
         sys.stderr.write(f"\r{line}\x1b[K" if self._terminal else f"{line}\n")
         sys.stderr.flush()

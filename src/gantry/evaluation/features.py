@@ -9,7 +9,7 @@ from gantry.data import open_prepared
 from gantry.errors import UserError
 from gantry.evaluation.stored import StoredStatistics
 from gantry.metrics.features import load_feature_network, train_embedded_classifier
-from gantry.training.device import choose_device, gpu_slot
+from gantry.system.device import choose_device, gpu_slot
 
 CLASSIFIER_SEED = 0
 

@@ -20,9 +20,9 @@ from gantry.files import write_text, write_with
 from gantry.metrics import metric
 from gantry.metrics.names import COLUMNS, MIXTURE, REAL
 from gantry.plan.recipe import Recipe
-from gantry.training.device import choose_device, gpu_slot
+from gantry.system.device import choose_device, gpu_slot
+from gantry.system.formatting import format_clock
 from gantry.training.run import load_generators, read_record
-from gantry.wording import clock_text
 
 Array = NDArray[Any]
 # What a scorer does: samples by source ("G1", "G2", …) and names of metrics → rows (source, metric, value,
@@ -89,7 +89,7 @@ def score_run(
                 real = {REAL: _real_again(prepared, scoring["samples"])}
                 rows += [[*key, *row] for row in scorer(real, names)]
             elapsed = time.monotonic() - started
-            left = clock_text(elapsed / number * (len(entries) - number))
+            left = format_clock(elapsed / number * (len(entries) - number))
             print(
                 f"{name}  scored {number}/{len(entries)} checkpoints  ETA {left}",
                 file=sys.stderr,

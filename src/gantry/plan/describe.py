@@ -4,7 +4,7 @@ from gantry.plan.estimate import disk_bytes, training_seconds
 from gantry.plan.plan import Plan
 from gantry.plan.resources import START_MINUTES, scoring_minutes
 from gantry.plan.runs import Run
-from gantry.wording import aligned, bytes_text, time_text
+from gantry.system.formatting import align_columns, format_bytes, format_duration
 
 
 def describe(plan: Plan) -> str:
@@ -20,8 +20,8 @@ def describe(plan: Plan) -> str:
                 recipe,
                 ", ".join(str(run.seed) for run in runs),
                 f"{max(runs[0].ends):,}",
-                time_text(training_seconds(runs[0], plan.device)),
-                bytes_text(sum(disk_bytes(run) for run in runs)),
+                format_duration(training_seconds(runs[0], plan.device)),
+                format_bytes(sum(disk_bytes(run) for run in runs)),
             )
         )
     total = sum(training_seconds(run, plan.device) for run in plan.runs.values())
@@ -33,10 +33,10 @@ def describe(plan: Plan) -> str:
     lines = [
         f"scale {plan.scale_name}: {plan.scale.title}",
         "",
-        *aligned(rows),
+        *align_columns(rows),
         "",
-        f"{len(plan.runs)} runs; training takes about {time_text(total)} of one {unit}; "
-        f"about {bytes_text(disk)} of disk",
+        f"{len(plan.runs)} runs; training takes about {format_duration(total)} of one {unit}; "
+        f"about {format_bytes(disk)} of disk",
         *_scoring(plan),
         f"{len(files)} files of tables and figures, and {plan.results}/report.html",
     ]
@@ -53,7 +53,7 @@ def _scoring(plan: Plan) -> list[str]:
     images = [run for run in plan.runs.values() if run.workload.resolution]
     minutes = sum(scoring_minutes(plan, run, end) - START_MINUTES for run in images for end in run.ends)
     return [
-        f"scoring the images of {len(images)} runs with Inception takes up to {time_text(60.0 * minutes)} more"
+        f"scoring the images of {len(images)} runs with Inception takes up to {format_duration(60.0 * minutes)} more"
     ]
 
 

@@ -11,8 +11,8 @@ from gantry.files import digest_of, read_mapping
 from gantry.plan import Plan, Run
 from gantry.plan.runs import work_identity
 from gantry.status.runs import data_digest
-from gantry.training.lock import holder, only_one
-from gantry.wording import aligned, bytes_text
+from gantry.system.formatting import align_columns, format_bytes
+from gantry.system.lock import exclusive_lock, holder
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,9 @@ def describe(found: list[Leftover]) -> str:
     """The leftovers as a table with their sizes and the sum."""
     if not found:
         return "nothing is left over"
-    rows = [(str(each.folder), bytes_text(each.size), each.reason) for each in found]
-    total = bytes_text(sum(each.size for each in found))
-    return "\n".join([*aligned(rows), "", f"{len(found)} folders, {total}"])
+    rows = [(str(each.folder), format_bytes(each.size), each.reason) for each in found]
+    total = format_bytes(sum(each.size for each in found))
+    return "\n".join([*align_columns(rows), "", f"{len(found)} folders, {total}"])
 
 
 def remove(found: list[Leftover]) -> None:
@@ -59,7 +59,7 @@ def remove(found: list[Leftover]) -> None:
         if at_work:
             raise UserError(f"{each.run}: a trainer is at work ({at_work}); nothing was deleted")
     for each in found:
-        with only_one(each.run / "work/lock"):
+        with exclusive_lock(each.run / "work/lock"):
             _remove(each.folder)
         if each.folder == each.run:
             for parent in list(each.folder.parents)[:2]:  # the recipe's and the data set's, once empty

@@ -7,7 +7,7 @@ from typing import Any
 from gantry.plan import Plan
 from gantry.status.outputs import output_standings
 from gantry.status.runs import DIVERGED, Standing, standings
-from gantry.wording import aligned, time_text
+from gantry.system.formatting import align_columns, format_duration
 
 
 def describe(plan: Plan) -> str:
@@ -21,9 +21,9 @@ def describe(plan: Plan) -> str:
         f"scale {plan.scale_name}: {len(runs)} runs: {summary}; "
         f"{complete} of {len(outputs)} tables and figures complete",
         "",
-        *aligned([("run", "state", "iteration", "ETA", ""), *(_row(each) for each in runs.values())]),
+        *align_columns([("run", "state", "iteration", "ETA", ""), *(_row(each) for each in runs.values())]),
         "",
-        *aligned([(each.name, "; ".join(each.lacks) or "complete") for each in outputs]),
+        *align_columns([(each.name, "; ".join(each.lacks) or "complete") for each in outputs]),
     ]
     if any(each.stale for each in runs.values()):
         lines += [
@@ -56,6 +56,6 @@ def _row(run: Standing) -> tuple[str, ...]:
         "older code" if run.older_code else "",
         f"{len(run.recorded) - len(run.scored)} to score" if len(run.scored) < len(run.recorded) else "",
     ]
-    eta = "" if run.eta_seconds is None else time_text(run.eta_seconds)
+    eta = "" if run.eta_seconds is None else format_duration(run.eta_seconds)
     remark = "; ".join(filter(None, remarks))
     return run.key, run.state, f"{run.iteration:,}/{run.until:,}", eta, remark

@@ -9,8 +9,8 @@ from typing import Any
 from gantry.files import read_mapping
 from gantry.plan import Plan, Run
 from gantry.plan.runs import work_identity
-from gantry.source import code_digest
-from gantry.training.lock import holder
+from gantry.system.lock import holder
+from gantry.system.version import code_digest
 
 DONE, DIVERGED, RUNNING, STOPPED, WAITING = "done", "diverged", "running", "stopped", "waiting"
 

@@ -14,7 +14,7 @@ from gantry.report.cells import MAIN, read_tidy
 from gantry.report.layout import number
 from gantry.report.load import Run, load
 from gantry.report.orders import parse_order
-from gantry.wording import aligned, bytes_text, time_text
+from gantry.system.formatting import align_columns, format_bytes, format_duration
 
 # What a row is called by, in the order in which its name lists them.
 ROW_KEYS = ("part", "dataset", "method", "source", "iteration")
@@ -122,7 +122,7 @@ def _describe(run: Run, verify: bool) -> list[str]:
         ("recipe", f"{last['spec_digest']}  {canonical_json(last['spec']['recipe'])}"),
         ("data", str(last.get("data_digest", "–"))),
         ("device", str(provenance.get("device", "–"))),
-        ("time", "–" if wall is None else time_text(wall)),
+        ("time", "–" if wall is None else format_duration(wall)),
         ("memory", ", ".join(_memory(memory, host)) or "–"),
         ("finished", str(provenance.get("finished_at", "–"))),
     ]
@@ -134,11 +134,11 @@ def _describe(run: Run, verify: bool) -> list[str]:
         rows.append(
             ("checkpoint", f"{entry['sha256']}  {path}{_verdict(path, entry['sha256']) if verify else ''}")
         )
-    return [str(run.folder), *(f"  {line}" for line in aligned(rows))]
+    return [str(run.folder), *(f"  {line}" for line in align_columns(rows))]
 
 
 def _memory(gpu: float | None, host: float | None) -> list[str]:
-    return [f"{bytes_text(size)} of {kind}" for kind, size in (("GPU", gpu), ("host", host)) if size]
+    return [f"{format_bytes(size)} of {kind}" for kind, size in (("GPU", gpu), ("host", host)) if size]
 
 
 def _files(folder: Path, end: int) -> list[Path]:

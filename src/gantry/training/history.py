@@ -14,7 +14,7 @@ from torch import Tensor
 
 from gantry.errors import UserError
 from gantry.files import write_text
-from gantry.wording import clock_text
+from gantry.system.formatting import format_clock
 
 COLUMNS = ("iteration", "loss_d", "loss_g", "iterations_per_second", "images_per_second", "peak_memory_bytes")
 
@@ -134,7 +134,7 @@ class ProgressLine:
         if not force and now - self.shown_at < self.every:
             return
         self.shown_at = now
-        left = clock_text((self.total - iteration) / rate) if rate > 0 else "?"
+        left = format_clock((self.total - iteration) / rate) if rate > 0 else "?"
         line = (
             f"{self.name}  {iteration}/{self.total}  {100 * iteration // max(self.total, 1)} %  "
             f"{rate:.1f} it/s  ETA {left}  loss D {loss_d:.4f}  G {loss_g:.4f}"

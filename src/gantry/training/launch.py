@@ -20,9 +20,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from gantry.caller import die_with_parent
 from gantry.errors import UserError
-from gantry.training.signals import Stopped, handled_by
+from gantry.system.orphans import die_with_parent
+from gantry.system.signals import Stopped, handled_by
 
 # What the others get to end by themselves once one has ended, in seconds.
 PATIENCE = 20.0

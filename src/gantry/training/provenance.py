@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 import gantry
-from gantry.source import code_digest, commit
+from gantry.system.version import code_digest, commit
 
 
 def device_name(device: torch.device) -> str:

@@ -15,8 +15,10 @@ from gantry.data.batches import Batches
 from gantry.errors import UserError
 from gantry.files import write_json
 from gantry.plan.recipe import Recipe
+from gantry.system.device import choose_device, gpu_slot
+from gantry.system.lock import exclusive_lock
+from gantry.system.signals import StopFlag, Stopped, stop_flag
 from gantry.training.capture import build_step
-from gantry.training.device import choose_device, gpu_slot
 from gantry.training.events import Events
 from gantry.training.game import Game, Latents
 from gantry.training.history import (
@@ -28,11 +30,9 @@ from gantry.training.history import (
     usual_rate,
 )
 from gantry.training.launch import launch
-from gantry.training.lock import only_one
 from gantry.training.optimisers import take_up
 from gantry.training.provenance import provenance
 from gantry.training.run import RunFolder
-from gantry.training.signals import Stopped, StopRequest, stop_requests
 from gantry.training.state import Progress, load_state, random_state, restore_random_state, save_state
 from gantry.training.team import Team, TeamStep, is_member, joined, seed_of_member
 from gantry.training.writer import Writer, to_host
@@ -201,8 +201,8 @@ def train(
         if recipe.processes == 1:
             held.enter_context(gpu_slot(device, shares=gpu_shares))
         if recipe.processes == 1 or os.environ["RANK"] == "0":
-            held.enter_context(only_one(run.lock))
-        request = held.enter_context(stop_requests())
+            held.enter_context(exclusive_lock(run.lock))
+        request = held.enter_context(stop_flag())
         team = held.enter_context(joined(recipe, device))
         chosen = choose_device(device, max(1, threads // team.size), deterministic)
         if team.leads:
@@ -236,7 +236,7 @@ def _checked(spec: dict[str, Any]) -> Recipe:
 _JSON_NAMES = {dict: "mapping", int: "whole number"}
 
 
-def _train_until(trainer: Trainer, until: int, request: StopRequest, tensorboard: bool) -> None:
+def _train_until(trainer: Trainer, until: int, request: StopFlag, tensorboard: bool) -> None:
     """Run the loop to `until`, to divergence, or to a request to stop; then everything is on the disk."""
     progress, team = trainer.progress, trainer.team
     every = int(trainer.run.spec["checkpoint_every"])

@@ -25,7 +25,7 @@ def _sample(options: argparse.Namespace) -> None:
     import torch
 
     from gantry.evaluation import by_checkpoint as model
-    from gantry.training.device import choose_device
+    from gantry.system.device import choose_device
 
     if not -(2**63) <= options.seed < 2**63:
         raise UserError(f"--seed: {options.seed} does not fit into 64 bits")

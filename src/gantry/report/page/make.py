@@ -16,7 +16,7 @@ from gantry.report.page import interactive
 from gantry.report.page.items import Item, item_of
 from gantry.report.page.runs import anchor, run_groups, short_commit
 from gantry.report.text import with_subscripts
-from gantry.wording import time_text
+from gantry.system.formatting import format_duration
 
 PAPERS = {"bcgan": "BCGAN", "edgan": "EDGAN", "zoo": "The wider family"}
 VERDICTS = {"holds": "good", "does not hold": "bad", "undecided": "open"}
@@ -97,7 +97,7 @@ def _overview(orders: Sequence[Order], runs: Sequence[Run]) -> list[tuple[str, s
     return [
         ("scale", ", ".join(scales)),
         ("training runs", f"{len(runs)}" + (f", {diverged} diverged" if diverged else ", none diverged")),
-        ("training time, all runs", time_text(wall)),
+        ("training time, all runs", format_duration(wall)),
         ("last run finished", finished[-1] if finished else "–"),
         ("commit", _distinct(short_commit(run) for run in runs)),
         ("devices", _distinct(str(run.provenance.get("device", "–")) for run in runs)),

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gantry.report.load import Loaded, Run
-from gantry.wording import time_text
+from gantry.system.formatting import format_duration
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def _run_row(run: Run) -> RunRow:
         status=run.ending,
         iterations=run.iterations,
         device=str(provenance.get("device", "–")),
-        wall="–" if wall is None else time_text(wall),
+        wall="–" if wall is None else format_duration(wall),
         speed=" · ".join(
             filter(None, [f"{1e3 * step:.3g} ms" if step else "", f"{speed:,.0f}/s" if speed else ""])
         )

@@ -19,7 +19,7 @@ PATIENCE_SECONDS = 20.0
 
 
 @contextmanager
-def only_one(path: Path) -> Iterator[None]:
+def exclusive_lock(path: Path) -> Iterator[None]:
     """Hold the lock file `path`, which then names this process; UserError if another keeps holding it."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

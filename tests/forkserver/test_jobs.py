@@ -1,4 +1,4 @@
-"""A job in the warm process is the job itself: folder, environment, files, exit code, signals."""
+"""A job in the forkserver is the job itself: folder, environment, files, exit code, signals."""
 
 import json
 import os
@@ -9,22 +9,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.warm.conftest import ask_apart, ended, forked, servers, wait_for
+from tests.forkserver.conftest import ask_apart, ended, forked, servers, wait_for
 
-from gantry import warm
-from gantry.training.signals import EXIT_CONTINUE, WATCHED
-from gantry.warm import asking
+from gantry.system import forkserver
+from gantry.system.forkserver import client
+from gantry.system.signals import EXIT_CONTINUE, WATCHED
 
 
 def test_the_job_has_the_callers_folder_environment_and_files(
     place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert warm.ask(["tell", "0"]) == 0  # the server starts here, and keeps nothing of here
+    assert forkserver.run(["tell", "0"]) == 0  # the server starts here, and keeps nothing of here
     capfd.readouterr()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ONLY_NOW", "ä\udc80")
     monkeypatch.delenv("HOME", raising=False)
-    assert warm.ask(["tell", "7"]) == 7
+    assert forkserver.run(["tell", "7"]) == 7
     out, err = capfd.readouterr()
     told = json.loads(out)
     assert told["folder"] == str(tmp_path) and told["environment"] == dict(os.environ)
@@ -36,17 +36,17 @@ def test_standard_input_is_the_callers(place: Path, tmp_path: Path) -> None:
 
     def work() -> int:
         os.dup2(os.open(tmp_path / "in", os.O_RDONLY), 0)
-        return warm.ask(["read"]) or 0
+        return forkserver.run(["read"]) or 0
 
     assert ended(forked(work, tmp_path / "out")) == 0
     assert (tmp_path / "out").read_text() == "FROM THE CALLER\n"
 
 
 def test_every_end_has_its_exit_code(place: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    codes = [warm.ask([name]) for name in ("argparse", "defect", "die")]
+    codes = [forkserver.run([name]) for name in ("argparse", "defect", "die")]
     assert codes == [2, 1, 128 + signal.SIGKILL]
     assert "RuntimeError: a defect" in capfd.readouterr().err
-    assert warm.ask(["tell", "75"]) == EXIT_CONTINUE
+    assert forkserver.run(["tell", "75"]) == EXIT_CONTINUE
     assert len(servers(place)) == 1
 
 
@@ -56,11 +56,11 @@ def test_a_reader_that_has_gone_ends_the_job_and_not_the_server(place: Path) -> 
 
     def work() -> int:
         os.dup2(writer, 1)
-        return warm.ask(["tell", "0"]) or 0
+        return forkserver.run(["tell", "0"]) or 0
 
     assert ended(forked(work)) == 0
     os.close(writer)
-    assert warm.ask(["tell", "4"]) == 4 and len(servers(place)) == 1
+    assert forkserver.run(["tell", "4"]) == 4 and len(servers(place)) == 1
     assert (place / "socket").exists()
 
 
@@ -74,7 +74,7 @@ def test_signals_are_passed_on(number: signal.Signals, place: Path, tmp_path: Pa
 
 
 def test_signals_before_the_job_is_known_are_kept_for_it() -> None:
-    relay = asking.Relay()
+    relay = client.Relay()
     relay(signal.SIGTERM, None)
     job = forked(lambda: time.sleep(60) or 0)
     relay.pass_on_to(job)
@@ -89,11 +89,11 @@ def test_signals_without_a_job_are_the_callers_own(
         os.kill(os.getpid(), signal.SIGTERM)
         raise ConnectionResetError
 
-    monkeypatch.setattr(asking, "_submit", fails)
+    monkeypatch.setattr(client, "_submit", fails)
     assert ended(ask_apart(["tell", "0"])) == -signal.SIGTERM
 
 
 def test_handlers_are_put_back(place: Path) -> None:
     before = [signal.getsignal(number) for number in WATCHED]
-    assert warm.ask(["tell", "0"]) == 0
+    assert forkserver.run(["tell", "0"]) == 0
     assert [signal.getsignal(number) for number in WATCHED] == before

@@ -17,19 +17,19 @@ import time
 from pathlib import Path
 from typing import IO
 
-VARIABLE = "GANTRY_CALLER"
+VARIABLE = "GANTRY_WORKFLOW"
 LOOK_EVERY_SECONDS = 1.0
 
 # Open for as long as this process lives: what is locked through it is free when the process ends.
 _held: list[IO[str]] = []
 
 
-def be_caller() -> None:
+def be_watched() -> None:
     """Let the steps that this process starts know whom to watch."""
     os.environ[VARIABLE] = identity(os.getpid())
 
 
-def watch_caller() -> None:
+def stop_if_orphaned() -> None:
     """Have this process get SIGTERM when its caller, if it can see one, is no more."""
     caller = os.environ.get(VARIABLE)
     if caller and _is_alive(caller):

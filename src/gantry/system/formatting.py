@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 
-def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+def align_columns(rows: Sequence[Sequence[str]]) -> list[str]:
     """The rows as lines, each column as wide as its widest cell."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return [
@@ -11,7 +11,7 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     ]
 
 
-def time_text(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Seconds as '12 s', '3.4 min', '5.6 h' or '7.8 days'."""
     for unit, size in (("days", 86400.0), ("h", 3600.0), ("min", 60.0)):
         if seconds >= size:
@@ -19,7 +19,7 @@ def time_text(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
-def clock_text(seconds: float) -> str:
+def format_clock(seconds: float) -> str:
     """Seconds as 'M:SS', 'H:MM:SS' or 'D d H:MM:SS': what is left of something that is watched."""
     whole = round(seconds)
     days, rest = divmod(whole, 86400)
@@ -29,7 +29,7 @@ def clock_text(seconds: float) -> str:
     return f"{days} d {clock}" if days else clock
 
 
-def bytes_text(count: float) -> str:
+def format_bytes(count: float) -> str:
     """Bytes as '12 kB', '3.4 MB', '5.6 GB' or '7.8 TB'."""
     for unit, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
         if count >= size:

@@ -15,7 +15,7 @@ class Stopped(Exception):
     """Training was asked to stop; its state is saved."""
 
 
-class StopRequest:
+class StopFlag:
     """Whether somebody has asked the loop to stop."""
 
     def __init__(self) -> None:
@@ -37,8 +37,8 @@ def handled_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[Non
 
 
 @contextmanager
-def stop_requests() -> Iterator[StopRequest]:
+def stop_flag() -> Iterator[StopFlag]:
     """Turn SIGTERM, SIGINT and SIGURG into a request."""
-    request = StopRequest()
+    request = StopFlag()
     with handled_by(request):
         yield request

@@ -1,10 +1,10 @@
-"""The server as a process: `python -m gantry.warm SOCKET`."""
+"""The server as a process: `python -m gantry.system.forkserver SOCKET`."""
 
 import importlib
 import sys
 from pathlib import Path
 
-from gantry.warm.serving import Run, serve_at
+from gantry.system.forkserver.server import Run, serve_at
 
 PRELOADED = (
     "torch._dynamo",  # what the first optimiser would import

@@ -21,7 +21,7 @@ def address() -> Path:
     source = Path(gantry.__file__).parent
     newest = max(path.stat().st_mtime_ns for path in source.rglob("*.py"))
     key = hashlib.sha256(f"{sys.executable}\0{source}\0{newest}".encode()).hexdigest()[:16]
-    folder = Path(tempfile.gettempdir()) / f"gantry-warm-{os.getuid()}"
+    folder = Path(tempfile.gettempdir()) / f"gantry-forkserver-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     if folder.stat().st_uid != os.getuid() or folder.is_symlink():
         raise PermissionError(f"{folder} belongs to somebody else")

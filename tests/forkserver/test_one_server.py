@@ -10,13 +10,13 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.warm.conftest import ask_apart, ended, servers, wait_for
+from tests.forkserver.conftest import ask_apart, ended, servers, wait_for
 
 import gantry
-from gantry import warm
-from gantry.training.signals import EXIT_CONTINUE
-from gantry.warm import serving
-from gantry.warm.place import address
+from gantry.system import forkserver
+from gantry.system.forkserver import server
+from gantry.system.forkserver.socket import address
+from gantry.system.signals import EXIT_CONTINUE
 
 
 def test_callers_at_once_start_one_server_and_run_side_by_side(place: Path, tmp_path: Path) -> None:
@@ -35,7 +35,7 @@ def test_callers_at_once_start_one_server_and_run_side_by_side(place: Path, tmp_
 def test_an_idle_server_ends_and_the_next_caller_starts_another(
     place: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(serving, "IDLE_SECONDS", 0.1)
+    monkeypatch.setattr(server, "IDLE_SECONDS", 0.1)
     caller = ask_apart(["wait", str(tmp_path)])
     wait_for((tmp_path / "ready").exists)
     time.sleep(0.5)
@@ -43,7 +43,7 @@ def test_an_idle_server_ends_and_the_next_caller_starts_another(
     os.kill(caller, signal.SIGTERM)
     assert ended(caller) == EXIT_CONTINUE
     wait_for(lambda: not (place / "socket").exists())
-    assert warm.ask(["tell", "3"]) == 3
+    assert forkserver.run(["tell", "3"]) == 3
     assert len(servers(place)) == 2
 
 
@@ -53,7 +53,7 @@ def test_a_server_that_is_leaving_is_waited_for(place: Path) -> None:
     fcntl.flock(lock, fcntl.LOCK_EX)
     timer = threading.Timer(0.5, lock.close)
     timer.start()
-    assert warm.ask(["tell", "3"]) == 3
+    assert forkserver.run(["tell", "3"]) == 3
     timer.join()
     assert len(servers(place)) == 1
 
@@ -61,7 +61,7 @@ def test_a_server_that_is_leaving_is_waited_for(place: Path) -> None:
 def test_a_socket_left_by_a_killed_server_is_no_obstacle(place: Path) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(place / "socket"))
-    assert warm.ask(["tell", "3"]) == 3
+    assert forkserver.run(["tell", "3"]) == 3
 
 
 def test_the_address_changes_with_the_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

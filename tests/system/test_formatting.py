@@ -2,7 +2,7 @@
 
 import pytest
 
-from gantry.wording import aligned, bytes_text, clock_text, time_text
+from gantry.system.formatting import align_columns, format_bytes, format_clock, format_duration
 
 
 @pytest.mark.parametrize(
@@ -17,15 +17,15 @@ from gantry.wording import aligned, bytes_text, clock_text, time_text
     ],
 )
 def test_durations(seconds: float, rough: str, clock: str) -> None:
-    assert (time_text(seconds), clock_text(seconds)) == (rough, clock)
+    assert (format_duration(seconds), format_clock(seconds)) == (rough, clock)
 
 
 @pytest.mark.parametrize(
     ("count", "text"), [(12e3, "12 kB"), (3.44e6, "3.4 MB"), (5.6e9, "5.6 GB"), (7.8e12, "7.8 TB")]
 )
 def test_sizes(count: float, text: str) -> None:
-    assert bytes_text(count) == text
+    assert format_bytes(count) == text
 
 
 def test_columns_are_as_wide_as_their_widest_cell() -> None:
-    assert aligned([("a", "bb", "c"), ("dddd", "e", "")]) == ["a     bb  c", "dddd  e"]
+    assert align_columns([("a", "bb", "c"), ("dddd", "e", "")]) == ["a     bb  c", "dddd  e"]

@@ -12,13 +12,13 @@ from pathlib import Path
 from types import FrameType
 from typing import IO
 
-from gantry.training.signals import EXIT_CONTINUE, handled_by
-from gantry.warm.place import address, claimed
+from gantry.system.forkserver.socket import address, claimed
+from gantry.system.signals import EXIT_CONTINUE, handled_by
 
 START_SECONDS = 60.0
 
 
-def ask(arguments: list[str]) -> int | None:
+def run(arguments: list[str]) -> int | None:
     """Have the server run the verb; return its exit code, or None if the caller must do it itself."""
     try:
         connection = _connect(address())
@@ -34,7 +34,7 @@ def ask(arguments: list[str]) -> int | None:
         try:
             return _answer(answers, "end")
         except (OSError, ValueError):
-            print("gantry: the warm process ended; run the same command again", file=sys.stderr)
+            print("gantry: the forkserver ended; run the same command again", file=sys.stderr)
             return EXIT_CONTINUE
 
 
@@ -117,9 +117,9 @@ def _is_free(path: Path) -> bool:
 
 def _start(path: Path) -> subprocess.Popen[bytes]:
     # One thread for the libraries' pools: a fork copies only the thread that calls it.
-    environment = dict(os.environ, OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", GANTRY_WARM="0")
+    environment = dict(os.environ, OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", GANTRY_FORKSERVER="0")
     return subprocess.Popen(
-        [sys.executable, "-m", "gantry.warm", str(path)],
+        [sys.executable, "-m", "gantry.system.forkserver", str(path)],
         env=environment,
         cwd="/",
         stdin=subprocess.DEVNULL,

@@ -10,14 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from gantry import caller
+from gantry.system import orphans
 
 STEP = (
-    "import signal, sys, time; from gantry import caller; caller.LOOK_EVERY_SECONDS = 0.05; caller.watch_caller(); "
+    "import signal, sys, time; from gantry.system import orphans; orphans.LOOK_EVERY_SECONDS = 0.05; "
+    "orphans.stop_if_orphaned(); "
     "print('on', flush=True); time.sleep(60)"
 )
 SNAKEMAKE = (
-    "import sys; from pathlib import Path; from gantry.caller import release_stale_locks; "
+    "import sys; from pathlib import Path; from gantry.system.orphans import release_stale_locks; "
     "release_stale_locks(Path(sys.argv[1])); print('on', flush=True); sys.stdin.read()"
 )
 
@@ -38,7 +39,7 @@ def start(code: str, *arguments: str, **environment: str) -> subprocess.Popen[st
 
 def test_a_step_stops_when_its_caller_is_killed() -> None:
     other = start("import time; print('on', flush=True); time.sleep(60)")
-    step = start(STEP, GANTRY_CALLER=caller.identity(other.pid))
+    step = start(STEP, GANTRY_WORKFLOW=orphans.identity(other.pid))
     time.sleep(0.3)
     assert step.poll() is None
     other.kill()  # and not waited for: a zombie is dead
@@ -49,7 +50,7 @@ def test_a_step_stops_when_its_caller_is_killed() -> None:
 
 @pytest.mark.parametrize("who", ["", "999999999:1", f"{os.getpid()}:1"])
 def test_a_step_called_by_hand_or_from_elsewhere_watches_nobody(who: str) -> None:
-    step = start(STEP, GANTRY_CALLER=who)
+    step = start(STEP, GANTRY_WORKFLOW=who)
     time.sleep(0.4)
     assert step.poll() is None
     step.kill()
@@ -58,9 +59,9 @@ def test_a_step_called_by_hand_or_from_elsewhere_watches_nobody(who: str) -> Non
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="no /proc")
 def test_a_number_that_is_given_out_again_is_another_process() -> None:
-    me = caller.identity(os.getpid())
-    assert me == caller.identity(os.getpid()) and me.partition(":")[2].isdecimal()
-    assert me != caller.identity(os.getppid())
+    me = orphans.identity(os.getpid())
+    assert me == orphans.identity(os.getpid()) and me.partition(":")[2].isdecimal()
+    assert me != orphans.identity(os.getppid())
 
 
 # ── Snakemake's locks ─────────────────────────────────────────────────────────────────────────────────
@@ -131,4 +132,4 @@ def test_locks_from_another_machine_stay(folder: Path) -> None:
 
 def test_a_folder_that_may_not_be_written_is_left_to_snakemake(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    caller.release_stale_locks(tmp_path / "file" / "inside")
+    orphans.release_stale_locks(tmp_path / "file" / "inside")

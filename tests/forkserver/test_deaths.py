@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.warm.conftest import ask_apart, ended, needs_proc, servers, wait_for
+from tests.forkserver.conftest import ask_apart, ended, needs_proc, servers, wait_for
 
-from gantry import warm
-from gantry.training.signals import EXIT_CONTINUE
-from gantry.warm import asking, serving
+from gantry.system import forkserver
+from gantry.system.forkserver import client, server
+from gantry.system.signals import EXIT_CONTINUE
 
 
 def test_the_job_of_a_killed_caller_stops_in_good_order(place: Path, tmp_path: Path) -> None:
@@ -22,7 +22,7 @@ def test_the_job_of_a_killed_caller_stops_in_good_order(place: Path, tmp_path: P
     assert ended(caller) == -signal.SIGKILL
     wait_for((tmp_path / "told").exists)
     wait_for(lambda: (tmp_path / "told").read_text() == "SIGTERM")
-    assert warm.ask(["tell", "4"]) == 4 and len(servers(place)) == 1
+    assert forkserver.run(["tell", "4"]) == 4 and len(servers(place)) == 1
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent died")
@@ -30,24 +30,24 @@ def test_a_killed_server_frees_its_place_at_once(place: Path, tmp_path: Path) ->
     """Its caller is told to run again, its job stops in good order, and meanwhile another server starts."""
     caller = ask_apart(["wait", str(tmp_path), "5"], tmp_path / "out")
     job = int(wait_for(lambda: (tmp_path / "ready").exists() and (tmp_path / "ready").read_text()))
-    (server,) = servers(place)
-    os.kill(server, signal.SIGKILL)
+    (process,) = servers(place)
+    os.kill(process, signal.SIGKILL)
     assert ended(caller) == EXIT_CONTINUE
-    assert "the warm process ended; run the same command again" in (tmp_path / "out").read_text()
+    assert "the forkserver ended; run the same command again" in (tmp_path / "out").read_text()
     wait_for(lambda: (tmp_path / "told").exists() and (tmp_path / "told").read_text() == "SIGTERM")
-    assert warm.ask(["tell", "4"]) == 4
+    assert forkserver.run(["tell", "4"]) == 4
     assert len(servers(place)) == 2
     os.kill(job, 0)  # it is still at work: the new server did not wait for it
 
 
 @needs_proc
 def test_callers_that_break_off_leave_nothing_behind(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serving, "RECEIVE_SECONDS", 0.2)
-    assert warm.ask(["tell", "0"]) == 0
-    (server,) = servers(place)
+    monkeypatch.setattr(server, "RECEIVE_SECONDS", 0.2)
+    assert forkserver.run(["tell", "0"]) == 0
+    (process,) = servers(place)
 
     def files() -> int:
-        return len(list(Path(f"/proc/{server}/fd").iterdir()))
+        return len(list(Path(f"/proc/{process}/fd").iterdir()))
 
     def connect() -> socket.socket:
         connection = socket.socket(socket.AF_UNIX)
@@ -69,8 +69,8 @@ def test_callers_that_break_off_leave_nothing_behind(place: Path, monkeypatch: p
         socket.send_fds(connection, [len(payload).to_bytes(8, "big")], [0, 1, 2])
         connection.sendall(payload)
     with connect():  # says nothing, and stays
-        assert warm.ask(["tell", "4"]) == 4
-    assert servers(place) == [server]
+        assert forkserver.run(["tell", "4"]) == 4
+    assert servers(place) == [process]
     # At most as many: an earlier caller may still have been on its way out when they were counted.
     wait_for(lambda: files() <= before)
 
@@ -79,7 +79,7 @@ def test_callers_that_break_off_leave_nothing_behind(place: Path, monkeypatch: p
 def test_jobs_and_server_collect_no_files(place: Path, capfd: pytest.CaptureFixture[str]) -> None:
     counts = []
     for _ in range(3):
-        assert warm.ask(["files"]) == 0
+        assert forkserver.run(["files"]) == 0
         counts.append(capfd.readouterr().out)
     assert len(set(counts)) == 1
 
@@ -87,17 +87,17 @@ def test_jobs_and_server_collect_no_files(place: Path, capfd: pytest.CaptureFixt
 def test_a_server_that_cannot_fork_lets_the_caller_do_it(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    serve = serving.Server.serve
+    serve = server.Server.serve
 
-    def serve_without_fork(self: serving.Server) -> None:
+    def serve_without_fork(self: server.Server) -> None:
         def fork() -> int:
             raise BlockingIOError("Resource temporarily unavailable")
 
         os.fork = fork  # in the server's process only
         serve(self)
 
-    monkeypatch.setattr(serving.Server, "serve", serve_without_fork)
-    assert [warm.ask(["tell", "0"]) for _ in range(2)] == [None, None]
+    monkeypatch.setattr(server.Server, "serve", serve_without_fork)
+    assert [forkserver.run(["tell", "0"]) for _ in range(2)] == [None, None]
     assert len(servers(place)) == 1
 
 
@@ -107,8 +107,8 @@ def test_a_job_that_dies_before_it_begins_is_done_by_the_caller(
     def die(number: int) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
-    monkeypatch.setattr(serving, "die_with_parent", die)
-    assert warm.ask(["tell", "0"]) is None
+    monkeypatch.setattr(server, "die_with_parent", die)
+    assert forkserver.run(["tell", "0"]) is None
     assert len(servers(place)) == 1
 
 
@@ -120,11 +120,11 @@ def test_no_server_means_that_the_caller_does_it(place: Path, monkeypatch: pytes
         def poll(self) -> int:
             return 1
 
-    monkeypatch.setattr(asking, "_start", Failed)
-    assert warm.ask(["tell", "0"]) is None
+    monkeypatch.setattr(client, "_start", Failed)
+    assert forkserver.run(["tell", "0"]) is None
 
     def forbidden() -> Path:
         raise PermissionError("belongs to somebody else")
 
-    monkeypatch.setattr(asking, "address", forbidden)
-    assert warm.ask(["tell", "0"]) is None
+    monkeypatch.setattr(client, "address", forbidden)
+    assert forkserver.run(["tell", "0"]) is None

@@ -1,4 +1,4 @@
-"""What the tests of the warm process share: servers forked from this process, which has everything imported."""
+"""What the tests of the forkserver share: servers forked from this process, which has everything imported."""
 
 import contextlib
 import json
@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from gantry import warm
-from gantry.training.signals import EXIT_CONTINUE, WATCHED
-from gantry.warm import asking, serving
+from gantry.system import forkserver
+from gantry.system.forkserver import client, server
+from gantry.system.signals import EXIT_CONTINUE, WATCHED
 
 needs_proc = pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="looks at /proc")
 FELL_BACK = 99
@@ -99,19 +99,19 @@ class Job:
 @pytest.fixture
 def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A short path for a socket, which servers of this test use; the folder gets a file for each of them."""
-    folder = Path(tempfile.mkdtemp(prefix="warm-"))
-    monkeypatch.setattr(asking, "address", lambda: folder / "socket")
-    monkeypatch.setattr(serving, "IDLE_SECONDS", 20.0)
-    monkeypatch.setattr(asking, "START_SECONDS", 60.0)
+    folder = Path(tempfile.mkdtemp(prefix="fork-"))
+    monkeypatch.setattr(client, "address", lambda: folder / "socket")
+    monkeypatch.setattr(server, "IDLE_SECONDS", 20.0)
+    monkeypatch.setattr(client, "START_SECONDS", 60.0)
     start_with(monkeypatch, Job())
     mine = os.getpid()
     yield folder
     assert os.getpid() == mine
-    for server in servers(folder):
+    for process in servers(folder):
         with contextlib.suppress(ProcessLookupError):
-            os.kill(server, signal.SIGKILL)
+            os.kill(process, signal.SIGKILL)
         with contextlib.suppress(ChildProcessError):
-            os.waitpid(server, 0)
+            os.waitpid(process, 0)
     shutil.rmtree(folder)
 
 
@@ -128,7 +128,7 @@ def start_with(monkeypatch: pytest.MonkeyPatch, run: Callable[[list[str]], int])
                 (path.parent / f"server-{os.getpid()}").touch()
                 return run
 
-            serving.serve_at(path, load)
+            server.serve_at(path, load)
             return 0
 
         def poll(self) -> int | None:
@@ -137,7 +137,7 @@ def start_with(monkeypatch: pytest.MonkeyPatch, run: Callable[[list[str]], int])
                 self.code = os.waitstatus_to_exitcode(status) if child else None
             return self.code
 
-    monkeypatch.setattr(asking, "_start", Started)
+    monkeypatch.setattr(client, "_start", Started)
 
 
 def servers(folder: Path) -> list[int]:
@@ -149,7 +149,7 @@ def ask_apart(arguments: list[str], out: Path | str = os.devnull) -> int:
     """A caller in a process of its own; its number."""
 
     def work() -> int:
-        code = warm.ask(arguments)
+        code = forkserver.run(arguments)
         return FELL_BACK if code is None else code
 
     return forked(work, out)

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
-from gantry.caller import die_with_parent
-from gantry.warm.place import claimed
+from gantry.system.forkserver.socket import claimed
+from gantry.system.orphans import die_with_parent
 
 IDLE_SECONDS = 30.0
 RECEIVE_SECONDS = 5.0  # for a caller to say what it wants; nobody else is served meanwhile

@@ -1,4 +1,4 @@
-"""Training in the warm process: the same bits, and the command line by way of a real server."""
+"""Training in the forkserver: the same bits, and the command line by way of a real server."""
 
 import contextlib
 import json
@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.warm.conftest import ended, forked, needs_proc, start_with, wait_for
+from tests.forkserver.conftest import ended, forked, needs_proc, start_with, wait_for
 
-from gantry import warm
-from gantry.training.signals import EXIT_CONTINUE
+from gantry.system import forkserver
+from gantry.system.signals import EXIT_CONTINUE
 
 
 @pytest.fixture
@@ -50,13 +50,13 @@ def test_a_warm_job_gives_the_bits_of_a_cold_one(
     from gantry.cli import run
 
     start_with(monkeypatch, run)
-    assert [warm.ask(training(name, 12)) for name in ("warm", "again")] == [0, 0]
+    assert [forkserver.run(training(name, 12)) for name in ("warm", "again")] == [0, 0]
     assert ended(forked(lambda: run(training("cold", 12)))) == 0
     cold = checkpoints(tmp_path / "cold", 12)
     assert [entry["iteration"] for entry in cold] == [6, 12]
     assert checkpoints(tmp_path / "warm", 12) == cold == checkpoints(tmp_path / "again", 12)
-    assert warm.ask(["train", "--until", "0"]) == 2
-    assert warm.ask([*training("warm", 12)[:-2], "--record", str(tmp_path / "record-12.json")]) == 2
+    assert forkserver.run(["train", "--until", "0"]) == 2
+    assert forkserver.run([*training("warm", 12)[:-2], "--record", str(tmp_path / "record-12.json")]) == 2
 
 
 @needs_proc
@@ -64,8 +64,8 @@ def test_the_command_line_by_way_of_a_server(tmp_path: Path, training: Callable[
     """Real processes: a first call starts the server, SIGTERM ends it with 75, a second one goes on."""
     from gantry.cli import run
 
-    temporary = tempfile.mkdtemp(prefix="warm-")
-    environment = os.environ | {"GANTRY_WARM": "1", "TMPDIR": temporary}
+    temporary = tempfile.mkdtemp(prefix="fork-")
+    environment = os.environ | {"GANTRY_FORKSERVER": "1", "TMPDIR": temporary}
 
     def gantry(arguments: list[str]) -> "subprocess.Popen[str]":
         command = [sys.executable, "-m", "gantry.cli", *arguments]
@@ -75,7 +75,7 @@ def test_the_command_line_by_way_of_a_server(tmp_path: Path, training: Callable[
         mine = []
         for each in Path("/proc").glob("[0-9]*/cmdline"):
             with contextlib.suppress(OSError):
-                if each.read_bytes().split(b"\0")[1:3] == [b"-m", b"gantry.warm"] and (
+                if each.read_bytes().split(b"\0")[1:3] == [b"-m", b"gantry.system.forkserver"] and (
                     f"{temporary}/".encode() in each.read_bytes()
                 ):
                     mine.append(int(each.parent.name))
@@ -94,8 +94,8 @@ def test_the_command_line_by_way_of_a_server(tmp_path: Path, training: Callable[
         second.communicate(timeout=600)
         assert second.returncode == 0
     finally:
-        for server in of_this_test():
-            os.kill(server, signal.SIGTERM)
+        for process in of_this_test():
+            os.kill(process, signal.SIGTERM)
         shutil.rmtree(temporary)
     assert ended(forked(lambda: run(training("cold", done + 12)))) == 0
     assert checkpoints(tmp_path / "warm", done + 12) == checkpoints(tmp_path / "cold", done + 12)

@@ -1,7 +1,7 @@
 """A process with everything imported, which forks one child a job: short jobs start in milliseconds.
 
 Importing PyTorch and building its first optimiser cost 4 to 8 seconds of a core, as much as a whole job of
-the quick scale trains. With GANTRY_WARM=1 in the environment the command line hands its verb to this
+the quick scale trains. With GANTRY_FORKSERVER=1 in the environment the command line hands its verb to this
 server: the child gets the caller's arguments, environment, folder and open files, and the caller gets its
 exit code and passes its signals on. Priority, limits and umask are the server's. Nothing else differs: a
 job gives the same bits either way.
@@ -10,6 +10,6 @@ The server belongs to one user, one interpreter and one version of the source; i
 and ends when it has had none for a while. If it cannot be reached, the caller does the job itself.
 """
 
-from gantry.warm.asking import ask
+from gantry.system.forkserver.client import run
 
-__all__ = ["ask"]
+__all__ = ["run"]
