@@ -3,10 +3,10 @@
 import pytest
 
 from gantry.errors import UserError
-from gantry.plan.kinds import OPTIONS
-from gantry.plan.kinds.claims import ClaimsOptions
 from gantry.plan.loading import load_plan
 from gantry.plan.orders import order
+from gantry.plan.output_types import OPTIONS
+from gantry.plan.output_types.claims import ClaimsOptions
 
 PAPERS = ("bcgan", "bcgan_small", "bcgan_extras", "edgan", "zoo")
 

@@ -12,7 +12,7 @@ from gantry.files import canonical_json
 from gantry.plan import Plan, load_plan
 from gantry.plan.describe import describe
 from gantry.plan.orders import order
-from gantry.report.orders import parse_order
+from gantry.report.specs import parse_spec
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SCALES = sorted(path.stem for path in (REPOSITORY / "workflow/scales").glob("*.yaml"))
@@ -29,7 +29,7 @@ def test_every_paper_plans_at_every_scale(scale: str, paper: str, repository: Pa
         assert run.ends[-1] % run.workload.checkpoint_every == 0
     for each, name, _ in plan.outputs():
         told = order(plan, each, name)
-        parse_order(json.loads(canonical_json(told)))  # what the report reads it with
+        parse_spec(json.loads(canonical_json(told)))  # what the report reads it with
         for group in told["groups"]:
             assert [run["seed"] for run in group["runs"]] == [0, 1, 2]
             for run in group["runs"]:

@@ -166,8 +166,8 @@ def make_group() -> Callable[..., dict[str, Any]]:
 
 
 @pytest.fixture(scope="session")
-def make_order() -> Callable[..., dict[str, Any]]:
-    return order
+def make_spec() -> Callable[..., dict[str, Any]]:
+    return spec
 
 
 def group(
@@ -190,7 +190,7 @@ def group(
     }  # fmt: skip
 
 
-def order(results: Results, kind: str, groups: list[dict[str, Any]], **changes: Any) -> dict[str, Any]:
+def spec(results: Results, kind: str, groups: list[dict[str, Any]], **changes: Any) -> dict[str, Any]:
     """An order for these groups; `changes` replace its defaults."""
     return {
         "format": 1, "paper": "bcgan", "name": "table2", "kind": kind, "title": "FID and IS over training",

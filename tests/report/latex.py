@@ -47,11 +47,11 @@ def mean(values: Any) -> Any:
     return np.mean(values, axis=0)
 
 
-def norm(values: Any, order: str = "2") -> Any:
+def norm(values: Any, spec: str = "2") -> Any:
     """Of each vector, or of a matrix."""
     if isinstance(values, Matrix):
         return np.sqrt((values.values**2).sum())
-    return np.abs(values).sum(-1) if order == "1" else np.sqrt((values**2).sum(-1))
+    return np.abs(values).sum(-1) if spec == "1" else np.sqrt((values**2).sum(-1))
 
 
 class Reader:
@@ -189,8 +189,8 @@ class Reader:
             return lambda given: np.abs(inner(given))
         if self.next == r"\lVert":
             inner = self.group()
-            order = self.argument_after("_") if self.next == "_" else "2"
-            return lambda given: norm(inner(given), order)
+            spec = self.argument_after("_") if self.next == "_" else "2"
+            return lambda given: norm(inner(given), spec)
         if self.next in {r"\frac", r"\tfrac"}:
             self.take()
             return _divided(self.argument(), self.argument())

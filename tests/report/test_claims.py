@@ -6,11 +6,11 @@ from pydantic import ValidationError
 from scipy import stats
 
 from gantry.errors import UserError
-from gantry.plan.kinds.claims import Claim
+from gantry.plan.output_types.claims import Claim
 from gantry.report.claims import make_claims
 from gantry.report.load import load
-from gantry.report.orders import parse_order
 from gantry.report.quantities import generators_apart
+from gantry.report.specs import parse_spec
 from gantry.report.statistics import Interval, interval, seeds_to_decide, verdict
 
 BCGAN = {"recipe": "bcgan"}
@@ -25,7 +25,7 @@ DIFFERENCE = {
 
 
 @pytest.fixture
-def check(tmp_path, results, make_order, make_group):
+def check(tmp_path, results, make_spec, make_group):
     """Write runs with these FD curves (recipe → one curve per seed) and test one claim on them."""
 
     def row(curves, diverged=(), options=None, **test):
@@ -36,8 +36,8 @@ def check(tmp_path, results, make_order, make_group):
                 results.run("digits", recipe, seed, generators=1, diverged_at=stop, **(options or {}))
         groups = [make_group(recipe, recipe, seeds=tuple(range(len(c)))) for recipe, c in curves.items()]
         claim = {"name": "c", "statement": "lower", "test": DIFFERENCE | test}
-        order = make_order(results, "claims", groups, options={"claims": [claim]}, metrics=[])
-        return make_claims(order, tmp_path / "c.csv", tmp_path / "c.md").iloc[0]
+        spec = make_spec(results, "claims", groups, options={"claims": [claim]}, metrics=[])
+        return make_claims(spec, tmp_path / "c.csv", tmp_path / "c.md").iloc[0]
 
     return row
 
@@ -176,7 +176,7 @@ def test_wrong_claims_are_explained(check, test, words):
         check({"bcgan": flat(1, 1), "realnessgan": flat(2, 3)}, **test)
 
 
-def test_distance_between_generators(results, make_order, make_group):
+def test_distance_between_generators(results, make_spec, make_group):
     results.run("mixture", "bcgan", 0, generators=2, points=True)
     path = results.root / "runs/mixture/bcgan/seed0/metrics-240.csv"
     lines = path.read_text().splitlines()
@@ -187,11 +187,11 @@ def test_distance_between_generators(results, make_order, make_group):
         kept += [f"mixture,bcgan,0,240,{source},mode_share_{k},{v},500," for k, v in enumerate(values)]
     path.write_text("\n".join(kept) + "\n")
     group = make_group("bcgan", "BCGAN", dataset="mixture", seeds=(0,))
-    run = load(parse_order(make_order(results, "claims", [group]))).groups[0].runs[0]
+    run = load(parse_spec(make_spec(results, "claims", [group]))).groups[0].runs[0]
     assert generators_apart(run, "mixture").loc[240] == pytest.approx(0.5)
 
 
-def test_a_claim_about_each_data_set_is_one_row_for_each(results, make_order, make_group, tmp_path):
+def test_a_claim_about_each_data_set_is_one_row_for_each(results, make_spec, make_group, tmp_path):
     groups = []
     for dataset, title, base in (("celeba", "CelebA", 10.0), ("bridge", "LSUN bridge", 30.0)):
         for recipe, gain in (("bcgan", 0.0), ("realnessgan", base)):
@@ -205,18 +205,18 @@ def test_a_claim_about_each_data_set_is_one_row_for_each(results, make_order, ma
             )
     claim = {"name": "best FID", "statement": "lower", "test": DIFFERENCE}
     claim["each"] = {"celeba": "−0.76", "bridge": "−5.50"}
-    order = make_order(results, "claims", groups, options={"claims": [claim]}, metrics=[])
-    frame = make_claims(order, tmp_path / "c.csv", tmp_path / "c.md")
+    spec = make_spec(results, "claims", groups, options={"claims": [claim]}, metrics=[])
+    frame = make_claims(spec, tmp_path / "c.csv", tmp_path / "c.md")
     assert frame["name"].tolist() == ["best FID, CelebA", "best FID, LSUN bridge"]
     assert frame["statement"].tolist() == ["CelebA: lower", "LSUN bridge: lower"]
     assert frame["published"].tolist() == ["−0.76", "−5.50"]
     assert frame["estimate"].tolist() == pytest.approx([-10.0, -30.0])
     twice = {"claims": [claim | {"published": "x"}]}
     with pytest.raises(UserError, match="leave both out elsewhere"):
-        make_claims(order | {"options": twice}, tmp_path / "c.csv", tmp_path / "c.md")
+        make_claims(spec | {"options": twice}, tmp_path / "c.csv", tmp_path / "c.md")
 
 
-def test_a_claim_against_rivals_is_one_row_for_each(results, make_order, make_group, tmp_path):
+def test_a_claim_against_rivals_is_one_row_for_each(results, make_spec, make_group, tmp_path):
     for recipe, ends in {"best": (1.0, 2.0), "worse": (5.0, 6.1), "better": (0.5, 1.4)}.items():
         for seed, end in enumerate(ends):
             results.set("frechet_distance", recipe, seed, [end] * 4)
@@ -228,8 +228,8 @@ def test_a_claim_against_rivals_is_one_row_for_each(results, make_order, make_gr
         "test": {"metric": "frechet_distance", "of": {"recipe": "best"}, "expect": "lower"},
     }
     groups = [make_group(recipe, recipe, seeds=(0, 1)) for recipe in ("best", "worse", "better")]
-    order = make_order(results, "claims", groups, options={"claims": [claim]}, metrics=[])
-    rows = make_claims(order, tmp_path / "c.csv", tmp_path / "c.md")
+    spec = make_spec(results, "claims", groups, options={"claims": [claim]}, metrics=[])
+    rows = make_claims(spec, tmp_path / "c.csv", tmp_path / "c.md")
     assert rows["name"].tolist() == ["rank, against worse", "rank, against better"]
     assert rows["published"].tolist() == ["1 against 5", "1 against 2"]
     assert rows["estimate"].tolist() == pytest.approx([-4.05, 0.55])

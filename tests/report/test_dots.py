@@ -4,22 +4,22 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from gantry.plan.kinds.figures import DotsOptions
+from gantry.plan.output_types.figures import DotsOptions
 from gantry.report.figures import dots
 from gantry.report.load import load
-from gantry.report.orders import parse_order
+from gantry.report.specs import parse_spec
 
 CURVES = {"slow": (40.0, 20.0), "fast": (60.0, 90.0), "even": (50.0, 50.0)}
 
 
 @pytest.fixture
-def loaded(results, make_group, make_order):
+def loaded(results, make_group, make_spec):
     for recipe, ends in CURVES.items():
         for seed, end in enumerate(ends):
             results.set("frechet_distance", recipe, seed, [end + 30, end + 20, end + 10, end])
             results.run("digits", recipe, seed)
     groups = [make_group(recipe, recipe.title(), seeds=(0, 1)) for recipe in CURVES]
-    return load(parse_order(make_order(results, "dots", groups, metrics=["frechet_distance"])))
+    return load(parse_spec(make_spec(results, "dots", groups, metrics=["frechet_distance"])))
 
 
 def drawn(figure):

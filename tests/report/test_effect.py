@@ -6,8 +6,8 @@ import pytest
 from scipy import stats
 
 from gantry.errors import UserError
-from gantry.report.kinds.effect import INTERVAL, PARTS, TOGETHER
-from gantry.report.tables import make_table
+from gantry.report.tables.effect import INTERVAL, PARTS, TOGETHER
+from gantry.report.tables.make import make_table
 
 HELPS, HURTS, UNDECIDED = PARTS.values()
 # The last values of (without, with) by seed: FID, of which less is better.
@@ -18,7 +18,7 @@ ENDS = {
 }
 
 
-def table(results, make_group, make_order, tmp_path, options=None, metrics=("frechet_distance",), lost=()):
+def table(results, make_group, make_spec, tmp_path, options=None, metrics=("frechet_distance",), lost=()):
     groups = []
     for recipe, sides in ENDS.items():
         for name, ends in zip((recipe, f"{recipe}_two"), sides, strict=True):
@@ -27,10 +27,10 @@ def table(results, make_group, make_order, tmp_path, options=None, metrics=("fre
                     results.set(metric, name, seed, [end + 9, end + 6, end + 3, end])
                 results.run("digits", name, seed, diverged_at=90 if name in lost else None)
             groups.append(make_group(name, name.title()))
-    order = make_order(
+    spec = make_spec(
         results, "effect", groups, metrics=list(metrics), options={"variants": ["two"]} | (options or {})
     )
-    return make_table(order, *(tmp_path / f"effect.{suffix}" for suffix in ("csv", "md", "tex")))
+    return make_table(spec, *(tmp_path / f"effect.{suffix}" for suffix in ("csv", "md", "tex")))
 
 
 def number(frame: pd.DataFrame, method: str, quantity: str) -> float:
@@ -40,8 +40,8 @@ def number(frame: pd.DataFrame, method: str, quantity: str) -> float:
     return value
 
 
-def test_each_method_stands_where_its_interval_says(results, make_group, make_order, tmp_path):
-    frame = table(results, make_group, make_order, tmp_path)
+def test_each_method_stands_where_its_interval_says(results, make_group, make_spec, tmp_path):
+    frame = table(results, make_group, make_spec, tmp_path)
     parts = {part: set(rows["method"]) for part, rows in frame.groupby("part")}
     assert parts == {
         HELPS: {"Better"}, HURTS: {"Worse"}, UNDECIDED: {"Unclear"}, TOGETHER: {"3 methods"}
@@ -49,8 +49,8 @@ def test_each_method_stands_where_its_interval_says(results, make_group, make_or
     assert list(frame["part"].unique()) == [HELPS, HURTS, UNDECIDED, TOGETHER]
 
 
-def test_the_interval_is_that_of_the_paired_test(results, make_group, make_order, tmp_path):
-    frame = table(results, make_group, make_order, tmp_path)
+def test_the_interval_is_that_of_the_paired_test(results, make_group, make_spec, tmp_path):
+    frame = table(results, make_group, make_spec, tmp_path)
     for recipe, (without, changed) in ENDS.items():
         expected = stats.ttest_rel(changed, without)
         low, high = expected.confidence_interval(0.95)
@@ -68,24 +68,24 @@ def test_the_interval_is_that_of_the_paired_test(results, make_group, make_order
     assert set(frame.loc[frame["quantity"].str.startswith(INTERVAL), "n"]) == {3}
 
 
-def test_of_a_metric_that_is_better_when_higher_more_helps(results, make_group, make_order, tmp_path):
-    frame = table(results, make_group, make_order, tmp_path, metrics=("inception_score",))
+def test_of_a_metric_that_is_better_when_higher_more_helps(results, make_group, make_spec, tmp_path):
+    frame = table(results, make_group, make_spec, tmp_path, metrics=("inception_score",))
     assert set(frame.loc[frame["part"] == HELPS, "method"]) == {"Worse"}
 
 
-def test_a_side_on_which_every_run_diverges_is_the_worse_one(results, make_group, make_order, tmp_path):
-    frame = table(results, make_group, make_order, tmp_path, lost=("better_two", "worse"))
+def test_a_side_on_which_every_run_diverges_is_the_worse_one(results, make_group, make_spec, tmp_path):
+    frame = table(results, make_group, make_spec, tmp_path, lost=("better_two", "worse"))
     assert set(frame.loc[frame["part"] == HURTS, "method"]) == {"Better"}
     assert set(frame.loc[frame["part"] == HELPS, "method"]) == {"Worse"}
     assert set(frame.loc[frame["part"] == TOGETHER, "method"]) == {"1 methods"}
 
 
-def test_a_variant_may_be_held_against_another(results, make_group, make_order, tmp_path):
-    frame = table(results, make_group, make_order, tmp_path, options={"without": "two", "variants": ["two"]})
+def test_a_variant_may_be_held_against_another(results, make_group, make_spec, tmp_path):
+    frame = table(results, make_group, make_spec, tmp_path, options={"without": "two", "variants": ["two"]})
     assert set(frame["part"]) == {UNDECIDED, TOGETHER}
     assert frame.loc[frame["quantity"].str.endswith(", difference"), "ours_mean"].abs().max() == 0
 
 
-def test_nothing_to_compare_is_said(results, make_group, make_order, tmp_path):
+def test_nothing_to_compare_is_said(results, make_group, make_spec, tmp_path):
     with pytest.raises(UserError, match="no method is there both without and with it"):
-        table(results, make_group, make_order, tmp_path, options={"variants": ["three"]})
+        table(results, make_group, make_spec, tmp_path, options={"variants": ["three"]})

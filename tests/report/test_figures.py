@@ -12,7 +12,7 @@ from matplotlib.transforms import Bbox
 from PIL import Image
 
 from gantry.errors import UserError
-from gantry.plan.kinds.figures import (
+from gantry.plan.output_types.figures import (
     CurvesOptions,
     GridsOptions,
     HeatmapOptions,
@@ -24,8 +24,8 @@ from gantry.report.figures.make import make_figure
 from gantry.report.figures.pictures import mosaic
 from gantry.report.figures.style import short, styled
 from gantry.report.load import load
-from gantry.report.orders import parse_order
 from gantry.report.samples import evenly, nearest_index
+from gantry.report.specs import parse_spec
 
 
 @pytest.fixture
@@ -54,10 +54,10 @@ def point_groups(results, make_group):
 
 
 @pytest.fixture
-def make(tmp_path, results, make_order):
+def make(tmp_path, results, make_spec):
     def figure(kind, groups, **changes):
         png, svg = tmp_path / "f.png", tmp_path / "f.svg"
-        make_figure(make_order(results, kind, groups, **changes), png, svg)
+        make_figure(make_spec(results, kind, groups, **changes), png, svg)
         return png, svg
 
     return figure
@@ -91,14 +91,14 @@ def test_same_input_same_bytes(make, image_groups, kind):
     assert [path.read_bytes() for path in make(kind, image_groups)] == first
 
 
-def test_curves_show_mean_band_and_tail(results, make_order, image_groups):
+def test_curves_show_mean_band_and_tail(results, make_spec, image_groups):
     for seed, base in ((0, 10.0), (1, 20.0)):
         results.set("frechet_distance", "bcgan", seed, [base + 40, base + 20, base + 10, base])
         results.run("digits", "bcgan", seed, generators=2)
-    order = parse_order(
-        make_order(results, "curves", image_groups[1:], metrics=["frechet_distance"], usual_iterations=120)
+    spec = parse_spec(
+        make_spec(results, "curves", image_groups[1:], metrics=["frechet_distance"], usual_iterations=120)
     )
-    figure = curves.draw(load(order), CurvesOptions(tail_checkpoints=2, mark=True))
+    figure = curves.draw(load(spec), CurvesOptions(tail_checkpoints=2, mark=True))
     whole, tail = figure.axes
     line = next(line for line in whole.lines if line.get_label() == "BCGAN")
     assert line.get_xdata().tolist() == [60, 120, 180, 240]
@@ -110,13 +110,13 @@ def test_curves_show_mean_band_and_tail(results, make_order, image_groups):
     assert any(np.all(np.asarray(line.get_xdata()) == 120) for line in whole.lines)
 
 
-def test_no_two_of_many_curves_look_the_same(results, make_order, make_group):
+def test_no_two_of_many_curves_look_the_same(results, make_spec, make_group):
     names = [f"method{place}" for place in range(8)]
     for name in names:
         results.run("digits", name, 0)
     groups = [make_group(name, name, seeds=(0,)) for name in names]
     figure = curves.draw(
-        load(parse_order(make_order(results, "curves", groups, metrics=["swd"]))), CurvesOptions()
+        load(parse_spec(make_spec(results, "curves", groups, metrics=["swd"]))), CurvesOptions()
     )
     looks = {
         (line.get_color(), line.get_marker(), str(line._unscaled_dash_pattern))
@@ -127,10 +127,10 @@ def test_no_two_of_many_curves_look_the_same(results, make_order, make_group):
 
 
 def test_without_a_tail_a_data_set_is_a_row_and_its_metrics_stand_side_by_side(
-    results, make_order, image_groups
+    results, make_spec, image_groups
 ):
-    order = parse_order(make_order(results, "curves", image_groups, metrics=["frechet_distance", "swd"]))
-    figure = curves.draw(load(order), CurvesOptions(tail_checkpoints=0))
+    spec = parse_spec(make_spec(results, "curves", image_groups, metrics=["frechet_distance", "swd"]))
+    figure = curves.draw(load(spec), CurvesOptions(tail_checkpoints=0))
     titles = [ax.get_title(loc="left") for ax in figure.axes]
     assert [title.rpartition("· ")[2] for title in titles] == ["FD (embedded classifier) ↓", "SWD×10³ ↓"]
     assert figure.axes[0].get_position().y0 == figure.axes[1].get_position().y0
@@ -138,18 +138,18 @@ def test_without_a_tail_a_data_set_is_a_row_and_its_metrics_stand_side_by_side(
 
 
 @pytest.mark.parametrize("kind", ["curves", "grids", "tiles"])
-def test_nothing_is_cut_off_or_overlaps_where_names_are_long(results, make_order, image_groups, kind):
+def test_nothing_is_cut_off_or_overlaps_where_names_are_long(results, make_spec, image_groups, kind):
     long = {"dataset_label": "a data set whose title says much more than its name does"}
     changes = {"metrics": ["frechet_distance", "swd"], "title": "a title that tells of many things " * 6}
     groups = [group | long for group in image_groups]
-    order = parse_order(make_order(results, "grids" if kind == "tiles" else kind, groups, **changes))
+    spec = parse_spec(make_spec(results, "grids" if kind == "tiles" else kind, groups, **changes))
     draw, options = {
         "curves": (curves.draw, CurvesOptions(tail_checkpoints=0)),
         "grids": (grids.draw, GridsOptions()),
         "tiles": (grids.draw, GridsOptions(methods="tiled")),
     }[kind]
     with styled():
-        figure = draw(load(order), options)
+        figure = draw(load(spec), options)
         figure.canvas.draw()
         # Axes keep labels of ticks that they do not draw.
         ticks = {tick for ax in figure.axes for axis in (ax.xaxis, ax.yaxis) for tick in axis.findobj(Text)}
@@ -161,10 +161,10 @@ def test_nothing_is_cut_off_or_overlaps_where_names_are_long(results, make_order
         assert not box.padded(-1).overlaps(beside), (one.get_text(), other.get_text())
 
 
-def test_grids_have_a_row_for_each_method_where_they_go_down(results, make_order, image_groups):
+def test_grids_have_a_row_for_each_method_where_they_go_down(results, make_spec, image_groups):
     second = [group | {"dataset_label": "CIFAR-10", "dataset_name": "cifar10"} for group in image_groups]
-    order = parse_order(make_order(results, "grids", [*image_groups, *second]))
-    figure = grids.draw(load(order), GridsOptions(methods="down"))
+    spec = parse_spec(make_spec(results, "grids", [*image_groups, *second]))
+    figure = grids.draw(load(spec), GridsOptions(methods="down"))
     rows = np.unique([round(ax.get_position().y0, 3) for ax in figure.axes])
     titles = [ax.get_title() for ax in figure.axes if ax.get_title()]
     assert len(rows) == 2  # RealnessGAN, BCGAN
@@ -174,10 +174,10 @@ def test_grids_have_a_row_for_each_method_where_they_go_down(results, make_order
     assert [bool(ax.images) for ax in figure.axes] == [True, False, True, False] + [True] * 4
 
 
-def test_grids_are_tiled_line_after_line_where_methods_are_many(results, make_order, image_groups):
+def test_grids_are_tiled_line_after_line_where_methods_are_many(results, make_spec, image_groups):
     second = [group | {"dataset_label": "CIFAR-10", "dataset_name": "cifar10"} for group in image_groups]
-    order = parse_order(make_order(results, "grids", [*image_groups, *second]))
-    figure = grids.draw(load(order), GridsOptions(methods="tiled"))
+    spec = parse_spec(make_spec(results, "grids", [*image_groups, *second]))
+    figure = grids.draw(load(spec), GridsOptions(methods="tiled"))
     shown = [ax.get_title().replace("\n", " ") for ax in figure.axes if ax.images]
     assert shown == [
         f"{name}, {data} (stand-in){generator}"
@@ -187,23 +187,23 @@ def test_grids_are_tiled_line_after_line_where_methods_are_many(results, make_or
     rows = [round(ax.get_position().y0, 3) for ax in figure.axes]
     assert len(rows) == 8 and len(set(rows[:4])) == len(set(rows[4:])) == 1 and rows[0] > rows[4]
     alone = grids.draw(
-        load(parse_order(make_order(results, "grids", image_groups))), GridsOptions(methods="tiled")
+        load(parse_spec(make_spec(results, "grids", image_groups))), GridsOptions(methods="tiled")
     )
     assert [ax.get_title() for ax in alone.axes] == ["RealnessGAN", "BCGAN, G1", "BCGAN, G2"]
 
 
-def test_curves_say_what_diverged_and_what_stands_in(results, make_order, image_groups):
+def test_curves_say_what_diverged_and_what_stands_in(results, make_spec, image_groups):
     results.run("digits", "bcgan", 1, generators=2, diverged_at=130)
-    figure = curves.draw(load(parse_order(make_order(results, "curves", image_groups))), CurvesOptions())
+    figure = curves.draw(load(parse_spec(make_spec(results, "curves", image_groups))), CurvesOptions())
     legend = [text.get_text() for text in figure.legends[0].get_texts()]
     assert legend == ["RealnessGAN", "BCGAN (1 of 2 diverged)"]
     assert "STAND-IN DATA: handwritten digits (scikit-learn) for CelebA" in figure._supxlabel.get_text()
     assert [line.get_marker() for line in figure.axes[0].lines].count("x") == 1
 
 
-def test_scatter_has_a_panel_per_row_and_snapshot_and_equal_counts(results, make_order, point_groups):
-    order = parse_order(make_order(results, "scatter", point_groups))
-    figure = scatter.draw(load(order), ScatterOptions(union=True))
+def test_scatter_has_a_panel_per_row_and_snapshot_and_equal_counts(results, make_spec, point_groups):
+    spec = parse_spec(make_spec(results, "scatter", point_groups))
+    figure = scatter.draw(load(spec), ScatterOptions(union=True))
     assert len(figure.axes) == 1 + 3 * 3  # real; RealnessGAN, three, three's mixture × 3 snapshots
     drawn = [
         sum(len(c.get_offsets()) for c in ax.collections[1:]) for ax in figure.axes if ax.collections[1:]
@@ -211,24 +211,24 @@ def test_scatter_has_a_panel_per_row_and_snapshot_and_equal_counts(results, make
     assert len(drawn) == 9 and max(drawn) - min(drawn) <= 2
 
 
-def test_panels_after_divergence_say_so(results, make_order, point_groups, make_group):
+def test_panels_after_divergence_say_so(results, make_spec, point_groups, make_group):
     results.run("mixture", "realnessgan", 0, points=True, diverged_at=130)
-    order = parse_order(make_order(results, "scatter", point_groups))
-    figure = scatter.draw(load(order), ScatterOptions())
+    spec = parse_spec(make_spec(results, "scatter", point_groups))
+    figure = scatter.draw(load(spec), ScatterOptions())
     texts = [text.get_text() for ax in figure.axes for text in ax.texts]
     assert texts.count("diverged\nat 130") == 1
 
 
-def test_trajectories_stand_at_the_papers_share_of_training(results, make_order, image_groups):
+def test_trajectories_stand_at_the_papers_share_of_training(results, make_spec, image_groups):
     """Of 1,000,000: 100k, 500k, 760k and the end; of 240 the checkpoints nearest to 24, 120, 182 and 240."""
-    order = parse_order(make_order(results, "trajectories", image_groups, paper_iterations=1_000_000))
+    spec = parse_spec(make_spec(results, "trajectories", image_groups, paper_iterations=1_000_000))
     options = TrajectoriesOptions(at=(100_000, 200_000, 500_000, 760_000, 1_000_000))
-    figure = trajectories.draw(load(order), options)
+    figure = trajectories.draw(load(spec), options)
     titles = [ax.get_title() for ax in figure.axes if ax.get_title()]
     assert titles == ["60 iter.", "120", "180", "240"]
 
 
-def test_heat_map_has_a_cell_for_each_recipe(results, make_order, make_group):
+def test_heat_map_has_a_cell_for_each_recipe(results, make_spec, make_group):
     """The mean of each recipe's best, at its place; a recipe of which every run diverged says so."""
     recipes = [["a", "b"], ["c", "d"]]
     for place, recipe in enumerate("abcd"):
@@ -237,9 +237,9 @@ def test_heat_map_has_a_cell_for_each_recipe(results, make_order, make_group):
             results.set("frechet_distance", recipe, seed, curve)
             results.run("digits", recipe, seed, diverged_at=30 if recipe == "d" else None)
     groups = [make_group(recipe, recipe, seeds=(0, 1)) for recipe in "abcd"]
-    order = parse_order(make_order(results, "heatmap", groups, metrics=["frechet_distance"]))
+    spec = parse_spec(make_spec(results, "heatmap", groups, metrics=["frechet_distance"]))
     options = HeatmapOptions(x="λ_G", x_values=(0, 1), y="λ_D", y_values=(0, 1), cells=recipes)
-    (ax,) = heatmap.draw(load(order), options).axes
+    (ax,) = heatmap.draw(load(spec), options).axes
     assert np.ma.filled(ax.images[0].get_array(), np.nan).tolist()[0] == [10.5, 20.5]
     texts = {tuple(map(round, text.get_position())): text.get_text() for text in ax.texts}
     assert texts[0, 1].startswith("30.50\n± 0.71") and texts[1, 1] == "diverged\n(2 of 2)"
@@ -282,8 +282,8 @@ def test_tables_import_neither_torch_nor_matplotlib_and_figures_no_pyplot():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_the_tail_of_a_short_run_is_its_second_half(results, make_order, image_groups):
-    order = make_order(results, "curves", image_groups, metrics=["frechet_distance"])
-    figure = curves.draw(load(parse_order(order)), CurvesOptions(tail_checkpoints=10))
+def test_the_tail_of_a_short_run_is_its_second_half(results, make_spec, image_groups):
+    spec = make_spec(results, "curves", image_groups, metrics=["frechet_distance"])
+    figure = curves.draw(load(parse_spec(spec)), CurvesOptions(tail_checkpoints=10))
     assert figure.axes[1].lines[0].get_xdata().tolist() == [180, 240]
     assert figure.axes[1].get_title(loc="left") == "its last 2 checkpoints"

@@ -7,14 +7,14 @@ import pytest
 
 from gantry.errors import UserError
 from gantry.report.load import Loaded, load
-from gantry.report.orders import parse_order
+from gantry.report.specs import parse_spec
 
 
 @pytest.fixture
-def make(make_order, make_group):
+def make(make_spec, make_group):
     def loaded(results, groups=None, **changes) -> Loaded:
         groups = groups or [make_group("bcgan", "BCGAN", seeds=(0,))]
-        return load(parse_order(make_order(results, "scores", groups, **changes)))
+        return load(parse_spec(make_spec(results, "scores", groups, **changes)))
 
     return loaded
 
@@ -95,21 +95,21 @@ def test_damaged_or_pickled_samples_are_refused(results, make):
         _ = make(results).groups[0].runs[0].samples
 
 
-def test_every_wrong_key_of_an_order_is_reported(results, make_order, make_group):
-    order = make_order(results, "scores", [make_group("bcgan", "BCGAN")], colour="red")
-    order["groups"][0]["runs"][0]["seed"] = "zero"
+def test_every_wrong_key_of_an_order_is_reported(results, make_spec, make_group):
+    spec = make_spec(results, "scores", [make_group("bcgan", "BCGAN")], colour="red")
+    spec["groups"][0]["runs"][0]["seed"] = "zero"
     with pytest.raises(UserError) as error:
-        parse_order(order)
+        parse_spec(spec)
     assert "bcgan/table2: colour" in str(error.value)
     assert "bcgan/table2: groups.0.runs.0.seed" in str(error.value)
 
 
-def test_shared_cache_reads_each_run_once(results, make_order, make_group):
+def test_shared_cache_reads_each_run_once(results, make_spec, make_group):
     results.run("digits", "bcgan", 0)
-    order = parse_order(make_order(results, "scores", [make_group("bcgan", "BCGAN", seeds=(0,))]))
+    spec = parse_spec(make_spec(results, "scores", [make_group("bcgan", "BCGAN", seeds=(0,))]))
     cache: dict = {}
-    load(order, cache)
+    load(spec, cache)
     Path(results.root / "runs/digits/bcgan/seed0/metrics-240.csv").unlink()
-    assert len(load(order, cache).groups[0].runs[0].metrics)
+    assert len(load(spec, cache).groups[0].runs[0].metrics)
     with pytest.raises(UserError):
-        load(order)
+        load(spec)

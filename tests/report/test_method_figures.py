@@ -5,24 +5,24 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from gantry.plan.kinds.figures import GroupedOptions
+from gantry.plan.output_types.figures import GroupedOptions
 from gantry.report.figures import method_curves, method_dots, method_times
 from gantry.report.figures.style import styled
 from gantry.report.load import load
-from gantry.report.orders import parse_order
+from gantry.report.specs import parse_spec
 
 ENDS = {"slow": (40.0, 20.0), "fast": (60.0, 90.0), "even": (50.0, 50.0), "lost": ()}
 GROUPS = GroupedOptions(groups={"D faster": ("fast",), "D slower": ("slow", "even", "lost")})
 
 
 @pytest.fixture
-def loaded(results, make_group, make_order):
+def loaded(results, make_group, make_spec):
     for recipe, ends in ENDS.items():
         for seed, end in enumerate(ends or (1.0, 1.0)):
             results.set("frechet_distance", recipe, seed, [end + 30, end + 20, end + 10, end])
             results.run("digits", recipe, seed, diverged_at=None if ends else 70)
     groups = [make_group(recipe, recipe.title(), seeds=(0, 1)) for recipe in ENDS]
-    return load(parse_order(make_order(results, "method_dots", groups, metrics=["frechet_distance"])))
+    return load(parse_spec(make_spec(results, "method_dots", groups, metrics=["frechet_distance"])))
 
 
 def texts(ax):

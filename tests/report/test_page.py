@@ -16,7 +16,7 @@ from gantry.report.make import make_claims, make_figure, make_page, make_table
 from gantry.report.page.interactive import bundle
 
 
-def orders_in(folder, make_results, make_order, make_group):
+def specs_in(folder, make_results, make_spec, make_group):
     """An order of every family, with the paths of its files in `folder`."""
     results = make_results(folder / "results/smoke")
     for seed in (0, 1):
@@ -42,7 +42,7 @@ def orders_in(folder, make_results, make_order, make_group):
     }
     return [
         (
-            make_order(results, kind, groups, name=name, options=options, title=f"title of {name}"),
+            make_spec(results, kind, groups, name=name, options=options, title=f"title of {name}"),
             {suffix: folder / f"{name}.{suffix}" for suffix in suffixes},
         )
         for name, (kind, options, suffixes) in described.items()
@@ -50,29 +50,29 @@ def orders_in(folder, make_results, make_order, make_group):
 
 
 @pytest.fixture
-def orders(tmp_path, make_results, make_order, make_group):
-    return orders_in(tmp_path, make_results, make_order, make_group)
+def specs(tmp_path, make_results, make_spec, make_group):
+    return specs_in(tmp_path, make_results, make_spec, make_group)
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory, make_results, make_order, make_group):
+def page(tmp_path_factory, make_results, make_spec, make_group):
     """The page of unchanged orders: made once, only read."""
     folder = tmp_path_factory.mktemp("page")
-    made = orders_in(folder, make_results, make_order, make_group)
+    made = specs_in(folder, make_results, make_spec, make_group)
     make_all(made)
     return write_page(folder, made)
 
 
-def make_all(orders):
+def make_all(specs):
     """Make the files of each order."""
-    for order, paths in orders:
+    for spec, paths in specs:
         make = {"csv,md": make_claims, "csv,md,tex": make_table, "png,svg": make_figure}[",".join(paths)]
-        make(order, *paths.values())
+        make(spec, *paths.values())
 
 
-def write_page(tmp_path, orders):
-    outputs = {f"{order['paper']}/{order['name']}": paths for order, paths in orders}
-    make_page([order for order, _ in orders], outputs, tmp_path / "report.html")
+def write_page(tmp_path, specs):
+    outputs = {f"{spec['paper']}/{spec['name']}": paths for spec, paths in specs}
+    make_page([spec for spec, _ in specs], outputs, tmp_path / "report.html")
     return tmp_path / "report.html"
 
 
@@ -121,22 +121,22 @@ def test_every_link_leads_somewhere_and_every_number_to_its_runs(page):
     assert "#runs-digits-bcgan" in links and "runs-digits-bcgan-seed1" in ids
 
 
-def test_labels_cannot_become_markup(tmp_path, orders):
-    for order, _ in orders:
-        order["title"] = "<script>alert(1)</script>"
-        order["groups"][0]["recipe_label"] = "<img src=x onerror=alert(1)>"
-        order["groups"][0]["stand_in"] = "<b>digits</b>"
-    make_all(orders)
-    text = write_page(tmp_path, orders).read_text().replace(bundle(), "")
+def test_labels_cannot_become_markup(tmp_path, specs):
+    for spec, _ in specs:
+        spec["title"] = "<script>alert(1)</script>"
+        spec["groups"][0]["recipe_label"] = "<img src=x onerror=alert(1)>"
+        spec["groups"][0]["stand_in"] = "<b>digits</b>"
+    make_all(specs)
+    text = write_page(tmp_path, specs).read_text().replace(bundle(), "")
     assert "<script>alert" not in text and "<img src=x" not in text and "<b>" not in text
     assert "&lt;script&gt;" in text
 
 
-def test_missing_files_are_named(tmp_path, orders):
+def test_missing_files_are_named(tmp_path, specs):
     with pytest.raises(UserError, match=r"table10\.csv: table not found"):
-        write_page(tmp_path, orders)
+        write_page(tmp_path, specs)
     with pytest.raises(UserError, match="no files given for bcgan/table10"):
-        make_page([order for order, _ in orders], {}, tmp_path / "report.html")
+        make_page([spec for spec, _ in specs], {}, tmp_path / "report.html")
 
 
 PROBE = """

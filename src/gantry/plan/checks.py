@@ -6,7 +6,7 @@ from gantry.errors import UserError
 from gantry.metrics.names import CLASSIFYING_NETWORKS, FEATURE_NETWORKS, METRICS, metric
 from gantry.plan.blocks.networks import ImageNetworks
 from gantry.plan.configuration import Output
-from gantry.plan.kinds import CLAIMED_QUANTITIES, OPTIONS
+from gantry.plan.output_types import CLAIMED_QUANTITIES, OPTIONS
 from gantry.plan.problems import Layers, Problems
 from gantry.plan.recipe import Recipe, Workload
 

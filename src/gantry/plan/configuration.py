@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
 from gantry.plan.blocks.base import Positive, Strict
-from gantry.plan.kinds import CLAIMS, TABLES, FigureKind, TableKind
+from gantry.plan.output_types import CLAIMS, TABLES, FigureKind, TableKind
 from gantry.plan.recipe import Workload
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Collection, Iterator
 
 from gantry.plan.configuration import Experiment, Output
-from gantry.plan.kinds import OPTIONS
-from gantry.plan.kinds.claims import Claim, ClaimsOptions
+from gantry.plan.output_types import OPTIONS
+from gantry.plan.output_types.claims import Claim, ClaimsOptions
 
 # A data set and a recipe that an output shows.
 Pair = tuple[str, str]

@@ -10,7 +10,7 @@ from gantry.plan.plan import Plan
 def order(plan: Plan, paper: str, name: str) -> dict[str, Any]:
     """What the report needs to know to make one output; KeyError if no experiment describes it.
 
-    `gantry.report.orders` reads it.
+    `gantry.report.specs` reads it.
     """
     output = plan.output(paper, name)
     groups = [

@@ -10,8 +10,8 @@ import pandas as pd
 from gantry.errors import UserError
 from gantry.metrics import names
 from gantry.report.load import LoadedGroup, Run
-from gantry.report.orders import Order
 from gantry.report.reading import command
+from gantry.report.specs import ReportSpec
 
 # The tidy table. `part` is "main" or the title of a supplementary part; `source` is what was scored;
 # `iteration` is empty where a quantity belongs to a whole run; `n` counts the runs behind ours_mean and
@@ -177,16 +177,16 @@ def network_of(groups: Iterable[LoadedGroup], metric: str) -> str:
     return next(iter(found), "")
 
 
-def require_metrics(order: Order, groups: Iterable[LoadedGroup]) -> None:
-    """Raise UserError unless every run that reached its end has every metric that the order asks for."""
+def require_metrics(spec: ReportSpec, groups: Iterable[LoadedGroup]) -> None:
+    """Raise UserError unless every run that reached its end has every metric that the spec asks for."""
     for group in groups:
         for run in group.complete:
-            lacking = [metric for metric in order.metrics if not (run.metrics["metric"] == metric).any()]
+            lacking = [metric for metric in spec.metrics if not (run.metrics["metric"] == metric).any()]
             if lacking:
                 file = f"{run.folder}/metrics-{run.ends[-1]}.csv"
                 raise UserError(
-                    f"{file}: no {', '.join(lacking)}, which {order.paper}/{order.name} needs; score again: "
-                    f"{command(file, order.scale, force=True)}"
+                    f"{file}: no {', '.join(lacking)}, which {spec.paper}/{spec.name} needs; score again: "
+                    f"{command(file, spec.scale, force=True)}"
                 )
 
 

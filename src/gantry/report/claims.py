@@ -10,15 +10,15 @@ import pandas as pd
 from gantry.errors import UserError
 from gantry.files import write_text
 from gantry.metrics import names
-from gantry.plan.kinds.claims import Claim, ClaimTest, Side
+from gantry.plan.output_types.claims import Claim, ClaimTest, Side
 from gantry.report.cells import network_of
 from gantry.report.costs import COSTS
 from gantry.report.layout import decimals, number
 from gantry.report.load import Loaded, LoadedGroup, Run, load
 from gantry.report.markup import escape_markdown
 from gantry.report.notes import protocol_notes, scale_note
-from gantry.report.orders import options_of, parse_order
 from gantry.report.quantities import DERIVED, REACHING, curve_of, reduced
+from gantry.report.specs import options_of, parse_spec
 from gantry.report.statistics import MOST_SEEDS, Interval, interval, seeds_to_decide, verdict
 
 COLUMNS = [
@@ -41,9 +41,9 @@ COLUMNS = [
 ]
 
 
-def make_claims(order: dict[str, Any], csv: Path, md: Path) -> pd.DataFrame:
-    """Test every claim of the order, write both files, and return the rows (columns: COLUMNS)."""
-    parsed = parse_order(order)
+def make_claims(spec: dict[str, Any], csv: Path, md: Path) -> pd.DataFrame:
+    """Test every claim of the spec, write both files, and return the rows (columns: COLUMNS)."""
+    parsed = parse_spec(spec)
     options = options_of(parsed)
     loaded = load(parsed)
     claims = [each for claim in options.claims for each in _spread(claim, loaded)]
@@ -57,12 +57,12 @@ def _spread(claim: Claim, loaded: Loaded) -> Iterator[Claim]:
     """A claim about each of several data sets, or against several baselines, as one about each; else as it is."""
     test = claim.test
     for dataset, published in claim.each.items():
-        label = next((g.dataset_label for g in loaded.order.groups if g.dataset_name == dataset), dataset)
+        label = next((g.dataset_label for g in loaded.spec.groups if g.dataset_name == dataset), dataset)
         sides = {"of": test.of, "against": test.against}
         there = {key: side and side.model_copy(update={"dataset": dataset}) for key, side in sides.items()}
         yield _about(claim, label, published, there)
     for side, published in zip(claim.sides[1:], claim.baselines.values(), strict=False):
-        label = next((g.recipe_label for g in loaded.order.groups if g.recipe == side.recipe), side.recipe)
+        label = next((g.recipe_label for g in loaded.spec.groups if g.recipe == side.recipe), side.recipe)
         yield _about(claim, f"against {label}", published, {"against": side})
     if not (claim.each or claim.baselines):
         yield claim
@@ -117,10 +117,10 @@ def _group(claim: Claim, side: Side, loaded: Loaded) -> LoadedGroup:
     ]
     if len(found) != 1:
         what = "no runs of" if not found else "several data sets for"
-        known = ", ".join(f"{group.recipe} on {group.dataset_name}" for group in loaded.order.groups)
+        known = ", ".join(f"{group.recipe} on {group.dataset_name}" for group in loaded.spec.groups)
         raise UserError(
-            f"{loaded.order.paper}/{loaded.order.name}: claims.{claim.name}: {what} {side.recipe}"
-            f"{f' on {side.dataset}' if side.dataset else ''}; the order has {known}"
+            f"{loaded.spec.paper}/{loaded.spec.name}: claims.{claim.name}: {what} {side.recipe}"
+            f"{f' on {side.dataset}' if side.dataset else ''}; the spec has {known}"
         )
     return found[0]
 

@@ -1,4 +1,4 @@
-"""Runs as the report sees them: an order with the records, metrics and samples that it names."""
+"""Runs as the report sees them: a spec with the records, metrics and samples that it names."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from gantry.metrics import names
-from gantry.report.orders import Group, Order, RunReference
 from gantry.report.reading import read_metrics, read_record, read_samples
+from gantry.report.specs import Group, ReportSpec, RunReference
 
 
 @dataclass(frozen=True)
@@ -134,39 +134,39 @@ class LoadedGroup:
 
 @dataclass(frozen=True)
 class Loaded:
-    """An order with everything it asked for."""
+    """A spec with everything it asked for."""
 
-    order: Order
+    spec: ReportSpec
     groups: tuple[LoadedGroup, ...]
 
 
 Cache = dict[tuple[Path, tuple[int, ...], str], tuple[tuple[dict[str, Any], ...], pd.DataFrame]]
 
 
-def load(order: Order, cache: Cache | None = None) -> Loaded:
-    """Read the records and metrics of every run of an order.
+def load(spec: ReportSpec, cache: Cache | None = None) -> Loaded:
+    """Read the records and metrics of every run of a spec.
 
-    `cache` is shared by orders that are made in one process, so that each run is read once.
+    `cache` is shared by specs that are made in one process, so that each run is read once.
     A missing, damaged or stale file (trained with another spec than the configuration now asks for) raises
     UserError that names the file and the command that makes it anew.
     """
     cache = {} if cache is None else cache
     groups = [
-        LoadedGroup(group, tuple(_load_run(order, group, run, cache) for run in group.runs))
-        for group in order.groups
+        LoadedGroup(group, tuple(_load_run(spec, group, run, cache) for run in group.runs))
+        for group in spec.groups
     ]
-    return Loaded(order, tuple(groups))
+    return Loaded(spec, tuple(groups))
 
 
-def _load_run(order: Order, group: Group, reference: RunReference, cache: Cache) -> Run:
-    folder = order.results / "runs" / group.dataset / group.recipe / f"seed{reference.seed}"
+def _load_run(spec: ReportSpec, group: Group, reference: RunReference, cache: Cache) -> Run:
+    folder = spec.results / "runs" / group.dataset / group.recipe / f"seed{reference.seed}"
     key = (folder, reference.ends, reference.spec_digest)
     if key not in cache:
         records = tuple(
-            read_record(folder / f"record-{end}.json", reference.spec_digest, order.scale)
+            read_record(folder / f"record-{end}.json", reference.spec_digest, spec.scale)
             for end in reference.ends
         )
-        frames = [read_metrics(folder / f"metrics-{end}.csv", order.scale) for end in reference.ends]
+        frames = [read_metrics(folder / f"metrics-{end}.csv", spec.scale) for end in reference.ends]
         cache[key] = records, pd.concat([f for f in frames if len(f)] or frames[:1], ignore_index=True)
     records, metrics = cache[key]
     return Run(group, reference.seed, folder, reference.ends, records, metrics)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gantry.plan.kinds.figures import GridsOptions
+from gantry.plan.output_types.figures import GridsOptions
 from gantry.report.load import Loaded, LoadedGroup
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from gantry.plan.kinds.claims import Verdict
+from gantry.plan.output_types.claims import Verdict
 
 Expectation = Literal["lower", "higher"]
 

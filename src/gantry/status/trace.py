@@ -13,7 +13,7 @@ from gantry.plan.orders import order
 from gantry.report.cells import MAIN, read_tidy
 from gantry.report.layout import number
 from gantry.report.load import Run, load
-from gantry.report.orders import parse_order
+from gantry.report.specs import parse_spec
 from gantry.system.formatting import align_columns, format_bytes, format_duration
 
 # What a row is called by, in the order in which its name lists them.
@@ -33,7 +33,7 @@ def trace(plan: Plan, table: str, row: str, column: str, *, verify: bool = False
     if len(rows) > 1:
         raise UserError(_choose(f"row {row!r}", map(_title, rows.to_dict("records"))))
     cell = rows.to_dict("records")[0]
-    loaded = load(parse_order(order(plan, paper, name)))
+    loaded = load(parse_spec(order(plan, paper, name)))
     wanted = str(cell["groups"]).split()
     runs = [run for each in loaded.groups if each.group.key in wanted for run in each.runs]
     lines = [f"{paper}/{name}: {_title(cell)}: {cell['quantity']}", *_numbers(cell)]

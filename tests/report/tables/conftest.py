@@ -3,14 +3,14 @@
 import pandas as pd
 import pytest
 
-from gantry.report.tables import make_table
+from gantry.report.tables.make import make_table
 
 
 @pytest.fixture
-def make(tmp_path, make_order):
+def make(tmp_path, make_spec):
     def table(results, kind, groups, **changes) -> pd.DataFrame:
-        order = make_order(results, kind, groups, **changes)
-        return make_table(order, tmp_path / "t.csv", tmp_path / "t.md", tmp_path / "t.tex")
+        spec = make_spec(results, kind, groups, **changes)
+        return make_table(spec, tmp_path / "t.csv", tmp_path / "t.md", tmp_path / "t.tex")
 
     return table
 

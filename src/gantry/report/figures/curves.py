@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from gantry.plan.kinds.figures import CurvesOptions
+from gantry.plan.output_types.figures import CurvesOptions
 from gantry.report.cells import require_metrics, series
 from gantry.report.colours import COLOURS, shifted
 from gantry.report.figures.captions import metric_title, over_seeds
@@ -47,15 +47,15 @@ def draw(loaded: Loaded, options: CurvesOptions) -> Figure:
 
     Without a tail the metrics of a data set stand side by side, if they are few.
     """
-    order = loaded.order
-    require_metrics(order, loaded.groups)
-    datasets = dict.fromkeys(group.dataset_title for group in order.groups)
-    rows = [(dataset, metric) for dataset in datasets for metric in order.metrics]
-    labels = list(dict.fromkeys(group.recipe_label for group in order.groups))
-    usual = order.usual_iterations or order.iterations
-    mark = usual if options.mark and usual < order.iterations else None
+    spec = loaded.spec
+    require_metrics(spec, loaded.groups)
+    datasets = dict.fromkeys(group.dataset_title for group in spec.groups)
+    rows = [(dataset, metric) for dataset in datasets for metric in spec.metrics]
+    labels = list(dict.fromkeys(group.recipe_label for group in spec.groups))
+    usual = spec.usual_iterations or spec.iterations
+    mark = usual if options.mark and usual < spec.iterations else None
     tail = _tail_length(loaded, options)
-    beside = len(order.metrics) if not tail and len(order.metrics) in BESIDE else 1
+    beside = len(spec.metrics) if not tail and len(spec.metrics) in BESIDE else 1
     columns = 2 if tail else beside
     figure = new_figure(WIDTHS[columns], 2.1 * len(rows) / beside + 1.1)
     ratios = [1.7, 1] if tail else [1] * columns
@@ -75,14 +75,12 @@ def draw(loaded: Loaded, options: CurvesOptions) -> Figure:
         ax.set_xlabel("iterations")
     handles, texts = axes[0][0].get_legend_handles_labels()
     titles = [text + _diverged(loaded, text) for text in texts]
-    put_head(figure, order.title, handles, titles)
+    put_head(figure, spec.title, handles, titles)
     band = over_seeds(loaded, "mean and band of ± 1 sd over {seeds} seeds")
     broken = any(run.diverged and len(run.metrics) for group in loaded.groups for run in group.runs)
     mixture = "several generators: their equal mixture" if _has_mixture(loaded) else ""
     marked = f"green line: {mark:,} iterations, where the tables stand" if mark else ""
-    put_footer(
-        figure, footer(order, band, mixture, marked, "× a run diverged, drawn alone" if broken else "")
-    )
+    put_footer(figure, footer(spec, band, mixture, marked, "× a run diverged, drawn alone" if broken else ""))
     return figure
 
 

@@ -4,31 +4,31 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from gantry.plan.kinds.figures import DotsOptions
+from gantry.plan.output_types.figures import DotsOptions
 from gantry.report.cells import require_metrics
 from gantry.report.colours import COLOURS
 from gantry.report.figures.captions import metric_title, over_seeds
 from gantry.report.figures.style import MARKERS, footer, label, new_figure, put_footer, put_head
-from gantry.report.kinds.scores import Column, column_at
 from gantry.report.load import Loaded, LoadedGroup
+from gantry.report.tables.scores import Column, column_at
 
 
 def draw(loaded: Loaded, options: DotsOptions) -> Figure:
     """A panel per metric: settings along x, every seed a faint dot, mean and deviation over them a strong one."""
-    order = loaded.order
-    require_metrics(order, loaded.groups)
-    figure = new_figure(1.4 + 0.62 * len(loaded.groups), 2.5 * len(order.metrics) + 1.2)
-    axes = figure.subplots(len(order.metrics), 1, squeeze=False)[:, 0]
+    spec = loaded.spec
+    require_metrics(spec, loaded.groups)
+    figure = new_figure(1.4 + 0.62 * len(loaded.groups), 2.5 * len(spec.metrics) + 1.2)
+    axes = figure.subplots(len(spec.metrics), 1, squeeze=False)[:, 0]
     place = ""
-    for ax, metric in zip(axes, order.metrics, strict=True):
+    for ax, metric in zip(axes, spec.metrics, strict=True):
         column = column_at(loaded, metric, options.at, options.skip)
         place = f"at {column.title}" if column.iteration is not None else column.title
         _panel(ax, loaded, options, column)
-        ax.set_title(f"{order.groups[0].dataset_title} · {metric_title(loaded, metric)}", loc="left")
+        ax.set_title(f"{spec.groups[0].dataset_title} · {metric_title(loaded, metric)}", loc="left")
     handles, texts = axes[0].get_legend_handles_labels()
-    put_head(figure, order.title, handles, texts)
+    put_head(figure, spec.title, handles, texts)
     spread = over_seeds(loaded, "mean ± 1 sd over {seeds} seeds, each seed faint")
-    put_footer(figure, footer(order, spread, place))
+    put_footer(figure, footer(spec, spread, place))
     return figure
 
 
@@ -60,5 +60,5 @@ def _panel(ax: Axes, loaded: Loaded, options: DotsOptions, column: Column) -> No
 
 def _values(loaded: Loaded, group: LoadedGroup, column: Column) -> np.ndarray:
     """One number for each run that reached its end."""
-    found = [column.value(loaded.order, run, group.headline) for run in group.complete]
+    found = [column.value(loaded.spec, run, group.headline) for run in group.complete]
     return np.asarray([value for value in found if not np.isnan(value)])

@@ -7,7 +7,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from gantry.plan.kinds.figures import GridsOptions
+from gantry.plan.output_types.figures import GridsOptions
 from gantry.report.figures.captions import shown_runs
 from gantry.report.figures.pictures import BETWEEN_METHODS, mosaic, require_images, show, show_nothing
 from gantry.report.figures.sheet import new_sheet
@@ -26,7 +26,7 @@ def draw(loaded: Loaded, options: GridsOptions) -> Figure:
     side = 1.9 if widest <= 64 else 3.0
     ends = dict.fromkeys(short(int(i[-1])) for g in loaded.groups if len(i := g.shown.samples["iterations"]))
     small_print = footer(
-        loaded.order,
+        loaded.spec,
         f"after {', '.join(ends)} iterations" if ends else "",
         shown_runs(loaded),
         "the first samples, not chosen; a place is the same z in every generator of a run",
@@ -44,7 +44,7 @@ def _in_rows(loaded: Loaded, options: GridsOptions, side: float, small_print: st
     gaps = [0.1 if a[0] == b[0] else 0.2 for a, b in pairwise(columns)]
     above, at_left = ([in_lines(text, side) for text in texts] for texts in (arrangement.titles, rows))
     sheet = new_sheet(
-        loaded.order.title,
+        loaded.spec.title,
         small_print,
         side,
         gaps,
@@ -73,7 +73,7 @@ def _tiled(loaded: Loaded, options: GridsOptions, side: float, small_print: str)
     across = min(len(tiles), TILES_ACROSS)
     above = 0.1 + 0.15 * _lines(titles)
     gaps = [0.12] * (across - 1), [above] * (-(-len(tiles) // across) - 1)
-    sheet = new_sheet(loaded.order.title, small_print, side, *gaps, head=0.35 + above)
+    sheet = new_sheet(loaded.spec.title, small_print, side, *gaps, head=0.35 + above)
     panels = list(chain(*sheet.panels))
     for ax, tile, title in zip(panels, tiles, titles, strict=False):
         _fill(ax, *tile, options)

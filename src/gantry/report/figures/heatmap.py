@@ -5,13 +5,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from gantry.metrics import names
-from gantry.plan.kinds.figures import HeatmapOptions
+from gantry.plan.output_types.figures import HeatmapOptions
 from gantry.report.cells import mean_sd, require_metrics
 from gantry.report.figures.captions import metric_title, over_seeds
 from gantry.report.figures.style import FAINT, INK, footer, label, new_figure, put_footer, put_head
-from gantry.report.kinds.scores import Column, column_at
 from gantry.report.layout import decimals, number
 from gantry.report.load import Loaded, LoadedGroup
+from gantry.report.tables.scores import Column, column_at
 
 # Lighter is better, in colour and in grey; a metric that prefers a middle value has no better end.
 COLOUR_MAPS = {"lower": "viridis_r", "higher": "viridis", "half": "viridis"}
@@ -20,24 +20,24 @@ DARK = 0.55  # below this lightness the text of a cell is white
 
 def draw(loaded: Loaded, options: HeatmapOptions) -> Figure:
     """A row of panels per data set, a panel per metric; in each cell mean ± sd over the seeds."""
-    order = loaded.order
-    require_metrics(order, loaded.groups)
-    datasets = list(dict.fromkeys(group.dataset_title for group in order.groups))
-    rows, columns = len(datasets), len(order.metrics)
+    spec = loaded.spec
+    require_metrics(spec, loaded.groups)
+    datasets = list(dict.fromkeys(group.dataset_title for group in spec.groups))
+    rows, columns = len(datasets), len(spec.metrics)
     wide, high = len(options.x_values), len(options.y_values)
     figure = new_figure(max(4.6, columns * (1.0 * wide + 0.9)), rows * (0.55 * high + 0.75) + 0.75)
     axes = figure.subplots(rows, columns, squeeze=False)
     for dataset, line in zip(datasets, axes, strict=True):
         groups = {each.group.recipe: each for each in loaded.groups if each.group.dataset_title == dataset}
-        for metric, ax in zip(order.metrics, line, strict=True):
+        for metric, ax in zip(spec.metrics, line, strict=True):
             column = column_at(loaded, metric, options.at, options.skip)
             ax.set_title(f"{dataset} · {metric_title(loaded, metric)}, {column.title}", loc="left")
             _panel(ax, loaded, groups, column, options)
-    put_head(figure, order.title)
+    put_head(figure, spec.title)
     spread = over_seeds(loaded, "mean ± sd over {seeds} seeds")
     mixture = any(group.headline == "mixture" for group in loaded.groups)
     light = "lighter is better"
-    put_footer(figure, footer(order, spread, light, "samples: the equal mixture of the generators" * mixture))
+    put_footer(figure, footer(spec, spread, light, "samples: the equal mixture of the generators" * mixture))
     return figure
 
 
@@ -75,5 +75,5 @@ def _panel(
 
 def _cell(loaded: Loaded, group: LoadedGroup, column: Column) -> tuple[float, float, str]:
     """Mean, deviation over seeds, and what to write where there is no mean."""
-    mean, sd, n = mean_sd([column.value(loaded.order, run, group.headline) for run in group.complete])
+    mean, sd, n = mean_sd([column.value(loaded.spec, run, group.headline) for run in group.complete])
     return mean, sd, "" if n else f"diverged\n({group.lost} of {len(group.runs)})" if group.lost else "–"

@@ -1,4 +1,4 @@
-"""Figures: an order in, PNG and SVG out."""
+"""Figures: a spec in, PNG and SVG out."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +20,7 @@ from gantry.report.figures import (
 )
 from gantry.report.figures.style import save, styled
 from gantry.report.load import Loaded, load
-from gantry.report.orders import options_of, parse_order, unknown_kind
+from gantry.report.specs import options_of, parse_spec, unknown_type
 
 KINDS: dict[str, Callable[[Loaded, Any], Figure]] = {
     "scatter": scatter.draw,
@@ -35,10 +35,10 @@ KINDS: dict[str, Callable[[Loaded, Any], Figure]] = {
 }
 
 
-def make_figure(order: dict[str, Any], png: Path, svg: Path) -> None:
+def make_figure(spec: dict[str, Any], png: Path, svg: Path) -> None:
     """Draw one figure and write it in both formats."""
-    parsed = parse_order(order)
+    parsed = parse_spec(spec)
     if parsed.kind not in KINDS:
-        raise UserError(unknown_kind(parsed, KINDS))
+        raise UserError(unknown_type(parsed, KINDS))
     with styled():
         save(KINDS[parsed.kind](load(parsed), options_of(parsed)), png, svg)

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from gantry.plan.kinds.figures import GroupedOptions
+from gantry.plan.output_types.figures import GroupedOptions
 from gantry.report.cells import require_metrics, series
 from gantry.report.colours import COLOURS
 from gantry.report.figures.captions import metric_title, over_seeds
@@ -27,10 +27,10 @@ SIZE = (3.9, 2.3)  # inches of a panel, with its legend
 
 
 def draw(loaded: Loaded, options: GroupedOptions) -> Figure:
-    """The order's first metric: means over the runs that reached their end."""
-    order = loaded.order
-    require_metrics(order, loaded.groups)
-    metric = order.metrics[0]
+    """the spec's first metric: means over the runs that reached their end."""
+    spec = loaded.spec
+    require_metrics(spec, loaded.groups)
+    metric = spec.metrics[0]
     means = {group.group.recipe: _mean(group, metric) for group in loaded.groups}
     labels = {group.group.recipe: group.group.recipe_label for group in loaded.groups}
     rows = -(-len(options.groups) // COLUMNS)
@@ -46,11 +46,9 @@ def draw(loaded: Loaded, options: GroupedOptions) -> Figure:
         line[0].set_ylabel(metric_title(loaded, metric))
     for ax in axes[-1]:
         ax.set_xlabel("iterations")
-    put_head(figure, order.title)
+    put_head(figure, spec.title)
     spread = over_seeds(loaded, "mean over {seeds} seeds")
-    put_footer(
-        figure, footer(order, order.groups[0].dataset_title, spread, "grey: the other panels' methods")
-    )
+    put_footer(figure, footer(spec, spec.groups[0].dataset_title, spread, "grey: the other panels' methods"))
     return figure
 
 

@@ -7,26 +7,26 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from gantry.plan.kinds.figures import GroupedOptions
+from gantry.plan.output_types.figures import GroupedOptions
 from gantry.report.cells import require_metrics
 from gantry.report.colours import COLOURS
 from gantry.report.figures.captions import metric_title, over_seeds
 from gantry.report.figures.style import FAINT, MARKERS, footer, label, new_figure, put_footer, put_head
-from gantry.report.kinds.scores import Column, column_at
 from gantry.report.load import Loaded, LoadedGroup
+from gantry.report.tables.scores import Column, column_at
 
 LINE = 0.19  # inches of a method
 
 
 def draw(loaded: Loaded, options: GroupedOptions) -> Figure:
     """A panel per metric, side by side: every seed a faint dot, the mean over them a strong one."""
-    order = loaded.order
-    require_metrics(order, loaded.groups)
+    spec = loaded.spec
+    require_metrics(spec, loaded.groups)
     by_recipe = {group.group.recipe: group for group in loaded.groups}
     recipes = list(chain(*options.groups.values()))
-    figure = new_figure(2.6 + 2.6 * len(order.metrics), LINE * len(recipes) + 1.6)
-    axes = figure.subplots(1, len(order.metrics), squeeze=False, sharey=True)[0]
-    for ax, metric in zip(axes, order.metrics, strict=True):
+    figure = new_figure(2.6 + 2.6 * len(spec.metrics), LINE * len(recipes) + 1.6)
+    axes = figure.subplots(1, len(spec.metrics), squeeze=False, sharey=True)[0]
+    for ax, metric in zip(axes, spec.metrics, strict=True):
         column = column_at(loaded, metric, "end", 0)
         start = 0
         for look, members in enumerate(options.groups.values()):
@@ -43,14 +43,14 @@ def draw(loaded: Loaded, options: GroupedOptions) -> Figure:
     handles = [
         axes[0].plot([], [], MARKERS[look], color=COLOURS[look])[0] for look in range(len(options.groups))
     ]
-    put_head(figure, order.title, handles, list(options.groups))
+    put_head(figure, spec.title, handles, list(options.groups))
     spread = over_seeds(loaded, "mean over {seeds} seeds, each seed faint")
-    put_footer(figure, footer(order, order.groups[0].dataset_title, "end of training", spread))
+    put_footer(figure, footer(spec, spec.groups[0].dataset_title, "end of training", spread))
     return figure
 
 
 def _line(ax: Axes, loaded: Loaded, group: LoadedGroup, column: Column, y: int, look: int) -> None:
-    values = [column.value(loaded.order, run, group.headline) for run in group.complete]
+    values = [column.value(loaded.spec, run, group.headline) for run in group.complete]
     if not values:
         ax.text(
             0.02, y, "diverged", transform=ax.get_yaxis_transform(), va="center", fontsize=6.5, color=FAINT

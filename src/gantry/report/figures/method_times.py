@@ -8,14 +8,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from matplotlib.transforms import Bbox
 
-from gantry.plan.kinds.figures import GroupedOptions
+from gantry.plan.output_types.figures import GroupedOptions
 from gantry.report.cells import require_metrics
 from gantry.report.colours import COLOURS
 from gantry.report.costs import time_of
 from gantry.report.figures.captions import metric_title, over_seeds
 from gantry.report.figures.style import FAINT, INK, MARKERS, footer, label, new_figure, put_footer, put_head
-from gantry.report.kinds.scores import column_at
 from gantry.report.load import Loaded, LoadedGroup
+from gantry.report.tables.scores import column_at
 
 # Where a number may stand beside its dot, in points, the nearest places first.
 ANGLES = np.linspace(0, 2 * np.pi, 16, endpoint=False)
@@ -27,10 +27,10 @@ DOT = (2.6, 2.6)  # half of a dot's
 
 
 def draw(loaded: Loaded, options: GroupedOptions) -> Figure:
-    """The order's first metric at the end of training over milliseconds an iteration, both means over seeds."""
-    order = loaded.order
-    require_metrics(order, loaded.groups)
-    metric = order.metrics[0]
+    """the spec's first metric at the end of training over milliseconds an iteration, both means over seeds."""
+    spec = loaded.spec
+    require_metrics(spec, loaded.groups)
+    metric = spec.metrics[0]
     by_recipe = {group.group.recipe: group for group in loaded.groups}
     recipes = list(chain(*options.groups.values()))
     figure = new_figure(8.2, max(4.6, 0.155 * (len(recipes) + len(options.groups)) + 1.2))
@@ -60,12 +60,12 @@ def draw(loaded: Loaded, options: GroupedOptions) -> Figure:
     ax.grid(which="both")
     ax.set_axisbelow(True)
     _key(key, lines)
-    put_head(figure, order.title)
+    put_head(figure, spec.title)
     devices = ", ".join(
         dict.fromkeys(str(run.provenance.get("device", "?")) for g in loaded.groups for run in g.runs)
     )
     spread = over_seeds(loaded, "means over {seeds} seeds")
-    put_footer(figure, footer(order, order.groups[0].dataset_title, spread, f"end of training, on {devices}"))
+    put_footer(figure, footer(spec, spec.groups[0].dataset_title, spread, f"end of training, on {devices}"))
     figure.canvas.draw()
     _number(ax, dots)
     return figure
@@ -77,7 +77,7 @@ def _place(loaded: Loaded, group: LoadedGroup, metric: str) -> tuple[float, floa
         return np.nan, np.nan
     column = column_at(loaded, metric, "end", 0)
     times = [time_of(run) for run in group.complete]
-    values = [column.value(loaded.order, run, group.headline) for run in group.complete]
+    values = [column.value(loaded.spec, run, group.headline) for run in group.complete]
     return 1e3 * float(np.mean(times)), float(np.mean(values))
 
 

@@ -17,9 +17,9 @@ def require_images(loaded: Loaded) -> None:
     for group in loaded.groups:
         samples = group.shown.samples
         if "real" in samples or samples[group.shown.generators[0]].ndim != 5:
-            order = loaded.order
+            spec = loaded.spec
             raise UserError(
-                f"{order.paper}/{order.name}: {order.kind} shows images, and {group.group.key} has points"
+                f"{spec.paper}/{spec.name}: {spec.kind} shows images, and {group.group.key} has points"
             )
 
 

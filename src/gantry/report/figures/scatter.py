@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from gantry.errors import UserError
-from gantry.plan.kinds.figures import ScatterOptions
+from gantry.plan.output_types.figures import ScatterOptions
 from gantry.report.colours import COLOURS
 from gantry.report.figures.captions import shown_runs
 from gantry.report.figures.sheet import Sheet, new_sheet
@@ -38,27 +38,25 @@ class Row:
 
 def draw(loaded: Loaded, options: ScatterOptions) -> Figure:
     """The real points at the left of a red dashed line, the methods' at its right."""
-    order = loaded.order
+    spec = loaded.spec
     for group in loaded.groups:
         if "real" not in group.shown.samples:
-            raise UserError(
-                f"{order.paper}/{order.name}: kind scatter draws 2-D points, not {group.group.key}"
-            )
+            raise UserError(f"{spec.paper}/{spec.name}: kind scatter draws 2-D points, not {group.group.key}")
     rows = _rows(loaded, options)
     ends = [int(iterations[-1]) for group in loaded.groups if len(iterations := _iterations(group))]
-    last = max(ends, default=order.iterations)
-    columns = [] if options.last_only else [snapshot for snapshot in order.snapshots if snapshot <= last]
+    last = max(ends, default=spec.iterations)
+    columns = [] if options.last_only else [snapshot for snapshot in spec.snapshots if snapshot <= last]
     real = loaded.groups[0].shown.samples["real"]
     limit = 1.25 * float(np.abs(real).max())
     small_print = footer(
-        order,
-        order.groups[0].dataset_label,
+        spec,
+        spec.groups[0].dataset_label,
         shown_runs(loaded),
         f"after {short(last)} iterations" if len(columns) < 2 else "",
         "equally many points in every panel",
     )
     if len(columns) > 1:
-        sheet, beyond = _sheet(order.title, small_print, len(rows), len(columns), SIDE)
+        sheet, beyond = _sheet(spec.title, small_print, len(rows), len(columns), SIDE)
         panels = [line[1:] for line in sheet.panels]
         for row, line in zip(rows, panels, strict=True):
             for ax, iteration in zip(line, columns, strict=True):
@@ -67,7 +65,7 @@ def draw(loaded: Loaded, options: ScatterOptions) -> Figure:
         for ax, iteration in zip(panels[0], columns, strict=True):
             ax.set_title(f"{short(iteration)} iterations" if iteration == columns[0] else short(iteration))
     else:
-        sheet, beyond = _sheet(order.title, small_print, 1, len(rows), LARGE)
+        sheet, beyond = _sheet(spec.title, small_print, 1, len(rows), LARGE)
         for ax, row in zip(sheet.panels[0][1:], rows, strict=True):
             _points(ax, row, last, real, limit)
             ax.set_title(label(row.title))

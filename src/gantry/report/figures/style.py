@@ -17,7 +17,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from gantry.files import write_with
-from gantry.report.orders import Order
+from gantry.report.specs import ReportSpec
 from gantry.report.text import short, with_subscripts
 
 DPI = 150
@@ -89,11 +89,11 @@ def save(figure: Figure, png: Path, svg: Path) -> None:
     )
 
 
-def footer(order: Order, *more: str) -> str:
+def footer(spec: ReportSpec, *more: str) -> str:
     """The line below a figure: stand-in data first, then scale and whatever the figure adds."""
-    stand_ins = [f"{stand_in} for {label}" for label, stand_in in order.stand_ins.items()]
+    stand_ins = [f"{stand_in} for {label}" for label, stand_in in spec.stand_ins.items()]
     head = [f"STAND-IN DATA: {', '.join(stand_ins)}"] if stand_ins else []
-    return "\n".join([*head, " · ".join([f"scale: {order.scale}", *filter(None, more)])])
+    return "\n".join([*head, " · ".join([f"scale: {spec.scale}", *filter(None, more)])])
 
 
 def put_footer(figure: Figure, text: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from gantry.plan.kinds.figures import TrajectoriesOptions
+from gantry.plan.output_types.figures import TrajectoriesOptions
 from gantry.report.figures.captions import shown_runs
 from gantry.report.figures.pictures import BETWEEN_METHODS, require_images, show, show_nothing
 from gantry.report.figures.sheet import new_sheet
@@ -17,16 +17,16 @@ from gantry.report.text import short
 
 
 def draw(loaded: Loaded, options: TrajectoriesOptions) -> Figure:
-    """Columns are `at`, or the order's snapshots, or all checkpoints; black lines between methods, red within."""
+    """Columns are `at`, or the spec's snapshots, or all checkpoints; black lines between methods, red within."""
     require_images(loaded)
-    order = loaded.order
+    spec = loaded.spec
     scored = sorted({int(i) for group in loaded.groups for i in group.shown.samples["iterations"]})
     wanted = (
-        sorted({order.checkpoint_for(at, scored) for at in options.at})
-        or [snapshot for snapshot in order.snapshots if snapshot in scored]
+        sorted({spec.checkpoint_for(at, scored) for at in options.at})
+        or [snapshot for snapshot in spec.snapshots if snapshot in scored]
         or scored
     )
-    columns = evenly(wanted or [order.iterations], options.columns)
+    columns = evenly(wanted or [spec.iterations], options.columns)
     rows: list[tuple[LoadedGroup, str, int]] = [
         (group, generator, example)
         for group in loaded.groups
@@ -34,9 +34,9 @@ def draw(loaded: Loaded, options: TrajectoriesOptions) -> Figure:
         for example in range(options.examples)
     ]
     gaps = [_gap(a, b) for a, b in pairwise(rows)]
-    data = ", ".join(dict.fromkeys(group.dataset_title for group in order.groups))
-    small_print = footer(order, data, shown_runs(loaded), "each row follows one z")
-    sheet = new_sheet(order.title, small_print, 0.95, [0.05] * (len(columns) - 1), gaps, left=1.05)
+    data = ", ".join(dict.fromkeys(group.dataset_title for group in spec.groups))
+    small_print = footer(spec, data, shown_runs(loaded), "each row follows one z")
+    sheet = new_sheet(spec.title, small_print, 0.95, [0.05] * (len(columns) - 1), gaps, left=1.05)
     for line, (group, generator, example) in zip(sheet.panels, rows, strict=True):
         for ax, iteration in zip(line, columns, strict=True):
             _cell(ax, group, generator, example, iteration)

@@ -22,8 +22,8 @@ from gantry.report.cells import network_of, series
 from gantry.report.colours import COLOURS, shifted
 from gantry.report.layout import ARROWS, SOURCES
 from gantry.report.load import Loaded, LoadedGroup
-from gantry.report.orders import options_of
 from gantry.report.samples import arranged, evenly
+from gantry.report.specs import options_of
 from gantry.report.text import with_subscripts
 
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
@@ -60,12 +60,12 @@ def sorter() -> str:
 
 
 def curves(loaded: Loaded, name: str) -> str:
-    """Every curve of an order as HTML: mean and band over seeds, a menu of data set, metric and source."""
+    """Every curve of a spec as HTML: mean and band over seeds, a menu of data set, metric and source."""
     figure = go.Figure()
     views: list[tuple[str, str, list[bool]]] = []
-    for dataset in dict.fromkeys(group.dataset_title for group in loaded.order.groups):
+    for dataset in dict.fromkeys(group.dataset_title for group in loaded.spec.groups):
         groups = [each for each in loaded.groups if each.group.dataset_title == dataset]
-        for metric in loaded.order.metrics:
+        for metric in loaded.spec.metrics:
             title = names.label(metric, network_of(loaded.groups, metric))
             for source, shown in _by_source(groups).items():
                 count = len(figure.data)
@@ -140,12 +140,12 @@ def _traces(group: LoadedGroup, metric: str, source: str, place: int) -> list[An
 
 
 def grids(loaded: Loaded, name: str) -> str:
-    """The samples of an order as HTML, with a slider over the iterations: rows data sets, columns generators.
+    """The samples of a spec as HTML, with a slider over the iterations: rows data sets, columns generators.
 
     At most twelve of the checkpoints, tiles of at most 64 pixels: it is for looking through; the figure
     itself shows the end in full. Rows and columns change places where they do so in the figure.
     """
-    arrangement = arranged(loaded, options_of(loaded.order))
+    arrangement = arranged(loaded, options_of(loaded.spec))
     shown = [group.shown.samples["iterations"] for group in arrangement.cells.values()]
     every = np.unique(np.concatenate(shown)).tolist()
     steps = evenly(every, MOST_STEPS)

@@ -11,15 +11,15 @@ import pandas as pd
 from PIL import Image
 
 from gantry.errors import UserError
-from gantry.plan.kinds import CLAIMS
+from gantry.plan.output_types import CLAIMS
 from gantry.report.cells import read_tidy
 from gantry.report.claims import COLUMNS as CLAIM_COLUMNS
 from gantry.report.layout import Arranged, Footnotes, arrange
 from gantry.report.load import Loaded
 from gantry.report.notes import protocol_notes
-from gantry.report.orders import Order
 from gantry.report.page import interactive
-from gantry.report.tables import spread_of
+from gantry.report.specs import ReportSpec
+from gantry.report.tables.make import spread_of
 
 # An SVG is sharper at any size; above this it is the picture inside that weighs, and the PNG does as well.
 LARGEST_SVG = 300_000
@@ -33,7 +33,7 @@ class Item:
 
     anchor: str
     heading: str
-    order: Order
+    spec: ReportSpec
     notes: Sequence[str]
     groups: Sequence[str]
     parts: Sequence[Arranged] = ()
@@ -46,23 +46,23 @@ class Item:
 
 
 def item_of(loaded: Loaded, outputs: Mapping[str, Mapping[str, Path]]) -> Item:
-    order = loaded.order
-    files = outputs.get(f"{order.paper}/{order.name}")
+    spec = loaded.spec
+    files = outputs.get(f"{spec.paper}/{spec.name}")
     if files is None:
-        raise UserError(f"report page: no files given for {order.paper}/{order.name}")
+        raise UserError(f"report page: no files given for {spec.paper}/{spec.name}")
     common: dict[str, Any] = {
-        "anchor": f"{order.paper}-{order.name}",
-        "heading": _heading(order.name),
-        "order": order,
-        "notes": protocol_notes(order),
-        "groups": list(dict.fromkeys(group.key for group in order.groups)),
+        "anchor": f"{spec.paper}-{spec.name}",
+        "heading": _heading(spec.name),
+        "spec": spec,
+        "notes": protocol_notes(spec),
+        "groups": list(dict.fromkeys(group.key for group in spec.groups)),
     }
-    if order.kind == CLAIMS:
+    if spec.kind == CLAIMS:
         return Item(**common, claims=_read_claims(files["csv"]))
     if "csv" in files:
-        parts, footnotes = arrange(read_tidy(files["csv"]), spread_of(order))
+        parts, footnotes = arrange(read_tidy(files["csv"]), spread_of(spec))
         return Item(**common, parts=parts, footnotes=footnotes)
-    handled = interactive.KINDS.get(order.kind)
+    handled = interactive.KINDS.get(spec.kind)
     return Item(
         **common,
         image=_embedded(files),

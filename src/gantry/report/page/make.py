@@ -11,10 +11,10 @@ from markupsafe import Markup, escape
 
 from gantry.files import write_text
 from gantry.report.load import Cache, Loaded, Run, load
-from gantry.report.orders import Order, parse_order
 from gantry.report.page import interactive
 from gantry.report.page.items import Item, item_of
 from gantry.report.page.runs import anchor, run_groups, short_commit
+from gantry.report.specs import ReportSpec, parse_spec
 from gantry.report.text import with_subscripts
 from gantry.system.formatting import format_duration
 
@@ -23,25 +23,25 @@ VERDICTS = {"holds": "good", "does not hold": "bad", "undecided": "open"}
 
 
 def make_page(
-    orders: Sequence[dict[str, Any]],
+    specs: Sequence[dict[str, Any]],
     outputs: Mapping[str, Mapping[str, Path]],
     out: Path,
 ) -> None:
-    """Write the page for these orders.
+    """Write the page for these specs.
 
     `outputs` gives the files that were made of each, "paper/name" → {"csv": …} for tables and claims,
     {"png": …, "svg": …} for figures. Images are embedded; the page refers to nothing outside itself.
     """
     cache: Cache = {}
-    loaded = [load(parse_order(order), cache) for order in orders]
+    loaded = [load(parse_spec(spec), cache) for spec in specs]
     items = [item_of(each, outputs) for each in loaded]
     runs = {run.key: run for each in loaded for group in each.groups for run in group.runs}
-    papers = list(dict.fromkeys(item.order.paper for item in items))
+    papers = list(dict.fromkeys(item.spec.paper for item in items))
     page = (
         environment()
         .get_template("page.html")
         .render(
-            overview=_overview([each.order for each in loaded], list(runs.values())),
+            overview=_overview([each.spec for each in loaded], list(runs.values())),
             stand_ins=_stand_ins(loaded),
             papers=[
                 (PAPERS.get(paper, paper), _sorted_items(items, paper), _tally(items, paper))
@@ -76,24 +76,24 @@ def _sorted_items(items: Sequence[Item], paper: str) -> list[Item]:
 
     def place(item: Item) -> tuple[int, list[tuple[bool, int | str]]]:
         family = 0 if item.claims else 1 if item.parts else 2
-        numbered = re.findall(r"\d+|\D+", item.order.name)
+        numbered = re.findall(r"\d+|\D+", item.spec.name)
         return family, [(part.isdigit(), int(part) if part.isdigit() else part) for part in numbered]
 
-    return sorted((item for item in items if item.order.paper == paper), key=place)
+    return sorted((item for item in items if item.spec.paper == paper), key=place)
 
 
 def _tally(items: Sequence[Item], paper: str) -> list[tuple[str, int]]:
     """How many of a paper's claims have each verdict, in the order of VERDICTS."""
-    found = Counter(c["verdict"] for item in items if item.order.paper == paper for c in item.claims)
+    found = Counter(c["verdict"] for item in items if item.spec.paper == paper for c in item.claims)
     return [(verdict, found[verdict]) for verdict in VERDICTS if found[verdict]]
 
 
-def _overview(orders: Sequence[Order], runs: Sequence[Run]) -> list[tuple[str, str]]:
+def _overview(specs: Sequence[ReportSpec], runs: Sequence[Run]) -> list[tuple[str, str]]:
     """Title and value of each card at the page's top."""
     finished = sorted(str(run.provenance.get("finished_at", ""))[:16].replace("T", " ") for run in runs)
     wall = sum(run.largest("wall_seconds") or 0.0 for run in runs)
     diverged = sum(run.diverged for run in runs)
-    scales = dict.fromkeys(f"{order.scale}: {order.scale_title}" for order in orders)
+    scales = dict.fromkeys(f"{spec.scale}: {spec.scale_title}" for spec in specs)
     return [
         ("scale", ", ".join(scales)),
         ("training runs", f"{len(runs)}" + (f", {diverged} diverged" if diverged else ", none diverged")),
@@ -110,4 +110,4 @@ def _distinct(values: Iterable[str]) -> str:
 
 def _stand_ins(loaded: Sequence[Loaded]) -> list[tuple[str, str]]:
     """(the paper's data set, what stands in for it)."""
-    return list(dict(pair for each in loaded for pair in each.order.stand_ins.items()).items())
+    return list(dict(pair for each in loaded for pair in each.spec.stand_ins.items()).items())

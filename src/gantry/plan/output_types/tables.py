@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from gantry.plan.blocks.base import Strict
-from gantry.plan.kinds.base import At, Count, Options
+from gantry.plan.output_types.base import At, Count, Options
 
 Cost = Literal["gpu_memory", "seconds_per_iteration"]
 

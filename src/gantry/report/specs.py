@@ -1,4 +1,4 @@
-"""Orders: what the plan (`gantry.plan.orders`) tells the report of one table, figure or list of claims."""
+"""Report specs: what the plan (`gantry.plan.orders`) tells the report of one table, figure or list of claims."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from gantry.errors import UserError, suggestion
 from gantry.plan.blocks.base import Strict
-from gantry.plan.kinds import OPTIONS
+from gantry.plan.output_types import OPTIONS
 
 
 class RunReference(Strict):
@@ -53,7 +53,7 @@ class Group(Strict):
         return f"{self.dataset}/{self.recipe}"
 
 
-class Order(Strict):
+class ReportSpec(Strict):
     """One table, figure or list of claims, as the plan hands it to the report."""
 
     format: Literal[1]
@@ -71,7 +71,7 @@ class Order(Strict):
     snapshots: tuple[int, ...] = ()
     iterations: int
     paper_iterations: int | None = None
-    # Where a run that is followed further has its tables' end; None: the order does not say.
+    # Where a run that is followed further has its tables' end; None: the spec does not say.
     usual_iterations: int | None = None
     groups: tuple[Group, ...]
 
@@ -86,32 +86,32 @@ class Order(Strict):
         return {group.dataset_label: group.stand_in for group in self.groups if group.stand_in}
 
 
-def parse_order(order: dict[str, Any]) -> Order:
-    """Validate an order; UserError lists every wrong key at once."""
+def parse_spec(spec: dict[str, Any]) -> ReportSpec:
+    """Validate a spec; UserError lists every wrong key at once."""
     try:
-        return Order.model_validate(order)
+        return ReportSpec.model_validate(spec)
     except ValidationError as error:
-        name = f"order {order.get('paper', '?')}/{order.get('name', '?')}"
+        name = f"report spec {spec.get('paper', '?')}/{spec.get('name', '?')}"
         raise UserError(_message(name, error)) from None
 
 
-def options_of(order: Order) -> Any:
-    """The order's options, validated by its kind's model (see `plan.kinds`)."""
+def options_of(spec: ReportSpec) -> Any:
+    """Validate the options by the model of the output type (see `plan.output_types`)."""
     try:
-        return OPTIONS[order.kind].model_validate(order.options)
+        return OPTIONS[spec.kind].model_validate(spec.options)
     except ValidationError as error:
-        raise UserError(_message(f"{order.paper}/{order.name}: options", error)) from None
+        raise UserError(_message(f"{spec.paper}/{spec.name}: options", error)) from None
 
 
-def unknown_kind(order: Order, known: dict[str, Any]) -> str:
-    """The message for an order whose kind is in no registry."""
+def unknown_type(spec: ReportSpec, known: dict[str, Any]) -> str:
+    """The message for a spec whose kind is in no registry."""
     return (
-        f"{order.paper}/{order.name}: kind: unknown kind {order.kind!r}{suggestion(order.kind, known)}; "
+        f"{spec.paper}/{spec.name}: kind: unknown kind {spec.kind!r}{suggestion(spec.kind, known)}; "
         f"known kinds: {', '.join(known)}"
     )
 
 
 def _message(name: str, error: ValidationError) -> str:
     """One line for every problem that pydantic found, each with the path of its key."""
-    lines = [f"{'.'.join(map(str, e['loc'])) or 'order'}: {e['msg']}" for e in error.errors()]
+    lines = [f"{'.'.join(map(str, e['loc'])) or 'spec'}: {e['msg']}" for e in error.errors()]
     return f"{name}: " + f"\n{name}: ".join(lines)

@@ -8,8 +8,8 @@ import numpy as np
 
 from gantry.errors import UserError
 from gantry.metrics import names
-from gantry.plan.kinds.tables import EffectOptions
 from gantry.plan.layering import variant_name
+from gantry.plan.output_types.tables import EffectOptions
 from gantry.report.cells import Cell, network_of, require_metrics, series
 from gantry.report.load import Loaded, LoadedGroup, Run
 from gantry.report.statistics import Expectation, Interval, interval, verdict
@@ -56,18 +56,16 @@ class Pair:
 
 
 def cells(loaded: Loaded, options: EffectOptions) -> Iterator[Cell]:
-    """A row a method, in the part that its verdict on the order's first metric names; then their mean."""
-    order = loaded.order
-    require_metrics(order, loaded.groups)
-    metric = order.metrics[0]
+    """A row a method, in the part that its verdict on the spec's first metric names; then their mean."""
+    spec = loaded.spec
+    require_metrics(spec, loaded.groups)
+    metric = spec.metrics[0]
     direction = names.metric(metric).direction
     if direction == "half":
-        raise UserError(
-            f"{order.paper}/{order.name}: metrics: {metric} is best at 0.5, and has no better side"
-        )
+        raise UserError(f"{spec.paper}/{spec.name}: metrics: {metric} is best at 0.5, and has no better side")
     pairs = list(_pairs(loaded, options))
     if not pairs:
-        raise UserError(f"{order.paper}/{order.name}: options: no method is there both without and with it")
+        raise UserError(f"{spec.paper}/{spec.name}: options: no method is there both without and with it")
     found = [_decided(pair, metric, cast(Expectation, direction)) for pair in pairs]
     for part, title in PARTS.items():
         for pair, (result, decision) in zip(pairs, found, strict=True):
@@ -114,7 +112,7 @@ def _decided(pair: Pair, metric: str, better: Expectation) -> tuple[Interval, st
 
 
 def _row(loaded: Loaded, pair: Pair, part: str, result: Interval, options: EffectOptions) -> Iterator[Cell]:
-    for index, metric in enumerate(loaded.order.metrics):
+    for index, metric in enumerate(loaded.spec.metrics):
         cell = _maker(loaded, pair, part, metric)
         title = names.label(metric, network_of(loaded.groups, metric))
         yield cell(f"{title}, {options.titles[0]}", list(_ends(pair.without, metric).values()), pair.without)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from gantry.metrics import names
-from gantry.plan.kinds.tables import ModeStatisticsOptions
+from gantry.plan.output_types.tables import ModeStatisticsOptions
 from gantry.report.cells import BY_GENERATOR, MAIN, Cell, network_of, require_metrics, series
 from gantry.report.load import Loaded, LoadedGroup
 from gantry.report.quantities import MODE_SHARE
@@ -16,19 +16,19 @@ MODES = "share of the samples at each mode"
 
 def cells(loaded: Loaded, options: ModeStatisticsOptions) -> Iterator[Cell]:
     """Every metric at the end of training; then at the snapshots, by generator, and by mode."""
-    require_metrics(loaded.order, loaded.groups)
-    order = loaded.order
-    snapshots = [snapshot for snapshot in order.snapshots if snapshot <= order.iterations]
+    require_metrics(loaded.spec, loaded.groups)
+    spec = loaded.spec
+    snapshots = [snapshot for snapshot in spec.snapshots if snapshot <= spec.iterations]
     for group in loaded.groups:
-        yield from _row(loaded, group, MAIN, group.headline, order.metrics, None)
+        yield from _row(loaded, group, MAIN, group.headline, spec.metrics, None)
     if options.snapshots:
         for group in loaded.groups:
             for snapshot in snapshots:
-                yield from _row(loaded, group, OVER_ITERATIONS, group.headline, order.metrics, snapshot)
+                yield from _row(loaded, group, OVER_ITERATIONS, group.headline, spec.metrics, snapshot)
     for group in loaded.groups:
         if len(group.sources) > 1:
             for source in group.sources[1:]:
-                yield from _row(loaded, group, BY_GENERATOR, source, order.metrics, None)
+                yield from _row(loaded, group, BY_GENERATOR, source, spec.metrics, None)
     for group in loaded.groups:
         for source in group.sources:
             yield from _row(loaded, group, MODES, source, _modes(group), None)

@@ -6,9 +6,9 @@ before anything runs.
 
 from typing import Literal
 
-from gantry.plan.kinds.base import Options
-from gantry.plan.kinds.claims import ClaimsOptions
-from gantry.plan.kinds.figures import (
+from gantry.plan.output_types.base import Options
+from gantry.plan.output_types.claims import ClaimsOptions
+from gantry.plan.output_types.figures import (
     CurvesOptions,
     DotsOptions,
     GridsOptions,
@@ -17,7 +17,7 @@ from gantry.plan.kinds.figures import (
     ScatterOptions,
     TrajectoriesOptions,
 )
-from gantry.plan.kinds.tables import EffectOptions, ModeStatisticsOptions, ScoresOptions
+from gantry.plan.output_types.tables import EffectOptions, ModeStatisticsOptions, ScoresOptions
 
 # Quantities that claims may speak of and that are no metrics.
 CLAIMED_QUANTITIES = ("gpu_memory", "seconds_per_iteration", "generators_apart")

@@ -8,13 +8,13 @@ import pandas as pd
 
 from gantry.errors import UserError
 from gantry.metrics import names
-from gantry.plan.kinds.base import At
-from gantry.plan.kinds.tables import ScoresOptions
+from gantry.plan.output_types.base import At
+from gantry.plan.output_types.tables import ScoresOptions
 from gantry.report.cells import MAIN, Cell, network_of, part_of, require_metrics, series
 from gantry.report.costs import COSTS
 from gantry.report.load import Loaded, LoadedGroup, Run
-from gantry.report.orders import Order
 from gantry.report.published import COLUMN_OF, Published
+from gantry.report.specs import ReportSpec
 from gantry.report.text import short
 
 # Over checkpoints the deviation is the population's (numpy's default, as in the authors' code).
@@ -42,14 +42,14 @@ class Column:
     skip: int = 0
     iteration: int | None = None
 
-    def value(self, order: Order, run: Run, source: str) -> float:
+    def value(self, spec: ReportSpec, run: Run, source: str) -> float:
         """The number of one run; NaN where that checkpoint was not scored."""
         curve = series(run, self.metric, source)
         if self.iteration is not None:
             return float(curve.get(self.iteration, np.nan))
         if self.statistic == "end":
             return float(curve.iloc[-1]) if len(curve) else np.nan
-        return float(STATISTICS[self.statistic][1](after(order.name, run.key, curve, self.skip).to_numpy()))
+        return float(STATISTICS[self.statistic][1](after(spec.name, run.key, curve, self.skip).to_numpy()))
 
 
 def after(name: str, run: str, curve: pd.Series, skip: int) -> pd.Series:
@@ -66,7 +66,7 @@ def column_at(loaded: Loaded, metric: str, at: At, skip: int) -> Column:
     """The column that shows `metric` at a statistic's name or at one of the paper's iterations."""
     if isinstance(at, int):
         grid = sorted({i for group in loaded.groups for run in group.runs for i in _scored(run, metric)})
-        nearest = loaded.order.checkpoint_for(at, grid)
+        nearest = loaded.spec.checkpoint_for(at, grid)
         title = short(at) if nearest == at else f"{short(at)} (here {nearest:,})"
         return Column(metric, title, short(at), "end", iteration=nearest)
     if at == "best":
@@ -84,9 +84,9 @@ def _scored(run: Run, metric: str) -> Sequence[int]:
 
 def cells(loaded: Loaded, options: ScoresOptions) -> Iterator[Cell]:
     """Cells in the order of the groups; the headline source in the main part, each generator after it."""
-    order = loaded.order
-    require_metrics(order, loaded.groups)
-    published = Published(order.published)
+    spec = loaded.spec
+    require_metrics(spec, loaded.groups)
+    published = Published(spec.published)
     columns = _columns(loaded, options)
     rows: dict[tuple[str, str], list[LoadedGroup]] = {}
     for group in loaded.groups:
@@ -110,7 +110,7 @@ def cells(loaded: Loaded, options: ScoresOptions) -> Iterator[Cell]:
 def _columns(loaded: Loaded, options: ScoresOptions) -> list[Column]:
     """The columns of one data set, metric by metric; a lone end needs no heading."""
     columns = []
-    for metric in loaded.order.metrics:
+    for metric in loaded.spec.metrics:
         places = options.at.get(metric, ()) if isinstance(options.at, dict) else options.at
         columns += [column_at(loaded, metric, at, options.skip) for at in places]
     if all(column.title == "end" for column in columns):
@@ -155,7 +155,7 @@ def _cell(
         method=group.recipe_label,
         source=source,
         quantity=", ".join(filter(None, titles)),
-        values=[column.value(loaded.order, run, source) for run in loaded_group.complete],
+        values=[column.value(loaded.spec, run, source) for run in loaded_group.complete],
         runs=len(loaded_group.runs),
         diverged=loaded_group.lost,
         groups=(group.key,),

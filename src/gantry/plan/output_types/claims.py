@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from gantry.plan.blocks.base import Positive, Strict
-from gantry.plan.kinds.base import Count, Options
+from gantry.plan.output_types.base import Count, Options
 
 Verdict = Literal["holds", "does not hold", "undecided"]
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from gantry.plan.blocks.base import Positive
-from gantry.plan.kinds.base import At, Count, Options
+from gantry.plan.output_types.base import At, Count, Options
 
 
 class CurvesOptions(Options):

@@ -1,4 +1,4 @@
-"""Tables: an order in, CSV (tidy), Markdown and LaTeX (as in the paper) out."""
+"""Tables: a spec in, CSV (tidy), Markdown and LaTeX (as in the paper) out."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,12 +9,12 @@ import pandas as pd
 from gantry.errors import UserError
 from gantry.files import write_text
 from gantry.report.cells import Cell, tidy
-from gantry.report.kinds import effect, mode_statistics, scores
 from gantry.report.layout import arrange
 from gantry.report.load import Loaded, load
 from gantry.report.markup import latex, markdown
 from gantry.report.notes import protocol_notes, scale_note
-from gantry.report.orders import Order, options_of, parse_order, unknown_kind
+from gantry.report.specs import ReportSpec, options_of, parse_spec, unknown_type
+from gantry.report.tables import effect, mode_statistics, scores
 
 KINDS: dict[str, Callable[[Loaded, Any], Iterator[Cell]]] = {
     "scores": scores.cells,
@@ -23,9 +23,9 @@ KINDS: dict[str, Callable[[Loaded, Any], Iterator[Cell]]] = {
 }
 
 
-def make_table(order: dict[str, Any], csv: Path, md: Path, tex: Path) -> pd.DataFrame:
+def make_table(spec: dict[str, Any], csv: Path, md: Path, tex: Path) -> pd.DataFrame:
     """Write one table in its three forms and return its tidy frame (columns: `cells.COLUMNS`)."""
-    parsed = parse_order(order)
+    parsed = parse_spec(spec)
     frame = table(load(parsed))
     parts, footnotes = arrange(frame, spread_of(parsed))
     notes = [scale_note(parsed), *protocol_notes(parsed)]
@@ -36,13 +36,13 @@ def make_table(order: dict[str, Any], csv: Path, md: Path, tex: Path) -> pd.Data
 
 
 def table(loaded: Loaded) -> pd.DataFrame:
-    """The tidy frame of an order, by its kind."""
-    order = loaded.order
-    if order.kind not in KINDS:
-        raise UserError(unknown_kind(order, KINDS))
-    return tidy(KINDS[order.kind](loaded, options_of(order)))
+    """The tidy frame of a spec, by its kind."""
+    spec = loaded.spec
+    if spec.kind not in KINDS:
+        raise UserError(unknown_type(spec, KINDS))
+    return tidy(KINDS[spec.kind](loaded, options_of(spec)))
 
 
-def spread_of(order: Order) -> str:
+def spread_of(spec: ReportSpec) -> str:
     """What follows a mean in this table: see `ScoresOptions.spread`."""
-    return str(getattr(options_of(order), "spread", "sd"))
+    return str(getattr(options_of(spec), "spread", "sd"))
