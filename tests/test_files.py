@@ -24,6 +24,7 @@ from gantry.files import (
     write_with,
     writing,
 )
+from gantry.system import disk
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -158,11 +159,13 @@ def test_a_library_that_does_not_say_why_is_asked_about_the_disk(
         temporary.write_bytes(b"half")
         raise error
 
-    monkeypatch.setattr(files, "_free_bytes", lambda folder: 0)
+    for module in (disk, files):
+        monkeypatch.setattr(module, "free_bytes", lambda folder: 0)
     with pytest.raises(UserError, match="the disk is full: free some space"):
         write_with(tmp_path / "file.bin", fail)
     assert leftovers(tmp_path) == []
-    monkeypatch.setattr(files, "_free_bytes", lambda folder: 1 << 40)
+    for module in (disk, files):
+        monkeypatch.setattr(module, "free_bytes", lambda folder: 1 << 40)
     expected = UserError if isinstance(error, OSError) else LibraryError
     with pytest.raises(expected):
         write_with(tmp_path / "file.bin", fail)

@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import fcntl
 import hashlib
 import json
 import os
@@ -15,6 +14,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from gantry.errors import UserError
+from gantry.system.disk import FULL_BYTES, free_bytes, writes_to
+from gantry.system.lock import try_lock
 
 
 def canonical_json(value: Any) -> str:
@@ -96,15 +97,11 @@ def _ready_for(path: Path) -> Iterator[None]:
 
     An OSError on the way becomes a UserError that names `path` and the remedy.
     """
-    try:
+    with writes_to(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         _sweep(path)
         yield
         _sync_folder(path.parent)
-    except OSError as error:
-        raise UserError(
-            f"{path}: cannot be written: {error.strerror or error}; {_remedy(error, path.parent)}"
-        ) from error
 
 
 def _sweep(path: Path) -> None:
@@ -127,8 +124,8 @@ def _held(place: Path, *, ours: bool = True) -> Iterator[None]:
     try:
         if ours:
             _hold(descriptor)
-        else:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        elif not try_lock(descriptor):
+            raise BlockingIOError(errno.EWOULDBLOCK, "somebody writes it")
         yield
     finally:
         os.close(descriptor)
@@ -137,7 +134,7 @@ def _held(place: Path, *, ours: bool = True) -> Iterator[None]:
 def _hold(descriptor: int) -> None:
     """Lock a temporary file for as long as it is open; without file locks nobody will sweep it either."""
     with contextlib.suppress(OSError):
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try_lock(descriptor)
 
 
 def _save(save: Callable[[Path], None], temporary: Path) -> None:
@@ -147,7 +144,7 @@ def _save(save: Callable[[Path], None], temporary: Path) -> None:
     except OSError:
         raise
     except Exception as error:
-        if _free_bytes(temporary.parent) < _FULL_BYTES:
+        if free_bytes(temporary.parent) < FULL_BYTES:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
         raise
 
@@ -185,28 +182,3 @@ def _sync_folder(folder: Path) -> None:
         pass
     finally:
         os.close(descriptor)
-
-
-# With less than this free, a write that fails fails for want of space.
-_FULL_BYTES = 64 * 1024
-
-
-def _free_bytes(folder: Path) -> int:
-    """What is left on the disk of `folder`, or of the nearest folder above it that exists."""
-    existing = next(each for each in (folder, *folder.absolute().parents) if each.exists())
-    return shutil.disk_usage(existing).free
-
-
-def _remedy(error: OSError, folder: Path) -> str:
-    """Say what frees the way for the operating system's `error`."""
-    remedies = {
-        errno.ENOSPC: "the disk is full: free some space and run the same command again",
-        errno.EDQUOT: "the quota is used up: free some space and run the same command again",
-        errno.EROFS: "the file system is read-only: choose another `results` folder",
-        errno.EACCES: "no permission: choose another `results` folder or change its owner",
-        errno.EPERM: "no permission: choose another `results` folder or change its owner",
-        errno.EFBIG: "the file system refuses a file of this size",
-    }
-    if error.errno is None and _free_bytes(folder) < _FULL_BYTES:  # NumPy, for one, keeps the number back
-        return remedies[errno.ENOSPC]
-    return remedies.get(error.errno or 0, "check the folder and run the same command again")

@@ -74,7 +74,9 @@ def test_a_full_disk_is_named_with_its_file(tmp_path: Path) -> None:
 def test_a_lock_that_cannot_be_signed(tools: Any, tmp_path: Path) -> None:
     def work() -> int:
         resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-        with pytest.raises(UserError, match=r"lock: cannot be written: File too large; see to the disk"):
+        with pytest.raises(
+            UserError, match=r"lock: cannot be written: File too large; the file system refuses"
+        ):
             exclusive_lock(tmp_path / "lock").__enter__()
         return 7
 

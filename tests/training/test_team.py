@@ -23,7 +23,6 @@ from gantry.system.signals import EXIT_CONTINUE, Stopped
 from gantry.training import launch as launching
 from gantry.training import train as loop
 from gantry.training.game import Game
-from gantry.training.launch import supervise
 from gantry.training.step import Step
 from gantry.training.team import Team, TeamStep, joined
 
@@ -292,11 +291,7 @@ def end(kind, message, code):
 
 def launched(tmp_path: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """`launch` three processes that run `script` in place of training."""
-
-    def stand_in(command: list[str], processes: int, folder: Path) -> Any:
-        return supervise([sys.executable, "-c", SCRIPT + script, str(folder)], processes, folder)
-
-    monkeypatch.setattr(launching, "supervise", stand_in)
+    monkeypatch.setattr(launching, "MEMBER", ("--no-python", sys.executable, "-c", SCRIPT + script))
     launching.launch(3, {})
 
 
@@ -307,7 +302,11 @@ def test_all_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("script", "error", "message"),
     [
-        ('end("user", "disk full", 1) if rank == 2 else end("defect", "lost", 1)', UserError, "^disk full$"),
+        ("""if rank == 2:
+    end("user", "disk full", 1)
+while not (folder / "ended-2.json").exists():
+    time.sleep(0.01)
+end("defect", "lost", 1)""", UserError, "^disk full$"),
         ('end("stopped", f"at {rank}", 1)', Stopped, "^at 0$"),
         ('end("defect", "Trace", 1) if rank == 1 else end("done", "", 0)', RuntimeError, "^process 1: Trace$"),
         ("os.kill(os.getpid(), signal.SIGKILL) if rank == 2 else time.sleep(600)",
@@ -321,7 +320,7 @@ def test_all_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_best_reason_is_told(
     script: str, error: type[Exception], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(launching, "PATIENCE", 0.2)
+    monkeypatch.setenv("TORCH_ELASTIC_SHUTDOWN_TIMEOUT", "3")
     start = time.monotonic()
     with pytest.raises(error, match=message):
         launched(tmp_path, script, monkeypatch)

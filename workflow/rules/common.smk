@@ -12,7 +12,6 @@ from gantry.files import canonical_json
 from gantry.plan import load_plan, orders, resources as needs
 from gantry.plan.layering import with_settings
 from gantry.plan.reading import read_yaml
-from gantry.sharing import say_runs_per_gpu
 
 try:
     for each in workflow.configfiles:
@@ -38,12 +37,10 @@ os.environ.setdefault(
 if workflow.remote_exec:
     os.environ["GANTRY_FORKSERVER"] = "0"
 
-# With several runs a GPU, `gpu` counts shares of GPUs; a job that asks for 1 takes the whole of one otherwise.
-say_runs_per_gpu(PLAN.config.runs_per_gpu)
-
 CONFIG = canonical_json(GIVEN)
 GPUS = 1 if PLAN.device == "cuda" else 0
-DEVICE = PLAN.device
+# With several runs a GPU, `gpu` counts shares of GPUs; a job that asks for 1 takes the whole of one otherwise.
+DEVICE = f"--device {PLAN.device} --runs-per-gpu {PLAN.config.runs_per_gpu}"
 EXACT = "--deterministic" if PLAN.config.deterministic else ""
 EVENTS = "--tensorboard" if PLAN.config.tensorboard else ""
 THREADS = 1 if PLAN.device == "cpu" else 4

@@ -28,7 +28,7 @@ rule real_statistics:
         network=PLAN.features,
     shell:
         "gantry statistics --data {input.manifest:q} --network {params.network} --weights {input.weights:q}"
-        " --out {output.statistics:q} --device {DEVICE} --threads {threads} --log {log:q}"
+        " --out {output.statistics:q} {DEVICE} --threads {threads} --log {log:q}"
 
 
 rule score:
@@ -58,4 +58,4 @@ rule score:
         "gantry score-run --record {input.record:q} --data {input.manifest:q} --scoring {params.scoring:q}"
         " --after {params.after} --statistics {input.statistics:q} --weights {input.weights:q}"
         " --metrics {output.metrics:q} --samples {output.samples:q}"
-        " --device {DEVICE} --threads {threads} --log {log:q}"
+        " {DEVICE} --threads {threads} --log {log:q}"

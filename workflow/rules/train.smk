@@ -19,5 +19,5 @@ rule train:
         spec=lambda w: canonical_json(run_of(w).spec),
     shell:
         "gantry train --spec {params.spec:q} --data {input.manifest:q} --until {wildcards.end}"
-        " --record {output.record:q} --device {DEVICE} --gpu-shares {resources.gpu} --threads {threads} {EXACT}"
+        " --record {output.record:q} {DEVICE} --gpu-shares {resources.gpu} --threads {threads} {EXACT}"
         " {EVENTS} --log {log:q}"

@@ -12,10 +12,10 @@ from pathlib import Path, PurePosixPath
 from typing import IO, NamedTuple
 
 from gantry.data.progress import ProgressLine
-from gantry.data.rows import require_space
 from gantry.data.sources.base import BadImage
 from gantry.errors import UserError
 from gantry.files import writing
+from gantry.system.disk import require_space
 
 BLOCK = 1 << 20
 LOCAL_HEADER = struct.Struct("<4s22xHH")

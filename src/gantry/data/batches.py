@@ -19,7 +19,7 @@ class Batches:
     With `flip`, half of the images, drawn anew each epoch, are mirrored left to right.
 
     `residence` says where the samples lie: "device", "memory" or "mapped"; None chooses by size and free
-    memory. The batches do not depend on it.
+    memory, of a GPU that `runs_per_gpu` runs share. The batches do not depend on it.
     """
 
     def __init__(
@@ -30,9 +30,10 @@ class Batches:
         device: torch.device | str,
         flip: bool = False,
         residence: str | None = None,
+        runs_per_gpu: int = 1,
     ) -> None:
         self.device = torch.device(device)
-        self.residence = residence or fitting(prepared.samples.nbytes, self.device)
+        self.residence = residence or fitting(prepared.samples.nbytes, self.device, runs_per_gpu)
         self._is_image = prepared.kind == "images"
         self._identity = {"seed": seed, "data": prepared.digest}
         ordered_on = self.device if self.residence == "device" else torch.device("cpu")

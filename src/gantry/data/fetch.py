@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import IO
 
 from gantry.data.progress import ProgressLine
-from gantry.data.rows import disk_errors, require_space
+from gantry.data.rows import GOES_ON
 from gantry.errors import UserError
 from gantry.plan.dataset import DatasetSpec
+from gantry.system.disk import require_space, writes_to
 
 BLOCK = 1 << 20
 TIMEOUT_SECONDS = 30
@@ -62,7 +63,7 @@ def fetch(spec: DatasetSpec, name: str, data_root: Path) -> Path:
         )
     download = DOWNLOADS[spec.source]
     target = folder / download.file
-    with disk_errors(folder):
+    with writes_to(folder, GOES_ON):
         folder.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.name}.part")
     try:
@@ -101,7 +102,7 @@ def _download(url: str, partial: Path, name: str) -> None:
         left = int(response.headers.get("Content-Length") or 0)
         require_space(partial.parent, left, f"downloading {partial.name.strip('.')}")
         line = ProgressLine(f"fetching {name}", had + left, "bytes", had)
-        with disk_errors(partial), partial.open("ab" if resumes else "wb") as stream:
+        with writes_to(partial, GOES_ON), partial.open("ab" if resumes else "wb") as stream:
             while block := _received(response):
                 stream.write(block)
                 line.advance(len(block))

@@ -8,13 +8,14 @@ from typing import Any, cast
 
 import numpy as np
 
-from gantry.data.rows import disk_errors
+from gantry.data.rows import GOES_ON
 from gantry.data.sources import SOURCES
 from gantry.data.sources.base import ImageSource, Indices, PointSource, Source
 from gantry.data.writing import Writer, Written, digest_of_indices, partial_folder
 from gantry.errors import UserError
 from gantry.files import write_json, write_with
 from gantry.plan.dataset import DatasetSpec
+from gantry.system.disk import writes_to
 
 FORMAT = 1
 
@@ -106,7 +107,7 @@ def _points(
 
 def _publish(written: Written, manifest: dict[str, Any], out: Path) -> None:
     """Move the array into place and describe it; no manifest ever stands beside another set's array."""
-    with disk_errors(out):
+    with writes_to(out, GOES_ON):
         out.mkdir(parents=True, exist_ok=True)
         for stale in ("manifest.json", "labels.npy", "images.npy", "points.npy"):
             (out / stale).unlink(missing_ok=True)

@@ -17,7 +17,6 @@ import torch
 from torch import Tensor
 
 from gantry.data.order import Cursor, Order
-from gantry.sharing import runs_per_gpu
 
 # Batches that the thread works ahead.
 AHEAD = 3
@@ -164,14 +163,14 @@ RESIDENCES: dict[str, Callable[[np.ndarray, torch.device, Order, int], Residence
 }
 
 
-def fitting(size: int, device: torch.device) -> str:
+def fitting(size: int, device: torch.device, runs_per_gpu: int = 1) -> str:
     """The quickest residence for `size` bytes that leaves half of the device's or host's memory free.
 
-    Of a GPU that several runs share, half of a share.
+    Of a GPU that `runs_per_gpu` runs share, half of a share.
     """
     if device.type == "cuda":
         free, whole = torch.cuda.mem_get_info(device)
-        if size <= min(free, whole // runs_per_gpu()) // 2:
+        if size <= min(free, whole // runs_per_gpu) // 2:
             return "device"
         return "memory" if size <= free_host_memory() // 2 else "mapped"
     # On the CPU several runs train side by side; mapped pages are shared between them, copies are not.

@@ -1,20 +1,17 @@
 """A .npy file under construction: every row at its place from the start, whoever writes it."""
 
-import errno
 import hashlib
 import io
 import os
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from gantry.errors import UserError
+from gantry.system.disk import require_space, writes_to
 
 BLOCK = 1 << 22
+GOES_ON = "it goes on from where it stopped"
 
 
 @dataclass(frozen=True)
@@ -40,7 +37,7 @@ class Rows:
     def write_bytes(self, row: int, content: bytes | memoryview) -> None:
         """Write the bytes of consecutive rows, beginning with `row`."""
         left = memoryview(content)
-        with disk_errors(self.path), self.path.open("r+b") as stream:
+        with writes_to(self.path, GOES_ON), self.path.open("r+b") as stream:
             place = self.offset(row)
             while left:
                 written = os.pwrite(stream.fileno(), left, place)
@@ -55,12 +52,12 @@ class Rows:
     def begin(self, count: int) -> None:
         """Create the file for up to `count` rows, after asking whether they fit on the disk."""
         require_space(self.path.parent, self.offset(count), "the prepared set")
-        with disk_errors(self.path), self.path.open("wb") as stream:
+        with writes_to(self.path, GOES_ON), self.path.open("wb") as stream:
             stream.write(self._header(count))
 
     def finish(self, count: int) -> None:
         """Write into the header that there are `count` rows, cut off the rest, flush all to the disk."""
-        with disk_errors(self.path), self.path.open("r+b") as stream:
+        with writes_to(self.path, GOES_ON), self.path.open("r+b") as stream:
             stream.write(self._header(count))
             stream.truncate(self.offset(count))
             stream.flush()
@@ -68,7 +65,7 @@ class Rows:
 
     def flush(self) -> None:
         """Make what is written durable."""
-        with disk_errors(self.path), self.path.open("rb") as stream:
+        with writes_to(self.path, GOES_ON), self.path.open("rb") as stream:
             os.fsync(stream.fileno())
 
     def hash_prefix(self, count: int) -> "hashlib._Hash":
@@ -87,28 +84,3 @@ class Rows:
             header, {"descr": "|u1", "fortran_order": False, "shape": (count, *self.shape)}
         )
         return header.getvalue()
-
-
-def require_space(folder: Path, needed: int, what: str) -> None:
-    """UserError if the disk of `folder` has not the `needed` bytes."""
-    existing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
-    free = shutil.disk_usage(existing).free
-    if needed > free:
-        raise UserError(
-            f"{folder}: {what} needs {needed / 1e9:.1f} GB and the disk has {free / 1e9:.1f} GB left: "
-            "free some space or choose another folder"
-        )
-
-
-@contextmanager
-def disk_errors(path: Path) -> Iterator[None]:
-    """Turn what the operating system says of a full or read-only disk into a UserError that names `path`."""
-    try:
-        yield
-    except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-        remedy = "free some space and" if full else "check the folder and"
-        raise UserError(
-            f"{path}: cannot be written: {error.strerror or error}; {remedy} run the same command again: "
-            "it goes on from where it stopped"
-        ) from error

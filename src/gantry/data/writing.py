@@ -5,7 +5,6 @@ outputs of a killed job. `progress.json` there says how far the array is good; i
 after the array's bytes are on the disk.
 """
 
-import fcntl
 import hashlib
 import shutil
 import time
@@ -25,6 +24,8 @@ from gantry.data.sources.base import ImageSource, Indices, Item
 from gantry.data.workers import Chunk, Done, Work, in_order
 from gantry.errors import UserError
 from gantry.files import digest_of, read_json, write_json
+from gantry.system.disk import writes_to
+from gantry.system.lock import open_locked
 
 # Images in a chunk. The source's digest is chained over chunks, so another number gives other digests.
 CHUNK = 128
@@ -179,15 +180,11 @@ def digest_of_indices(chosen: Indices) -> str:
 def partial_folder(out: Path) -> Iterator[Path]:
     """The folder beside `out` in which its array grows, locked; removed at the end if all went well."""
     folder = out.parent / f".{out.name}.partial"
-    try:
+    with writes_to(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / "lock").open("a")
-    except OSError as error:
-        raise UserError(f"{folder}: cannot be written: {error.strerror or error}") from error
+        lock = open_locked(folder / "lock")
+    if lock is None:
+        raise UserError(f"{out}: another process is preparing this set; wait for it or end it")
     with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(f"{out}: another process is preparing this set; wait for it or end it") from None
         yield folder
         shutil.rmtree(folder)

@@ -9,7 +9,7 @@ from gantry.data import open_prepared
 from gantry.errors import UserError
 from gantry.evaluation.stored import StoredStatistics
 from gantry.metrics.features import load_feature_network, train_embedded_classifier
-from gantry.system.device import choose_device, gpu_slot
+from gantry.system.device import choose_device
 
 CLASSIFIER_SEED = 0
 
@@ -38,10 +38,9 @@ def store_real_statistics(
     manifest: Path, network: str, weights: Path | None, out: Path, device: str, threads: int
 ) -> None:
     """Write to `out` what scoring needs of a prepared set's features: once for all runs on the set."""
-    with gpu_slot(device):
-        chosen = choose_device(device, threads)
-        prepared = open_prepared(manifest)
-        if prepared.kind != "images":
-            raise UserError(f"{manifest}: features are of images, and this set holds points")
-        seen = load_feature_network(network, weights, chosen).extract(prepared.samples)
-        StoredStatistics.of(prepared.name, seen, network, prepared.digest).save(out)
+    chosen = choose_device(device, threads)
+    prepared = open_prepared(manifest)
+    if prepared.kind != "images":
+        raise UserError(f"{manifest}: features are of images, and this set holds points")
+    seen = load_feature_network(network, weights, chosen).extract(prepared.samples)
+    StoredStatistics.of(prepared.name, seen, network, prepared.digest).save(out)

@@ -20,7 +20,7 @@ from gantry.files import write_text, write_with
 from gantry.metrics import metric
 from gantry.metrics.names import COLUMNS, MIXTURE, REAL
 from gantry.plan.recipe import Recipe
-from gantry.system.device import choose_device, gpu_slot
+from gantry.system.device import choose_device
 from gantry.system.formatting import format_clock
 from gantry.training.run import load_generators, read_record
 
@@ -62,39 +62,38 @@ def score_run(
             f"{record_path}: trained on other data than {manifest} holds now; delete the record and run the same "
             "command again"
         )
-    with gpu_slot(device):
-        chosen = choose_device(device, threads)
-        recipe = Recipe.model_validate({"workload": ""} | record["spec"]["recipe"])
-        scorer = build_scorer(prepared, scoring, statistics, weights, chosen)
-        entries = [entry for entry in record["checkpoints"] if entry["iteration"] > after]
-        rows: list[list[Any]] = []
-        shown: dict[int, dict[str, Array]] = {}
-        run = record["run"]
-        name = f"{run['dataset']}/{run['recipe']}/seed{run['seed']}"
-        started = time.monotonic()
-        for number, entry in enumerate(entries, 1):
-            path = record_path.parent / entry["file"]
-            generators = load_generators(path, recipe, prepared.sample_shape, entry["sha256"]).to(chosen)
-            key = [run["dataset"], run["recipe"], run["seed"], entry["iteration"]]
-            try:
-                drawn, pictures = _draw(generators, recipe, scoring, chosen)
-            except Diverged as reason:
-                print(f"{name}  left out iteration {key[-1]}: {reason}", file=sys.stderr, flush=True)
-                continue
-            shown[entry["iteration"]] = pictures
-            is_last = entry["iteration"] == record["iterations"]
-            names = scoring["metrics"] + (scoring["final_metrics"] if is_last else [])
-            rows += [[*key, *row] for row in scorer(drawn, names)]
-            if is_last and scoring.get("score_real"):
-                real = {REAL: _real_again(prepared, scoring["samples"])}
-                rows += [[*key, *row] for row in scorer(real, names)]
-            elapsed = time.monotonic() - started
-            left = format_clock(elapsed / number * (len(entries) - number))
-            print(
-                f"{name}  scored {number}/{len(entries)} checkpoints  ETA {left}",
-                file=sys.stderr,
-                flush=True,
-            )
+    chosen = choose_device(device, threads)
+    recipe = Recipe.model_validate({"workload": ""} | record["spec"]["recipe"])
+    scorer = build_scorer(prepared, scoring, statistics, weights, chosen)
+    entries = [entry for entry in record["checkpoints"] if entry["iteration"] > after]
+    rows: list[list[Any]] = []
+    shown: dict[int, dict[str, Array]] = {}
+    run = record["run"]
+    name = f"{run['dataset']}/{run['recipe']}/seed{run['seed']}"
+    started = time.monotonic()
+    for number, entry in enumerate(entries, 1):
+        path = record_path.parent / entry["file"]
+        generators = load_generators(path, recipe, prepared.sample_shape, entry["sha256"]).to(chosen)
+        key = [run["dataset"], run["recipe"], run["seed"], entry["iteration"]]
+        try:
+            drawn, pictures = _draw(generators, recipe, scoring, chosen)
+        except Diverged as reason:
+            print(f"{name}  left out iteration {key[-1]}: {reason}", file=sys.stderr, flush=True)
+            continue
+        shown[entry["iteration"]] = pictures
+        is_last = entry["iteration"] == record["iterations"]
+        names = scoring["metrics"] + (scoring["final_metrics"] if is_last else [])
+        rows += [[*key, *row] for row in scorer(drawn, names)]
+        if is_last and scoring.get("score_real"):
+            real = {REAL: _real_again(prepared, scoring["samples"])}
+            rows += [[*key, *row] for row in scorer(real, names)]
+        elapsed = time.monotonic() - started
+        left = format_clock(elapsed / number * (len(entries) - number))
+        print(
+            f"{name}  scored {number}/{len(entries)} checkpoints  ETA {left}",
+            file=sys.stderr,
+            flush=True,
+        )
     _write_samples(samples_out, shown, prepared, scoring["shown"])
     _write_rows(metrics_out, rows)
 

@@ -1,5 +1,6 @@
-"""The former place of `gantry.system.device`, kept for one version: scripts of users import it from here."""
+"""The former place of `gantry.system.device` and `gpus`, kept for one version: scripts of users import it from here."""
 
-from gantry.system.device import choose_device, gpu_slot
+from gantry.system.device import choose_device
+from gantry.system.gpus import gpu_slot
 
 __all__ = ["choose_device", "gpu_slot"]

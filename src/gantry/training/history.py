@@ -12,8 +12,8 @@ from typing import IO
 import torch
 from torch import Tensor
 
-from gantry.errors import UserError
 from gantry.files import write_text
+from gantry.system.disk import writes_to
 from gantry.system.formatting import format_clock
 
 COLUMNS = ("iteration", "loss_d", "loss_g", "iterations_per_second", "images_per_second", "peak_memory_bytes")
@@ -99,14 +99,11 @@ class History:
             "" if memory is None else memory,
         )
         self.rows.append([str(value) for value in values])
-        try:
-            with self.path.open("a", newline="") as stream:
-                csv.writer(stream, lineterminator="\n").writerow(self.rows[-1])
-        except OSError as error:
-            raise UserError(
-                f"{self.path}: cannot be written: {error.strerror}; see to the disk and run the same command "
-                "again: it goes on from the last saved state"
-            ) from error
+        with (
+            writes_to(self.path, "it goes on from the last saved state"),
+            self.path.open("a", newline="") as stream,
+        ):
+            csv.writer(stream, lineterminator="\n").writerow(self.rows[-1])
 
     def flush(self) -> None:
         """Write the whole table anew."""

@@ -1,4 +1,4 @@
-"""Starts the processes of a run on this machine, passes signals on to them, and says how they ended.
+"""Has torchrun start the processes of a run on this machine, and says how they ended.
 
     python -m gantry.training.launch FOLDER
 
@@ -8,25 +8,22 @@ is one of them: FOLDER holds the job, and gets how it ended.
 import json
 import os
 import signal
-import socket
-import subprocess
 import sys
 import tempfile
-import time
 import traceback
-from collections.abc import Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from gantry.errors import UserError
 from gantry.system.orphans import die_with_parent
-from gantry.system.signals import Stopped, handled_by
+from gantry.system.signals import WATCHED, Stopped, handled_by
 
-# What the others get to end by themselves once one has ended, in seconds.
-PATIENCE = 20.0
-LOOK_EVERY = 0.05
+# What torchrun runs, with the folder as its argument.
+MEMBER = ("--module", "gantry.training.launch")
+# What the others get to save and end once one has ended or all are told to, in seconds, unless the user says so.
+PATIENCE = 120
+DONE, USER, STOPPED, DEFECT = "done", "user", "stopped", "defect"
 
 
 def launch(processes: int, job: dict[str, Any]) -> None:
@@ -34,86 +31,68 @@ def launch(processes: int, job: dict[str, Any]) -> None:
 
     Raises what ended them: UserError, Stopped, or RuntimeError with the traceback of a defect.
     """
-    with tempfile.TemporaryDirectory(prefix="gantry-team-") as name:
+    with tempfile.TemporaryDirectory(prefix="gantry-run-") as name:
         folder = Path(name)
         (folder / "job.json").write_text(json.dumps(job))
-        told, codes = supervise([sys.executable, "-m", "gantry.training.launch", name], processes, folder)
+        told, failed = _torchrun(processes, folder)
         endings = [_ending(folder, rank) for rank in range(processes)]
     # One that was told why it ended knows better than one that lost the others.
     for kind, error in ((USER, UserError), (STOPPED, Stopped)):
         for ending in endings:
             if ending["kind"] == kind:
                 raise error(ending["message"])
-    killed = [(rank, -code) for rank, code in enumerate(codes) if code is not None and code < 0]
-    if killed and told is not None:
+    first = next(iter(failed.values()), 0)
+    if told is None and first == -signal.SIGTERM:
+        told = "SIGTERM"
+    if told is not None:
         raise Stopped(f"{told}: training had not begun")
-    for rank, number in killed:
-        raise UserError(
-            f"process {rank} of {processes} was killed by {signal.Signals(number).name}, perhaps for want of "
-            "memory; run the same command again: it goes on from the last saved state"
-        )
-    for rank in sorted(range(processes), key=lambda rank: not codes[rank]):  # who ended badly first
+    for rank, code in failed.items():
+        if code < 0 and code != -signal.SIGTERM:  # which torchrun sends to the others
+            raise UserError(
+                f"process {rank} of {processes} was killed by {signal.Signals(-code).name}, perhaps for want of "
+                "memory; run the same command again: it goes on from the last saved state"
+            )
+    for rank in (*failed, *range(processes)):  # who ended badly first
         if endings[rank]["kind"] == DEFECT:
             raise RuntimeError(f"process {rank}: {endings[rank]['message']}")
 
 
-DONE, USER, STOPPED, DEFECT = "done", "user", "stopped", "defect"
+def _torchrun(processes: int, folder: Path) -> tuple[str | None, dict[int, int]]:
+    """Run the processes until all have ended; signals that ask to stop go to all.
 
-
-def supervise(command: Sequence[str], processes: int, folder: Path) -> tuple[str | None, list[int | None]]:
-    """Run `command` so many times, with torchrun's environment variables, until all have ended.
-
-    Signals that ask to stop go to all. Where one ends badly the others get a moment, then SIGKILL. What all
-    but the first print goes to FOLDER/printed-<rank>. Returns the name of the last such signal, and the exit
-    codes as they were when the first of them ended badly, or all had ended.
+    What all but the first print goes to files in FOLDER/printed. Return the name of such a signal, and the exit
+    codes of those that ended badly, the first of them and who went with it: the others were made to end.
     """
-    environment = os.environ | {
-        "WORLD_SIZE": str(processes),
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(_free_port()),
-    }
+    os.environ.setdefault("TORCH_ELASTIC_SHUTDOWN_TIMEOUT", str(PATIENCE))
+    os.environ.setdefault("LOGLEVEL", "CRITICAL")  # torchrun's own words; ours follow
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # as it would, with a warning; each sets its threads itself
     if sys.platform == "linux":
-        environment.setdefault("GLOO_SOCKET_IFNAME", "lo")  # they are all here
-    children: list[subprocess.Popen[bytes]] = []
-    told: str | None = None
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")  # they are all here
+    from torch.distributed.elastic.multiprocessing.api import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.run import parse_args, run
 
-    def pass_on(number: int, frame: FrameType | None) -> None:
-        nonlocal told
-        told = signal.Signals(number).name
-        for child in children:
-            if child.poll() is None:
-                child.send_signal(number)
+    def too_early(number: int, frame: FrameType | None) -> None:
+        raise SignalException("before the processes began", signal.Signals(number))
 
-    with handled_by(pass_on):
+    options = {
+        "nproc-per-node": str(processes),
+        "local-addr": "127.0.0.1",
+        "signals-to-handle": ",".join(number.name for number in WATCHED),
+        "log-dir": str(folder / "printed"),
+        "redirects": ",".join(f"{rank}:3" for rank in range(1, processes)),
+    }
+    told = [f"--{name}={value}" for name, value in options.items()]
+    with handled_by(too_early):
         try:
-            with ExitStack() as files:
-                for rank in range(processes):
-                    own = environment | {"RANK": str(rank), "LOCAL_RANK": str(rank)}
-                    printed = files.enter_context((folder / f"printed-{rank}").open("wb")) if rank else None
-                    children.append(subprocess.Popen(command, env=own, stdout=printed, stderr=printed))
-                codes = _wait(children)
-                return told, codes
-        finally:
-            for child in children:
-                if child.poll() is None:
-                    child.kill()
-                child.wait()
-
-
-def _wait(children: Sequence[subprocess.Popen[bytes]]) -> list[int | None]:
-    first: list[int | None] | None = None
-    give_up = float("inf")
-    while None in (codes := [child.poll() for child in children]) and time.monotonic() < give_up:
-        if first is None and any(codes):
-            first, give_up = codes, time.monotonic() + PATIENCE
-        time.sleep(LOOK_EVERY)
-    return first or codes
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+            run(parse_args(["--standalone", *told, *MEMBER, str(folder)]))
+        except SignalException as stop:
+            return stop.sigval.name, {}
+        except ChildFailedError as error:
+            first = min(failure.timestamp for failure in error.failures.values())
+            together = {rank: each for rank, each in error.failures.items() if each.timestamp <= first + 1}
+            return None, {rank: each.exitcode for rank, each in together.items()}
+    return None, {}
 
 
 def _ending(folder: Path, rank: int) -> dict[str, str]:
@@ -122,8 +101,8 @@ def _ending(folder: Path, rank: int) -> dict[str, str]:
     if path.exists():
         ending: dict[str, str] = json.loads(path.read_text())
         return ending
-    printed = folder / f"printed-{rank}"
-    said = printed.read_text(errors="replace").strip() if printed.exists() else ""
+    printed = sorted((folder / "printed").glob(f"*/*/{rank}/std*.log"))
+    said = " ".join(each.read_text(errors="replace").strip() for each in printed)
     return {"kind": DEFECT, "message": f"ended without a word. {said}".strip()}
 
 

@@ -15,7 +15,8 @@ from gantry.data.batches import Batches
 from gantry.errors import UserError
 from gantry.files import write_json
 from gantry.plan.recipe import Recipe
-from gantry.system.device import choose_device, gpu_slot
+from gantry.system.device import choose_device
+from gantry.system.gpus import gpu_slot
 from gantry.system.lock import exclusive_lock
 from gantry.system.signals import StopFlag, Stopped, stop_flag
 from gantry.training.capture import build_step
@@ -46,7 +47,13 @@ class Trainer:
     """Everything that moves while a run trains, and how it is put aside and taken up again."""
 
     def __init__(
-        self, run: RunFolder, recipe: Recipe, manifest: Path, device: torch.device, team: Team
+        self,
+        run: RunFolder,
+        recipe: Recipe,
+        manifest: Path,
+        device: torch.device,
+        team: Team,
+        runs_per_gpu: int = 1,
     ) -> None:
         self.run = run
         self.recipe = recipe
@@ -63,7 +70,9 @@ class Trainer:
         )
         if not team.leads:  # from here on: all begin with the same weights
             torch.manual_seed(seed_of_member(seed, team.rank))
-        self.batches = Batches(prepared, recipe.batch_size, seed=seed, device=device, flip=recipe.flip)
+        self.batches = Batches(
+            prepared, recipe.batch_size, seed=seed, device=device, flip=recipe.flip, runs_per_gpu=runs_per_gpu
+        )
         self.latents = Latents(recipe.latent, recipe.batch_size // team.size, device)
         self.losses = LossMeter(device)
         self.progress = Progress()
@@ -171,6 +180,7 @@ def train(
     threads: int = 1,
     deterministic: bool = False,
     gpu_shares: int = 1,
+    runs_per_gpu: int = 1,
     tensorboard: bool = False,
 ) -> None:
     """Train the run in `root` to iteration `until` and write its record; resume from its state if there is one.
@@ -194,12 +204,12 @@ def train(
         }
         options = {"device": device, "threads": threads, "deterministic": deterministic}
         options["tensorboard"] = tensorboard
-        with gpu_slot(device, gpus=recipe.processes):
+        with gpu_slot(device, gpus=recipe.processes, runs_per_gpu=runs_per_gpu):
             launch(recipe.processes, job | options)
         return
     with ExitStack() as held:
         if recipe.processes == 1:
-            held.enter_context(gpu_slot(device, shares=gpu_shares))
+            held.enter_context(gpu_slot(device, shares=gpu_shares, runs_per_gpu=runs_per_gpu))
         if recipe.processes == 1 or os.environ["RANK"] == "0":
             held.enter_context(exclusive_lock(run.lock))
         request = held.enter_context(stop_flag())
@@ -207,7 +217,7 @@ def train(
         chosen = choose_device(device, max(1, threads // team.size), deterministic)
         if team.leads:
             run.sweep()
-        trainer = Trainer(run, recipe, manifest, chosen, team)
+        trainer = Trainer(run, recipe, manifest, chosen, team, runs_per_gpu)
         if team.leads:
             write_json(run.work / "spec.json", spec)
         try:

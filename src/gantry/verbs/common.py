@@ -69,3 +69,4 @@ def compute(added: argparse.ArgumentParser) -> None:
     """Let a verb be told where to compute."""
     added.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     added.add_argument("--threads", type=positive, default=1, help="threads on a CPU")
+    added.add_argument("--runs-per-gpu", type=positive, default=1, help="shares into which a GPU is divided")

@@ -92,6 +92,7 @@ def _train(options: argparse.Namespace) -> None:
         deterministic=options.deterministic,
         tensorboard=options.tensorboard,
         gpu_shares=options.gpu_shares,
+        runs_per_gpu=options.runs_per_gpu,
     )
 
 
@@ -103,28 +104,32 @@ def _classifier(options: argparse.Namespace) -> None:
 
 def _statistics(options: argparse.Namespace) -> None:
     from gantry.evaluation.features import store_real_statistics
+    from gantry.system.gpus import gpu_slot
 
-    store_real_statistics(
-        options.data, options.network, options.weights, options.out, options.device, options.threads
-    )
+    with gpu_slot(options.device, runs_per_gpu=options.runs_per_gpu):
+        store_real_statistics(
+            options.data, options.network, options.weights, options.out, options.device, options.threads
+        )
 
 
 def _score_run(options: argparse.Namespace) -> None:
     from gantry.evaluation.score import score_run
+    from gantry.system.gpus import gpu_slot
 
-    score_run(
-        options.record,
-        options.data,
-        read_json(
-            options.scoring,
-            "--scoring",
-            ("metrics", "final_metrics", "samples", "shown", "features", "spec_digest"),
-        ),
-        after=options.after,
-        statistics=options.statistics,
-        weights=options.weights,
-        metrics_out=options.metrics,
-        samples_out=options.samples,
-        device=options.device,
-        threads=options.threads,
-    )
+    with gpu_slot(options.device, runs_per_gpu=options.runs_per_gpu):
+        score_run(
+            options.record,
+            options.data,
+            read_json(
+                options.scoring,
+                "--scoring",
+                ("metrics", "final_metrics", "samples", "shown", "features", "spec_digest"),
+            ),
+            after=options.after,
+            statistics=options.statistics,
+            weights=options.weights,
+            metrics_out=options.metrics,
+            samples_out=options.samples,
+            device=options.device,
+            threads=options.threads,
+        )

@@ -1,6 +1,5 @@
 """Where callers and server of one user, one interpreter and one source meet: a socket, and a lock beside it."""
 
-import fcntl
 import hashlib
 import os
 import sys
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import IO
 
 import gantry
+from gantry.system.lock import open_locked
 
 
 def address() -> Path:
@@ -30,11 +30,10 @@ def address() -> Path:
 
 @contextmanager
 def claimed(path: Path) -> Iterator[IO[str] | None]:
-    """The lock of the one server at `path`, held; None where a server is at work, on its way, or about to leave."""
-    with path.with_suffix(".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            is_ours = True
-        except OSError:
-            is_ours = False
-        yield lock if is_ours else None
+    """Hold the lock of the one server at `path`; None where a server is at work, on its way, or about to leave."""
+    lock = open_locked(path.with_suffix(".lock"))
+    try:
+        yield lock
+    finally:
+        if lock is not None:
+            lock.close()
