@@ -109,10 +109,10 @@ def test_the_configurations_data_set_lies_over_the_shipped_one(checkout: Checkou
     assert plan.datasets["celeba"].title == "CelebA"
 
 
-def test_the_configurations_stand_in_lies_over_the_scales(checkout: Checkout) -> None:
+def test_the_configurations_proxy_lies_over_the_scales(checkout: Checkout) -> None:
     plan = checkout.plan(substitute={"celeba": "china"})
-    assert plan.stand_in("celeba") == "china"
-    assert plan.stand_in("lsun_bedroom") == "flower"
+    assert plan.dataset_for("celeba") == "china"
+    assert plan.dataset_for("lsun_bedroom") == "flower"
 
 
 def test_a_recipe_that_only_extends_is_the_same_training(checkout: Checkout) -> None:

@@ -65,12 +65,12 @@ def test_planning_imports_no_numerics(repository: Path) -> None:
     assert done.stdout.splitlines()[-1] == "HEAVY []"
 
 
-def test_the_orders_of_a_stand_in_say_so(checkout: Checkout) -> None:
+def test_the_orders_of_a_proxy_say_so(checkout: Checkout) -> None:
     group = order(checkout.plan(), "bcgan", "table5")["groups"][0]
     assert (group["dataset"], group["dataset_name"], group["dataset_label"]) == ("digits", "celeba", "CelebA")
-    assert group["stand_in"] == "handwritten digits (scikit-learn)"
+    assert (group["trained_on"], group["is_proxy"]) == ("handwritten digits (scikit-learn)", True)
     real = order(checkout.plan(scale="paper"), "bcgan", "table5")["groups"][0]
-    assert (real["dataset"], real["stand_in"]) == ("celeba", None)
+    assert (real["dataset"], real["trained_on"]) == ("celeba", None)
 
 
 def test_scoring_follows_the_workload(checkout: Checkout) -> None:

@@ -177,7 +177,7 @@ def group(
     dataset: str = "digits",
     name: str = "celeba",
     title: str = "CelebA",
-    stand_in: str | None = "handwritten digits (scikit-learn)",
+    proxy: str | None = "handwritten digits (scikit-learn)",
     method: str | None = None,
     seeds: tuple[int, ...] = (0, 1, 2),
     ends: tuple[int, ...] = (240,),
@@ -185,7 +185,8 @@ def group(
     """One group of an order."""
     runs = [{"seed": seed, "spec_digest": f"spec-{recipe}", "ends": list(ends)} for seed in seeds]
     return {
-        "dataset": dataset, "dataset_name": name, "dataset_label": title, "stand_in": stand_in,
+        "dataset": dataset, "dataset_name": name, "dataset_label": title,
+        "trained_on": proxy, "is_proxy": proxy is not None,
         "recipe": recipe, "recipe_label": label, "method": method or recipe, "runs": runs,
     }  # fmt: skip
 

@@ -154,10 +154,10 @@ def test_collapse_can_be_the_claim(check):
     assert check(curves, gone)["verdict"] == "undecided"
 
 
-def test_stand_in_data_is_named(check, tmp_path):
+def test_proxy_data_are_named(check, tmp_path):
     row = check({"bcgan": flat(1, 1), "realnessgan": flat(2, 3)})
-    assert row["stand_in"] == "handwritten digits (scikit-learn)"
-    assert "(stand-in data)" in (tmp_path / "c.md").read_text()
+    assert row["trained_on"] == "handwritten digits (scikit-learn)"
+    assert "(proxy data)" in (tmp_path / "c.md").read_text()
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ def test_a_claim_about_each_data_set_is_one_row_for_each(results, make_spec, mak
                 results.run(dataset, recipe, seed)
             groups.append(
                 make_group(
-                    recipe, recipe, dataset=dataset, name=dataset, title=title, seeds=(0, 1), stand_in=None
+                    recipe, recipe, dataset=dataset, name=dataset, title=title, seeds=(0, 1), proxy=None
                 )
             )
     claim = {"name": "best FID", "statement": "lower", "test": DIFFERENCE}

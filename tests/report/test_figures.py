@@ -45,7 +45,7 @@ def point_groups(results, make_group):
         "dataset": "mixture",
         "name": "mixture",
         "title": "nine Gaussians",
-        "stand_in": None,
+        "proxy": None,
         "seeds": (0,),
     }
     results.run("mixture", "realnessgan", 0, points=True)
@@ -155,8 +155,9 @@ def test_nothing_is_cut_off_or_overlaps_where_names_are_long(results, make_spec,
         ticks = {tick for ax in figure.axes for axis in (ax.xaxis, ax.yaxis) for tick in axis.findobj(Text)}
         texts = [each for each in figure.findobj(Text) if each.get_text().strip() and each not in ticks]
         boxes = [each.get_window_extent() for each in texts]
-    everything = Bbox.union([figure.bbox, *boxes])
-    assert np.allclose(everything.extents, figure.bbox.extents, atol=1)
+    for text, box in zip(texts, boxes, strict=True):
+        everything = Bbox.union([figure.bbox, box])
+        assert np.allclose(everything.extents, figure.bbox.extents, atol=1), text.get_text()
     for (one, box), (other, beside) in combinations(zip(texts, boxes, strict=True), 2):
         assert not box.padded(-1).overlaps(beside), (one.get_text(), other.get_text())
 
@@ -168,7 +169,7 @@ def test_grids_have_a_row_for_each_method_where_they_go_down(results, make_spec,
     rows = np.unique([round(ax.get_position().y0, 3) for ax in figure.axes])
     titles = [ax.get_title() for ax in figure.axes if ax.get_title()]
     assert len(rows) == 2  # RealnessGAN, BCGAN
-    data = ("CelebA (stand-in)", "CIFAR-10 (stand-in)")
+    data = ("CelebA (proxy)", "CIFAR-10 (proxy)")
     assert titles == [f"{name}, {generator}" for name in data for generator in ("G1", "G2")]
     # RealnessGAN has no second generator: its places stay empty.
     assert [bool(ax.images) for ax in figure.axes] == [True, False, True, False] + [True] * 4
@@ -180,7 +181,7 @@ def test_grids_are_tiled_line_after_line_where_methods_are_many(results, make_sp
     figure = grids.draw(load(spec), GridsOptions(methods="tiled"))
     shown = [ax.get_title().replace("\n", " ") for ax in figure.axes if ax.images]
     assert shown == [
-        f"{name}, {data} (stand-in){generator}"
+        f"{name}, {data} (proxy){generator}"
         for data in ("CelebA", "CIFAR-10")
         for name, generator in (("RealnessGAN", ""), ("BCGAN", ", G1"), ("BCGAN", ", G2"))
     ]
@@ -197,7 +198,7 @@ def test_curves_say_what_diverged_and_what_stands_in(results, make_spec, image_g
     figure = curves.draw(load(parse_spec(make_spec(results, "curves", image_groups))), CurvesOptions())
     legend = [text.get_text() for text in figure.legends[0].get_texts()]
     assert legend == ["RealnessGAN", "BCGAN (1 of 2 diverged)"]
-    assert "STAND-IN DATA: handwritten digits (scikit-learn) for CelebA" in figure._supxlabel.get_text()
+    assert "PROXY DATA: handwritten digits (scikit-learn) in place of CelebA" in figure._supxlabel.get_text()
     assert [line.get_marker() for line in figure.axes[0].lines].count("x") == 1
 
 

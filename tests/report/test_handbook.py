@@ -15,7 +15,7 @@ from gantry.report.cells import COLUMNS
 from gantry.report.handbook import LOSSES, equations_of, resolved, write_handbook
 
 REPOSITORY = Path(__file__).parents[2]
-NUMBER = {"part": "main", "dataset": "", "source": "G1", "n": 3, "runs": 3, "diverged": 0, "stand_in": ""}
+NUMBER = {"part": "main", "dataset": "", "source": "G1", "n": 3, "runs": 3, "diverged": 0, "trained_on": ""}
 
 
 @pytest.fixture

@@ -96,7 +96,7 @@ def test_everything_is_on_the_page_claims_first(page):
         text.index(f'<section id="bcgan-{name}">') for name in ("claims", "table2", "table10", "figure4")
     ]
     assert places == sorted(places)
-    assert "Stand-in data." in text and "4, 1 diverged" in text
+    assert "Proxy data." in text and "4, 1 diverged" in text
     assert text.index(">1 undecided</span>") < places[0]
     assert "±" in text and "0123456789abcdef" in text
 
@@ -125,7 +125,7 @@ def test_labels_cannot_become_markup(tmp_path, specs):
     for spec, _ in specs:
         spec["title"] = "<script>alert(1)</script>"
         spec["groups"][0]["recipe_label"] = "<img src=x onerror=alert(1)>"
-        spec["groups"][0]["stand_in"] = "<b>digits</b>"
+        spec["groups"][0]["trained_on"] = "<b>digits</b>"
     make_all(specs)
     text = write_page(tmp_path, specs).read_text().replace(bundle(), "")
     assert "<script>alert" not in text and "<img src=x" not in text and "<b>" not in text
@@ -270,7 +270,7 @@ def test_the_slider_the_menu_and_the_links_do_what_they_say(seen):
     assert grids == [True, [], ["60", "120", "180", "240"], 1]
     metrics = ["FD (embedded classifier)", "class score (embedded classifier)"]
     labels = [
-        f"CelebA (stand-in)<br>{metric}{source}" for metric in metrics for source in ("", " · G1", " · G2")
+        f"CelebA (proxy)<br>{metric}{source}" for metric in metrics for source in ("", " · G1", " · G2")
     ]
     assert curves == [True, labels, [], 3]  # one line of a single run, and a line with its band
     assert seen["slid"] == [True, False, False, False]

@@ -115,15 +115,15 @@ def extended(recipes: dict[str, dict[str, Any]], line: Sequence[str]) -> dict[st
 
 def read_datasets(
     path: Path, patches: dict[str, dict[str, Any]], problems: Problems
-) -> tuple[dict[str, DatasetSpec], list[str]]:
+) -> tuple[dict[str, DatasetSpec], list[str], dict[str, DatasetSpec]]:
     """Read workflow/datasets.yaml with the configuration's own `datasets` laid over it.
 
-    Returns the sound ones, and the names of all that are described.
+    Returns the sound ones, the names of all that are described, and those that a patch changes as they were.
     """
     shown = "workflow/datasets.yaml"
     shipped = problems.read(path, shown)
     described = merged(shipped, patches)
-    specs = {}
+    specs, before = {}, {}
     for name, block in described.items():
         key = f"datasets.{name}"
         file = shown if name in shipped else "config"
@@ -131,4 +131,6 @@ def read_datasets(
         spec = problems.validated(DatasetSpec, block, file, key if file == "config" else str(name), own)
         if spec is not None:
             specs[name] = spec
-    return specs, list(described)
+            if name in patches and name in shipped:
+                before[name] = DatasetSpec.model_validate(shipped[name])
+    return specs, list(described), before

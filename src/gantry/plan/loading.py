@@ -8,6 +8,7 @@ from gantry.plan.checks import check_metric, check_metrics, check_networks, chec
 from gantry.plan.configuration import Config, Experiment, Scale
 from gantry.plan.layering import extended, laid_over, lineage, merged, own_text, read_datasets, with_variants
 from gantry.plan.narrowing import narrowed
+from gantry.plan.overrides import Overrides, Reference
 from gantry.plan.plan import Plan
 from gantry.plan.problems import Layers, Problems
 from gantry.plan.recipe import Recipe, Workload
@@ -33,9 +34,12 @@ class _Loading:
         self.scale_file = name if name.endswith(".yaml") else f"workflow/scales/{name}.yaml"
         read = self.problems.read(root / self.scale_file, self.scale_file)
         self.scale = self.problems.validated_in_part(Scale, read, self.scale_file) if read else None
-        self.datasets, self.dataset_names = read_datasets(
+        self.overrides = Overrides()
+        self.datasets, self.dataset_names, changed = read_datasets(
             root / "workflow/datasets.yaml", self.config.datasets, self.problems
         )
+        for dataset, described in changed.items():
+            self.overrides.of_dataset(dataset, described, self.datasets[dataset])
         self.experiments: dict[str, Experiment] = {}
         self.recipes: dict[str, Recipe] = {}
         self.workloads: dict[str, Workload] = {}
@@ -50,7 +54,15 @@ class _Loading:
         self._check_scale_and_config()
         self.problems.raise_if_any()
         assert self.scale is not None
-        return Plan(self.config, self.scale, self._kept(), self.recipes, self.datasets, self.workloads)
+        return Plan(
+            self.config,
+            self.scale,
+            self._kept(),
+            self.recipes,
+            self.datasets,
+            self.workloads,
+            self.overrides,
+        )
 
     def _kept(self) -> dict[str, Experiment]:
         """The papers, on the data sets that the configuration keeps."""
@@ -79,8 +91,9 @@ class _Loading:
         described, experiment = experiment, with_variants(experiment)
         workload_names = _names(read, "workloads")
         recipe_names = _names(read, "recipes") | set(experiment.recipes)
-        workloads = self._resolved_workloads(experiment, file)
-        recipes = self._resolved_recipes(experiment, file, workloads, workload_names)
+        reference = self._reference(paper, read, experiment)
+        workloads = self._resolved_workloads(experiment, file, reference)
+        recipes = self._resolved_recipes(experiment, file, workloads, workload_names, reference)
         self._share(file, "workloads", workloads, self.workloads)
         self._share(file, "recipes", recipes, self.recipes)
         self.experiments[paper] = experiment
@@ -120,7 +133,22 @@ class _Loading:
                     file, f"{kind}.{name}", "another paper has something else of this name: rename one"
                 )
 
-    def _resolved_workloads(self, experiment: Experiment, file: str) -> dict[str, Workload]:
+    def _reference(self, paper: str, read: dict[str, Any], experiment: Experiment) -> Reference:
+        """What the numbers of this paper are held against: itself, or the paper whose recipes it takes up."""
+        name = read.get("based_on")
+        published = [output.published for output in experiment.outputs.values() if output.published]
+        stems = {path.stem for path in (self.root / "workflow/experiments").glob("*.yaml")} - {paper}
+        if name is None and not any(each.startswith(f"{paper}_") for each in published):
+            name = next((s for s in sorted(stems) for each in published if each.startswith(f"{s}_")), None)
+        if not isinstance(name, str):
+            return Reference.itself(experiment)
+        other = Problems().read(self.root / f"workflow/experiments/{name}.yaml", name)
+        described = Problems().validated_in_part(Experiment, other, name)
+        return Reference.of(experiment, described) if described else Reference.itself(experiment)
+
+    def _resolved_workloads(
+        self, experiment: Experiment, file: str, reference: Reference
+    ) -> dict[str, Workload]:
         """Lay the scale, then the configuration, over the workloads as the paper has them."""
         features = self.config.features or (self.scale.features if self.scale else None)
         found = {}
@@ -133,6 +161,7 @@ class _Loading:
             patched = self.problems.validated(Workload, block, file, key, patches)
             if patched is not None:
                 found[name] = patched
+                self.overrides.of_workload(name, reference.workloads.get(name, workload), patched)
                 check_metrics(self.problems, patched, features, file, key, patches)
         return found
 
@@ -145,7 +174,12 @@ class _Loading:
         ]
 
     def _resolved_recipes(
-        self, experiment: Experiment, file: str, workloads: dict[str, Workload], workload_names: set[str]
+        self,
+        experiment: Experiment,
+        file: str,
+        workloads: dict[str, Workload],
+        workload_names: set[str],
+        reference: Reference,
     ) -> dict[str, Recipe]:
         """Resolve `extends`, lay the workload's patch and then the configuration's over each recipe."""
         found = {}
@@ -171,6 +205,7 @@ class _Loading:
             recipe = self.problems.validated(Recipe, patched, file, f"recipes.{name}", patches)
             if recipe is not None:
                 found[name] = recipe
+                self.overrides.of_recipe(name, *reference.recipes_of(name, workload), recipe)
                 self._check_recipe(recipe, file, name, workloads)
         return found
 

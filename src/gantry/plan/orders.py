@@ -39,7 +39,8 @@ def order(plan: Plan, paper: str, name: str) -> dict[str, Any]:
         "iterations": first.end(output.until),
         "paper_iterations": on_paper.end(output.until),
         "usual_iterations": first.iterations,
-        "groups": groups,
+        "overrides": _overrides(plan, [group["recipe"] for group in groups]),
+        "groups": _told_apart(groups),
     }
 
 
@@ -53,18 +54,49 @@ def orders_digest(plan: Plan) -> str:
     return digest_of([order(plan, paper, name) for paper, name, _ in plan.outputs()])
 
 
+def _overrides(plan: Plan, recipes: list[str]) -> list[str]:
+    """What the scale and the configuration change of all of an output, as sentences."""
+    config, scale, found = plan.config, plan.scale, plan.overrides
+    workloads = {plan.recipes[recipe].workload: None for recipe in recipes}
+    phrases = [phrase for name in workloads for phrase in found.sizes.get(name, ())]
+    phrases += [phrase for recipe in recipes for phrase in found.settings.get(recipe, ())]
+    if config.features and config.features != scale.features:
+        phrases.append(f"feature network: {config.features} instead of {scale.features}")
+    if config.seeds and config.seeds != scale.seeds:
+        ours, usual = (", ".join(map(str, seeds)) for seeds in (config.seeds, scale.seeds))
+        phrases.append(f"seeds: {ours} instead of {usual}")
+    return [phrase[0].upper() + phrase[1:] + "." for phrase in dict.fromkeys(phrases)]
+
+
+def _told_apart(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Name the data set that another was used for, where one was used for several."""
+    originals: dict[str, set[str]] = {}
+    for group in groups:
+        originals.setdefault(group["dataset"], set()).add(group["dataset_label"])
+    return [
+        group | {"trained_on": f"{group['trained_on']}, for {group['dataset_label']}"}
+        if group["trained_on"] and not group["is_proxy"] and len(originals[group["dataset"]]) > 1
+        else group
+        for group in groups
+    ]
+
+
 def _group(plan: Plan, output: Output, dataset: str, recipe: str, label: str) -> dict[str, Any]:
-    """One recipe on one data set: how both are called, and the runs of all seeds."""
-    used = plan.stand_in(dataset)
+    """One recipe on one data set: how both are called, what was changed of them, and the runs of all seeds."""
+    used = plan.dataset_for(dataset)
     end = plan.workload_of(recipe).end(output.until)
     runs = [plan.run(used, recipe, seed) for seed in plan.seeds]
+    other = plan.overrides.replaced.get(used, plan.datasets[used].title if used != dataset else None)
     return {
         "dataset": used,
         "dataset_name": dataset,
         "dataset_label": plan.datasets[dataset].title,
-        "stand_in": plan.datasets[used].title if used != dataset else None,
+        "trained_on": other,
+        "is_proxy": used != dataset and plan.datasets[used].is_embedded,
         "recipe": recipe,
         "recipe_label": label,
+        "recipe_changes": list(plan.overrides.recipes.get(recipe, ())),
+        "dataset_changes": list(plan.overrides.datasets.get(used, ())),
         "method": output.methods.get(recipe, recipe),
         "runs": [
             {"seed": run.seed, "spec_digest": run.spec_digest, "ends": run.ends_until(end)} for run in runs

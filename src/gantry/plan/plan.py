@@ -10,6 +10,7 @@ from typing import Any
 from gantry.plan.configuration import Config, Experiment, Output, Scale
 from gantry.plan.dataset import DatasetSpec
 from gantry.plan.missing import Missing, is_present
+from gantry.plan.overrides import Overrides
 from gantry.plan.recipe import Recipe, Workload
 from gantry.plan.runs import Run
 
@@ -28,6 +29,7 @@ class Plan:
         recipes: dict[str, Recipe],
         datasets: dict[str, DatasetSpec],
         workloads: dict[str, Workload],
+        overrides: Overrides,
     ) -> None:
         self.config = config
         self.scale = scale
@@ -35,6 +37,7 @@ class Plan:
         self.recipes = recipes
         self.datasets = datasets
         self.workloads = workloads
+        self.overrides = overrides
         self.seeds = config.seeds or scale.seeds
         self.device = config.device or scale.device
         self.features = config.features or scale.features
@@ -45,7 +48,7 @@ class Plan:
 
     # ── runs ──────────────────────────────────────────────────────────────────────────────────────
 
-    def stand_in(self, dataset: str) -> str:
+    def dataset_for(self, dataset: str) -> str:
         """The data set that is trained on where the experiment says `dataset`."""
         return (self.scale.substitute | self.config.substitute).get(dataset, dataset)
 
@@ -58,7 +61,7 @@ class Plan:
         for _, _, output in self.outputs():
             for dataset, recipe in self._pairs(output):
                 end = self.workload_of(recipe).end(output.until)
-                wanted.setdefault((self.stand_in(dataset), recipe), set()).add(end)
+                wanted.setdefault((self.dataset_for(dataset), recipe), set()).add(end)
         runs = {}
         for (dataset, recipe), ends in wanted.items():
             for seed in self.seeds:
@@ -135,7 +138,7 @@ class Plan:
         for dataset, recipe in self._pairs(output):
             end = self.workload_of(recipe).end(output.until)
             for seed in self.seeds:
-                run = self.run(self.stand_in(dataset), recipe, seed)
+                run = self.run(self.dataset_for(dataset), recipe, seed)
                 found[run.key] = (run, run.ends_until(end))
         return list(found.values())
 

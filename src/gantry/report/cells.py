@@ -1,7 +1,8 @@
 """The numbers of a table: one cell is one quantity of one row, published and measured."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,9 @@ from gantry.report.specs import ReportSpec
 
 # The tidy table. `part` is "main" or the title of a supplementary part; `source` is what was scored;
 # `iteration` is empty where a quantity belongs to a whole run; `n` counts the runs behind ours_mean and
-# `diverged` those left out of `runs`; `note` holds
-# footnotes, separated by " | "; `groups` names the runs (dataset/recipe, separated by spaces).
+# `diverged` those left out of `runs`; `note` holds footnotes, separated by " | "; `trained_on` is what ours was
+# trained on where that is other data than the published number's; `groups` names the runs (dataset/recipe,
+# separated by spaces).
 COLUMNS = [
     "part",
     "dataset",
@@ -32,32 +34,37 @@ COLUMNS = [
     "note",
     "runs",
     "diverged",
-    "stand_in",
+    "trained_on",
     "metric",
     "feature_network",
     "groups",
 ]
 
 NUMBERS = {"iteration", "published", "ours_mean", "ours_sd", "n", "difference", "runs", "diverged"}
+# Columns by the names that they had in earlier versions.
+RENAMED = {"stand_in": "trained_on"}
 
 MAIN = "main"
 BY_GENERATOR = "each generator"
-STAND_IN_NOTE = "ours was trained on stand-in data: no difference is given"
-NETWORK_NOTE = (
-    "ours is {ours}, the paper's is {theirs}: different feature networks, so no difference is given"
-)
+DATA_NOTE = "ours was trained on {trained_on}: no difference is given"
+CHANGED_NOTE = "ours is of a changed recipe or data set, see below: no difference is given"
+NETWORK_NOTE = "published is {theirs}, ours is {ours}, of another feature network: no difference is given"
 DIVERGED_NOTE = "diverged runs (loss not finite) are counted and left out of mean and sd"
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One number of a table: `values` holds one entry per run that reached its end (NaN: not measured)."""
+    """One number of a table: `values` holds one entry per run that reached its end (NaN: not measured).
+
+    `heads` name its column, the metric first: ("FID", "CelebA", "minimum"). `runs` is 0 where nothing of ours can
+    stand there.
+    """
 
     part: str
     dataset: str
     method: str
     source: str
-    quantity: str
+    heads: tuple[str, ...]
     values: Sequence[float]
     runs: int
     diverged: int
@@ -66,30 +73,71 @@ class Cell:
     published: float | None = None
     metric: str = ""
     feature_network: str = ""
-    stand_in: str | None = None
+    trained_on: str | None = None
+    changed: bool = False
     notes: tuple[str, ...] = ()
 
     @property
-    def comparable(self) -> bool:
-        """Whether published and ours measure the same thing on the same data."""
-        return self.stand_in is None and same_measure(self.metric, self.feature_network)
+    def head(self) -> tuple[str, str]:
+        """The column's group and its title within it."""
+        return self.heads[0], ", ".join(filter(None, self.heads[1:]))
 
-    def _protocol(self) -> list[str]:
+    @property
+    def quantity(self) -> str:
+        """The column's name in one phrase."""
+        return ", ".join(filter(None, self.heads))
+
+    @cached_property
+    def ours(self) -> tuple[float, float, int]:
+        """Mean, standard deviation and number of the measured values."""
+        return mean_sd(self.values)
+
+    @property
+    def comparable(self) -> bool:
+        """Whether published and ours measure the same thing, of the same method on the same data."""
+        return (
+            self.trained_on is None and not self.changed and same_measure(self.metric, self.feature_network)
+        )
+
+    @property
+    def difference(self) -> float:
+        """Ours less the published number; NaN where they are not to be compared."""
+        if self.published is None or not self.comparable:
+            return np.nan
+        return self.ours[0] - self.published
+
+    @property
+    def footnotes(self) -> list[str]:
         """How ours came about otherwise than the paper's number, or why they are not compared."""
-        if self.stand_in is not None:
-            return [STAND_IN_NOTE]
-        if not self.comparable:
-            ours, theirs = names.label(self.metric, self.feature_network), published_label(self.metric)
-            return [NETWORK_NOTE.format(ours=ours, theirs=theirs)]
-        return list(self.notes)
+        if self.published is None:
+            return []
+        if not self.ours[2] or self.comparable:
+            return list(self.notes)
+        reasons = [DATA_NOTE.format(trained_on=self.trained_on)] if self.trained_on else []
+        return reasons + ([CHANGED_NOTE] if self.changed else [])
+
+    def apart(self) -> Iterator["Cell"]:
+        """The cell; as two, ours and the published number, where these are of different feature networks."""
+        if self.published is None or same_measure(self.metric, self.feature_network):
+            yield self
+            return
+        theirs = names.label(self.metric, "inception")
+        ours = names.label(self.metric, self.feature_network)
+        yield replace(self, published=None)
+        yield replace(
+            self,
+            heads=(theirs, *self.heads[1:]),
+            values=(),
+            runs=0,
+            diverged=0,
+            groups=(),
+            feature_network="",
+            notes=(NETWORK_NOTE.format(ours=ours, theirs=theirs),),
+        )
 
     def row(self) -> dict[str, object]:
         """The cell as a row of the tidy table."""
-        mean, sd, n = mean_sd(self.values)
-        published = np.nan if self.published is None else self.published
-        notes = [] if np.isnan(published) else self._protocol() if n else list(self.notes)
-        if self.diverged:
-            notes.append(DIVERGED_NOTE)
+        mean, sd, n = self.ours
         return {
             "part": self.part,
             "dataset": self.dataset,
@@ -97,15 +145,15 @@ class Cell:
             "source": self.source,
             "iteration": self.iteration,
             "quantity": self.quantity,
-            "published": published,
+            "published": np.nan if self.published is None else self.published,
             "ours_mean": mean,
             "ours_sd": sd,
             "n": n,
-            "difference": mean - published if self.comparable else np.nan,
-            "note": " | ".join(notes),
+            "difference": self.difference,
+            "note": " | ".join(self.footnotes + ([DIVERGED_NOTE] if self.diverged else [])),
             "runs": self.runs,
             "diverged": self.diverged,
-            "stand_in": self.stand_in or "",
+            "trained_on": self.trained_on or "",
             "metric": self.metric,
             "feature_network": self.feature_network,
             "groups": " ".join(self.groups),
@@ -122,7 +170,7 @@ def read_tidy(path: Path) -> pd.DataFrame:
     """Read a tidy table as `make_table` wrote it."""
     texts = [column for column in COLUMNS if column not in NUMBERS]
     try:
-        frame = pd.read_csv(path, dtype=dict.fromkeys(texts, str))
+        frame = pd.read_csv(path, dtype=dict.fromkeys((*texts, *RENAMED), str)).rename(columns=RENAMED)
         frame[texts] = frame[texts].fillna("")
         return frame[COLUMNS].astype({"iteration": "Int64"})
     except FileNotFoundError:
@@ -146,11 +194,6 @@ def same_measure(metric: str, feature_network: str) -> bool:
     if not metric or not names.metric(metric).uses_network:
         return True
     return feature_network in names.INCEPTION
-
-
-def published_label(metric: str) -> str:
-    """What the papers call `metric`: FID, IS, …"""
-    return names.label(metric, "inception")
 
 
 def series(run: Run, metric: str, source: str) -> pd.Series:

@@ -20,6 +20,7 @@ from gantry.report.notes import protocol_notes, scale_note
 from gantry.report.quantities import DERIVED, REACHING, curve_of, reduced
 from gantry.report.specs import options_of, parse_spec
 from gantry.report.statistics import MOST_SEEDS, Interval, interval, seeds_to_decide, verdict
+from gantry.report.titles import title_of
 
 COLUMNS = [
     "name",
@@ -35,7 +36,8 @@ COLUMNS = [
     "verdict",
     "seeds_to_decide",
     "result",
-    "stand_in",
+    "trained_on",
+    "marks",
     "note",
     "groups",
 ]
@@ -49,7 +51,7 @@ def make_claims(spec: dict[str, Any], csv: Path, md: Path) -> pd.DataFrame:
     claims = [each for claim in options.claims for each in _spread(claim, loaded)]
     frame = pd.DataFrame([_row(claim, loaded) for claim in claims], columns=COLUMNS)
     write_text(csv, frame.to_csv(index=False))
-    write_text(md, _markdown(parsed.title, frame, [scale_note(parsed), *protocol_notes(parsed)]))
+    write_text(md, _markdown(title_of(loaded), frame, [scale_note(parsed), *protocol_notes(parsed)]))
     return frame
 
 
@@ -57,12 +59,12 @@ def _spread(claim: Claim, loaded: Loaded) -> Iterator[Claim]:
     """A claim about each of several data sets, or against several baselines, as one about each; else as it is."""
     test = claim.test
     for dataset, published in claim.each.items():
-        label = next((g.dataset_label for g in loaded.spec.groups if g.dataset_name == dataset), dataset)
+        label = next((g.dataset_title for g in loaded.spec.groups if g.dataset_name == dataset), dataset)
         sides = {"of": test.of, "against": test.against}
         there = {key: side and side.model_copy(update={"dataset": dataset}) for key, side in sides.items()}
         yield _about(claim, label, published, there)
     for side, published in zip(claim.sides[1:], claim.baselines.values(), strict=False):
-        label = next((g.recipe_label for g in loaded.spec.groups if g.recipe == side.recipe), side.recipe)
+        label = next((g.recipe_title for g in loaded.spec.groups if g.recipe == side.recipe), side.recipe)
         yield _about(claim, f"against {label}", published, {"against": side})
     if not (claim.each or claim.baselines):
         yield claim
@@ -85,7 +87,7 @@ def _row(claim: Claim, loaded: Loaded) -> dict[str, Any]:
     values, note = _values(test, sides, groups)
     than = np.log(test.boundary) if test.statistic == "ratio" else test.boundary
     result = interval(values, than)
-    stand_ins = dict.fromkeys(group.group.stand_in for group in groups if group.group.stand_in)
+    others = dict.fromkeys(group.group.trained_on for group in groups if group.group.trained_on)
     all_diverged = bool(groups[0].runs) and not groups[0].complete
     decision = test.if_diverged if all_diverged else verdict(result, test.expect, than)
     shown = _exponential(result) if test.statistic == "ratio" else result
@@ -103,8 +105,9 @@ def _row(claim: Claim, loaded: Loaded) -> dict[str, Any]:
         "verdict": decision,
         "seeds_to_decide": _needed(values, than) if decision == "undecided" else "",
         "result": _result(test, shown, loaded),
-        "stand_in": ", ".join(stand_ins),
-        "note": "; ".join([*note, *([f"measured on {', '.join(stand_ins)}"] if stand_ins else [])]),
+        "trained_on": ", ".join(others),
+        "marks": ", ".join(dict.fromkeys(mark for group in groups for mark in group.group.marks)),
+        "note": "; ".join([*note, *([f"measured on {', '.join(others)}"] if others else [])]),
         "groups": " ".join(dict.fromkeys(group.group.key for group in groups)),
     }
 
@@ -134,7 +137,7 @@ def _values(test: ClaimTest, sides: list[Side], groups: list[LoadedGroup]) -> tu
     known = [{seed: value for seed, value in each.items() if not np.isnan(value)} for each in by_seed]
     seeds = sorted(set.intersection(*(set(each) for each in known)))
     note = [
-        f"{group.lost} of {len(group.runs)} runs of {group.group.recipe_label} diverged"
+        f"{group.lost} of {len(group.runs)} runs of {group.group.recipe_title} diverged"
         for group in groups
         if group.lost
     ]
@@ -224,10 +227,8 @@ def _markdown(title: str, frame: pd.DataFrame, notes: list[str]) -> str:
     for row in frame.to_dict("records"):
         ours = "; ".join(filter(None, [row["result"], row["seeds_to_decide"], row["note"]]))
         statement = f"{row['statement']} ({row['source']})" if row["source"] else row["statement"]
-        on_stand_in = " (stand-in data)" if row["stand_in"] else ""
+        marks = f" ({row['marks']})" if row["marks"] else ""
         cells = [statement, row["published"] or "–", ours]
-        lines.append(
-            "| " + " | ".join(map(escape_markdown, cells)) + f" | **{row['verdict']}**{on_stand_in} |"
-        )
+        lines.append("| " + " | ".join(map(escape_markdown, cells)) + f" | **{row['verdict']}**{marks} |")
     body = "\n".join(f"- {escape_markdown(note)}" for note in notes)
     return f"**{escape_markdown(title)}**\n\n" + "\n".join(lines) + f"\n\n{body}\n"

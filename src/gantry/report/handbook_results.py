@@ -52,9 +52,9 @@ def _row(table: pd.DataFrame, rows: pd.DataFrame, plan: Plan) -> str:
         )
     lines = [map(escape_markdown, heads), ["--:"] * len(heads), map(escape_markdown, entries)]
     seeds = int(rows["n"].max())
-    stand_in = next((f", {text}" for text in rows["stand_in"] if text), "")
+    other = next((f", {text}" for text in rows["trained_on"] if text), "")
     body = "\n".join("| " + " | ".join(line) + " |" for line in lines)
-    return f"{body}\n\nScale {plan.scale_name}, seeds: {seeds}{stand_in}.\n"
+    return f"{body}\n\nScale {plan.scale_name}, seeds: {seeds}{other}.\n"
 
 
 def _picture(plan: Plan, output: Output, recipe: str, label: str, out: Path) -> list[str]:

@@ -1,17 +1,16 @@
-"""A tidy table arranged as the paper has it: rows, columns, footnotes; ready to be written in any markup."""
+"""The cells of a table arranged as the paper has it: rows, columns, footnotes; ready to be written in any markup."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import groupby
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
-import pandas as pd
 
 from gantry.metrics import names
-from gantry.report.cells import DIVERGED_NOTE, MAIN
+from gantry.report.cells import DIVERGED_NOTE, MAIN, Cell
 from gantry.report.statistics import half_width
 
 NOTHING = "–"
@@ -84,73 +83,93 @@ class Footnotes:
         return [(_letter(index), text) for index, text in enumerate(self.texts)]
 
 
-def arrange(frame: pd.DataFrame, spread: str = "sd") -> tuple[list[Arranged], Footnotes]:
-    """Arrange a tidy table (see `cells.COLUMNS`), part by part, with the footnotes of all parts.
+def arrange(cells: Sequence[Cell], spread: str = "sd") -> tuple[list[Arranged], Footnotes]:
+    """Arrange the cells of a table, part by part, with the footnotes of all parts.
 
     `spread` is what follows a mean: ± the standard deviation over runs, or its 95 % `interval`.
     """
     notes = Footnotes()
-    if spread == "interval":
-        half = [half_width(sd, n) for sd, n in zip(frame["ours_sd"], frame["n"], strict=True)]
-        frame = frame.assign(low=frame["ours_mean"] - half, high=frame["ours_mean"] + half)
-    parts = [_arrange_part(str(title), part, notes) for title, part in frame.groupby("part", sort=False)]
-    return parts, notes
+    parts = _grouped(cells, lambda cell: cell.part)
+    return [_arrange_part(title, part, spread, notes) for title, part in parts.items()], notes
 
 
-def _arrange_part(title: str, frame: pd.DataFrame, notes: Footnotes) -> Arranged:
-    heads = frame["quantity"].str.partition(", ")[0]
+Key = TypeVar("Key")
+
+
+def _grouped(cells: Iterable[Cell], key: Callable[[Cell], Key]) -> dict[Key, list[Cell]]:
+    """The cells by a key, in the order in which the keys first come."""
+    found: dict[Key, list[Cell]] = {}
+    for cell in cells:
+        found.setdefault(key(cell), []).append(cell)
+    return found
+
+
+def _arrange_part(title: str, cells: list[Cell], spread: str, notes: Footnotes) -> Arranged:
     # The columns of one metric stand together, wherever its first one was.
-    first = {head: place for place, head in enumerate(heads.unique())}
-    columns = frame.drop_duplicates("quantity").sort_values(
-        "quantity", key=lambda each: each.str.partition(", ")[0].map(first), kind="stable"
-    )
-    digits = {head: decimals(rows["ours_mean"].to_numpy(dtype=float)) for head, rows in frame.groupby(heads)}
-    places = {str(quantity): digits[quantity.partition(", ")[0]] for quantity in columns["quantity"]}
+    by_metric = _grouped(cells, lambda cell: cell.head[0])
+    places: dict[tuple[str, str], int] = {}
+    heads: list[tuple[str, str]] = []
+    for metric, members in by_metric.items():
+        digits = decimals(np.asarray([cell.ours[0] for cell in members], dtype=float))
+        for head, (first, *_) in _grouped(members, lambda cell: cell.head).items():
+            places[head] = digits
+            heads.append((metric + (_arrow(first) if first.metric else ""), head[1]))
     shown = [
         key
         for key in ROW_KEYS
-        if key == "method" or (frame[key].nunique() > 1 if key != "source" else title != MAIN)
+        if key == "method"
+        or (len({getattr(cell, key) for cell in cells}) > 1 if key != "source" else title != MAIN)
     ]
-    with_published = bool(frame["published"].notna().any())
-    lines: list[Line] = []
+    # Ours and the published numbers share a column where they measure the same thing.
+    paired = any(cell.published is not None and cell.runs for cell in cells)
     # A row of the main part may have a single generator's samples in one column and a mixture's in another.
     keys = [key for key in ROW_KEYS if key != "source" or title != MAIN]
-    for _, rows in frame.groupby(keys, sort=False, dropna=False):
-        lines += _lines(rows.to_dict("records"), shown, places, notes, with_published)
+    rows = _grouped(cells, lambda cell: tuple(getattr(cell, key) for key in keys))
+    lines = [line for row in rows.values() for line in _lines(row, shown, places, spread, notes, paired)]
     return Arranged(
         title="" if title == MAIN else title,
-        label_heads=(*[ROW_TITLES[key] for key in shown], "" if with_published else "n"),
-        heads=tuple(_head(row) for row in columns.to_dict("records")),
+        label_heads=(*[ROW_TITLES[key] for key in shown], "" if paired else "n"),
+        heads=tuple(heads),
         lines=tuple(_without_repeats(lines, len(shown))),
     )
 
 
+def _arrow(cell: Cell) -> str:
+    return ARROWS[names.metric(cell.metric).direction]
+
+
 def _lines(
-    cells: Sequence[dict[Any, Any]],
+    cells: Sequence[Cell],
     shown: Sequence[str],
-    places: dict[str, int],
+    places: Mapping[tuple[str, str], int],
+    spread: str,
     notes: Footnotes,
-    with_published: bool,
+    paired: bool,
 ) -> list[Line]:
     """One row of the table as lines: published, ours, difference; those with nothing to say are left out."""
     labels = tuple(_label(key, _speaking(cells), notes) for key in shown)
-    by_quantity = {str(cell["quantity"]): cell for cell in cells}
-    counts = {int(cell["n"]) for cell in cells if cell["n"]}
+    by_head = {cell.head: cell for cell in cells}
+    counts = {cell.ours[2] for cell in cells if cell.ours[2]}
     common = counts.pop() if len(counts) == 1 else None
 
-    def line(kind: str, label: Entry, write: Callable[[dict[Any, Any], int], Entry]) -> Line:
+    def line(kind: str, label: Entry, write: Callable[[Cell, int], Entry]) -> Line:
         entries = tuple(
             replace(write(cell, digits), key=_key(cell))
-            if (cell := by_quantity.get(quantity)) is not None
+            if (cell := by_head.get(head)) is not None
             else Entry(NOTHING, key=LAST)
-            for quantity, digits in places.items()
+            for head, digits in places.items()
         )
         return Line((*labels, label), entries, kind, first=False)
 
-    ours_of = partial(_ours, common=common)
-    if not with_published:
-        return [replace(line("ours", _runs_label(cells, common, notes, ""), ours_of), first=True)]
-    published = line("published", Entry("published"), partial(_published, notes=notes))
+    ours_of = partial(_ours, spread=spread, common=common)
+    published_of = partial(_published, notes=notes)
+    if not paired:
+
+        def either(cell: Cell, digits: int) -> Entry:
+            return (published_of if _stands_alone(cell) else ours_of)(cell, digits)
+
+        return [replace(line("ours", _runs_label(cells, common, notes, ""), either), first=True)]
+    published = line("published", Entry("published"), published_of)
     difference = line("difference", Entry("difference"), partial(_difference, notes=notes))
     ours = line("ours", _runs_label(cells, common, notes, "ours, n = "), ours_of)
     lines = [ours]
@@ -164,83 +183,80 @@ def _lines(
     return [replace(each, first=index == 0) for index, each in enumerate(lines)]
 
 
-def _speaking(cells: Sequence[dict[Any, Any]]) -> dict[Any, Any]:
+def _speaking(cells: Sequence[Cell]) -> Cell:
     """The cell that labels its row: one of a mixture, if there is one, since that has a footnote."""
-    return next((cell for cell in cells if cell["source"] == "mixture"), cells[0])
+    return next((cell for cell in cells if cell.source == names.MIXTURE), cells[0])
 
 
-def _runs_label(cells: Sequence[dict[Any, Any]], common: int | None, notes: Footnotes, prefix: str) -> Entry:
+def _stands_alone(cell: Cell) -> bool:
+    """Whether a published number has a column of its own, where nothing of ours can stand."""
+    return cell.published is not None and not cell.runs
+
+
+def _runs_label(cells: Sequence[Cell], common: int | None, notes: Footnotes, prefix: str) -> Entry:
     """How many runs are behind a line, and how many of them diverged."""
-    worst = max(cells, key=lambda cell: cell["diverged"])
+    worst = max(cells, key=lambda cell: cell.diverged)
     text = f"{prefix}{common}" if common else prefix.partition(",")[0]
-    if not worst["diverged"]:
+    if not worst.diverged:
         return Entry(text)
-    diverged = f"{int(worst['diverged'])} of {int(worst['runs'])} diverged"
+    diverged = f"{worst.diverged} of {worst.runs} diverged"
     return Entry(f"{text}, {diverged}" if text else diverged, (notes.mark(DIVERGED_NOTE),))
 
 
-def _key(cell: dict[Any, Any]) -> float:
+def _key(cell: Cell) -> float:
     """What a cell's row is sorted by: ours, or else what was published."""
-    return next((float(cell[of]) for of in ("ours_mean", "published") if not np.isnan(cell[of])), LAST)
+    found = (cell.ours[0], np.nan if cell.published is None else cell.published)
+    return next((value for value in found if not np.isnan(value)), LAST)
 
 
-def _published(cell: dict[Any, Any], places: int, notes: Footnotes) -> Entry:
-    value = float(cell["published"])
+def _published(cell: Cell, places: int, notes: Footnotes) -> Entry:
+    if cell.published is None:
+        return Entry(NOTHING)
     # As printed: the papers give two decimals.
-    text = number(value, 2 if round(value, 2) == value else places)
+    text = number(cell.published, 2 if round(cell.published, 2) == cell.published else places)
     # A number that stands alone has its source beside it; others explain themselves at the difference.
-    return Entry(text, () if cell["n"] or text == NOTHING else _marks(cell, notes))
+    return Entry(text, () if cell.ours[2] else _marks(cell, notes))
 
 
-def _ours(cell: dict[Any, Any], places: int, common: int | None) -> Entry:
+def _ours(cell: Cell, places: int, spread: str, common: int | None) -> Entry:
     """`common` is how many runs are behind every cell of the row; None where that differs and each says it."""
-    groups = tuple(str(cell["groups"]).split())
-    runs, diverged = int(cell["runs"]), int(cell["diverged"])
-    if diverged and diverged == runs:
-        return Entry(f"diverged ({diverged} of {runs})", (), groups)
-    if not cell["n"]:
+    mean, sd, n = cell.ours
+    if cell.diverged and cell.diverged == cell.runs:
+        return Entry(f"diverged ({cell.diverged} of {cell.runs})", (), cell.groups)
+    if not n:
         return Entry(NOTHING)
-    text = number(cell["ours_mean"], places)
-    if "low" in cell and not np.isnan(cell["low"]):
-        text += f" ({number(cell['low'], places)} to {number(cell['high'], places)})"
-    elif not np.isnan(cell["ours_sd"]):
-        text += f" ± {number(cell['ours_sd'], places)}"
+    text = number(mean, places)
+    half = half_width(sd, n) if spread == "interval" else np.nan
+    if not np.isnan(half):
+        text += f" ({number(mean - half, places)} to {number(mean + half, places)})"
+    elif not np.isnan(sd):
+        text += f" ± {number(sd, places)}"
     if common is None:
-        text += f" (n = {int(cell['n'])})"
-    return Entry(text, (), groups, strong=True)
+        text += f" (n = {n})"
+    return Entry(text, (), cell.groups, strong=True)
 
 
-def _difference(cell: dict[Any, Any], places: int, notes: Footnotes) -> Entry:
-    if np.isnan(cell["published"]) or not cell["n"]:
+def _difference(cell: Cell, places: int, notes: Footnotes) -> Entry:
+    if cell.published is None or not cell.ours[2]:
         return Entry(NOTHING)
-    known = not np.isnan(cell["difference"])
-    return Entry(signed(cell["difference"], places) if known else NOTHING, _marks(cell, notes))
+    known = not np.isnan(cell.difference)
+    return Entry(signed(cell.difference, places) if known else NOTHING, _marks(cell, notes))
 
 
-def _marks(cell: dict[Any, Any], notes: Footnotes) -> tuple[str, ...]:
-    return tuple(
-        notes.mark(note) for note in str(cell["note"]).split(" | ") if note not in ("", DIVERGED_NOTE)
-    )
+def _marks(cell: Cell, notes: Footnotes) -> tuple[str, ...]:
+    return tuple(notes.mark(note) for note in cell.footnotes)
 
 
-def _label(key: str, cell: dict[Any, Any], notes: Footnotes) -> Entry:
-    value = cell[key]
+def _label(key: str, cell: Cell, notes: Footnotes) -> Entry:
     if key == "iteration":
-        return Entry("end", key=LAST) if pd.isna(value) else Entry(f"{int(value):,}", key=float(value))
+        end = cell.iteration is None
+        return Entry("end", key=LAST) if end else Entry(f"{cell.iteration:,}", key=cell.iteration)
+    value = str(getattr(cell, key))
     if key == "source":
-        return Entry(SOURCES.get(str(value), str(value)))
-    if key == "dataset" and cell["stand_in"]:
-        return Entry(f"{value} (stand-in)")
-    if key == "method" and cell["source"] == "mixture" and cell["part"] == MAIN:
-        return Entry(str(value), (notes.mark(MIXTURE_NOTE),))
-    return Entry(str(value))
-
-
-def _head(cell: dict[Any, Any]) -> tuple[str, str]:
-    """Split "FID, minimum" into its group "FID ↓" and its title "minimum"."""
-    group, _, title = str(cell["quantity"]).partition(", ")
-    metric = str(cell["metric"])
-    return (group + (ARROWS[names.metric(metric).direction] if metric else ""), title)
+        return Entry(SOURCES.get(value, value))
+    if key == "method" and cell.source == names.MIXTURE and cell.part == MAIN:
+        return Entry(value, (notes.mark(MIXTURE_NOTE),))
+    return Entry(value)
 
 
 def _without_repeats(lines: Sequence[Line], count: int) -> list[Line]:

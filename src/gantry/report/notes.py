@@ -11,13 +11,14 @@ def scale_note(spec: ReportSpec) -> str:
 
 
 def protocol_notes(spec: ReportSpec) -> list[str]:
-    """What a reader of one table or figure must know: where the protocol differs from the paper's."""
+    """What a reader of one table or figure must know: where it departs from the experiment that it is named for."""
     notes = []
     if spec.paper_iterations and spec.paper_iterations != spec.iterations:
-        notes.append(f"Trained for {spec.iterations:,} iterations; the paper for {spec.paper_iterations:,}.")
-    if spec.stand_ins:
-        pairs = [f"{stand_in} for {label}" for label, stand_in in spec.stand_ins.items()]
-        notes.append(f"Stand-in data: {'; '.join(pairs)}.")
+        notes.append(f"Trained for {spec.iterations:,} iterations instead of {spec.paper_iterations:,}.")
+    notes += [*spec.overrides, *spec.changes]
+    if spec.replaced:
+        pairs = [f"{used} in place of {label}" for label, used in spec.replaced.items()]
+        notes.append(f"{'Proxy data' if spec.has_proxies else 'Data'}: {'; '.join(pairs)}.")
     if spec.options.get("spread") == "interval":
         notes.append(INTERVAL_NOTE)
     return notes + list(spec.notes)

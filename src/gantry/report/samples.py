@@ -31,7 +31,7 @@ def arranged(loaded: Loaded, options: GridsOptions) -> Arrangement:
     """Rows are data sets and blocks methods, or, `down` and `tiled`, the other way round."""
     cells: dict[tuple[str, str, str], LoadedGroup] = {}
     for each in loaded.groups:
-        place = (each.group.dataset_title, each.group.recipe_label)
+        place = (each.group.dataset_title, each.group.recipe_title)
         row, block = place if options.methods == "across" else place[::-1]
         cells |= {(row, block, generator): each for generator in each.shown.generators}
     rows, blocks = (list(dict.fromkeys(key[axis] for key in cells)) for axis in (0, 1))

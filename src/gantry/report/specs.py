@@ -10,6 +10,9 @@ from gantry.errors import UserError, suggestion
 from gantry.plan.blocks.base import Strict
 from gantry.plan.output_types import OPTIONS
 
+CHANGED = "(changed)"
+PROXY = "(proxy)"
+
 
 class RunReference(Strict):
     """One training run: its seed, the spec it must have been trained with, the ends of its segments."""
@@ -22,23 +25,51 @@ class RunReference(Strict):
 class Group(Strict):
     """The runs that differ in their seed only: one recipe on one data set.
 
-    `dataset` names the folder of the runs, `dataset_name` the paper's data set that it is or stands for,
-    `method` the row of the published table: a name, or the value of each of its key columns.
+    `dataset` names the folder of the runs, `dataset_name` the experiment's data set that it is or is used for,
+    `trained_on` the title of what is used where that is another; `is_proxy` says that it ships with the project
+    and shows that the pipeline works, no more. The changes are phrases such as "batch_size: 16 instead of 32".
+    `method` is the row of the published table: a name, or the value of each of its key columns.
     """
 
     dataset: str
     dataset_name: str
     dataset_label: str
-    stand_in: str | None = None
+    trained_on: str | None = None
+    is_proxy: bool = False
+    dataset_changes: tuple[str, ...] = ()
     recipe: str
     recipe_label: str
+    recipe_changes: tuple[str, ...] = ()
     method: str | dict[str, str | int | float]
     runs: tuple[RunReference, ...]
 
     @property
     def dataset_title(self) -> str:
-        """The data set's label, marked where it is a stand-in."""
-        return f"{self.dataset_label} (stand-in)" if self.stand_in else self.dataset_label
+        """What the runs were trained on, as it is called beside their numbers."""
+        if self.trained_on is None:
+            return f"{self.dataset_label} {CHANGED}" if self.dataset_changes else self.dataset_label
+        return f"{self.dataset_label} {PROXY}" if self.is_proxy else self.trained_on
+
+    @property
+    def recipe_title(self) -> str:
+        """The recipe's label, marked where the recipe is not the one that the experiment describes."""
+        return f"{self.recipe_label} {CHANGED}" if self.recipe_changes else self.recipe_label
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether recipe or data set are not what the experiment describes."""
+        return bool(self.recipe_changes or self.dataset_changes)
+
+    @property
+    def marks(self) -> list[str]:
+        """What keeps a result of these runs from being one of the experiment as it is described."""
+        data = [] if self.trained_on is None else ["proxy data" if self.is_proxy else "other data"]
+        return data + (["changed"] if self.is_changed else [])
+
+    @property
+    def is_own_data(self) -> bool:
+        """Whether these are other data than the experiment's, and none of the project's proxies."""
+        return self.trained_on is not None and not self.is_proxy
 
     @property
     def published_keys(self) -> dict[str, str]:
@@ -73,6 +104,8 @@ class ReportSpec(Strict):
     paper_iterations: int | None = None
     # Where a run that is followed further has its tables' end; None: the spec does not say.
     usual_iterations: int | None = None
+    # What scale and configuration change of all of it, as sentences.
+    overrides: tuple[str, ...] = ()
     groups: tuple[Group, ...]
 
     def checkpoint_for(self, iteration: int, checkpoints: Iterable[int]) -> int:
@@ -81,9 +114,33 @@ class ReportSpec(Strict):
         return min(checkpoints, key=lambda each: abs(each - wanted), default=round(wanted))
 
     @property
-    def stand_ins(self) -> dict[str, str]:
-        """The paper's data sets for which something else was used, and what: label → stand-in."""
-        return {group.dataset_label: group.stand_in for group in self.groups if group.stand_in}
+    def replaced(self) -> dict[str, str]:
+        """The experiment's data sets for which others were used: label → title of what was used."""
+        return {group.dataset_label: group.trained_on for group in self.groups if group.trained_on}
+
+    @property
+    def has_proxies(self) -> bool:
+        """Whether any of the data only show that the pipeline works."""
+        return any(group.is_proxy for group in self.groups)
+
+    @property
+    def changes(self) -> list[str]:
+        """What singles out recipes and data sets from what the experiment describes, a sentence for each."""
+        named = {f"{group.recipe_label} {CHANGED}": group.recipe_changes for group in self.groups}
+        named |= {
+            group.trained_on or f"{group.dataset_label} {CHANGED}": group.dataset_changes
+            for group in self.groups
+        }
+        return [f"{title}: {'; '.join(phrases)}." for title, phrases in named.items() if phrases]
+
+    @property
+    def heading(self) -> str:
+        """The title, with what it was made on where that is other data than it speaks of."""
+        used = list(dict.fromkeys(self.replaced.values()))
+        if not used:
+            return self.title
+        what = used[0] if len(used) == 1 else "proxy data" if self.has_proxies else "other data"
+        return f"{self.title}, on {what}"
 
 
 def parse_spec(spec: dict[str, Any]) -> ReportSpec:

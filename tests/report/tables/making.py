@@ -28,7 +28,7 @@ def write_runs(results, recipe="bcgan", dataset="digits", **options):
 
 def real(make_group, recipe="bcgan", label="BCGAN", **options):
     """A group on the paper's own data."""
-    return make_group(recipe, label, dataset="celeba", stand_in=None, **options)
+    return make_group(recipe, label, dataset="celeba", proxy=None, **options)
 
 
 def edgan_table(tmp_path, number, text):

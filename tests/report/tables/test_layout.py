@@ -4,8 +4,6 @@ import numpy as np
 import pytest
 from tests.report.tables.making import BEST, CURVES, STATISTICS, cell, edgan_table, write_runs
 
-from gantry.report.layout import arrange
-
 
 def test_data_sets_side_by_side_and_real_against_real(results, make, make_group, tmp_path):
     for dataset in ("cifar10", "svhn"):
@@ -17,7 +15,7 @@ def test_data_sets_side_by_side_and_real_against_real(results, make, make_group,
         tmp_path, 6, "method,year,fid_cifar10,fid_svhn\nedgan,,14.02,3.88\nreal_data,,0.45,0.24\n"
     )
     groups = [
-        make_group("edgan", "EDGAN", dataset=name, name=name, title=title, stand_in=None)
+        make_group("edgan", "EDGAN", dataset=name, name=name, title=title, proxy=None)
         for name, title in (("cifar10", "CIFAR-10"), ("svhn", "SVHN"))
     ]
     options = {"side_by_side": True, "column": "{metric}_{dataset}", "real": {"method": "real_data"}}
@@ -38,9 +36,7 @@ def test_data_sets_side_by_side_and_real_against_real(results, make, make_group,
 def test_data_sets_as_rows_and_methods_as_published_columns(results, make, make_group, tmp_path):
     write_runs(results, "edgan_js", dataset="cifar10", network="inception")
     published = edgan_table(tmp_path, 5, "dataset,no_penalty,js_penalty\ncifar10,17.92,31.63\nsvhn,4,10\n")
-    group = make_group(
-        "edgan_js", "JS", dataset="cifar10", name="cifar10", stand_in=None, method="js_penalty"
-    )
+    group = make_group("edgan_js", "JS", dataset="cifar10", name="cifar10", proxy=None, method="js_penalty")
     frame = make(
         results, "scores", [group], published=published, metrics=["frechet_distance"],
         options={"column": "{method}"},
@@ -48,26 +44,24 @@ def test_data_sets_as_rows_and_methods_as_published_columns(results, make, make_
     assert frame["published"].tolist() == [31.63] and frame["quantity"].tolist() == ["FID"]
 
 
-def test_second_half_of_a_label_becomes_a_column(results, make, make_group, tmp_path):
+def test_second_half_of_a_label_becomes_a_column(results, make, arrange_of, make_group):
     write_runs(results, "hinge")
     write_runs(results, "hinge_two", generators=2)
     groups = [make_group("hinge", "Hinge | one generator"), make_group("hinge_two", "Hinge | two")]
-    frame = make(
-        results, "scores", groups, metrics=["frechet_distance"], options=BEST | {"split_labels": True}
-    )
+    asked = {"metrics": ["frechet_distance"], "options": BEST | {"split_labels": True}}
+    frame = make(results, "scores", groups, **asked)
     main = frame[frame["part"] == "main"]
     assert main["method"].tolist() == ["Hinge", "Hinge"]
     assert main["quantity"].str.partition(", ")[2].tolist() == ["one generator, best", "two, best"]
-    (part, _), _ = arrange(frame)
+    part, _ = arrange_of(results, groups, **asked)
     assert len(part.lines) == 1 and len(part.lines[0].entries) == 2
 
 
-def test_the_lines_of_a_row_sort_together_and_by_ours(results, make, make_group, published):
-    write_runs(results)
-    results.run("digits", "realnessgan", 0, diverged_at=30)
+def test_the_lines_of_a_row_sort_together_and_by_ours(results, arrange_of, make_group, published):
+    write_runs(results, network="inception")
+    results.run("digits", "realnessgan", 0, diverged_at=30, network="inception")
     groups = [make_group("realnessgan", "RealnessGAN", seeds=(0,)), make_group("bcgan", "BCGAN")]
-    frame = make(results, "scores", groups, published=published[2], options=STATISTICS)
-    (part,), _ = arrange(frame)
+    part, _ = arrange_of(results, groups, published=published[2], options=STATISTICS)
     keys = {"RealnessGAN": [], "BCGAN": []}
     for line in part.lines:
         # A label that the line above has is kept, for when other lines come between them.
@@ -83,9 +77,7 @@ def test_what_others_publish_is_a_last_column_with_its_source(
     for recipe in ("sngan", "lsgan"):
         results.run("cifar10", recipe, 0, network="inception")
     groups = [
-        make_group(
-            recipe, label, dataset="cifar10", name="cifar10", title="CIFAR-10", stand_in=None, seeds=(0,)
-        )
+        make_group(recipe, label, dataset="cifar10", name="cifar10", title="CIFAR-10", proxy=None, seeds=(0,))
         for recipe, label in (("sngan", "SNGAN"), ("lsgan", "LSGAN"))
     ]
     elsewhere = {"title": "FID elsewhere", "column": "fid_cifar10_elsewhere", "source": "elsewhere_source"}

@@ -23,6 +23,7 @@ from gantry.report.figures.style import (
     thousands,
 )
 from gantry.report.load import Loaded, LoadedGroup
+from gantry.report.titles import title_of
 
 MARK = "#1b8a5a"
 # Inches, by the number of columns; and how many metrics may stand side by side.
@@ -51,7 +52,7 @@ def draw(loaded: Loaded, options: CurvesOptions) -> Figure:
     require_metrics(spec, loaded.groups)
     datasets = dict.fromkeys(group.dataset_title for group in spec.groups)
     rows = [(dataset, metric) for dataset in datasets for metric in spec.metrics]
-    labels = list(dict.fromkeys(group.recipe_label for group in spec.groups))
+    labels = list(dict.fromkeys(group.recipe_title for group in spec.groups))
     usual = spec.usual_iterations or spec.iterations
     mark = usual if options.mark and usual < spec.iterations else None
     tail = _tail_length(loaded, options)
@@ -75,7 +76,7 @@ def draw(loaded: Loaded, options: CurvesOptions) -> Figure:
         ax.set_xlabel("iterations")
     handles, texts = axes[0][0].get_legend_handles_labels()
     titles = [text + _diverged(loaded, text) for text in texts]
-    put_head(figure, spec.title, handles, titles)
+    put_head(figure, title_of(loaded), handles, titles)
     band = over_seeds(loaded, "mean and band of ± 1 sd over {seeds} seeds")
     broken = any(run.diverged and len(run.metrics) for group in loaded.groups for run in group.runs)
     mixture = "several generators: their equal mixture" if _has_mixture(loaded) else ""
@@ -90,9 +91,9 @@ def _title(dataset: str, metric: str, width: float) -> str:
     return whole if in_lines(whole, width) == whole else f"{in_lines(dataset, width)}\n{metric}"
 
 
-def _diverged(loaded: Loaded, recipe_label: str) -> str:
+def _diverged(loaded: Loaded, recipe_title: str) -> str:
     """How many runs of a recipe diverged, for the legend."""
-    groups = [group for group in loaded.groups if group.group.recipe_label == recipe_label]
+    groups = [group for group in loaded.groups if group.group.recipe_title == recipe_title]
     total = sum(len(group.runs) for group in groups)
     diverged = sum(group.lost for group in groups)
     return f" ({diverged} of {total} diverged)" if diverged else ""
@@ -126,7 +127,7 @@ def _last(curves: list[Curve]) -> float:
 
 def _whole(ax: Axes, curves: list[Curve], labels: list[str], mark: int | None) -> None:
     for curve in curves:
-        look = labels.index(curve.group.group.recipe_label)
+        look = labels.index(curve.group.group.recipe_title)
         _line(ax, curve, look, curve.table)
         for broken in curve.broken:
             _broken(ax, broken, look)
@@ -141,7 +142,7 @@ def _whole(ax: Axes, curves: list[Curve], labels: list[str], mark: int | None) -
 
 def _tail(ax: Axes, curves: list[Curve], labels: list[str], start: float, mark: int | None) -> None:
     for curve in curves:
-        look = labels.index(curve.group.group.recipe_label)
+        look = labels.index(curve.group.group.recipe_title)
         _line(ax, curve, look, curve.table[curve.table.index >= start])
     if mark and mark > start:
         ax.axvline(mark, color=MARK, linestyle="--", linewidth=1)
@@ -162,10 +163,10 @@ def _line(ax: Axes, curve: Curve, look: int, table: pd.DataFrame) -> None:
         "markevery": max(1, len(table) // 8),
     }
     if not len(table):
-        ax.plot([], [], label=curve.group.group.recipe_label, **style)
+        ax.plot([], [], label=curve.group.group.recipe_title, **style)
         return
     mean = table.mean(axis=1)
-    ax.plot(table.index, mean, label=curve.group.group.recipe_label, zorder=3, **style)
+    ax.plot(table.index, mean, label=curve.group.group.recipe_title, zorder=3, **style)
     if table.shape[1] > 1:
         sd = table.std(axis=1, ddof=1)
         ax.fill_between(

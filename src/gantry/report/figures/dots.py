@@ -11,6 +11,7 @@ from gantry.report.figures.captions import metric_title, over_seeds
 from gantry.report.figures.style import MARKERS, footer, label, new_figure, put_footer, put_head
 from gantry.report.load import Loaded, LoadedGroup
 from gantry.report.tables.scores import Column, column_at
+from gantry.report.titles import title_of
 
 
 def draw(loaded: Loaded, options: DotsOptions) -> Figure:
@@ -26,7 +27,7 @@ def draw(loaded: Loaded, options: DotsOptions) -> Figure:
         _panel(ax, loaded, options, column)
         ax.set_title(f"{spec.groups[0].dataset_title} · {metric_title(loaded, metric)}", loc="left")
     handles, texts = axes[0].get_legend_handles_labels()
-    put_head(figure, spec.title, handles, texts)
+    put_head(figure, title_of(loaded), handles, texts)
     spread = over_seeds(loaded, "mean ± 1 sd over {seeds} seeds, each seed faint")
     put_footer(figure, footer(spec, spread, place))
     return figure
@@ -51,7 +52,7 @@ def _panel(ax: Axes, loaded: Loaded, options: DotsOptions, column: Column) -> No
             zorder=3,
             label=list(options.groups)[look] if first else None,
         )
-    labels = [label(by_recipe[recipe].group.recipe_label) for _, recipe in ordered]
+    labels = [label(by_recipe[recipe].group.recipe_title) for _, recipe in ordered]
     ax.set_xticks(range(len(ordered)), labels, rotation=40, ha="right")
     ax.set_xlim(-0.6, len(ordered) - 0.4)
     ax.grid(axis="y")

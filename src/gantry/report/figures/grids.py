@@ -15,6 +15,7 @@ from gantry.report.figures.style import DIVIDER, INK, footer, in_lines, label
 from gantry.report.load import Loaded, LoadedGroup
 from gantry.report.samples import arranged
 from gantry.report.text import short
+from gantry.report.titles import title_of
 
 TILES_ACROSS = 4
 
@@ -44,7 +45,7 @@ def _in_rows(loaded: Loaded, options: GridsOptions, side: float, small_print: st
     gaps = [0.1 if a[0] == b[0] else 0.2 for a, b in pairwise(columns)]
     above, at_left = ([in_lines(text, side) for text in texts] for texts in (arrangement.titles, rows))
     sheet = new_sheet(
-        loaded.spec.title,
+        title_of(loaded),
         small_print,
         side,
         gaps,
@@ -73,7 +74,7 @@ def _tiled(loaded: Loaded, options: GridsOptions, side: float, small_print: str)
     across = min(len(tiles), TILES_ACROSS)
     above = 0.1 + 0.15 * _lines(titles)
     gaps = [0.12] * (across - 1), [above] * (-(-len(tiles) // across) - 1)
-    sheet = new_sheet(loaded.spec.title, small_print, side, *gaps, head=0.35 + above)
+    sheet = new_sheet(title_of(loaded), small_print, side, *gaps, head=0.35 + above)
     panels = list(chain(*sheet.panels))
     for ax, tile, title in zip(panels, tiles, titles, strict=False):
         _fill(ax, *tile, options)
@@ -86,7 +87,7 @@ def _tiled(loaded: Loaded, options: GridsOptions, side: float, small_print: str)
 def _name(group: LoadedGroup, generator: str, loaded: Loaded) -> str:
     """A tile's title: the method, and the data set and the generator where there are several."""
     several = len({each.group.dataset_title for each in loaded.groups}) > 1
-    parts = [group.group.recipe_label, group.group.dataset_title if several else ""]
+    parts = [group.group.recipe_title, group.group.dataset_title if several else ""]
     return ", ".join(filter(None, [*parts, generator if len(group.shown.generators) > 1 else ""]))
 
 

@@ -12,6 +12,7 @@ from gantry.report.figures.style import FAINT, INK, footer, label, new_figure, p
 from gantry.report.layout import decimals, number
 from gantry.report.load import Loaded, LoadedGroup
 from gantry.report.tables.scores import Column, column_at
+from gantry.report.titles import title_of
 
 # Lighter is better, in colour and in grey; a metric that prefers a middle value has no better end.
 COLOUR_MAPS = {"lower": "viridis_r", "higher": "viridis", "half": "viridis"}
@@ -33,7 +34,7 @@ def draw(loaded: Loaded, options: HeatmapOptions) -> Figure:
             column = column_at(loaded, metric, options.at, options.skip)
             ax.set_title(f"{dataset} · {metric_title(loaded, metric)}, {column.title}", loc="left")
             _panel(ax, loaded, groups, column, options)
-    put_head(figure, spec.title)
+    put_head(figure, title_of(loaded))
     spread = over_seeds(loaded, "mean ± sd over {seeds} seeds")
     mixture = any(group.headline == "mixture" for group in loaded.groups)
     light = "lighter is better"

@@ -21,6 +21,7 @@ from gantry.report.figures.style import (
     thousands,
 )
 from gantry.report.load import Loaded, LoadedGroup
+from gantry.report.titles import title_of
 
 COLUMNS = 2
 SIZE = (3.9, 2.3)  # inches of a panel, with its legend
@@ -32,7 +33,7 @@ def draw(loaded: Loaded, options: GroupedOptions) -> Figure:
     require_metrics(spec, loaded.groups)
     metric = spec.metrics[0]
     means = {group.group.recipe: _mean(group, metric) for group in loaded.groups}
-    labels = {group.group.recipe: group.group.recipe_label for group in loaded.groups}
+    labels = {group.group.recipe: group.group.recipe_title for group in loaded.groups}
     rows = -(-len(options.groups) // COLUMNS)
     figure = new_figure(SIZE[0] * COLUMNS, SIZE[1] * rows + 0.9)
     axes = figure.subplots(rows, COLUMNS, squeeze=False, sharex=True, sharey=True)
@@ -46,7 +47,7 @@ def draw(loaded: Loaded, options: GroupedOptions) -> Figure:
         line[0].set_ylabel(metric_title(loaded, metric))
     for ax in axes[-1]:
         ax.set_xlabel("iterations")
-    put_head(figure, spec.title)
+    put_head(figure, title_of(loaded))
     spread = over_seeds(loaded, "mean over {seeds} seeds")
     put_footer(figure, footer(spec, spec.groups[0].dataset_title, spread, "grey: the other panels' methods"))
     return figure

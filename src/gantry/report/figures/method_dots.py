@@ -14,6 +14,7 @@ from gantry.report.figures.captions import metric_title, over_seeds
 from gantry.report.figures.style import FAINT, MARKERS, footer, label, new_figure, put_footer, put_head
 from gantry.report.load import Loaded, LoadedGroup
 from gantry.report.tables.scores import Column, column_at
+from gantry.report.titles import title_of
 
 LINE = 0.19  # inches of a method
 
@@ -38,12 +39,12 @@ def draw(loaded: Loaded, options: GroupedOptions) -> Figure:
         ax.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
         ax.grid(axis="x")
         ax.set_axisbelow(True)
-    axes[0].set_yticks(range(len(recipes)), [label(by_recipe[each].group.recipe_label) for each in recipes])
+    axes[0].set_yticks(range(len(recipes)), [label(by_recipe[each].group.recipe_title) for each in recipes])
     axes[0].set_ylim(len(recipes) - 0.5, -0.5)
     handles = [
         axes[0].plot([], [], MARKERS[look], color=COLOURS[look])[0] for look in range(len(options.groups))
     ]
-    put_head(figure, spec.title, handles, list(options.groups))
+    put_head(figure, title_of(loaded), handles, list(options.groups))
     spread = over_seeds(loaded, "mean over {seeds} seeds, each seed faint")
     put_footer(figure, footer(spec, spec.groups[0].dataset_title, "end of training", spread))
     return figure

@@ -16,6 +16,7 @@ from gantry.report.figures.captions import metric_title, over_seeds
 from gantry.report.figures.style import FAINT, INK, MARKERS, footer, label, new_figure, put_footer, put_head
 from gantry.report.load import Loaded, LoadedGroup
 from gantry.report.tables.scores import column_at
+from gantry.report.titles import title_of
 
 # Where a number may stand beside its dot, in points, the nearest places first.
 ANGLES = np.linspace(0, 2 * np.pi, 16, endpoint=False)
@@ -49,7 +50,7 @@ def draw(loaded: Loaded, options: GroupedOptions) -> Figure:
                 ax.plot([milliseconds], [value], MARKERS[look], color=COLOURS[look], markersize=5, zorder=3)
                 dots.append((number, milliseconds, value))
             lines.append(
-                (f"{number}  {label(group.group.recipe_label)}{'' if known else ' (diverged)'}", INK)
+                (f"{number}  {label(group.group.recipe_title)}{'' if known else ' (diverged)'}", INK)
             )
     ax.set_xscale("log")
     ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -60,7 +61,7 @@ def draw(loaded: Loaded, options: GroupedOptions) -> Figure:
     ax.grid(which="both")
     ax.set_axisbelow(True)
     _key(key, lines)
-    put_head(figure, spec.title)
+    put_head(figure, title_of(loaded))
     devices = ", ".join(
         dict.fromkeys(str(run.provenance.get("device", "?")) for g in loaded.groups for run in g.runs)
     )

@@ -17,6 +17,7 @@ from gantry.report.figures.style import DIVIDER, FAINT, INK, REAL, footer, label
 from gantry.report.load import Loaded, LoadedGroup
 from gantry.report.samples import nearest_index
 from gantry.report.text import short
+from gantry.report.titles import title_of
 
 SIDE = 1.28  # inches of a panel
 GAP = 0.07
@@ -50,13 +51,13 @@ def draw(loaded: Loaded, options: ScatterOptions) -> Figure:
     limit = 1.25 * float(np.abs(real).max())
     small_print = footer(
         spec,
-        spec.groups[0].dataset_label,
+        spec.groups[0].dataset_title,
         shown_runs(loaded),
         f"after {short(last)} iterations" if len(columns) < 2 else "",
         "equally many points in every panel",
     )
     if len(columns) > 1:
-        sheet, beyond = _sheet(spec.title, small_print, len(rows), len(columns), SIDE)
+        sheet, beyond = _sheet(title_of(loaded), small_print, len(rows), len(columns), SIDE)
         panels = [line[1:] for line in sheet.panels]
         for row, line in zip(rows, panels, strict=True):
             for ax, iteration in zip(line, columns, strict=True):
@@ -65,7 +66,7 @@ def draw(loaded: Loaded, options: ScatterOptions) -> Figure:
         for ax, iteration in zip(panels[0], columns, strict=True):
             ax.set_title(f"{short(iteration)} iterations" if iteration == columns[0] else short(iteration))
     else:
-        sheet, beyond = _sheet(spec.title, small_print, 1, len(rows), LARGE)
+        sheet, beyond = _sheet(title_of(loaded), small_print, 1, len(rows), LARGE)
         for ax, row in zip(sheet.panels[0][1:], rows, strict=True):
             _points(ax, row, last, real, limit)
             ax.set_title(label(row.title))
@@ -81,9 +82,9 @@ def _iterations(group: LoadedGroup) -> np.ndarray:
 def _rows(loaded: Loaded, options: ScatterOptions) -> list[Row]:
     rows = []
     for group in loaded.groups:
-        rows.append(Row(group.group.recipe_label, group, union=False))
+        rows.append(Row(group.group.recipe_title, group, union=False))
         if options.union and len(group.shown.generators) > 1:
-            rows.append(Row(f"{group.group.recipe_label},\nmixture", group, union=True))
+            rows.append(Row(f"{group.group.recipe_title},\nmixture", group, union=True))
     return rows
 
 

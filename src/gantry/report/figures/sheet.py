@@ -7,9 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from gantry.report.figures.style import DIVIDER, INK, heading, new_figure, wrapped
+from gantry.report.figures.style import DIVIDER, INK, SMALL, TITLE, heading, new_figure, wrapped
 
-MARGIN = 0.08
+MARGIN = 0.1
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,8 @@ def new_sheet(
     panels = [
         [figure.add_axes((at / width, up / height, side / width, side / height)) for at in x] for up in y
     ]
-    figure.text(MARGIN / width, 0.07 / height, lines, fontsize=7, color="#555555", va="bottom")
+    figure.text(MARGIN / width, 0.07 / height, lines, fontsize=SMALL, color="#555555", va="bottom")
     figure.text(
-        MARGIN / width, 1 - 0.08 / height, lettering, fontsize=10, fontweight="bold", color=INK, va="top"
+        MARGIN / width, 1 - 0.08 / height, lettering, fontsize=TITLE, fontweight="bold", color=INK, va="top"
     )
     return Sheet(figure, panels, x, y, side)

@@ -3,16 +3,18 @@
 Figures are drawn on `Figure` directly, without pyplot: no global state, and a faster import.
 """
 
-import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_agg import FigureCanvasAgg, get_hinting_flag
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, get_font
+from matplotlib.ft2font import FT2Font
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
@@ -21,6 +23,8 @@ from gantry.report.specs import ReportSpec
 from gantry.report.text import short, with_subscripts
 
 DPI = 150
+# Points of small print and titles; inches between them and a figure's edge.
+SMALL, TITLE, EDGE = 7.0, 10.0, 0.1
 INK = "#222222"
 FAINT = "#8a8a8a"
 REAL = "#b9b9b9"
@@ -90,15 +94,24 @@ def save(figure: Figure, png: Path, svg: Path) -> None:
 
 
 def footer(spec: ReportSpec, *more: str) -> str:
-    """The line below a figure: stand-in data first, then scale and whatever the figure adds."""
-    stand_ins = [f"{stand_in} for {label}" for label, stand_in in spec.stand_ins.items()]
-    head = [f"STAND-IN DATA: {', '.join(stand_ins)}"] if stand_ins else []
-    return "\n".join([*head, " · ".join([f"scale: {spec.scale}", *filter(None, more)])])
+    """The lines below a figure: other data and changes first, then scale and whatever the figure adds."""
+    others = [f"{used} in place of {label}" for label, used in spec.replaced.items()]
+    head = [f"{'PROXY DATA' if spec.has_proxies else 'DATA'}: {'; '.join(others)}"] if others else []
+    changes = [*spec.changes, " ".join(spec.overrides)]
+    return "\n".join(
+        [*head, *filter(None, changes), " · ".join([f"scale: {spec.scale}", *filter(None, more)])]
+    )
 
 
 def put_footer(figure: Figure, text: str) -> None:
     """Write `text` small at the figure's lower left, below everything else."""
-    figure.supxlabel(wrapped(text, figure.get_figwidth()), x=0.01, ha="left", fontsize=7, color="#555555")
+    figure.supxlabel(
+        wrapped(text, figure.get_figwidth()),
+        x=EDGE / figure.get_figwidth(),
+        ha="left",
+        fontsize=SMALL,
+        color="#555555",
+    )
 
 
 def put_head(figure: Figure, title: str, handles: Sequence[Any] = (), texts: Sequence[str] = ()) -> None:
@@ -106,11 +119,24 @@ def put_head(figure: Figure, title: str, handles: Sequence[Any] = (), texts: Seq
     inch = 1 / figure.get_figheight()
     head = heading(title, figure.get_figwidth())
     below = 0.17 * head.count("\n")
-    # A line with its marker takes 0.6 inches, a letter 0.085.
-    widest = max((0.6 + 0.085 * len(text) for text in texts), default=1.0)
+    # A line with its marker takes 0.7 inches beside its text.
+    points = SETTINGS["legend.fontsize"]
+    room = figure.get_figwidth() - 0.7 - EDGE
+    texts = [fitted(text, room, points) for text in texts]
+    lines = [line for text in texts for line in text.split("\n")]
+    widest = max((0.7 + width_of(line, points) for line in lines), default=1.0)
     columns = max(1, min(len(texts), int(figure.get_figwidth() / widest)))
-    rows = -(-len(texts) // columns)
-    figure.text(0.01, 1 - 0.08 * inch, head, fontsize=10, fontweight="bold", color=INK, va="top", ha="left")
+    rows = -(-len(texts) // columns) + sum(text.count("\n") for text in texts)
+    figure.text(
+        EDGE / figure.get_figwidth(),
+        1 - 0.08 * inch,
+        head,
+        fontsize=TITLE,
+        fontweight="bold",
+        color=INK,
+        va="top",
+        ha="left",
+    )
     if handles:
         figure.legend(
             list(handles),
@@ -125,19 +151,55 @@ def put_head(figure: Figure, title: str, handles: Sequence[Any] = (), texts: Seq
     )
 
 
+@cache
+def _font(bold: bool) -> FT2Font:
+    family = FontProperties(family=SETTINGS["font.family"], weight="bold" if bold else "normal")
+    return get_font(findfont(family))
+
+
+def width_of(text: str, points: float, *, bold: bool = False) -> float:
+    """Return how wide a line of text is in inches; subscripts count as letters of the full size.
+
+    Letters are hinted as in a PNG, where they take a little more room than in print.
+    """
+    font = _font(bold)
+    font.clear()
+    font.set_size(points, DPI)
+    font.set_text(text, 0.0, flags=get_hinting_flag())
+    return float(font.get_width_height()[0]) / 64 / DPI
+
+
+def fitted(text: str, width: float, points: float, *, bold: bool = False) -> str:
+    """Break text into lines of at most `width` inches; a word that is wider than that is broken, too."""
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if width_of(longer, points, bold=bold) <= width:
+            lines[-1] = longer
+            continue
+        lines += [word] if lines[-1] else []
+        lines[-1] = lines[-1] or word
+        while width_of(lines[-1], points, bold=bold) > width and len(lines[-1]) > 1:
+            last = lines.pop()
+            fits = [n for n in range(1, len(last)) if width_of(last[:n], points, bold=bold) <= width]
+            cut = max(fits, default=1)
+            lines += [last[:cut], last[cut:]]
+    return "\n".join(lines)
+
+
 def wrapped(text: str, width: float) -> str:
-    """Break long lines so that small print fits a figure `width` inches wide."""
-    return "\n".join("\n".join(textwrap.wrap(line, int(width * 20))) for line in text.split("\n"))
+    """Break the lines of small print so that they fit a figure `width` inches wide."""
+    return "\n".join(fitted(line, width - 2 * EDGE, SMALL) for line in text.split("\n"))
 
 
 def heading(title: str, width: float) -> str:
-    """A title with its subscripts set, in lines that fit a figure `width` inches wide in bold of 10 points."""
-    return label("\n".join(textwrap.wrap(title, int(width / 0.087))))
+    """A title with its subscripts set, in lines that fit a figure `width` inches wide."""
+    return label(fitted(title, width - 2 * EDGE, TITLE, bold=True))
 
 
 def in_lines(text: str, width: float) -> str:
-    """A panel's title or label in lines of at most `width` inches; a letter of 9 points takes about 0.07."""
-    return "\n".join(textwrap.wrap(text, int(width / 0.07), break_on_hyphens=False))
+    """A panel's title or label in lines of at most `width` inches."""
+    return fitted(text, width, SETTINGS["axes.titlesize"])
 
 
 def label(text: str) -> str:

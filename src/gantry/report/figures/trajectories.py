@@ -14,6 +14,7 @@ from gantry.report.figures.style import DIVIDER, INK, footer, label
 from gantry.report.load import Loaded, LoadedGroup
 from gantry.report.samples import evenly, nearest_index
 from gantry.report.text import short
+from gantry.report.titles import title_of
 
 
 def draw(loaded: Loaded, options: TrajectoriesOptions) -> Figure:
@@ -36,11 +37,11 @@ def draw(loaded: Loaded, options: TrajectoriesOptions) -> Figure:
     gaps = [_gap(a, b) for a, b in pairwise(rows)]
     data = ", ".join(dict.fromkeys(group.dataset_title for group in spec.groups))
     small_print = footer(spec, data, shown_runs(loaded), "each row follows one z")
-    sheet = new_sheet(spec.title, small_print, 0.95, [0.05] * (len(columns) - 1), gaps, left=1.05)
+    sheet = new_sheet(title_of(loaded), small_print, 0.95, [0.05] * (len(columns) - 1), gaps, left=1.05)
     for line, (group, generator, example) in zip(sheet.panels, rows, strict=True):
         for ax, iteration in zip(line, columns, strict=True):
             _cell(ax, group, generator, example, iteration)
-        name = label(group.group.recipe_label)
+        name = label(group.group.recipe_title)
         if len(group.shown.generators) > 1:
             name += f",\n{generator}"
         place: dict[str, Any] = {"ha": "right", "va": "center", "fontsize": 8.5, "color": INK}

@@ -112,7 +112,7 @@ def _traces(group: LoadedGroup, metric: str, source: str, place: int) -> list[An
     """Line and band of the runs that reached their end."""
     table = pd.DataFrame({run.seed: series(run, metric, source) for run in group.complete}).sort_index()
     mean, colour = table.mean(axis=1), COLOURS[place % len(COLOURS)]
-    label = _subscripts(group.group.recipe_label)
+    label = _subscripts(group.group.recipe_title)
     line = go.Scatter(
         x=table.index.to_list(),
         y=mean.to_list(),

@@ -12,14 +12,13 @@ from PIL import Image
 
 from gantry.errors import UserError
 from gantry.plan.output_types import CLAIMS
-from gantry.report.cells import read_tidy
 from gantry.report.claims import COLUMNS as CLAIM_COLUMNS
 from gantry.report.layout import Arranged, Footnotes, arrange
 from gantry.report.load import Loaded
 from gantry.report.notes import protocol_notes
 from gantry.report.page import interactive
 from gantry.report.specs import ReportSpec
-from gantry.report.tables.make import spread_of
+from gantry.report.tables.make import cells_of, spread_of
 
 # An SVG is sharper at any size; above this it is the picture inside that weighs, and the PNG does as well.
 LARGEST_SVG = 300_000
@@ -60,7 +59,9 @@ def item_of(loaded: Loaded, outputs: Mapping[str, Mapping[str, Path]]) -> Item:
     if spec.kind == CLAIMS:
         return Item(**common, claims=_read_claims(files["csv"]))
     if "csv" in files:
-        parts, footnotes = arrange(read_tidy(files["csv"]), spread_of(spec))
+        if not files["csv"].is_file():
+            raise UserError(f"{files['csv']}: table not found; make it first")
+        parts, footnotes = arrange(cells_of(loaded), spread_of(spec))
         return Item(**common, parts=parts, footnotes=footnotes)
     handled = interactive.KINDS.get(spec.kind)
     return Item(

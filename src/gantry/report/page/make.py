@@ -42,7 +42,7 @@ def make_page(
         .get_template("page.html")
         .render(
             overview=_overview([each.spec for each in loaded], list(runs.values())),
-            stand_ins=_stand_ins(loaded),
+            replaced=_replaced(loaded),
             papers=[
                 (PAPERS.get(paper, paper), _sorted_items(items, paper), _tally(items, paper))
                 for paper in papers
@@ -108,6 +108,6 @@ def _distinct(values: Iterable[str]) -> str:
     return ", ".join(dict.fromkeys(values)) or "–"
 
 
-def _stand_ins(loaded: Sequence[Loaded]) -> list[tuple[str, str]]:
-    """(the paper's data set, what stands in for it)."""
-    return list(dict(pair for each in loaded for pair in each.spec.stand_ins.items()).items())
+def _replaced(loaded: Sequence[Loaded]) -> list[tuple[str, str]]:
+    """(the paper's data set, what was used in its place)."""
+    return list(dict(pair for each in loaded for pair in each.spec.replaced.items()).items())

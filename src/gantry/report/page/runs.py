@@ -49,7 +49,7 @@ def run_groups(loaded: Sequence[Loaded]) -> list[RunGroup]:
     for each in loaded:
         for loaded_group in each.groups:
             group = loaded_group.group
-            title = f"{group.recipe_label} on {group.stand_in or group.dataset_label}"
+            title = f"{group.recipe_title} on {group.dataset_title}"
             rows = [_run_row(run) for run in loaded_group.runs]
             known = groups.get(group.key)
             # One recipe may be asked for up to different iterations: the longest is shown.

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import cast
 
 import numpy as np
@@ -37,9 +38,10 @@ class Bound(Cell):
             **{each.name: getattr(cell, each.name) for each in fields(cell)} | {"metric": ""}, bound=bound
         )
 
-    def row(self) -> dict[str, object]:
-        """The cell as a row of the tidy table: the bound where others have a mean."""
-        return super().row() | {"ours_mean": self.bound, "ours_sd": np.nan}
+    @cached_property
+    def ours(self) -> tuple[float, float, int]:
+        """The bound where others have a mean."""
+        return self.bound, np.nan, super().ours[2]
 
 
 @dataclass(frozen=True)
@@ -115,34 +117,35 @@ def _row(loaded: Loaded, pair: Pair, part: str, result: Interval, options: Effec
     for index, metric in enumerate(loaded.spec.metrics):
         cell = _maker(loaded, pair, part, metric)
         title = names.label(metric, network_of(loaded.groups, metric))
-        yield cell(f"{title}, {options.titles[0]}", list(_ends(pair.without, metric).values()), pair.without)
-        yield cell(f"{title}, {options.titles[1]}", list(_ends(pair.changed, metric).values()), pair.changed)
+        yield cell((title, options.titles[0]), list(_ends(pair.without, metric).values()), pair.without)
+        yield cell((title, options.titles[1]), list(_ends(pair.changed, metric).values()), pair.changed)
         differences = [b - a for a, b in pair.values(metric).values()]
-        yield cell(f"{title}, difference", differences, pair.changed)
+        yield cell((title, "difference"), differences, pair.changed)
         if index == 0:
             for end, bound in (("from", result.low), ("to", result.high)):
-                yield Bound.of(cell(f"{INTERVAL}, {end}", differences, pair.changed), bound)
+                yield Bound.of(cell((INTERVAL, end), differences, pair.changed), bound)
 
 
 def _maker(
     loaded: Loaded, pair: Pair, part: str, metric: str
-) -> Callable[[str, list[float], LoadedGroup], Cell]:
-    """What makes the cells of one method and metric: (quantity, values, whose runs they are)."""
+) -> Callable[[tuple[str, ...], list[float], LoadedGroup], Cell]:
+    """What makes the cells of one method and metric: (heads, values, whose runs they are)."""
 
-    def make(quantity: str, values: list[float], runs_of: LoadedGroup) -> Cell:
+    def make(heads: tuple[str, ...], values: list[float], runs_of: LoadedGroup) -> Cell:
         return Cell(
             part=part,
-            dataset=pair.changed.group.dataset_label,
-            method=pair.changed.group.recipe_label,
+            dataset=pair.changed.group.dataset_title,
+            method=pair.changed.group.recipe_title,
             source=pair.changed.headline,
-            quantity=quantity,
+            heads=heads,
             values=values,
             runs=len(runs_of.runs),
             diverged=runs_of.lost,
             groups=(runs_of.group.key,),
             metric=metric,
             feature_network=network_of(loaded.groups, metric),
-            stand_in=pair.changed.group.stand_in,
+            trained_on=pair.changed.group.trained_on,
+            changed=pair.changed.group.is_changed or pair.without.group.is_changed,
         )
 
     return make
@@ -165,6 +168,6 @@ def _together(loaded: Loaded, pairs: list[Pair], metric: str) -> Iterator[Cell]:
     def row(cell: Cell) -> Cell:
         return replace(cell, method=f"{len(whole)} methods", groups=(), source="")
 
-    yield row(make(f"{title}, difference", means, none))
+    yield row(make((title, "difference"), means, none))
     for end, bound in (("from", result.low), ("to", result.high)):
-        yield Bound.of(row(make(f"{INTERVAL}, {end}", means, none)), bound)
+        yield Bound.of(row(make((INTERVAL, end), means, none)), bound)

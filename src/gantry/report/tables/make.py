@@ -15,6 +15,7 @@ from gantry.report.markup import latex, markdown
 from gantry.report.notes import protocol_notes, scale_note
 from gantry.report.specs import ReportSpec, options_of, parse_spec, unknown_type
 from gantry.report.tables import effect, mode_statistics, scores
+from gantry.report.titles import title_of
 
 KINDS: dict[str, Callable[[Loaded, Any], Iterator[Cell]]] = {
     "scores": scores.cells,
@@ -26,21 +27,23 @@ KINDS: dict[str, Callable[[Loaded, Any], Iterator[Cell]]] = {
 def make_table(spec: dict[str, Any], csv: Path, md: Path, tex: Path) -> pd.DataFrame:
     """Write one table in its three forms and return its tidy frame (columns: `cells.COLUMNS`)."""
     parsed = parse_spec(spec)
-    frame = table(load(parsed))
-    parts, footnotes = arrange(frame, spread_of(parsed))
+    loaded = load(parsed)
+    cells = cells_of(loaded)
+    parts, footnotes = arrange(cells, spread_of(parsed))
     notes = [scale_note(parsed), *protocol_notes(parsed)]
+    title, frame = title_of(loaded), tidy(cells)
     write_text(csv, frame.to_csv(index=False))
-    write_text(md, markdown(parsed.title, parts, footnotes, notes))
-    write_text(tex, latex(parsed.title, f"{parsed.paper}-{parsed.name}", parts, footnotes, notes))
+    write_text(md, markdown(title, parts, footnotes, notes))
+    write_text(tex, latex(title, f"{parsed.paper}-{parsed.name}", parts, footnotes, notes))
     return frame
 
 
-def table(loaded: Loaded) -> pd.DataFrame:
-    """The tidy frame of a spec, by its kind."""
+def cells_of(loaded: Loaded) -> list[Cell]:
+    """Return the cells of a table, by its type."""
     spec = loaded.spec
     if spec.kind not in KINDS:
         raise UserError(unknown_type(spec, KINDS))
-    return tidy(KINDS[spec.kind](loaded, options_of(spec)))
+    return [each for cell in KINDS[spec.kind](loaded, options_of(spec)) for each in cell.apart()]
 
 
 def spread_of(spec: ReportSpec) -> str:

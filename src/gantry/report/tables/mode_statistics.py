@@ -49,11 +49,11 @@ def _row(
         curves = [series(run, metric, source) for run in loaded_group.complete]
         yield Cell(
             part=part,
-            dataset=group.dataset_label,
-            method=group.recipe_label,
+            dataset=group.dataset_title,
+            method=group.recipe_title,
             source=source,
             iteration=iteration,
-            quantity=_quantity(metric, network),
+            heads=_heads(metric, network),
             values=[
                 float(curve.iloc[-1] if iteration is None else curve.get(iteration, np.nan))
                 for curve in curves
@@ -64,15 +64,16 @@ def _row(
             groups=(group.key,),
             metric=metric,
             feature_network=network,
-            stand_in=group.stand_in,
+            trained_on=group.trained_on,
+            changed=group.is_changed,
         )
 
 
-def _quantity(metric: str, network: str) -> str:
+def _heads(metric: str, network: str) -> tuple[str, ...]:
     """The metric's label; the shares at the modes are one group of columns, each headed by its mode."""
     if metric.startswith(MODE_SHARE):
-        return f"share at mode, {metric.removeprefix(MODE_SHARE)}"
-    return names.label(metric, network)
+        return "share at mode", metric.removeprefix(MODE_SHARE)
+    return (names.label(metric, network),)
 
 
 def _modes(group: LoadedGroup) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from gantry.report.cells import MAIN, Cell, network_of, part_of, require_metrics
 from gantry.report.costs import COSTS
 from gantry.report.load import Loaded, LoadedGroup, Run
 from gantry.report.published import COLUMN_OF, Published
-from gantry.report.specs import ReportSpec
+from gantry.report.specs import Group, ReportSpec
 from gantry.report.text import short
 
 # Over checkpoints the deviation is the population's (numpy's default, as in the authors' code).
@@ -99,8 +99,7 @@ def cells(loaded: Loaded, options: ScoresOptions) -> Iterator[Cell]:
                     cell = _cell(loaded, group, source, column, options)
                     if source == group.headline:
                         name = _published_column(group, column, options)
-                        value = published.value(name, group.group.published_keys, group.group.dataset_name)
-                        cell = replace(cell, published=value)
+                        cell = replace(cell, published=_published(published, name, group.group))
                     yield replace(cell, dataset=dataset, method=method)
         yield from _elsewhere(groups[0], published, options, dataset, method)
     if options.real is not None:
@@ -120,15 +119,15 @@ def _columns(loaded: Loaded, options: ScoresOptions) -> list[Column]:
 
 def _row_of(group: LoadedGroup, options: ScoresOptions) -> tuple[str, str]:
     """(data set, method) of the row in which a group stands."""
-    dataset = "" if options.side_by_side else group.group.dataset_label
+    dataset = "" if options.side_by_side else group.group.dataset_title
     return dataset, _halves(group, options)[0]
 
 
 def _halves(group: LoadedGroup, options: ScoresOptions) -> tuple[str, str]:
     """The label of a group's row, and what of it heads a column."""
     if not options.split_labels:
-        return group.group.recipe_label, ""
-    row, _, column = group.group.recipe_label.partition(" | ")
+        return group.group.recipe_title, ""
+    row, _, column = group.group.recipe_title.partition(" | ")
     return row, column
 
 
@@ -142,6 +141,12 @@ def _published_column(group: LoadedGroup, column: Column, options: ScoresOptions
     )
 
 
+def _published(published: Published, column: str, group: Group) -> float | None:
+    """The published number of a group's row; none where the runs are on data of the user's own."""
+    value = published.value(column, group.published_keys, group.dataset_name)
+    return None if group.is_own_data else value
+
+
 def _cell(
     loaded: Loaded, loaded_group: LoadedGroup, source: str, column: Column, options: ScoresOptions
 ) -> Cell:
@@ -151,17 +156,18 @@ def _cell(
     titles = (names.label(column.metric, network), dataset, _halves(loaded_group, options)[1], column.title)
     return Cell(
         part=part_of(loaded_group, source),
-        dataset=group.dataset_label,
-        method=group.recipe_label,
+        dataset=group.dataset_title,
+        method=group.recipe_title,
         source=source,
-        quantity=", ".join(filter(None, titles)),
+        heads=titles,
         values=[column.value(loaded.spec, run, source) for run in loaded_group.complete],
         runs=len(loaded_group.runs),
         diverged=loaded_group.lost,
         groups=(group.key,),
         metric=column.metric,
         feature_network=network,
-        stand_in=group.stand_in,
+        trained_on=group.trained_on,
+        changed=group.is_changed,
     )
 
 
@@ -171,7 +177,7 @@ def _costs(
     """The costs of a row, over all of its runs."""
     runs = [run for group in groups for run in group.complete]
     total = sum(len(group.runs) for group in groups)
-    stand_ins = list(dict.fromkeys(group.group.stand_in for group in groups if group.group.stand_in))
+    others = dict.fromkeys(group.group.trained_on for group in groups if group.group.trained_on)
     devices = ", ".join(dict.fromkeys(str(run.provenance.get("device", "?")) for run in runs))
     for name in options.costs:
         cost = COSTS[name]
@@ -182,13 +188,14 @@ def _costs(
             dataset=dataset,
             method=method,
             source=groups[0].headline,
-            quantity=f"{cost.title} ({cost.unit})",
+            heads=(f"{cost.title} ({cost.unit})",),
             values=values,
             runs=total,
             diverged=total - len(runs),
             groups=tuple(group.group.key for group in groups),
-            published=published.value(cost.column, first.published_keys, first.dataset_name),
-            stand_in=", ".join(stand_ins) or None,
+            published=_published(published, cost.column, first),
+            trained_on=", ".join(others) or None,
+            changed=any(group.group.is_changed for group in groups),
             notes=(cost.note.format(devices=devices),) if not all(np.isnan(values)) else (),
         )
 
@@ -197,7 +204,7 @@ def _elsewhere(
     group: LoadedGroup, published: Published, options: ScoresOptions, dataset: str, method: str
 ) -> Iterator[Cell]:
     """What others publish of a row's method, with a footnote that says who."""
-    if options.elsewhere is None:
+    if options.elsewhere is None or group.group.is_own_data:
         return
     keys, name = group.group.published_keys, group.group.dataset_name
     source = published.text(options.elsewhere.source, keys, name)
@@ -206,7 +213,7 @@ def _elsewhere(
         dataset=dataset,
         method=method,
         source=group.headline,
-        quantity=options.elsewhere.title,
+        heads=(options.elsewhere.title,),
         values=[],
         runs=0,
         diverged=0,
@@ -230,7 +237,9 @@ def _real_row(
             yield replace(
                 cell,
                 part=MAIN,
-                dataset="" if options.side_by_side else group.group.dataset_label,
+                dataset="" if options.side_by_side else group.group.dataset_title,
                 method=REAL_ROW,
-                published=published.value(name, options.real or {}, dataset),
+                published=None
+                if group.group.is_own_data
+                else published.value(name, options.real or {}, dataset),
             )
