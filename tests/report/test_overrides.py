@@ -1,0 +1,170 @@
+"""Whatever is overridden, the labels beside the numbers say so, and the paper's numbers stand apart."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tests.plan.conftest import TRIAL, checkout  # noqa: F401
+
+from gantry.plan.orders import order
+from gantry.report.claims import make_claims
+from gantry.report.figures.make import make_figure
+from gantry.report.page.make import make_page
+from gantry.report.tables.make import make_table
+
+NONE = "λ<sub>D</sub> = λ<sub>G</sub> = 0"
+# The configuration that is laid over the experiments, and what must then be said of table 5.
+REAL = {"scale": "paper", "papers": ["bcgan"], "seeds": [0]}
+CASES: dict[str, tuple[dict[str, Any], list[str], list[str]]] = {
+    "a recipe": (
+        {"recipes": {"bcgan_none": {"terms": {"sample_spread": 0.25}}}},
+        [f"{NONE} (changed)", "terms.sample\\_spread: 0.25 instead of 0", "of a changed recipe"],
+        [f"| {NONE} |"],
+    ),
+    "a workload's recipe": (
+        {"workloads": {"images": {"recipe": {"batch_size": 16}}}},
+        ["Batch\\_size: 16 instead of 32."],
+        ["(changed)"],
+    ),
+    "a workload's size": (
+        {"workloads": {"images": {"iterations": 10000, "extended_iterations": None, "resolution": 64}}},
+        ["Trained for 10,000 iterations instead of 520,000.", "Resolution: 64 instead of 256."],
+        ["(changed)"],
+    ),
+    "proxy data": (
+        {"substitute": {"celeba": "digits"}},
+        ["Proxy data: handwritten digits", "table 5), on handwritten digits (scikit-learn)", "no difference is given"],
+        ["difference |", "stand-in"],
+    ),
+    "data of one's own": (
+        {
+            "datasets": {"faces": {"title": "my faces", "source": "folder", "path": "faces"}},
+            "substitute": {"celeba": "faces"},
+        },
+        ["table 5), on my faces", "Data: my faces in place of CelebA."],
+        ["published", "85.93", "proxy", "(CelebA)"],
+    ),
+    "data of one's own under the paper's name": (
+        {"datasets": {"celeba": {"source": "folder", "path": "/somewhere/faces"}}},
+        ["on images of faces", "images of faces in place of CelebA"],
+        ["published", "85.93", "/somewhere"],
+    ),
+    "a part of the data": (
+        {"datasets": {"celeba": {"fraction": 0.1}}},
+        ["CelebA (changed): fraction: 0.1 instead of 1.", "of a changed recipe or data set"],
+        ["difference |"],
+    ),
+    "another feature network": (
+        {"features": "inception-768", "workloads": {"images": {"metrics": ["frechet_distance"]}}},
+        ["FID-768", "Feature network: inception-768 instead of inception.", "of another feature network"],
+        ["| published |"],
+    ),
+    "seeds": ({"seeds": [7]}, ["Seeds: 7 instead of 0, 1, 2."], ["(changed)"]),
+}  # fmt: skip
+
+
+@pytest.fixture
+def spec_of(checkout, results, tmp_path: Path) -> Callable[..., dict[str, Any]]:  # noqa: F811
+    """A report spec of an edited checkout, with made-up runs behind it."""
+
+    def made(name: str, paper: str = "bcgan", **config: Any) -> dict[str, Any]:
+        plan = checkout.plan(**config)
+        spec = order(plan, paper, name) | {"results": str(results.root)}
+        # The specs' own digests say what a run was trained with; the made-up runs have simpler ones.
+        for group in spec["groups"]:
+            for run in group["runs"]:
+                run |= {"spec_digest": f"spec-{group['recipe']}", "ends": [240]}
+                several = plan.recipes[group["recipe"]].generators
+                results.run(
+                    group["dataset"], group["recipe"], run["seed"], generators=several, network=plan.features
+                )
+        if spec["published"]:
+            spec["published"] = str(checkout.root / spec["published"])
+        return json.loads(json.dumps(spec))
+
+    return made
+
+
+def written(spec: dict[str, Any], folder: Path) -> str:
+    make_table(spec, folder / "t.csv", folder / "t.md", folder / "t.tex")
+    return (folder / "t.md").read_text()
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_an_override_is_named_and_marks_what_it_touches(spec_of, tmp_path, case):
+    config, said, unsaid = CASES[case]
+    text = written(spec_of("table5", **REAL | config), tmp_path)
+    assert [words for words in said if words not in text] == [], text
+    assert [words for words in unsaid if words in text] == [], text
+
+
+def test_without_an_override_nothing_is_marked(spec_of, tmp_path):
+    text = written(spec_of("table5", **REAL | {"seeds": None}), tmp_path)
+    assert f"| {NONE}<sup>" in text and "| 85.93 |" in text and "| difference |" in text
+    assert "instead of" not in text and "changed" not in text and "proxy" not in text
+
+
+@pytest.mark.parametrize("paper", ["bcgan", "bcgan_small", "bcgan_extras", "edgan", "zoo", "precision"])
+def test_a_shipped_experiment_at_the_papers_scale_overrides_nothing(checkout, paper):  # noqa: F811
+    plan = checkout.plan(scale="paper", papers=[paper])
+    found = plan.overrides
+    assert not (found.recipes or found.settings or any(found.sizes.values()) or found.datasets)
+
+
+def test_a_scale_of_ones_own_is_an_override(checkout, spec_of, tmp_path):  # noqa: F811
+    checkout.edit(TRIAL, "width: 16", "width: 8")
+    text = written(spec_of("table5", papers=["bcgan"]), tmp_path)
+    assert "Networks.width: 8 instead of 32." in text and "Scored samples: 500 instead of 5,000." in text
+
+
+def test_a_setting_that_is_the_default_anyway_changes_nothing(checkout):  # noqa: F811
+    plan = checkout.plan(scale="paper", recipes={"bcgan_none": {"batch_size": 32}})
+    assert not plan.overrides.recipes
+
+
+@pytest.mark.parametrize("based", [True, False])
+def test_an_experiment_of_ones_own_is_held_against_the_paper(checkout, spec_of, tmp_path, based):  # noqa: F811
+    file = checkout.root / "workflow/experiments/bcgan.yaml"
+    paper = yaml.safe_load(file.read_text())
+    changed = paper["recipes"]["bcgan_none"] | {"batch_size": 16}
+    own = paper | {"outputs": {"table5": paper["outputs"]["table5"]}}
+    own["recipes"] = {"bcgan_none": changed} if based else own["recipes"] | {"bcgan_none": changed}
+    if based:
+        own |= {"based_on": "bcgan"}
+    (file.parent / "mine.yaml").write_text(yaml.safe_dump(own, allow_unicode=True))
+    text = written(spec_of("table5", "mine", **REAL | {"papers": ["mine"]}), tmp_path)
+    assert f"{NONE} (changed)" in text and "batch\\_size: 16 instead of 32" in text, text
+
+
+def test_a_data_set_of_ones_own_keeps_its_name_for_several_of_the_papers(spec_of, tmp_path):
+    config = REAL | {
+        "datasets": {"faces": {"title": "my faces", "source": "folder", "path": "faces"}},
+        "substitute": dict.fromkeys(("celeba", "lsun_bedroom", "lsun_bridge"), "faces"),
+    }
+    text = written(spec_of("table2", **config), tmp_path)
+    assert "| my faces, for CelebA |" in text and "| my faces, for LSUN bedroom, 10 % |" in text
+    assert "proxy" not in text.lower() and "published" not in text
+
+
+def test_figures_and_claims_name_overrides_too(spec_of, tmp_path):
+    config = REAL | {"recipes": {"bcgan_none": {"terms": {"sample_spread": 0.25}}}}
+    make_figure(spec_of("figure10", **config), tmp_path / "f.png", tmp_path / "f.svg")
+    claims = make_claims(spec_of("claims", **config), tmp_path / "c.csv", tmp_path / "c.md")
+    touched = claims["groups"].str.contains("bcgan_none")
+    assert touched.any() and (claims.loc[touched, "marks"] == "changed").all()
+    assert (claims.loc[~touched, "marks"] == "").all()
+    text = (tmp_path / "c.md").read_text()
+    assert "(changed)" in text and "terms.sample\\_spread: 0.25 instead of 0" in text
+
+
+def test_the_page_names_overrides(spec_of, tmp_path):
+    config = REAL | {"recipes": {"bcgan_none": {"terms": {"sample_spread": 0.25}}}}
+    spec = spec_of("table5", **config)
+    written(spec, tmp_path)
+    files = {"bcgan/table5": {suffix: tmp_path / f"t.{suffix}" for suffix in ("csv", "md", "tex")}}
+    make_page([spec], files, tmp_path / "report.html")
+    text = (tmp_path / "report.html").read_text()
+    assert f"{NONE} (changed)" in text and "terms.sample_spread: 0.25 instead of 0" in text
