@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from numpy.typing import NDArray
 
 from gantry.evaluation.stored import Reference
+from gantry.metrics.brightness import background_brightness
 from gantry.metrics.fid_infinity import frechet_distance_infinity
 from gantry.metrics.frechet import GaussianStatistics, frechet_distance, gaussian_statistics
 from gantry.metrics.inception_score import inception_score
@@ -71,6 +72,10 @@ def _swd(real: NDArray, generated: NDArray, device: str) -> Numbers:
     return {"swd": found.mean} | {f"swd_{level}": value for level, value in found.levels.items()}
 
 
+def _brightness(real: None, generated: NDArray, device: str) -> Numbers:
+    return {"background_brightness": background_brightness(generated)}
+
+
 def _fitted(real: GaussianStatistics | NDArray) -> GaussianStatistics:
     return real if isinstance(real, GaussianStatistics) else gaussian_statistics(real)
 
@@ -83,6 +88,7 @@ _NEIGHBOURS = Computation(_neighbours, "features")
 _CLASS_SCORE = Computation(_class_score, "none")
 _MODE_SCORE = Computation(_mode_score, "shares")
 _SWD = Computation(_swd, "images")
+_BRIGHTNESS = Computation(_brightness, "none")
 
 COMPUTATIONS: dict[str, Computation] = {
     "frechet_distance": _FRECHET,
@@ -100,6 +106,7 @@ COMPUTATIONS: dict[str, Computation] = {
     "inception_score_deviation": _CLASS_SCORE,
     "mode_score": _MODE_SCORE,
     "swd": _SWD,
+    "background_brightness": _BRIGHTNESS,
 }
 
 

@@ -5,6 +5,7 @@ are FID and IS; every other network's carry that network's name.
 """
 
 from dataclasses import dataclass
+from math import log
 from typing import Literal
 
 from gantry.errors import UserError, suggestion
@@ -26,6 +27,7 @@ REAL = "real"
 # … and where it is the equal mixture of several generators.
 MIXTURE = "mixture"
 
+Bounds = tuple[float, float]
 Input = Literal["features", "logits", "images", "points"]
 Direction = Literal["lower", "higher", "half"]
 
@@ -38,6 +40,7 @@ class Metric:
     direction: which values are better; `half` means that the ideal is 0.5.
     title: its label where no feature network is involved, and the stem of its label elsewhere.
     against_real: whether it compares with real samples (or the known density), or looks at samples alone.
+    bounds: the smallest and largest value that it can have, where it has both.
     """
 
     name: str
@@ -45,6 +48,7 @@ class Metric:
     direction: Direction
     title: str
     against_real: bool = True
+    bounds: Bounds | None = None
 
     @property
     def uses_network(self) -> bool:
@@ -52,6 +56,7 @@ class Metric:
         return self.needs in ("features", "logits")
 
 
+_SHARE = (0.0, 1.0)
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
@@ -59,23 +64,26 @@ METRICS: dict[str, Metric] = {
         Metric("frechet_distance_infinity", "features", "lower", "FD∞"),
         Metric("frechet_distance_bias", "features", "lower", "FD's bias, 5,000 less 50,000 samples"),
         Metric("kernel_distance", "features", "lower", "KD"),
-        Metric("precision", "features", "higher", "precision"),
-        Metric("recall", "features", "higher", "recall"),
+        Metric("precision", "features", "higher", "precision", bounds=_SHARE),
+        Metric("recall", "features", "higher", "recall", bounds=_SHARE),
         Metric("density", "features", "higher", "density"),
-        Metric("coverage", "features", "higher", "coverage"),
-        Metric("neighbour_accuracy", "features", "half", "1-NN accuracy"),
-        Metric("neighbour_accuracy_real", "features", "half", "1-NN accuracy, real part"),
-        Metric("neighbour_accuracy_generated", "features", "half", "1-NN accuracy, generated part"),
+        Metric("coverage", "features", "higher", "coverage", bounds=_SHARE),
+        Metric("neighbour_accuracy", "features", "half", "1-NN accuracy", bounds=_SHARE),
+        Metric("neighbour_accuracy_real", "features", "half", "1-NN accuracy, real part", bounds=_SHARE),
+        Metric(
+            "neighbour_accuracy_generated", "features", "half", "1-NN accuracy, generated part", bounds=_SHARE
+        ),
         Metric("inception_score", "logits", "higher", "class score", against_real=False),
         Metric("inception_score_deviation", "logits", "lower", "class score's deviation over splits", False),
         Metric("mode_score", "logits", "higher", "mode score"),
         Metric("swd", "images", "lower", "SWD×10³"),
+        Metric("background_brightness", "images", "half", "background brightness", False, _SHARE),
         Metric("modes_covered", "points", "higher", "modes covered"),
         Metric("modes_reached", "points", "higher", "modes reached by a sample"),
-        Metric("share_within_3_sigma", "points", "higher", "share within 3σ"),
+        Metric("share_within_3_sigma", "points", "higher", "share within 3σ", bounds=_SHARE),
         Metric("kl_density_samples", "points", "lower", "KL(density ‖ samples)"),
         Metric("kl_samples_density", "points", "lower", "KL(samples ‖ density)"),
-        Metric("js", "points", "lower", "JS"),
+        Metric("js", "points", "lower", "JS", bounds=(0.0, log(2))),
         Metric("energy_distance", "points", "lower", "energy distance"),
         Metric("frechet_distance_points", "points", "lower", "FD of the points"),
         Metric("w2", "points", "lower", "W2"),
@@ -85,7 +93,7 @@ METRICS: dict[str, Metric] = {
 # Families of numbered metrics: SWD at one level of the pyramid, the share of samples at one mode.
 NUMBERED: dict[str, Metric] = {
     "swd_": Metric("swd_", "images", "lower", "SWD×10³ at {}"),
-    "mode_share_": Metric("mode_share_", "points", "half", "share at mode {}"),
+    "mode_share_": Metric("mode_share_", "points", "half", "share at mode {}", bounds=_SHARE),
 }
 
 # The complete Inception by way of resizing: these, and only these, give FID, KID and IS.
@@ -127,7 +135,12 @@ def metric(name: str) -> Metric:
         number = name.removeprefix(stem)
         if name.startswith(stem) and number.isdigit():
             return Metric(
-                name, family.needs, family.direction, family.title.format(number), family.against_real
+                name,
+                family.needs,
+                family.direction,
+                family.title.format(number),
+                family.against_real,
+                family.bounds,
             )
     raise UserError(
         f"unknown metric {name!r}{suggestion(name, METRICS)}; known metrics: {', '.join(METRICS)}, "

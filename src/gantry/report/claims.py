@@ -1,6 +1,6 @@
 """Claims of a paper's text, each with the statistic that tests it and a verdict."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,17 @@ from gantry.plan.output_types.claims import Claim, ClaimTest, Side
 from gantry.report.cells import network_of
 from gantry.report.costs import COSTS
 from gantry.report.layout import decimals, number
-from gantry.report.load import Loaded, LoadedGroup, Run, load
+from gantry.report.learned import CRITERION, NOT_TESTED, unlearned
+from gantry.report.load import Loaded, LoadedGroup, load
 from gantry.report.markup import escape_markdown
 from gantry.report.notes import protocol_notes, scale_note
-from gantry.report.quantities import DERIVED, REACHING, curve_of, reduced
-from gantry.report.specs import options_of, parse_spec
-from gantry.report.statistics import MOST_SEEDS, Interval, interval, seeds_to_decide, verdict
+from gantry.report.quantities import DERIVED, REACHING
+from gantry.report.sides import LEAST_DIVERGED, Comparison, Numbers, comparison, numbers
+from gantry.report.specs import ReportSpec, options_of, parse_spec
+from gantry.report.statistics import CONFIDENCE, MOST_SEEDS, POWER, Evidence, Judged, holm, judge
 from gantry.report.titles import title_of
 
+# p is two-sided, of the test that decides; p_holm is Holm's over all claims of one file that were tested.
 COLUMNS = [
     "name",
     "statement",
@@ -32,7 +35,9 @@ COLUMNS = [
     "low",
     "high",
     "n",
-    "rank_p",
+    "test",
+    "p",
+    "p_holm",
     "verdict",
     "seeds_to_decide",
     "result",
@@ -41,75 +46,121 @@ COLUMNS = [
     "note",
     "groups",
 ]
+DECIDED = ("holds", "does not hold")
 
 
 def make_claims(spec: dict[str, Any], csv: Path, md: Path) -> pd.DataFrame:
     """Test every claim of the spec, write both files, and return the rows (columns: COLUMNS)."""
-    parsed = parse_spec(spec)
-    options = options_of(parsed)
-    loaded = load(parsed)
-    claims = [each for claim in options.claims for each in _spread(claim, loaded)]
-    frame = pd.DataFrame([_row(claim, loaded) for claim in claims], columns=COLUMNS)
+    loaded = load(parse_spec(spec))
+    return write_claims(loaded, options_of(loaded.spec).claims, csv, md, [scale_note(loaded.spec)])
+
+
+def write_claims(
+    loaded: Loaded, claims: Sequence[Claim], csv: Path, md: Path, notes: Sequence[str]
+) -> pd.DataFrame:
+    """Test claims on runs that were read, write the rows as CSV and as Markdown, and return them."""
+    rows = [_row(each, loaded) for claim in claims for each in _spread(claim, loaded)]
+    frame = pd.DataFrame(rows, columns=COLUMNS)
+    frame["p_holm"] = holm(frame["p"].tolist())
     write_text(csv, frame.to_csv(index=False))
-    write_text(md, _markdown(title_of(loaded), frame, [scale_note(parsed), *protocol_notes(parsed)]))
+    told = [*notes, *protocol_notes(loaded.spec), *_rule_notes(frame)]
+    write_text(md, _markdown(title_of(loaded), frame, told))
     return frame
 
 
 def _spread(claim: Claim, loaded: Loaded) -> Iterator[Claim]:
-    """A claim about each of several data sets, or against several baselines, as one about each; else as it is."""
-    test = claim.test
+    """A claim about several data sets, iterations or baselines as one about each; else as it is."""
+    for side, printed in zip(claim.sides[1:], claim.baselines.values(), strict=False):
+        label = next((g.recipe_title for g in loaded.spec.groups if g.recipe == side.recipe), side.recipe)
+        test = claim.test.model_copy(update={"against": side})
+        yield _about(claim, f"against {label}", printed, test)
     for dataset, published in claim.each.items():
         label = next((g.dataset_title for g in loaded.spec.groups if g.dataset_name == dataset), dataset)
-        sides = {"of": test.of, "against": test.against}
-        there = {key: side and side.model_copy(update={"dataset": dataset}) for key, side in sides.items()}
-        yield _about(claim, label, published, there)
-    for side, published in zip(claim.sides[1:], claim.baselines.values(), strict=False):
-        label = next((g.recipe_title for g in loaded.spec.groups if g.recipe == side.recipe), side.recipe)
-        yield _about(claim, f"against {label}", published, {"against": side})
-    if not (claim.each or claim.baselines):
+        test = _with_sides(claim.test, dataset=dataset)
+        if isinstance(published, str):
+            yield _about(claim, label, published, test)
+            continue
+        for iteration, text in published.items():
+            yield _about(claim, _after(label, iteration), text, _with_sides(test, iteration=iteration))
+    for iteration, text in claim.at.items():
+        yield _about(claim, _after("", iteration), text, _with_sides(claim.test, iteration=iteration))
+    if not (claim.each or claim.at or claim.baselines):
         yield claim
 
 
-def _about(claim: Claim, label: str, published: str, sides: dict[str, Side | None]) -> Claim:
+def _after(label: str, iteration: int) -> str:
+    return f"{label}{', ' if label else ''}after {iteration:,} iterations"
+
+
+def _with_sides(test: ClaimTest, **changes: Any) -> ClaimTest:
+    against = test.against and test.against.model_copy(update=changes)
+    return test.model_copy(update={"of": test.of.model_copy(update=changes), "against": against})
+
+
+def _about(claim: Claim, label: str, published: str, test: ClaimTest) -> Claim:
     return claim.model_copy(
         update={
             "name": f"{claim.name}, {label}",
             "statement": f"{label[0].upper()}{label[1:]}: {claim.statement}",
             "published": published,
-            "test": claim.test.model_copy(update=sides),
+            "test": test,
         }
     )
 
 
 def _row(claim: Claim, loaded: Loaded) -> dict[str, Any]:
-    test, sides = claim.test, claim.sides
-    groups = [_group(claim, side, loaded) for side in sides]
-    values, note = _values(test, sides, groups)
-    than = np.log(test.boundary) if test.statistic == "ratio" else test.boundary
-    result = interval(values, than)
+    test, spec = claim.test, loaded.spec
+    groups = [_group(claim, side, loaded) for side in claim.sides]
+    sides = [numbers(spec, test, side, group) for side, group in zip(claim.sides, groups, strict=True)]
+    found = comparison(test, sides)
+    boundary = float(np.log(test.boundary)) if test.statistic == "ratio" else test.boundary
+    judged = judge(test.expect, boundary, found.test)
+    verdict, reason = _verdict(spec, test, judged, groups)
     others = dict.fromkeys(group.group.trained_on for group in groups if group.group.trained_on)
-    all_diverged = bool(groups[0].runs) and not groups[0].complete
-    decision = test.if_diverged if all_diverged else verdict(result, test.expect, than)
-    shown = _exponential(result) if test.statistic == "ratio" else result
+    notes = dict.fromkeys(note for side in sides for note in side.notes)
+    measured = [f"measured on {', '.join(others)}"] if others else []
+    told = judged.tested
+    estimate, low, high = (
+        _plain(test, each) for each in (told.interval.mean, told.interval.low, told.interval.high)
+    )
     return {
         "name": claim.name,
         "statement": claim.statement,
         "source": claim.source,
         "published": claim.published,
         "quantity": _quantity(test, loaded),
-        "estimate": shown.mean,
-        "low": shown.low,
-        "high": shown.high,
-        "n": shown.n,
-        "rank_p": shown.rank_p,
-        "verdict": decision,
-        "seeds_to_decide": _needed(values, than) if decision == "undecided" else "",
-        "result": _result(test, shown, loaded),
+        "estimate": estimate,
+        "low": low,
+        "high": high,
+        "n": told.interval.n,
+        "test": told.test,
+        "p": np.nan if verdict == NOT_TESTED else judged.p,
+        "verdict": verdict,
+        "seeds_to_decide": reason or _needed(found, boundary, told) if verdict not in DECIDED else "",
+        "result": _result(test, told, sides, (estimate, low, high), loaded),
         "trained_on": ", ".join(others),
         "marks": ", ".join(dict.fromkeys(mark for group in groups for mark in group.group.marks)),
-        "note": "; ".join([*note, *([f"measured on {', '.join(others)}"] if others else [])]),
+        "note": "; ".join([*notes, *measured]),
         "groups": " ".join(dict.fromkeys(group.group.key for group in groups)),
     }
+
+
+def _plain(test: ClaimTest, value: float) -> float:
+    """A ratio, back from its logarithm."""
+    return float(np.exp(value)) if test.statistic == "ratio" else float(value)
+
+
+def _verdict(
+    spec: ReportSpec, test: ClaimTest, judged: Judged, groups: Sequence[LoadedGroup]
+) -> tuple[str, str]:
+    """The verdict, and why there is none."""
+    untrained = unlearned(spec, groups)
+    if untrained is not None:
+        return NOT_TESTED, untrained
+    gone = groups[0]
+    if test.if_diverged != "undecided" and len(gone.runs) >= LEAST_DIVERGED and not gone.complete:
+        return test.if_diverged, ""
+    return judged.verdict, ""
 
 
 def _group(claim: Claim, side: Side, loaded: Loaded) -> LoadedGroup:
@@ -128,54 +179,17 @@ def _group(claim: Claim, side: Side, loaded: Loaded) -> LoadedGroup:
     return found[0]
 
 
-def _values(test: ClaimTest, sides: list[Side], groups: list[LoadedGroup]) -> tuple[list[float], list[str]]:
-    """One value per seed (of pairs: where both sides reached their end), and what was left out."""
-    by_seed = [
-        {run.seed: _measure(test, side, group, run) for run in group.complete}
-        for side, group in zip(sides, groups, strict=True)
-    ]
-    known = [{seed: value for seed, value in each.items() if not np.isnan(value)} for each in by_seed]
-    seeds = sorted(set.intersection(*(set(each) for each in known)))
-    note = [
-        f"{group.lost} of {len(group.runs)} runs of {group.group.recipe_title} diverged"
-        for group in groups
-        if group.lost
-    ]
-    if not seeds and all(group.complete for group in groups):
-        note.append("not measured in these runs")
-    if len(known) == 1:
-        return [known[0][seed] for seed in seeds], note
-    pairs = [(known[0][seed], known[1][seed]) for seed in seeds]
-    if test.statistic == "difference":
-        return [a - b for a, b in pairs], note
-    return [float(np.log(a / b)) for a, b in pairs if a > 0 and b > 0], note
-
-
-def _measure(test: ClaimTest, side: Side, group: LoadedGroup, run: Run) -> float:
-    if test.metric in COSTS:
-        return COSTS[test.metric].measure(run)
-    curve = curve_of(run, test.metric, side.source or group.headline)
-    curve = curve[(curve.index >= side.since * run.iterations) & (curve.index <= side.share * run.iterations)]
-    curve = curve.iloc[test.skip :]
-    return reduced(curve.iloc[-test.checkpoints :] if test.checkpoints else curve, test.reduction, test.level)
-
-
-def _exponential(result: Interval) -> Interval:
-    """A ratio's interval, back from logarithms."""
-    mean, low, high = np.exp([result.mean, result.low, result.high])
-    return Interval(float(mean), float(low), float(high), result.n, result.rank_p)
-
-
-def _needed(values: list[float], than: float) -> str:
-    """How many seeds would decide, in words."""
-    if not values:
+def _needed(found: Comparison, boundary: float, told: Evidence) -> str:
+    """How many seeds would decide, in words; or why these cannot."""
+    if not told.interval.n:
         return ""
-    if len(values) < 2:
-        return "two seeds at least are needed for an interval"
-    needed = seeds_to_decide(values, than)
-    if needed is None:
-        return f"more than {MOST_SEEDS} seeds would be needed to decide"
-    return f"about {needed} seeds would decide, if mean and spread stay as they are"
+    needed = found.needed(boundary)
+    if needed is not None:
+        chance = f"with a chance of {POWER:.0%}"
+        return f"about {needed} {found.design} would decide {chance}, if mean and spread stay as they are"
+    if np.isnan(told.below):
+        return told.test
+    return f"more than {MOST_SEEDS} {found.design} would be needed to decide" if told.interval.error else ""
 
 
 REDUCED = {
@@ -183,7 +197,8 @@ REDUCED = {
     "max": "highest ",
     "mean": "mean ",
     "std": "deviation over checkpoints of ",
-    "last": "",
+    "when_min": "share of training until the lowest ",
+    "when_max": "share of training until the highest ",
 }
 
 
@@ -192,43 +207,88 @@ def _quantity(test: ClaimTest, loaded: Loaded) -> str:
     if test.metric in COSTS:
         return COSTS[test.metric].title
     if test.metric in DERIVED:
-        title = DERIVED[test.metric][0]
+        title = DERIVED[test.metric].title
     else:
         title = names.label(test.metric, network_of(loaded.groups, test.metric))
     if test.reduction in REACHING:
         comparison = "≤" if test.reduction == "first_below" else "≥"
         return f"iterations until {title} {comparison} {test.level:g}"
     tail = f" of the last {test.checkpoints} checkpoints" if test.checkpoints else ""
-    return (
-        f"{REDUCED.get(test.reduction, '')}{title}{tail}{' at the end' if test.reduction == 'last' else ''}"
-    )
+    if test.reduction == "last":
+        iteration = test.of.iteration
+        if iteration is None:
+            return f"{title}{tail} at the end"
+        spec = loaded.spec
+        here = round(iteration * spec.iterations / (spec.paper_iterations or spec.iterations))
+        return f"{title} after {here:,} iterations"
+    return f"{REDUCED[test.reduction]}{title}{tail}"
 
 
-def _result(test: ClaimTest, result: Interval, loaded: Loaded) -> str:
+def _result(
+    test: ClaimTest,
+    told: Evidence,
+    sides: Sequence[Numbers],
+    shown: tuple[float, float, float],
+    loaded: Loaded,
+) -> str:
     """The statistic in one phrase."""
     kind = {"value": "", "difference": "difference in ", "ratio": "ratio of "}[test.statistic]
-    head = f"{kind}{_quantity(test, loaded)}: "
-    if not result.n:
+    centre = "median " if told.centre == "median" else ""
+    head = f"{centre}{kind}{_quantity(test, loaded)}: "
+    if not told.interval.n or np.isnan(shown[0]):
         return head + "no value"
-    places = decimals(np.asarray([result.mean]))
-    text = f"{head}{number(result.mean, places)}"
-    if result.n < 2:
-        return f"{text} (one seed, no interval)"
-    low, high = (number(value, places) for value in (result.low, result.high))
-    ranks = "" if np.isnan(result.rank_p) else f", signed-rank p = {result.rank_p:.2g}"
-    side = (
+    mean, low, high = (number(value, decimals(np.asarray([shown[0]]))) for value in shown)
+    counts = list(dict.fromkeys(len(side.by_seed) for side in sides))
+    seeds = f"{' and '.join(map(str, counts))} seed{'' if counts == [1] else 's'}"
+    interval = (
+        "no interval"
+        if np.isnan(shown[1])
+        else f"{CONFIDENCE:.0%} interval {low} to {high}".replace("%", " %")
+    )
+    tests = "" if np.isnan(told.below) else f", {told.test}"
+    return f"{head}{mean} ({interval}, {seeds}{tests}{_claimed(test)})"
+
+
+def _claimed(test: ClaimTest) -> str:
+    """What the claim says of the number, where that is not simply less or more than nothing."""
+    if test.expect == "alike":
+        low = 1 / test.boundary if test.statistic == "ratio" else -test.boundary
+        return f"; claimed between {low:.3g} and {test.boundary:.3g}".replace("-", "−")
+    return (
         "" if test.threshold is None else f"; claimed {test.expect} than {test.threshold:g}".replace("-", "−")
     )
-    return f"{text} (95 % interval {low} to {high}, {result.n} seeds{ranks}{side})"
 
 
-def _markdown(title: str, frame: pd.DataFrame, notes: list[str]) -> str:
+def _rule_notes(frame: pd.DataFrame) -> list[str]:
+    """What a reader of many claims must know: how they are judged, and how many chance alone would decide."""
+    notes = []
+    if (frame["verdict"] == NOT_TESTED).any():
+        notes.append(CRITERION)
+    tested = int(frame["p"].notna().sum())
+    if tested:
+        decided = frame["verdict"].isin(DECIDED) & frame["p"].notna()
+        kept = int((decided & (frame["p_holm"] <= 1 - CONFIDENCE)).sum())
+        notes.append(
+            f"{tested} claim{'s were' if tested > 1 else ' was'} tested, each at {1 - CONFIDENCE:.0%}: if nothing "
+            f"differed, chance would decide {tested * (1 - CONFIDENCE):.2g} of them. {int(decided.sum())} "
+            f"{'is' if decided.sum() == 1 else 'are'} decided here, {kept} still after Holm's correction for all of "
+            "them (p with Holm in brackets). The rule: docs/claims.md."
+        )
+    return notes
+
+
+def _markdown(title: str, frame: pd.DataFrame, notes: Sequence[str]) -> str:
     lines = ["| Claim | Published | Ours | Verdict |", "| :-- | :-- | :-- | :-- |"]
     for row in frame.to_dict("records"):
         ours = "; ".join(filter(None, [row["result"], row["seeds_to_decide"], row["note"]]))
         statement = f"{row['statement']} ({row['source']})" if row["source"] else row["statement"]
-        marks = f" ({row['marks']})" if row["marks"] else ""
         cells = [statement, row["published"] or "–", ours]
-        lines.append("| " + " | ".join(map(escape_markdown, cells)) + f" | **{row['verdict']}**{marks} |")
+        lines.append("| " + " | ".join(map(escape_markdown, cells)) + f" | {_verdict_cell(row)} |")
     body = "\n".join(f"- {escape_markdown(note)}" for note in notes)
     return f"**{escape_markdown(title)}**\n\n" + "\n".join(lines) + f"\n\n{body}\n"
+
+
+def _verdict_cell(row: dict[Any, Any]) -> str:
+    marks = f" ({row['marks']})" if row["marks"] else ""
+    p = "" if np.isnan(row["p"]) else f", p = {row['p']:.2g} ({row['p_holm']:.2g})"
+    return f"**{row['verdict']}**{p}{marks}"

@@ -1,4 +1,4 @@
-"""What a run cost: memory and time, as its records say."""
+"""What a run cost: memory, time and weights, as its records say."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,13 +10,17 @@ from gantry.report.load import Run
 
 @dataclass(frozen=True)
 class Cost:
-    """A cost of one run: how it is called, its column in published files, what a reader must know of it."""
+    """A cost of one run: how it is called, its column in published files, what a reader must know of it.
+
+    `fixed` says that the recipe decides it and the seed does not, so that one run tells as much as many.
+    """
 
     title: str
     unit: str
     column: str
     measure: Callable[[Run], float]
     note: str
+    fixed: bool = False
 
 
 def memory_of(run: Run) -> float:
@@ -31,6 +35,12 @@ def time_of(run: Run) -> float:
     return np.nan if seconds is None else float(seconds)
 
 
+def weights_of(run: Run) -> float:
+    """The weights that the generators learn, all of them together; NaN if they were not counted."""
+    weights = run.provenance.get("generator_parameters")
+    return np.nan if weights is None else float(weights)
+
+
 COSTS = {
     "gpu_memory": Cost(
         "GPU memory",
@@ -38,6 +48,7 @@ COSTS = {
         "gpu_memory_gb",
         memory_of,
         "ours is the largest memory that tensors held, the paper does not say how it measured",
+        fixed=True,
     ),
     "seconds_per_iteration": Cost(
         "time of one iteration",
@@ -45,5 +56,8 @@ COSTS = {
         "seconds_per_iteration",
         time_of,
         "measured on {devices}; the paper's GPU is a TITAN RTX",
+    ),
+    "generator_parameters": Cost(
+        "weights of the generator", "", "generator_parameters", weights_of, "counted", fixed=True
     ),
 }

@@ -20,7 +20,14 @@ from gantry.plan.output_types.figures import (
 from gantry.plan.output_types.tables import EffectOptions, ModeStatisticsOptions, ScoresOptions
 
 # Quantities that claims may speak of and that are no metrics.
-CLAIMED_QUANTITIES = ("gpu_memory", "seconds_per_iteration", "generators_apart")
+CLAIMED_QUANTITIES = (
+    "gpu_memory",
+    "seconds_per_iteration",
+    "generator_parameters",
+    "generators_apart",
+    "backgrounds_apart",
+    "middle_mode_error",
+)
 
 CLAIMS = "claims"
 TABLES: dict[str, type[Options]] = {

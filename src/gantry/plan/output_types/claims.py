@@ -8,14 +8,19 @@ from pydantic import Field, model_validator
 from gantry.plan.blocks.base import Positive, Strict
 from gantry.plan.output_types.base import Count, Options
 
-Verdict = Literal["holds", "does not hold", "undecided"]
+Verdict = Literal["holds", "does not hold", "undecided", "not tested at this scale"]
+Expectation = Literal["lower", "higher", "alike"]
+Reduction = Literal["last", "min", "max", "mean", "std", "when_min", "when_max", "first_below", "first_above"]
+# What was published, by the paper's iteration.
+AtIterations = dict[int, str]
 
 
 class Side(Strict):
     """One of the things compared: a recipe on a data set (by the paper's name; none if there is just one).
 
     source: which samples; none is the headline. share: up to which share of the run (0.52: its first 52 %);
-    since: from which share on (0.8: its last fifth).
+    since: from which share on (0.8: its last fifth); iteration: the checkpoint there, as the paper counts (a
+    shorter run is asked at the same share).
     """
 
     recipe: str
@@ -23,23 +28,26 @@ class Side(Strict):
     source: str | None = None
     since: Annotated[float, Field(ge=0, lt=1)] = 0.0
     share: Annotated[float, Field(gt=0, le=1)] = 1.0
+    iteration: Positive | None = None
 
 
 class ClaimTest(Strict):
     """A statistic over training seeds, and which side of `threshold` the claim puts it on.
 
-    statistic: value of `of`; difference `of` − `against`, paired by seed; ratio `of` / `against`, likewise,
-    by its logarithm. The quantity is `metric` over the checkpoints by `reduction`, after the first `skip`, of these
-    the last `checkpoints`; first_below and first_above are the iteration at which `level` is reached.
-    `threshold` is by default 0, and 1 for a ratio. if_diverged: the verdict when every run of `of` diverged.
+    statistic: value of `of`; difference `of` − `against`; ratio `of` / `against`, by its logarithm. The quantity
+    is `metric` over the checkpoints by `reduction`, after the first `skip`, of these the last `checkpoints`.
+    when_min and when_max are the share of training at which it is best; first_below and first_above the
+    iteration at which `level` is reached. `threshold` is by default 0, and 1 for a ratio; what is claimed to be
+    `alike` lies within ± threshold, or for a ratio between 1/threshold and threshold.
+    if_diverged: the verdict when every run of `of` diverged.
     """
 
     statistic: Literal["value", "difference", "ratio"] = "difference"
     metric: str
-    reduction: Literal["last", "min", "max", "mean", "std", "first_below", "first_above"] = "last"
+    reduction: Reduction = "last"
     of: Side
     against: Side | None = None
-    expect: Literal["lower", "higher"]
+    expect: Expectation
     threshold: float | None = None
     level: float | None = None
     skip: Count = 0
@@ -52,6 +60,12 @@ class ClaimTest(Strict):
             raise ValueError("a value has no `against`")
         if self.level is None and self.reduction.startswith("first_"):
             raise ValueError(f"reduction: {self.reduction} needs a level")
+        if self.expect == "alike" and self.boundary <= (1 if self.statistic == "ratio" else 0):
+            raise ValueError(
+                "expect: alike needs a threshold: how far apart is still alike (a ratio's above 1)"
+            )
+        if self.statistic == "ratio" and self.boundary <= 0:
+            raise ValueError("threshold: a ratio's is above 0")
         return self
 
     @property
@@ -63,6 +77,7 @@ class Claim(Strict):
     """A statement of the paper, where it stands, what was published, and its test.
 
     each: one row per data set, with what was published for it; the sides of the test then name none.
+    at: one row per iteration of the paper's at which it speaks; of several data sets each has its own.
     baselines: one row per recipe, with what was published for it; it takes the place of `against`, on the same
     data set.
     """
@@ -71,7 +86,8 @@ class Claim(Strict):
     statement: str
     source: str = ""
     published: str = ""
-    each: dict[str, str] = {}
+    each: dict[str, str | AtIterations] = {}
+    at: AtIterations = {}
     baselines: dict[str, str] = {}
     test: ClaimTest
 
@@ -82,10 +98,12 @@ class Claim(Strict):
 
     @model_validator(mode="after")
     def _says_everything_once(self) -> "Claim":
-        if self.each and (self.published or any(side.dataset for side in self.sides)):
+        if self.each and (self.published or self.at or any(side.dataset for side in self.sides)):
             raise ValueError("`each` names the data sets and what was published: leave both out elsewhere")
+        if self.at and self.published:
+            raise ValueError("`at` says what was published: leave `published` out")
         if self.baselines and (
-            self.published or self.each or self.test.against or self.test.statistic == "value"
+            self.published or self.each or self.at or self.test.against or self.test.statistic == "value"
         ):
             raise ValueError(
                 "`baselines` names the other sides and what was published: leave both out elsewhere"

@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from gantry.files import write_text
+from gantry.report.learned import NOT_TESTED
 from gantry.report.load import Cache, Loaded, Run, load
 from gantry.report.page import interactive
 from gantry.report.page.items import Item, item_of
@@ -19,7 +20,7 @@ from gantry.report.text import with_subscripts
 from gantry.system.formatting import format_duration
 
 PAPERS = {"bcgan": "BCGAN", "edgan": "EDGAN", "zoo": "The wider family"}
-VERDICTS = {"holds": "good", "does not hold": "bad", "undecided": "open"}
+VERDICTS = {"holds": "good", "does not hold": "bad", "undecided": "open", NOT_TESTED: "open"}
 
 
 def make_page(

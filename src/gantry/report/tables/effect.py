@@ -10,16 +10,20 @@ import numpy as np
 from gantry.errors import UserError
 from gantry.metrics import names
 from gantry.plan.layering import variant_name
+from gantry.plan.output_types.claims import ClaimTest, Side
 from gantry.plan.output_types.tables import EffectOptions
 from gantry.report.cells import Cell, network_of, require_metrics, series
+from gantry.report.learned import NOT_TESTED, unlearned
 from gantry.report.load import Loaded, LoadedGroup, Run
-from gantry.report.statistics import Expectation, Interval, interval, verdict
+from gantry.report.sides import LEAST_DIVERGED, comparison, numbers
+from gantry.report.statistics import Expectation, Interval, contrast, judge
 
-# The parts of the table, in their order, by what `verdict` says of the change being for the better.
+# The parts of the table, in their order, by the verdict on the change being for the better (docs/claims.md).
 PARTS = {
-    "holds": "it helps: the whole 95 % interval of the difference is on the better side of 0",
-    "does not hold": "it hurts: the whole 95 % interval is on the worse side of 0",
-    "undecided": "undecided: the 95 % interval holds 0",
+    "holds": "it helps: tested at 5 %, the difference is on the better side of 0",
+    "does not hold": "it hurts: tested at 5 %, the difference is on the worse side of 0",
+    "undecided": "undecided: tested at 5 %, the difference may be 0",
+    NOT_TESTED: "not tested at this scale: neither with the change nor without has a run learned anything",
 }
 INTERVAL = "95 % interval of the difference"
 TOGETHER = "the mean over these methods"
@@ -27,20 +31,19 @@ TOGETHER = "the mean over these methods"
 
 @dataclass(frozen=True)
 class Bound(Cell):
-    """An end of the interval of the mean of `values`."""
+    """A difference of means, or an end of its interval: one number of all runs, with no deviation of its own."""
 
     bound: float = np.nan
 
     @classmethod
-    def of(cls, cell: Cell, bound: float) -> "Bound":
-        """The bound that belongs to a cell of differences."""
-        return cls(
-            **{each.name: getattr(cell, each.name) for each in fields(cell)} | {"metric": ""}, bound=bound
-        )
+    def of(cls, cell: Cell, bound: float, metric: str = "") -> "Bound":
+        """The difference, or an end of its interval, in the place of a cell of the runs with the change."""
+        given = {each.name: getattr(cell, each.name) for each in fields(cell)}
+        return cls(**given | {"metric": metric}, bound=bound)
 
     @cached_property
     def ours(self) -> tuple[float, float, int]:
-        """The bound where others have a mean."""
+        """The number where others have a mean."""
         return self.bound, np.nan, super().ours[2]
 
 
@@ -51,10 +54,11 @@ class Pair:
     without: LoadedGroup
     changed: LoadedGroup
 
-    def values(self, metric: str) -> dict[int, tuple[float, float]]:
-        """(without, with) at the end of training, by seed, where both runs reached it."""
-        before, after = (_ends(group, metric) for group in (self.without, self.changed))
-        return {seed: (before[seed], after[seed]) for seed in sorted(before.keys() & after.keys())}
+    def difference(self, metric: str) -> Interval:
+        """The mean with the change less that without, of the runs that reached their end, with Welch's interval."""
+        return contrast(
+            (1, -1), [list(_ends(group, metric).values()) for group in (self.changed, self.without)]
+        )
 
 
 def cells(loaded: Loaded, options: EffectOptions) -> Iterator[Cell]:
@@ -68,11 +72,11 @@ def cells(loaded: Loaded, options: EffectOptions) -> Iterator[Cell]:
     pairs = list(_pairs(loaded, options))
     if not pairs:
         raise UserError(f"{spec.paper}/{spec.name}: options: no method is there both without and with it")
-    found = [_decided(pair, metric, cast(Expectation, direction)) for pair in pairs]
+    found = [_decided(loaded, pair, metric, cast(Expectation, direction)) for pair in pairs]
     for part, title in PARTS.items():
-        for pair, (result, decision) in zip(pairs, found, strict=True):
+        for pair, decision in zip(pairs, found, strict=True):
             if decision == part:
-                yield from _row(loaded, pair, title, result, options)
+                yield from _row(loaded, pair, title, options)
     yield from _together(loaded, pairs, metric)
 
 
@@ -99,31 +103,36 @@ def _end(run: Run, metric: str, source: str) -> float:
     return float(curve.iloc[-1]) if len(curve) else np.nan
 
 
-def _decided(pair: Pair, metric: str, better: Expectation) -> tuple[Interval, str]:
-    """The interval of the difference, and whether it holds that the change is for the better.
+def _decided(loaded: Loaded, pair: Pair, metric: str, better: Expectation) -> str:
+    """Whether the claim holds that the change is for the better.
 
     Where every run diverges on one side only, that side is the worse one.
     """
-    result = interval([b - a for a, b in pair.values(metric).values()])
-    if bool(pair.without.complete) != bool(pair.changed.complete):
-        return result, "holds" if pair.changed.complete else "does not hold"
-    worse: Expectation = "higher" if better == "lower" else "lower"
-    sides: dict[str, Expectation] = {"holds": better, "does not hold": worse}
-    decided = (name for name, side in sides.items() if verdict(result, side, 0.0) == "holds")
-    return result, next(decided, "undecided")
+    groups = (pair.changed, pair.without)
+    if unlearned(loaded.spec, groups) is not None:
+        return NOT_TESTED
+    if bool(groups[0].complete) != bool(groups[1].complete):
+        if min(len(group.runs) for group in groups) < LEAST_DIVERGED:
+            return "undecided"
+        return "holds" if pair.changed.complete else "does not hold"
+    of, against = (Side(recipe=group.group.recipe) for group in groups)
+    test = ClaimTest(metric=metric, of=of, against=against, expect=better)
+    sides = [numbers(loaded.spec, test, of, group) for group in groups]
+    return judge(better, 0.0, comparison(test, sides).test).verdict
 
 
-def _row(loaded: Loaded, pair: Pair, part: str, result: Interval, options: EffectOptions) -> Iterator[Cell]:
+def _row(loaded: Loaded, pair: Pair, part: str, options: EffectOptions) -> Iterator[Cell]:
     for index, metric in enumerate(loaded.spec.metrics):
         cell = _maker(loaded, pair, part, metric)
         title = names.label(metric, network_of(loaded.groups, metric))
-        yield cell((title, options.titles[0]), list(_ends(pair.without, metric).values()), pair.without)
-        yield cell((title, options.titles[1]), list(_ends(pair.changed, metric).values()), pair.changed)
-        differences = [b - a for a, b in pair.values(metric).values()]
-        yield cell((title, "difference"), differences, pair.changed)
+        without, changed = (list(_ends(group, metric).values()) for group in (pair.without, pair.changed))
+        yield cell((title, options.titles[0]), without, pair.without)
+        yield cell((title, options.titles[1]), changed, pair.changed)
+        result = pair.difference(metric)
+        yield Bound.of(cell((title, "difference"), changed, pair.changed), result.mean, metric)
         if index == 0:
             for end, bound in (("from", result.low), ("to", result.high)):
-                yield Bound.of(cell((INTERVAL, end), differences, pair.changed), bound)
+                yield Bound.of(cell((INTERVAL, end), changed, pair.changed), bound)
 
 
 def _maker(
@@ -152,22 +161,27 @@ def _maker(
 
 
 def _together(loaded: Loaded, pairs: list[Pair], metric: str) -> Iterator[Cell]:
-    """The difference, seed by seed a mean over the methods whose runs all reached their end."""
-    seeds = {run.seed for pair in pairs for run in pair.without.runs}
-    whole = [values for pair in pairs if (values := pair.values(metric)).keys() == seeds]
-    if not whole:
+    """The mean of the differences over the methods whose runs all reached their end."""
+    whole = [pair for pair in pairs if not (pair.without.lost or pair.changed.lost)]
+    weights: dict[str, float] = {}
+    samples: dict[str, list[float]] = {}
+    # A method may be held against several changes: each group counts once, with the sum of its weights.
+    for pair in whole:
+        for group, sign in ((pair.changed, 1), (pair.without, -1)):
+            key = group.group.key
+            weights[key] = weights.get(key, 0.0) + sign / len(whole)
+            samples[key] = list(_ends(group, metric).values())
+    result = contrast(list(weights.values()), list(samples.values()))
+    if not result.n:
         return
-    means = [
-        float(np.mean([values[seed][1] - values[seed][0] for values in whole])) for seed in sorted(seeds)
-    ]
-    result = interval(means)
     title = names.label(metric, network_of(loaded.groups, metric))
     none = replace(pairs[0].changed, runs=())
     make = _maker(loaded, replace(pairs[0], changed=none), TOGETHER, metric)
 
-    def row(cell: Cell) -> Cell:
-        return replace(cell, method=f"{len(whole)} methods", groups=(), source="")
+    def row(heads: tuple[str, ...], bound: float, of: str = "") -> Cell:
+        cell = replace(make(heads, [bound] * result.n, none), groups=(), source="")
+        return Bound.of(replace(cell, method=f"{len(whole)} methods"), bound, of)
 
-    yield row(make((title, "difference"), means, none))
+    yield row((title, "difference"), result.mean, metric)
     for end, bound in (("from", result.low), ("to", result.high)):
-        yield Bound.of(row(make((INTERVAL, end), means, none)), bound)
+        yield row((INTERVAL, end), bound)
