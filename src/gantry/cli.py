@@ -62,7 +62,7 @@ def _end(message: str, code: int, log: Path | None) -> int:
     if log is not None:
         try:
             log.parent.mkdir(parents=True, exist_ok=True)
-            log.write_text(f"{message or 'done'}\n", encoding="utf-8")
+            log.write_text(f"{message or 'done'}\n", encoding="utf-8", errors="backslashreplace")
         except OSError as error:
             print(f"gantry: {log}: the log cannot be written: {error.strerror}", file=sys.stderr)
     return code

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import secrets
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -25,7 +26,7 @@ def canonical_json(value: Any) -> str:
 
 def digest_of(value: Any) -> str:
     """Return the first 16 hexadecimal digits of the SHA-256 of `value`'s canonical JSON."""
-    return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:16]
+    return hashlib.sha256(canonical_json(value).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def sha256_of_file(path: Path) -> str:
@@ -43,15 +44,15 @@ def writing(path: Path) -> Iterator[BinaryIO]:
     were killed have left beside it goes.
     """
     with _ready_for(path):
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-        temporary = Path(name)
+        # Not mkstemp, whose files only their owner may read, whatever the umask grants.
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+        descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
         try:
             with os.fdopen(descriptor, "wb") as stream:
                 _hold(descriptor)
                 yield stream
                 stream.flush()
                 os.fsync(stream.fileno())
-            temporary.chmod(0o644)
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
@@ -69,8 +70,12 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write `value` to `path` as indented JSON with sorted keys, atomically."""
-    write_text(path, json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+    """Write `value` to `path` as indented JSON with sorted keys, atomically.
+
+    Names of files that are no UTF-8 are written as JSON's own escapes, and read back as they were.
+    """
+    text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
 def write_with(path: Path, save: Callable[[Path], None]) -> None:
@@ -85,7 +90,6 @@ def write_with(path: Path, save: Callable[[Path], None]) -> None:
     ):
         temporary = Path(folder) / path.name
         _save(save, temporary)
-        temporary.chmod(0o644)
         with temporary.open("rb") as stream:
             os.fsync(stream.fileno())
         temporary.replace(path)

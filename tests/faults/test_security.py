@@ -22,6 +22,8 @@ PLACES = sorted([*SOURCE.glob("src/**/*.py"), *SOURCE.glob("benchmarks/*.py")])
 FORBIDDEN_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 # The one place where pickled data are read at all: with an unpickler that knows arrays and plain values only.
 RESTRICTED = {"src/gantry/data/sources/cifar10.py"}
+# The one place where TorchScript is loaded: from bytes whose digest was compared.
+SCRIPTED = "src/gantry/metrics/features/weights.py"
 FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__", "system", "popen", "extractall"}
 
 
@@ -61,6 +63,8 @@ def offences(path: Path, text: str) -> list[str]:
             found.append(f"{where} without allow_pickle=False")
         if called == "torch.load" and keyword(call, "weights_only") is not True:
             found.append(f"{where} without weights_only=True")
+        if last == "load" and "jit" in called and not (name == SCRIPTED and "BytesIO" in ast.unparse(call.args[0])):
+            found.append(f"{where} runs the program in a file")
         if called.startswith("yaml.") and last in ("load", "load_all", "unsafe_load", "full_load"):
             loader = [each.value for each in call.keywords if each.arg == "Loader"] + call.args[1:]
             if not loader or "Safe" not in _bases(tree, ast.unparse(loader[0])):
@@ -108,6 +112,8 @@ def test_the_source_trusts_nobody() -> None:
         "subprocess.run('ls', shell=True)",
         "archive.extractall()",
         "pd.read_pickle(path)",
+        "torch.jit.load(path)",
+        "jit.load(io.BytesIO(content))",
     ],
 )
 def test_the_scan_can_see(text: str) -> None:

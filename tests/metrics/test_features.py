@@ -1,6 +1,7 @@
 """Feature networks: equal to their references, found or refused with one clear message, streamed."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from gantry.errors import UserError
+from gantry.files import sha256_of_file
 from gantry.metrics.features import load_feature_network, train_embedded_classifier, weights
 from gantry.metrics.features.fid_networks import prepare
 from gantry.metrics.features.inception import fid_inception
@@ -132,7 +134,9 @@ def test_the_complete_inception_equals_torch_fidelity_s(complete_weights: Path) 
     np.testing.assert_allclose(found.logits, logits.numpy(), atol=1e-4 * logits.abs().max().item())
 
 
-def test_the_scripted_inception_is_used_through_its_layers(complete_weights: Path, tmp_path: Path) -> None:
+def test_the_scripted_inception_is_used_through_its_layers(
+    complete_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Scripted(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -145,6 +149,10 @@ def test_the_scripted_inception_is_used_through_its_layers(complete_weights: Pat
     module = Scripted().eval()
     path = tmp_path / "inception.pt"
     torch.jit.script(module).save(str(path))
+    with pytest.raises(UserError, match=r"inception\.pt: TorchScript, which is a program.*only the published"):
+        load_feature_network("inception", path)
+    published = replace(weights.published_files()["torchscript"], sha256=sha256_of_file(path))
+    monkeypatch.setattr(weights, "published_files", lambda: {"torchscript": published})
     images = pictures(3)
     found = load_feature_network("inception", path).extract(images)
     with torch.inference_mode():

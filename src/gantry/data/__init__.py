@@ -5,6 +5,6 @@
 """
 
 from gantry.data.prepare import prepare
-from gantry.data.prepared import PreparedSet, open_prepared
+from gantry.data.prepared import PreparedSet, open_prepared, verify_digests
 
-__all__ = ["PreparedSet", "open_prepared", "prepare"]
+__all__ = ["PreparedSet", "open_prepared", "prepare", "verify_digests"]

@@ -39,6 +39,14 @@ class Value(NamedTuple):
     size: int
 
 
+class Leaf(NamedTuple):
+    """A page of keys: its number, its bytes, how many keys it has."""
+
+    number: int
+    page: bytes
+    count: int
+
+
 @dataclass(frozen=True)
 class Tree:
     """The main database of an LMDB file."""
@@ -63,7 +71,9 @@ class Tree:
         try:
             position = next(wanted, None)
             first = 0
-            for number, leaf, count in self._leaves(descriptor, self.root, 0):
+            for number, leaf, count in self._leaves(descriptor, self.root, set()):
+                if first + count > self.entries:
+                    raise DamagedDatabase(f"its tree has more than the {self.entries:,} keys of its header")
                 while position is not None and position < first + count:
                     yield self._value(number, leaf, position - first)
                     position = next(wanted, None)
@@ -74,23 +84,24 @@ class Tree:
             os.close(descriptor)
         raise DamagedDatabase(f"its tree ends after {first:,} of {self.entries:,} keys")
 
-    def _leaves(self, descriptor: int, number: int, depth: int) -> Iterator[tuple[int, bytes, int]]:
-        """(page number, page, number of keys) of the leaves below a page, from left to right."""
-        if not 2 <= number < self.pages or depth > DEEPEST:
-            raise DamagedDatabase(f"its tree names page {number} of {self.pages:,}")
+    def _leaves(self, descriptor: int, number: int, seen: set[int], depth: int = 0) -> Iterator[Leaf]:
+        """The leaves below a page, from left to right; pages that name one another would go on for ever."""
+        if not 2 <= number < self.pages or number in seen or depth > DEEPEST:
+            raise DamagedDatabase(f"its tree names page {number} of {self.pages:,}, or names it twice")
+        seen.add(number)
         page = os.pread(descriptor, self.page_size, number * self.page_size)
         if len(page) < self.page_size:
             raise DamagedDatabase(f"page {number} lies beyond the end of the file")
         own, _, flags, lower, _ = HEADER.unpack_from(page)
         count = (lower - HEADER.size) // 2
-        if own != number or flags not in (BRANCH, LEAF) or not 0 < lower <= self.page_size:
+        if own != number or flags not in (BRANCH, LEAF) or not HEADER.size <= lower <= self.page_size:
             raise DamagedDatabase(f"page {number} is overwritten")
         if flags == LEAF:
-            yield number, page, count
+            yield Leaf(number, page, count)
             return
         for place in range(count):
             low, high, highest, _ = NODE.unpack_from(page, self._node(page, place))
-            yield from self._leaves(descriptor, low | high << 16 | highest << 32, depth + 1)
+            yield from self._leaves(descriptor, low | high << 16 | highest << 32, seen, depth + 1)
 
     def _node(self, page: bytes, place: int) -> int:
         (offset,) = struct.unpack_from("<H", page, HEADER.size + 2 * place)
@@ -102,6 +113,8 @@ class Tree:
         node = self._node(leaf, place)
         low, high, flags, key_size = NODE.unpack_from(leaf, node)
         size, data = low | high << 16, node + NODE.size + key_size
+        if data > len(leaf):
+            raise DamagedDatabase("a key lies beyond the end of its page")
         key = leaf[node + NODE.size : data]
         if flags == PLAIN:
             return Value(key, number * self.page_size + data, size)

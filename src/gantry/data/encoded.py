@@ -5,34 +5,18 @@ which is Pillow's filter in vector instructions: within one or two grey levels o
 time. Measurements are in docs/data.md.
 """
 
-import io
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
+from gantry.data.decoding import decode
 from gantry.data.pixels import Squares, box
-from gantry.data.sources.base import BadImage
 
-try:
-    from torchvision.io import ImageReadMode, decode_jpeg
-except ImportError:  # torchvision announces that its decoders will go; Pillow's takes half as long again
-    decode_jpeg = None
-
-# Pillow reads a file's header first, so it takes the large ones: it refuses absurd sizes, and can scale.
-LARGE_FILE = 1 << 18
-# JPEG's own scaling (by 2, 4 or 8, in the frequency domain) is used where its result is still at least
-# this many times larger than the square: then fewer than 1 in 1,000 values differ by more than 3 levels.
-MARGIN = 8
 # Pixels of decoded images that wait for others of their size.
 WAITING_BYTES = 1 << 25
-# What Pillow raises at files that are damaged, no images, or absurdly large.
-DAMAGE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning)
 
 
 class EncodedSquares(Squares):
@@ -43,9 +27,14 @@ class EncodedSquares(Squares):
         self._waiting: dict[tuple[int, ...], list[tuple[int, Tensor]]] = {}
         self._bytes = 0
 
-    def add(self, place: int, content: Any) -> None:
-        """Decode one image file, which becomes `pixels[place]`; BadImage if it cannot be decoded."""
-        image = decode(content, self.side)
+    def decoded(self, content: Any) -> Tensor:
+        """Decode one image file; BadImage if that cannot be done."""
+        image, conversions = decode(content, self.side)
+        self.conversions.update(conversions)
+        return image
+
+    def place(self, place: int, image: Any) -> None:
+        """Crop one image (H, W, 3), which becomes `pixels[place]` at the latest in `finish`."""
         left, top, right, bottom = box(image.shape[1], image.shape[0], self.crop)
         cropped = image[top:bottom, left:right]
         self._waiting.setdefault(tuple(cropped.shape), []).append((place, cropped))
@@ -60,27 +49,6 @@ class EncodedSquares(Squares):
                 places = [place for place, _ in group]
                 self.pixels[places] = resize(torch.stack([image for _, image in group]), self.side).numpy()
         self._waiting, self._bytes = {}, 0
-
-
-def decode(encoded: bytes, side: int) -> Tensor:
-    """Decode an image file to (H, W, 3) uint8; a large JPEG comes scaled down if `side` allows it."""
-    is_jpeg = encoded.startswith(b"\xff\xd8")
-    if decode_jpeg is not None and is_jpeg and len(encoded) <= LARGE_FILE:
-        try:
-            content = torch.frombuffer(bytearray(encoded), dtype=torch.uint8)
-            return decode_jpeg(content, ImageReadMode.RGB).permute(1, 2, 0)
-        except RuntimeError:
-            pass  # Pillow reads some files that this decoder does not, and says better what is wrong.
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(encoded))
-            if is_jpeg:
-                scale = max(1, min(image.size) // (MARGIN * side))
-                image.draft("RGB", (image.width // scale, image.height // scale))
-            return torch.from_numpy(np.array(image.convert("RGB")))
-    except DAMAGE as error:
-        raise BadImage(f"cannot be decoded: {error}" if encoded else "an empty file") from error
 
 
 @contextmanager

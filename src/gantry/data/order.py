@@ -34,16 +34,19 @@ class Order:
 
     def take(self, size: int) -> tuple[Tensor, Tensor | None]:
         """The next `size` row numbers, int64 on the device, and which of them to mirror, bool, if any are."""
-        epoch, start = self.cursor.epoch, self.cursor.position
-        stop = start + size
-        if stop <= self.count:
-            self.cursor = Cursor(epoch, stop)
-            return self._rows[start:stop], None if self._mirrored is None else self._mirrored[start:stop]
-        head = (self._rows[start:], None if self._mirrored is None else self._mirrored[start:])
-        self.go_to(Cursor(epoch + 1, 0))
-        tail = self.take(stop - self.count)
-        mirrored = None if head[1] is None or tail[1] is None else torch.cat([head[1], tail[1]])
-        return torch.cat([head[0], tail[0]]), mirrored
+        rows, mirrored = [], []
+        while size:
+            epoch, start = self.cursor.epoch, self.cursor.position
+            stop = min(start + size, self.count)
+            if start < stop:
+                rows.append(self._rows[start:stop])
+                mirrored += [] if self._mirrored is None else [self._mirrored[start:stop]]
+            size -= stop - start
+            if size:
+                self.go_to(Cursor(epoch + 1, 0))
+            else:
+                self.cursor = Cursor(epoch, stop)
+        return _joined(rows), _joined(mirrored) if self.flip else None
 
     def _begin(self, epoch: int) -> None:
         generator = torch.Generator().manual_seed(_mixed(self.seed, epoch))
@@ -55,6 +58,11 @@ class Order:
         if self.device.type == "cuda":
             return drawn.pin_memory().to(self.device, non_blocking=True)
         return drawn.to(self.device)
+
+
+def _joined(parts: list[Tensor]) -> Tensor:
+    """One tensor; without a copy where an epoch does not end inside the batch, as hardly any does."""
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 def _mixed(seed: int, epoch: int) -> int:

@@ -1,5 +1,6 @@
 """Where the square lies in an image, and squares of pixels that need no decoding."""
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -27,12 +28,21 @@ class Squares:
     def __init__(self, count: int, side: int, crop: str) -> None:
         self.side, self.crop = side, crop
         self.pixels: Pixels = np.zeros((count, side, side, 3), np.uint8)
+        self.conversions: Counter[str] = Counter()
 
     def add(self, place: int, content: Any) -> None:
-        """Crop and resize one image, which becomes `pixels[place]`, by Pillow's bicubic, which antialiases."""
-        height, width = content.shape[:2]
+        """Decode, crop and resize what a reader returned, which becomes `pixels[place]`."""
+        self.place(place, self.decoded(content))
+
+    def decoded(self, content: Any) -> Any:
+        """The pixels (H, W, 3) of what a reader returned; BadImage if it is none."""
+        return content
+
+    def place(self, place: int, image: Any) -> None:
+        """Crop and resize one image (H, W, 3) by Pillow's bicubic, which antialiases."""
+        height, width = image.shape[:2]
         left, top, right, bottom = box(width, height, self.crop)
-        kept = content[top:bottom, left:right]
+        kept = image[top:bottom, left:right]
         if kept.shape[:2] != (self.side, self.side):
             kept = Image.fromarray(kept).resize((self.side, self.side), Image.Resampling.BICUBIC)
         self.pixels[place] = kept

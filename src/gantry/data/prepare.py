@@ -1,15 +1,16 @@
 """Prepares a data set: draws its images, makes them square, stores them, says in a manifest what was done."""
 
 import hashlib
-import math
+import sys
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 
+from gantry.data.listing import in_words
+from gantry.data.parts import in_parts, open_source
 from gantry.data.rows import GOES_ON
-from gantry.data.sources import SOURCES
 from gantry.data.sources.base import ImageSource, Indices, PointSource, Source
 from gantry.data.writing import Writer, Written, digest_of_indices, partial_folder
 from gantry.errors import UserError
@@ -23,62 +24,77 @@ FORMAT = 1
 def prepare(
     spec: DatasetSpec, name: str, data_root: Path, resolution: int | None, out: Path, workers: int = 1
 ) -> dict[str, Any]:
-    """Write `out`/images.npy (N, H, W, 3) uint8 or points.npy (N, 2) float32, labels.npy if there are any,
-    and `out`/manifest.json last; return the manifest.
+    """Write `out`/images.npy (N, H, W, 3) uint8 or points.npy (N, 2) float32, and `out`/manifest.json last.
+
+    Beside them, where there are any: labels.npy, (N,) int64 or (N, A) uint8; inputs.npy, the inputs of pairs, row
+    by row; and `out`/held_out, a second part of the same format. Returns the manifest.
 
     The source lies in `data_root`/`spec.path` (an absolute path stays what it is). Rows keep the source's
     order. A preparation that was killed goes on where it stopped; the result does not depend on that, nor
     on `workers`. Raises UserError where data are missing, damaged or not of the expected number.
     """
     source = open_source(spec, name, data_root)
-    chosen = draw(len(source), spec.fraction, spec.subset_seed)
+    _say_left_out(source)
+    parts = in_parts(source, data_root)
     with partial_folder(out) as partial:
-        if source.kind == "points":
-            written, facts = _points(cast(PointSource, source), chosen, resolution, partial)
-        else:
-            written, facts = _images(cast(ImageSource, source), chosen, resolution, partial, workers)
-        manifest = facts | {
-            "format": FORMAT,
-            "name": name,
-            "title": spec.title,
-            "identity": spec.identity(resolution),
-            "kind": source.kind,
-            "count": written.count,
-            "digest": written.digest,
-            "indices_digest": digest_of_indices(chosen),
-            "source_count": len(source),
-            "source_digest": written.source_digest,
-            "skipped": written.skipped,
-            "labels": written.labels is not None,
-            "stand_in": source.stand_in,
-            "prepared_with": {package: version(package) for package in ("gantry", "numpy", "pillow")},
-        }
+        aside = partial / "held_out"
+        held_out = None
+        if parts.held_out is not None:
+            aside.mkdir(exist_ok=True)
+            held_out = _written(*parts.held_out, resolution, aside, workers)
+        written, manifest = _written(source, parts.chosen, resolution, partial, workers)
+        _unpublish(out)
+        if held_out is not None:
+            kept, described = held_out
+            _publish(kept, described | {"part": "held_out"}, out / "held_out")
+            manifest |= {"held_out": {key: described[key] for key in ("count", "digest")}}
         _publish(written, manifest, out)
     return manifest
 
 
-def open_source(spec: DatasetSpec, name: str, data_root: Path) -> Source:
-    """List the source of `spec`; UserError where it is missing (with how to get it) or of a wrong count."""
-    source_class = SOURCES[spec.source]
-    path = None if spec.is_embedded else Path(data_root).expanduser() / Path(spec.path or name).expanduser()
-    if path is not None and not path.exists():
-        raise UserError(f"{path}: data set {name} ({spec.title}) is not there\n{spec.acquisition}".rstrip())
-    source = source_class(spec, name, path)
-    if spec.images is not None and len(source) != spec.images:
-        raise UserError(
-            f"{path or name}: data set {name}: {len(source):,} images found, {spec.images:,} expected: the "
-            "files are incomplete or of another release; get them again, or set `images` to what you have"
-        )
-    return source
+def _written(
+    source: Source, chosen: Indices, resolution: int | None, folder: Path, workers: int
+) -> tuple[Written, dict[str, Any]]:
+    """Write one part into `folder`; return it and its manifest."""
+    if source.kind == "points":
+        written, facts = _points(cast(PointSource, source), chosen, resolution, folder)
+    else:
+        written, facts = _images(cast(ImageSource, source), chosen, resolution, folder, workers)
+    return written, facts | {
+        "format": FORMAT,
+        "name": source.name,
+        "title": source.spec.title,
+        "identity": source.spec.identity(resolution),
+        "kind": source.kind,
+        "count": written.count,
+        "digest": written.digest,
+        "indices_digest": digest_of_indices(chosen),
+        "source_count": len(source),
+        "source_digest": written.source_digest,
+        "skipped": written.skipped,
+        "labels": written.labels is not None,
+        "stand_in": source.stand_in,
+        "prepared_with": {package: version(package) for package in ("gantry", "numpy", "pillow")},
+    } | _where_there_are_any(source, written)
 
 
-def draw(count: int, fraction: float, seed: int) -> Indices:
-    """Ascending positions of ⌊fraction · count⌋ of `count` rows, drawn without replacement."""
-    if fraction == 1:
-        return np.arange(count)
-    # The product of a decimal fraction and a count may fall a rounding error short of a whole number.
-    wanted = max(1, math.floor(fraction * count + 1e-6))
-    return np.sort(np.random.default_rng(seed).choice(count, wanted, replace=False, shuffle=False))
+def _where_there_are_any(source: Source, written: Written) -> dict[str, Any]:
+    """What only some manifests say."""
+    facts: dict[str, Any] = {"conversions": written.conversions, "left_out": dict(source.left_out)}
+    if written.labels is not None:
+        facts["labels_digest"] = hashlib.sha256(written.labels.tobytes()).hexdigest()
+        facts["label_names"] = list(source.label_names)
+        if written.labels.ndim == 2:
+            facts["attributes"] = written.labels.shape[1]
+    if written.inputs is not None:
+        shape = [written.count, *written.inputs.shape]
+        facts["inputs"] = {"shape": shape, "digest": written.inputs.digest}
+    return {key: value for key, value in facts.items() if value}
+
+
+def _say_left_out(source: Source) -> None:
+    if source.left_out:
+        print(f"gantry: data set {source.name}: left out: {in_words(source.left_out)}", file=sys.stderr)
 
 
 def _images(
@@ -105,13 +121,21 @@ def _points(
     return written, source.describe() | {"shape": list(points.shape), "dtype": "float32", "crop": None}
 
 
+def _unpublish(out: Path) -> None:
+    """Take away what an earlier preparation left: no manifest ever stands beside another set's array."""
+    with writes_to(out, GOES_ON):
+        for folder in (out, out / "held_out"):
+            for stale in ("manifest.json", "labels.npy", "images.npy", "inputs.npy", "points.npy"):
+                (folder / stale).unlink(missing_ok=True)
+
+
 def _publish(written: Written, manifest: dict[str, Any], out: Path) -> None:
-    """Move the array into place and describe it; no manifest ever stands beside another set's array."""
+    """Move the arrays into place and describe them."""
     with writes_to(out, GOES_ON):
         out.mkdir(parents=True, exist_ok=True)
-        for stale in ("manifest.json", "labels.npy", "images.npy", "points.npy"):
-            (out / stale).unlink(missing_ok=True)
         written.path.replace(out / written.path.name)
+        if written.inputs is not None:
+            written.inputs.path.replace(out / written.inputs.path.name)
     if written.labels is not None:
         labels = written.labels
         write_with(out / "labels.npy", lambda temporary: np.save(temporary, labels))

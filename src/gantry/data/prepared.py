@@ -1,26 +1,34 @@
 """Opens a prepared set and checks that its files are what its manifest says."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gantry.arrays import DamagedArray, map_npy
+from gantry.data.sources.base import Labels
 from gantry.errors import UserError
 from gantry.files import read_json
 
-REMEDY = "delete its folder and prepare it again"
+REMEDY = "if Gantry prepared this folder, delete it and prepare it again"
+BLOCK = 1 << 22
 
 
 @dataclass(frozen=True)
 class PreparedSet:
-    """A prepared set: images (N, H, W, 3) uint8 or points (N, 2) float32, memory-mapped read-only."""
+    """A prepared set: images (N, H, W, 3) uint8 or points (N, 2) float32, memory-mapped read-only.
+
+    labels: (N,) int64 classes, or (N, A) uint8 attributes, each 0 or 1; None where there are none.
+    inputs: (N, h, w, 3) uint8, memory-mapped: the inputs of pairs whose targets are the samples.
+    """
 
     folder: Path
     manifest: dict[str, Any]
     samples: np.memmap
-    labels: NDArray[np.int64] | None
+    labels: Labels | None
+    inputs: np.memmap | None = None
 
     @property
     def name(self) -> str:
@@ -38,12 +46,27 @@ class PreparedSet:
         return str(self.manifest["digest"])
 
     @property
+    def label_names(self) -> tuple[str, ...]:
+        """The classes by number, or the attributes by column; empty where labels are but numbers."""
+        return tuple(self.manifest.get("label_names", ()))
+
+    @property
     def sample_shape(self) -> tuple[int, ...]:
         """The shape of one sample as networks see it: (3, H, W) or (2,)."""
         if self.kind == "points":
             return (2,)
         _, height, width, channels = self.samples.shape
         return (channels, height, width)
+
+    def held_out(self) -> "PreparedSet | None":
+        """Open the part that was held out; None where none was. UserError if it is not the one of this set."""
+        described = self.manifest.get("held_out")
+        if described is None:
+            return None
+        part = open_prepared(self.folder / "held_out/manifest.json")
+        if part.digest != described["digest"]:
+            raise UserError(f"{part.folder}: held out of another preparation of this set; {REMEDY}")
+        return part
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -56,20 +79,58 @@ def open_prepared(manifest: Path) -> PreparedSet:
     try:
         kind, shape, dtype = described["kind"], tuple(described["shape"]), np.dtype(described["dtype"])
         labelled, _ = described["labels"], described["digest"]
-    except (KeyError, TypeError) as error:
+        inputs = tuple(described["inputs"]["shape"]) if "inputs" in described else None
+        attributes = described.get("attributes")
+    except (KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{manifest}: not the manifest of a prepared set (no {error}); {REMEDY}") from error
-    samples = _mapped(manifest.parent / f"{kind}.npy", shape, dtype)
-    labels = _mapped(manifest.parent / "labels.npy", shape[:1], np.dtype(np.int64)) if labelled else None
-    return PreparedSet(manifest.parent, described, samples, None if labels is None else np.array(labels))
+    folder = manifest.parent
+    samples = _mapped(folder / f"{kind}.npy", shape, dtype)
+    if not len(samples):
+        raise UserError(f"{manifest}: a set without a single sample; {REMEDY}")
+    labels = None
+    if labelled:
+        labels = np.array(
+            _mapped(folder / "labels.npy", shape[:1], np.dtype(np.int64))
+            if attributes is None
+            else _mapped(folder / "labels.npy", (*shape[:1], attributes), np.dtype(np.uint8))
+        )
+    pairs = None if inputs is None else _mapped(folder / "inputs.npy", inputs, np.dtype(np.uint8))
+    return PreparedSet(folder, described, samples, labels, pairs)
+
+
+def verify_digests(prepared: PreparedSet) -> None:
+    """Compare all bytes of a set with its manifest; UserError names the array that has changed since.
+
+    Reads every byte once, in blocks and without the interpreter's lock, so that it may run in a thread.
+    """
+    manifest = prepared.manifest
+    expected: list[tuple[str, Any, str | None]] = [
+        (f"{prepared.kind}.npy", prepared.samples, prepared.digest),
+        ("labels.npy", prepared.labels, manifest.get("labels_digest")),
+        ("inputs.npy", prepared.inputs, manifest.get("inputs", {}).get("digest")),
+    ]
+    for file, array, digest in expected:
+        if array is not None and digest is not None and _digest(array) != digest:
+            raise UserError(
+                f"{prepared.folder / file}: its bytes are not those that were prepared (their SHA-256 differs from "
+                f"the manifest's); {REMEDY}"
+            )
+
+
+def _digest(array: np.ndarray) -> str:
+    digest, content = hashlib.sha256(), np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+    for start in range(0, len(content), BLOCK):
+        digest.update(content[start : start + BLOCK])
+    return digest.hexdigest()
 
 
 def _mapped(path: Path, shape: tuple[int, ...], dtype: np.dtype) -> np.memmap:
     """Map a .npy file, which must hold exactly `shape` and `dtype`."""
     try:
-        array = np.lib.format.open_memmap(path, mode="r")
+        array = map_npy(path)
     except FileNotFoundError:
         raise UserError(f"{path}: missing from the prepared set; {REMEDY}") from None
-    except (OSError, ValueError, EOFError) as error:
+    except DamagedArray as error:
         raise UserError(f"{path}: truncated or not a .npy file ({error}); {REMEDY}") from error
     if array.shape != shape or array.dtype != dtype:
         raise UserError(

@@ -5,12 +5,15 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
 
+from gantry.data.pairs import Pairing
 from gantry.data.pixels import Squares
 from gantry.data.rows import Rows
 from gantry.data.sources.base import BadImage, Item, Reader
@@ -29,42 +32,63 @@ class Work:
     rows: Rows
     side: int
     crop: str
+    pairing: Pairing | None = None
+    inputs: Rows | None = None
 
     def __call__(self, first: int, items: list[Item]) -> "Done":
         """Write `items` as the rows from `first` on; a bad image leaves its row black."""
-        bad: dict[int, str] = {}
+        done = Done()
         digest = hashlib.sha256()
         for start in range(0, len(items), BATCH):
             batch = items[start : start + BATCH]
-            squares = self.squares(len(batch))
+            squares, inputs = self.squares(len(batch), self.side), self._inputs(len(batch))
             for i, item in enumerate(batch):
                 try:
-                    content = self.reader(item.content)
-                    digest.update(item.name.encode())
-                    digest.update(content if isinstance(content, bytes) else content.data)
-                    squares.add(i, content)
+                    content = self._read(item.content, digest, item.name)
+                    if self.pairing is None or inputs is None:
+                        squares.add(i, content)
+                    else:
+                        read = partial(self._read, digest=digest)
+                        self.pairing.add(i, item, content, read, squares, inputs)
                 except BadImage as error:
-                    bad[start + i] = str(error)
+                    done.bad[start + i] = str(error)
             squares.finish()
             self.rows.write(first + start, squares.pixels)
-        return Done(bad, digest.digest())
+            done.conversions.update(squares.conversions)
+            if self.pairing is not None and self.inputs is not None and inputs is not None:
+                self.inputs.write(first + start, self.pairing.finish(squares.pixels, inputs, first + start))
+                done.conversions.update(inputs.conversions)
+        return replace(done, digest=digest.digest())
 
-    def squares(self, count: int) -> Squares:
+    def _read(self, content: Any, digest: "hashlib._Hash", name: str = "") -> Any:
+        """What the reader says, which goes into the digest with its name."""
+        found = self.reader(content)
+        digest.update(name.encode("utf-8", "surrogateescape"))
+        digest.update(found if isinstance(found, bytes) else found.data)
+        return found
+
+    def _inputs(self, count: int) -> Squares | None:
+        """What makes squares of the inputs, if there are any."""
+        return None if self.pairing is None else self.squares(count, self.pairing.side(self.side))
+
+    def squares(self, count: int, side: int) -> Squares:
         """What makes squares of `count` images."""
         if not self.encoded:
-            return Squares(count, self.side, self.crop)
+            return Squares(count, side, self.crop)
         # Imports torch, which takes seconds that the embedded sets need not wait.
         from gantry.data.encoded import EncodedSquares
 
-        return EncodedSquares(count, self.side, self.crop)
+        return EncodedSquares(count, side, self.crop)
 
 
 @dataclass(frozen=True)
 class Done:
-    """A chunk that is written: which of its images were bad and why, and the SHA-256 of what was read."""
+    """A chunk that is written: which of its images were bad and why, the SHA-256 of what was read, and how many
+    images went through which conversion."""
 
-    bad: dict[int, str]
-    digest: bytes
+    bad: dict[int, str] = field(default_factory=dict)
+    digest: bytes = b""
+    conversions: Counter[str] = field(default_factory=Counter)
 
 
 Chunk = tuple[int, list[Item]]

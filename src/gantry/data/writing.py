@@ -6,8 +6,10 @@ after the array's bytes are on the disk.
 """
 
 import hashlib
+import os
 import shutil
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -16,11 +18,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gantry.data.pairs import pairing
 from gantry.data.progress import ProgressLine
 from gantry.data.rows import Rows
-from gantry.data.sources.base import ImageSource, Indices, Item
+from gantry.data.sources.base import ImageSource, Indices, Item, Label, Labels
 from gantry.data.workers import Chunk, Done, Work, in_order
 from gantry.errors import UserError
 from gantry.files import digest_of, read_json, write_json
@@ -44,18 +46,33 @@ class Progress:
     listing: str = ""
     source: str = ""
     skipped: list[dict[str, Any]] = field(default_factory=list)
+    conversions: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Written:
-    """The array that stands in the partial folder, and what the manifest says of it."""
+    """The arrays that stand in the partial folder, and what the manifest says of them.
+
+    labels: (N,) int64 classes, or (N, A) uint8 attributes; None unless each image has one.
+    """
 
     path: Path
     count: int
     digest: str
     source_digest: str
     skipped: list[dict[str, Any]]
-    labels: NDArray[np.int64] | None
+    labels: Labels | None
+    conversions: dict[str, int] = field(default_factory=dict)
+    inputs: "WrittenInputs | None" = None
+
+
+@dataclass(frozen=True)
+class WrittenInputs:
+    """The inputs of pairs, row by row those of the images."""
+
+    path: Path
+    shape: tuple[int, ...]
+    digest: str
 
 
 class Writer:
@@ -64,42 +81,63 @@ class Writer:
     def __init__(self, source: ImageSource, chosen: Indices, side: int, folder: Path, workers: int) -> None:
         self.source, self.chosen, self.side, self.workers = source, chosen, side, workers
         self.rows = Rows(folder / "images.npy", (side, side, 3))
+        spec = source.spec.inputs
+        self.pairing = None if spec is None else pairing(spec)
+        self.inputs = None
+        if self.pairing is not None:
+            own = self.pairing.side(side)
+            self.inputs = Rows(folder / "inputs.npy", (own, own, 3))
         self._file = folder / "progress.json"
         plan = [source.spec.identity(side), digest_of_indices(chosen), CHUNK]
         self._fresh = Progress(plan=digest_of(plan))
-        self._labels = np.full(len(chosen), -1, np.int64)
-        self._labelled = 0
+        self._labels: dict[int, Label] = {}
 
     def write(self) -> Written:
         """Write what is not yet written. UserError names the bad images, unless they are to be skipped."""
         progress, items = self._where_it_stopped()
+        parts = [self.rows] + [self.inputs] * (self.inputs is not None)
         if not progress.done:
-            self.rows.begin(len(self.chosen))
-        digest = self.rows.hash_prefix(progress.kept)
+            for rows in parts:
+                rows.begin(len(self.chosen))
+        digests = [rows.hash_prefix(progress.kept) for rows in parts]
         source = self.source
-        work = Work(source.reader(), source.encoded, self.rows, self.side, source.spec.crop)
+        crop = source.spec.crop
+        work = Work(source.reader(), source.encoded, self.rows, self.side, crop, self.pairing, self.inputs)
         line = ProgressLine(f"preparing {self.source.name}", len(self.chosen), "images", progress.done)
         saved = time.monotonic()
         for (first, chunk), done in in_order(work, self._chunks(items, progress.done), self.workers):
             self._account(progress, first, chunk, done)
-            digest.update(self._settle(progress, first, len(chunk), done))
+            for rows, digest in zip(parts, digests, strict=True):
+                digest.update(self._settle(rows, progress.kept, first, len(chunk), done))
+            progress.kept += len(chunk) - len(done.bad)
             line.advance(len(chunk))
             if time.monotonic() - saved > SAVE_EVERY_SECONDS and not self._must_stop(progress):
-                self.rows.flush()
+                for rows in parts:
+                    rows.flush()
                 write_json(self._file, asdict(progress))
                 saved = time.monotonic()
         line.close()
         self._check(progress)
-        self.rows.finish(progress.kept)
-        labels = self._labels[self._labels >= 0] if self._labelled == progress.kept else None
+        for rows in parts:
+            rows.finish(progress.kept)
+        found = [digest.hexdigest() for digest in digests]
+        inputs = self.inputs and WrittenInputs(self.inputs.path, self.inputs.shape, found[1])
         return Written(
-            self.rows.path, progress.kept, digest.hexdigest(), progress.source, progress.skipped, labels
+            self.rows.path,
+            progress.kept,
+            found[0],
+            progress.source,
+            progress.skipped,
+            as_labels([self._labels[row] for row in sorted(self._labels)], progress.kept),
+            dict(sorted(progress.conversions.items())),
+            inputs,
         )
 
     def _where_it_stopped(self) -> tuple[Progress, Iterator[Item]]:
         """The saved progress and the items still to do; a fresh start if the source has changed."""
         items = self.source.items(self.chosen)
-        if not (self._file.exists() and self.rows.path.exists()):
+        needed = [self._file, *(rows.path for rows in (self.rows, self.inputs) if rows is not None)]
+        if not all(path.exists() for path in needed):
             return self._fresh, items
         progress = Progress(**read_json(self._file, "progress of a preparation"))
         if progress.plan == self._fresh.plan:
@@ -110,7 +148,7 @@ class Writer:
                 self._account(replayed, first, chunk, Done(wrong, b""))
             if replayed.listing == progress.listing:
                 return progress, items
-        self._labels[:], self._labelled = -1, 0
+        self._labels.clear()
         return self._fresh, self.source.items(self.chosen)
 
     def _chunks(self, items: Iterator[Item], first: int) -> Iterator[Chunk]:
@@ -122,29 +160,29 @@ class Writer:
         """Enter a chunk into the books: names, digests, labels, bad images."""
         listing = hashlib.sha256(progress.listing.encode())
         for i, item in enumerate(chunk):
-            listing.update(f"{item.name}\0".encode())
+            listing.update(f"{item.name}\0".encode("utf-8", "surrogateescape"))
             pixels = isinstance(item.content, np.ndarray)
             listing.update(item.content.tobytes() if pixels else repr(item.content).encode())
+            if item.input is not None:
+                listing.update(repr(item.input).encode())
             if i in done.bad:
-                progress.skipped.append({"file": item.name, "reason": done.bad[i], "row": first + i})
+                progress.skipped.append({"file": shown(item.name), "reason": done.bad[i], "row": first + i})
             elif item.label is not None:
                 self._labels[first + i] = item.label
-                self._labelled += 1
+        progress.conversions = dict(Counter(progress.conversions) + done.conversions)
         progress.listing = listing.hexdigest()
         progress.source = hashlib.sha256(progress.source.encode() + done.digest).hexdigest()
         progress.done = first + len(chunk)
 
-    def _settle(self, progress: Progress, first: int, count: int, done: Done) -> bytes:
-        """Close the gaps that bad images left before and inside a chunk; return the bytes of its rows."""
-        content = self.rows.read(first, count)
-        if progress.kept == first and not done.bad:
-            progress.kept += count
+    def _settle(self, rows: Rows, kept: int, first: int, count: int, done: Done) -> bytes:
+        """Close the gaps that bad images left before and inside a chunk of `rows`; return the bytes kept of it."""
+        content = rows.read(first, count)
+        if kept == first and not done.bad:
             return content
-        rows = np.frombuffer(content, np.uint8).reshape(count, -1)
-        good = rows[[i for i in range(count) if i not in done.bad]]
-        self.rows.write_bytes(progress.kept, good.tobytes())
-        progress.kept += len(good)
-        return good.tobytes()
+        read = np.frombuffer(content, np.uint8).reshape(count, -1)
+        good = read[[i for i in range(count) if i not in done.bad]].tobytes()
+        rows.write_bytes(kept, good)
+        return good
 
     def _must_stop(self, progress: Progress) -> bool:
         """Whether bad images forbid the set; gives up early when they are too many to be worth listing."""
@@ -169,6 +207,18 @@ class Writer:
 def _listed(bad: list[dict[str, Any]], shown: int = 20) -> str:
     lines = [f"  {entry['file']}: {entry['reason']}" for entry in bad[:shown]]
     return "\n".join(lines + [f"  and {len(bad) - shown:,} more"] * (len(bad) > shown))
+
+
+def shown(name: str) -> str:
+    """A name for manifests and messages: bytes that are no UTF-8 as \\x.., so that it can be written anywhere."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def as_labels(labels: list[Label], count: int) -> Labels | None:
+    """Labels of `count` rows as one array; None unless each row has one."""
+    if len(labels) != count or not labels:
+        return None
+    return np.array(labels, np.uint8 if isinstance(labels[0], tuple) else np.int64)
 
 
 def digest_of_indices(chosen: Indices) -> str:

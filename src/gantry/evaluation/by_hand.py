@@ -40,7 +40,7 @@ class Scores:
 
     real: str
     generated: str
-    samples: tuple[int, int]
+    samples: tuple[int | None, int]  # None: another program's statistics, which do not say
     feature_network: str
     scores: tuple[Score, ...]
     left_out: tuple[str, ...]
@@ -63,7 +63,8 @@ class Scores:
         lines = [
             "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows
         ]
-        head = f"real: {self.real} ({self.samples[0]})   generated: {self.generated} ({self.samples[1]})"
+        real = "of an unstated number of images" if self.samples[0] is None else self.samples[0]
+        head = f"real: {self.real} ({real})   generated: {self.generated} ({self.samples[1]})"
         return "\n".join([head, "", *lines, *(f"left out: {reason}" for reason in self.left_out)])
 
 

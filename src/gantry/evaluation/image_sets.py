@@ -1,21 +1,25 @@
 """Images as a person has them: a folder, an array, a prepared set, or only the stored statistics of a set."""
 
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from gantry.data import open_prepared
+from gantry.arrays import DamagedArray, described, images_among, is_images, map_npy, read_npz
+from gantry.data.decoding import decode
+from gantry.data.listing import Listing, in_words, list_images
+from gantry.data.sources.base import BadImage
 from gantry.errors import UserError
 from gantry.evaluation.stored import StoredStatistics
+from gantry.files import read_mapping
 from gantry.metrics.checks import images_of
-
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".ppm", ".tif", ".tiff"})
 
 
 @dataclass(frozen=True)
@@ -40,85 +44,113 @@ class ImageArray:
 
 @dataclass(frozen=True)
 class ImageFolder:
-    """The image files under a folder, in order of their names; of any sizes, read as they are needed."""
+    """The image files in a folder and below it, or in a zip, as `gantry prepare` lists and reads them.
+
+    Of any sizes, in order of their names, read as they are needed.
+    """
 
     name: str
-    files: tuple[Path, ...]
+    listing: Listing
 
     def __len__(self) -> int:
-        return len(self.files)
+        return len(self.listing.files)
 
     def batches(self, size: int) -> Iterator[Tensor]:
         """Yield uint8 batches (≤ size, H, W, 3) of neighbouring files of one size."""
-        waiting: list[NDArray[np.uint8]] = []
-        for file in self.files:
-            image = read_image(file)
+        waiting: list[Tensor] = []
+        for file in self.listing.files:
+            image = self._read(file)
             if waiting and (len(waiting) == size or image.shape != waiting[0].shape):
-                yield torch.from_numpy(np.stack(waiting))
+                yield torch.stack(waiting)
                 waiting = []
             waiting.append(image)
-        yield torch.from_numpy(np.stack(waiting))
+        yield torch.stack(waiting)
 
     def array(self) -> NDArray[np.uint8]:
         """All images as one array; UserError that names the first file of another size than the first."""
-        first = read_image(self.files[0])
-        images = np.empty((len(self.files), *first.shape), dtype=np.uint8)
-        for index, file in enumerate(self.files):
-            image = read_image(file)
+        files = self.listing.files
+        first = self._read(files[0])
+        images = np.empty((len(files), *first.shape), dtype=np.uint8)
+        for index, file in enumerate(files):
+            image = self._read(file)
             if image.shape != first.shape:
                 raise UserError(
-                    f"{file}: {image.shape[1]}×{image.shape[0]} pixels, {self.files[0].name} has "
+                    f"{self.name}/{file[0]}: {image.shape[1]}×{image.shape[0]} pixels, {files[0][0]} has "
                     f"{first.shape[1]}×{first.shape[0]}; this metric needs images of one size"
                 )
-            images[index] = image
+            images[index] = image.numpy()
         return images
+
+    def _read(self, file: tuple[str, Any]) -> Tensor:
+        """One image as RGB uint8 (H, W, 3), or UserError that names it."""
+        name, content = file
+        try:
+            return decode(self.listing.reader(content)).pixels  # type: ignore[arg-type]
+        except BadImage as error:
+            raise UserError(
+                f"{self.name}/{name}: the image cannot be read: {error}; replace it or leave it out"
+            ) from error
 
 
 ImageSet = ImageArray | ImageFolder
 
 
 def open_set(source: Path | NDArray[np.uint8], name: str = "array") -> ImageSet | StoredStatistics:
-    """Open what `source` names: a folder of images, a .npy of uint8 (N, H, W, 3), a prepared set, statistics.
+    """Open what `source` names: a folder or zip of images, .npy or .npz of uint8 images, a prepared set, statistics.
 
     A prepared set is its folder or its manifest.json; statistics are an .npz that `StoredStatistics.save`
-    wrote. Raises UserError that names the path.
+    wrote, or another program's mu and sigma. Raises UserError that names the path.
     """
     if not isinstance(source, Path):
         return ImageArray(name, images_of(source, name))
     if not source.exists():
         raise UserError(f"{source}: no such file or folder")
     if source.is_dir():
-        return (
-            _prepared(source / "manifest.json") if (source / "manifest.json").is_file() else _folder(source)
-        )
-    if source.suffix not in READERS:
-        raise UserError(f"{source}: expected a folder, .npy, manifest.json, or .npz of stored statistics")
-    return READERS[source.suffix](source)
+        manifest = source / "manifest.json"
+        return _prepared(manifest) if "kind" in read_mapping(manifest) else _folder(source)
+    suffix = source.suffix.lower()
+    if suffix not in READERS:
+        known = ", ".join(READERS)
+        raise UserError(f"{source}: expected a folder, or one of {known}; found a file {suffix or 'without a suffix'}")
+    return READERS[suffix](source)
 
 
-def read_image(path: Path) -> NDArray[np.uint8]:
-    """Read one image as RGB uint8 (H, W, 3), or raise UserError that names it."""
-    try:
-        with Image.open(path) as image:
-            return np.asarray(image.convert("RGB"))
-    except (OSError, UnidentifiedImageError, SyntaxError, Image.DecompressionBombError) as error:
-        raise UserError(f"{path}: the image cannot be read ({error}); remove or replace it") from error
-
-
-def _folder(folder: Path) -> ImageFolder:
-    files = tuple(sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES))
-    if not files:
-        raise UserError(f"{folder}: no images here ({', '.join(sorted(SUFFIXES))})")
-    return ImageFolder(str(folder), files)
+def _folder(place: Path) -> ImageFolder:
+    listing = list_images(place, str(place))
+    if listing.left_out:
+        print(f"gantry: {place}: left out: {in_words(listing.left_out)}", file=sys.stderr)
+    return ImageFolder(str(place), listing)
 
 
 def _array(path: Path) -> ImageArray:
     try:
-        images = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        return ImageArray(str(path), _as_rgb(map_npy(path), str(path)))
+    except (DamagedArray, OSError) as error:
         raise UserError(f"{path}: not a readable .npy file ({error})") from error
-    images_of(images, str(path))
-    return ImageArray(str(path), images)
+
+
+def _as_rgb(array: NDArray, what: str) -> NDArray[np.uint8]:
+    """uint8 images (N, H, W, 3) as they are, greys (N, H, W) or (N, H, W, 1) three times; UserError for others."""
+    if is_images(array) and array.shape[3:] != (3,):
+        array = np.repeat(array.reshape(*array.shape[:3], 1), 3, axis=3)
+    return images_of(array, what)
+
+
+def _npz(path: Path) -> ImageArray | StoredStatistics:
+    """Statistics, ours or another program's, or the one array of images that samplers write."""
+    try:
+        arrays = read_npz(path)
+    except (DamagedArray, OSError) as error:
+        raise UserError(f"{path}: not a readable .npz file ({error})") from error
+    if StoredStatistics.holds(arrays):
+        return StoredStatistics.load(path)
+    images = images_among(arrays)
+    if images is None:
+        raise UserError(
+            f"{path}: holds {described(arrays)}; expected one array of uint8 images (N, H, W, 3), or statistics: "
+            "mean and covariance, or mu and sigma"
+        )
+    return ImageArray(str(path), _as_rgb(images, str(path)))
 
 
 def _prepared(manifest: Path) -> ImageArray:
@@ -130,6 +162,7 @@ def _prepared(manifest: Path) -> ImageArray:
 
 READERS: dict[str, Callable[[Path], ImageSet | StoredStatistics]] = {
     ".npy": _array,
-    ".npz": StoredStatistics.load,
+    ".npz": _npz,
     ".json": _prepared,
+    ".zip": _folder,
 }

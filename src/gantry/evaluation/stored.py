@@ -4,15 +4,16 @@ Fréchet distances need the Gaussian of all features, the Mode Score the classes
 real features themselves; of these a seeded choice is kept.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gantry.data import open_prepared
+from gantry.arrays import read_npz
 from gantry.errors import UserError, suggestion
 from gantry.files import writing
 from gantry.metrics.features import Features
@@ -64,18 +65,23 @@ class StoredStatistics:
         with writing(path) as stream:
             np.savez(stream, allow_pickle=False, **arrays)
 
+    @staticmethod
+    def holds(arrays: Mapping[str, NDArray]) -> bool:
+        """Whether the arrays of an .npz are statistics, ours or another program's."""
+        return any(keys <= arrays.keys() for keys in GaussianStatistics.KEYS)
+
     @classmethod
     def load(cls, path: Path) -> "StoredStatistics":
         """Read what `save` wrote, or a Gaussian alone; raise UserError that names `path` if it is neither."""
         gaussian = GaussianStatistics.load(path)
-        try:
-            with np.load(path, allow_pickle=False) as stored:
-                features, shares = (stored.get(key) for key in ("features", "shares"))
-                network, digest = (str(stored.get(key, "")) for key in ("network", "digest"))
-        except (OSError, ValueError, EOFError, BadZipFile) as error:
-            raise UserError(f"{path}: stored statistics cannot be read ({error}); delete the file") from error
+        arrays = read_npz(path)
+        features, shares = arrays.get("features"), arrays.get("shares")
+        network, digest = (str(arrays.get(key, "")) for key in ("network", "digest"))
         if features is not None and features.shape[1:] != gaussian.mean.shape:
-            raise UserError(f"{path}: stored statistics do not fit together; delete the file")
+            raise UserError(
+                f"{path}: features of shape {features.shape} and a mean of shape {gaussian.mean.shape} do not fit "
+                "together"
+            )
         return cls(str(path), gaussian, features, shares, None, network, digest)
 
     def check(self, network: str, digest: str | None = None) -> None:
@@ -84,8 +90,7 @@ class StoredStatistics:
             raise UserError(f"{self.name}: made by feature network {self.network}, asked for is {network}")
         if digest is not None and self.digest and self.digest != digest:
             raise UserError(
-                f"{self.name}: made of other images than the prepared set holds now; delete the file and run the "
-                "same command again"
+                f"{self.name}: made of other images than the prepared set holds now; make it again: gantry statistics"
             )
 
     def reference(self, kind: Reference) -> GaussianStatistics | NDArray | None:
@@ -100,8 +105,8 @@ class StoredStatistics:
         if kind == "shares" and self.features is not None:
             raise UserError("the feature network gives no class probabilities")
         raise UserError(
-            f"{self.name}: holds the Gaussian of the real features alone, and this metric needs more; delete the "
-            "file and run the same command again, or give the real images"
+            f"{self.name}: holds the Gaussian of the real features alone, and this metric needs more; give the real "
+            "images, or statistics by gantry statistics"
         )
 
 

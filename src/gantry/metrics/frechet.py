@@ -9,12 +9,13 @@ their roots. No matrix square root is taken, nothing can turn complex, and F of 
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from zipfile import BadZipFile
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import eigh, lapack
 
+from gantry.arrays import DamagedArray, described, read_npz
 from gantry.errors import UserError
 from gantry.files import writing
 from gantry.metrics.checks import finite_rows
@@ -24,11 +25,14 @@ Matrix = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class GaussianStatistics:
-    """Mean (D,) and unbiased covariance (D, D), float64, of `count` feature vectors."""
+    """Mean (D,) and unbiased covariance (D, D), float64, of `count` feature vectors; None where that is not known."""
+
+    # The arrays in a file: ours, and those of pytorch-fid and of whoever took that over, who do not count.
+    KEYS: ClassVar = ({"mean", "covariance", "factor", "count"}, {"mu", "sigma"})
 
     mean: Matrix
     covariance: Matrix
-    count: int
+    count: int | None
 
     @cached_property
     def factor(self) -> Matrix:
@@ -54,16 +58,32 @@ class GaussianStatistics:
 
     @classmethod
     def load(cls, path: Path) -> "GaussianStatistics":
-        """Read what `save` wrote; raise UserError that names `path` if it is not that."""
+        """Read what `save` or pytorch-fid wrote; raise UserError that names `path` and what is in it instead."""
         try:
-            with np.load(path, allow_pickle=False) as stored:
-                mean, covariance, factor = stored["mean"], stored["covariance"], stored["factor"]
-                statistics = cls(mean, covariance, int(stored["count"]))
-        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
-            raise UserError(f"{path}: stored statistics cannot be read ({error}); delete the file") from error
-        width = len(mean)
-        if covariance.shape != (width, width) or factor.shape[0] != width:
-            raise UserError(f"{path}: stored statistics do not fit together; delete the file")
+            arrays = read_npz(path)
+        except (DamagedArray, OSError) as error:
+            raise UserError(f"{path}: not a readable file of statistics ({error})") from error
+        keys = next((keys for keys in cls.KEYS if keys <= arrays.keys()), None)
+        if keys is None:
+            raise UserError(
+                f"{path}: holds {described(arrays)}; expected statistics: mean, covariance, factor and count, or mu "
+                "and sigma"
+            )
+        own = "mean" in keys
+        mean, covariance = (arrays[key] for key in (("mean", "covariance") if own else ("mu", "sigma")))
+        width = mean.size
+        fits = mean.ndim == 1 and covariance.shape == (width, width)
+        if not fits or not (np.isfinite(mean).all() and np.isfinite(covariance).all()):
+            raise UserError(
+                f"{path}: a mean of shape {mean.shape} and a covariance of shape {covariance.shape} do not fit "
+                "together, or are not finite"
+            )
+        if not own:
+            return cls(mean.astype(np.float64), covariance.astype(np.float64), None)
+        factor = arrays["factor"]
+        if factor.shape[:1] != (width,) or factor.ndim != 2:
+            raise UserError(f"{path}: a factor of shape {factor.shape} does not fit a mean of {width} values")
+        statistics = cls(mean, covariance, int(arrays["count"]))
         statistics.__dict__["factor"] = factor
         return statistics
 

@@ -2,9 +2,32 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from gantry.plan.blocks.base import Positive, Strict
+
+
+HeldOut = Annotated[int, Field(ge=2)] | Annotated[float, Field(gt=0, lt=1)] | Literal["official"]
+
+
+class InputsSpec(Strict):
+    """Pairs: what the inputs are whose targets are the set's images. One of the first three keys says so."""
+
+    # Made of the images: gradient, luminance, `factor` times smaller, without its middle, moved.
+    degradation: Literal["edges", "grey", "low", "hole", "blur"] | None = None
+    # Each file shows two images of equal width, of which this half is the input.
+    half: Literal["left", "right"] | None = None
+    # Folders of inputs and of images inside `path`, files of the same name making a pair.
+    folders: Annotated[tuple[str, ...], Field(min_length=2, max_length=2)] | None = None
+    factor: Annotated[int, Field(ge=2)] = 4
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> "InputsSpec":
+        given = [key for key in ("degradation", "half", "folders") if getattr(self, key) is not None]
+        if len(given) != 1:
+            said = " and ".join(given) or "none"
+            raise ValueError(f"should have one of degradation, half and folders (given: {said})")
+        return self
 
 
 class DatasetSpec(Strict):
@@ -33,7 +56,11 @@ class DatasetSpec(Strict):
     looks_for: tuple[str, ...] = ()
     acquisition: str = ""
     # Sources that need no path have options of their own: points of the mixture, the photograph's name.
-    options: dict[str, int | float | str] = {}
+    options: dict[str, int | float | str | tuple[str, ...]] = {}
+    # A second part of the same format: so many images, or a share of them, drawn by `subset_seed` from those that
+    # `fraction` leaves; or the distribution's own test images.
+    held_out: HeldOut | None = None
+    inputs: InputsSpec | None = None
 
     @property
     def is_embedded(self) -> bool:
@@ -45,4 +72,6 @@ class DatasetSpec(Strict):
         kept = self.model_dump(
             include={"source", "crop", "fraction", "subset_seed", "on_bad_image", "options"}
         )
-        return kept | {"resolution": resolution}
+        # Absent unless asked for, so that sets without them stay the sets that they were.
+        asked = self.model_dump(mode="json", include={"held_out", "inputs"}, exclude_none=True)
+        return kept | asked | {"resolution": resolution}

@@ -1,12 +1,12 @@
 """A NumPy file: images (N, H, W, 3), (N, H, W, 1) or (N, H, W) of uint8, or points (N, 2) of floats."""
 
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gantry.arrays import DamagedArray, described, images_among, is_images, map_npy, read_npz
 from gantry.data.sources.base import ImageSource, Indices, Item, PointSource, Reader, pixels_as_they_are
 from gantry.data.sources.folder import required
 from gantry.errors import UserError
@@ -18,7 +18,7 @@ EXPECTED = (
 
 
 class Array(ImageSource, PointSource):
-    """One .npy file, memory-mapped."""
+    """One .npy file, memory-mapped; or the one array of images in an .npz."""
 
     encoded = False
 
@@ -28,8 +28,7 @@ class Array(ImageSource, PointSource):
         self._array = load_array(self._file, name)
         shape, dtype = self._array.shape, self._array.dtype
         self._is_points = len(shape) == 2 and shape[1] == 2 and dtype in (np.float32, np.float64)
-        is_images = dtype == np.uint8 and (len(shape) == 3 or (len(shape) == 4 and shape[3] in (1, 3)))
-        if not (self._is_points or is_images) or 0 in shape:
+        if not (self._is_points or is_images(self._array)) or 0 in shape:
             raise UserError(
                 f"{self._file}: data set {name}: an array of shape {shape} and dtype {dtype}; {EXPECTED}"
             )
@@ -58,13 +57,20 @@ class Array(ImageSource, PointSource):
 
 
 def load_array(path: Path, named: str) -> NDArray:
-    """Memory-map a .npy file; arrays of Python objects are refused, since reading them executes code."""
+    """Memory-map a .npy file, or read the images of an .npz; arrays of Python objects are refused.
+
+    UserError says what the file holds, where that is not what is expected.
+    """
+    where = f"{path}: data set {named}"
     try:
-        # Reads the .npy format alone, where numpy.load would also open archives and pickles.
-        return np.lib.format.open_memmap(path, mode="r")
-    except (OSError, ValueError, EOFError) as error:
-        if zipfile.is_zipfile(path):
-            raise UserError(
-                f"{path}: data set {named}: an .npz archive; save the one array with numpy.save"
-            ) from error
-        raise UserError(f"{path}: data set {named}: not a whole .npy file ({error})") from error
+        if path.suffix.lower() != ".npz":
+            return map_npy(path)
+        arrays = read_npz(path)
+    except DamagedArray as error:
+        raise UserError(f"{where}: not a whole {path.suffix or '.npy'} file ({error})") from error
+    except OSError as error:
+        raise UserError(f"{where}: cannot be read: {error.strerror or error}") from error
+    images = images_among(arrays)
+    if images is None:
+        raise UserError(f"{where}: holds {described(arrays)}; expected one array of images (N, H, W, 3) of uint8")
+    return images

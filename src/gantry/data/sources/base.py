@@ -1,7 +1,7 @@
 """What every source of data offers to `prepare`."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -16,7 +16,10 @@ Pixels = NDArray[np.uint8]
 # Turns an item's content into an encoded image file (bytes) or into pixels (H, W, 3); runs in the workers,
 # so it must be picklable. What it cannot read raises BadImage.
 Reader = Callable[[Any], "bytes | Pixels"]
-Option = int | float | str
+Option = int | float | str | tuple[str, ...]
+# A class, or the attributes of an image, each 0 or 1; and those of a whole set: (N,) int64 or (N, A) uint8.
+Label = int | tuple[int, ...]
+Labels = NDArray[np.int64] | NDArray[np.uint8]
 
 
 class BadImage(Exception):
@@ -28,7 +31,8 @@ class Item(NamedTuple):
 
     name: str
     content: Any
-    label: int | None = None
+    label: Label | None = None
+    input: Any | None = None  # where the other half of a pair lies, if that has a file of its own
 
 
 class Source(ABC):
@@ -42,6 +46,8 @@ class Source(ABC):
     options: ClassVar[dict[str, Option]] = {}
     stand_in: ClassVar[bool] = False
     native_resolution: ClassVar[int | None] = None
+    # The value of option `split` that names the distribution's own test images; "" where it has none.
+    test_split: ClassVar[str] = ""
 
     def __init__(self, spec: DatasetSpec, name: str, path: Path | None) -> None:
         self.spec = spec
@@ -58,9 +64,33 @@ class Source(ABC):
     def __len__(self) -> int:
         """The number of images or points in the whole source."""
 
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """The classes by number, or the attributes in their order; empty where labels are but numbers."""
+        return ()
+
+    @property
+    def left_out(self) -> Mapping[str, int]:
+        """Why → how many of the files that were found are none of the source's images."""
+        return {}
+
     def describe(self) -> dict[str, Any]:
         """Facts that go into the manifest beside the counts."""
         return {}
+
+    def official_held_out(self) -> dict[str, Option]:
+        """The options that name the distribution's own test images; UserError where it has none to hold out."""
+        split = str(self.chosen_options.get("split", ""))
+        if not self.test_split:
+            raise UserError(
+                f"data set {self.name}: held_out: source {self.spec.source} has no official test images; give a "
+                "number or a share"
+            )
+        if not split.startswith("train"):
+            raise UserError(
+                f"data set {self.name}: held_out: official goes with options.split: train, not with {split}"
+            )
+        return {"split": self.test_split}
 
     def _checked(self, given: dict[str, Option]) -> dict[str, Any]:
         """The source's options with `given` laid over the defaults, each of the default's type."""
@@ -75,7 +105,9 @@ class Source(ABC):
             default = self.options[key]
             fits = isinstance(value, type(default)) or (isinstance(default, float) and isinstance(value, int))
             if not fits or isinstance(value, bool):
-                raise UserError(f"{where}: {value!r} is not of type {type(default).__name__}")
+                kind = "list of words" if isinstance(default, tuple) else type(default).__name__
+                quoted = f'; quote it: "{value}"' if isinstance(default, str) else ""
+                raise UserError(f"{where}: {value!r} is not of type {kind}{quoted}")
         return dict(self.options) | given
 
     def _above(self, key: str, least: float) -> Any:

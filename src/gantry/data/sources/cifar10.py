@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from gantry.data.archives import read_tar, require_all
+from gantry.data.archives import FRESH, read_tar, require_all
 from gantry.data.sources.base import (
     ImageSource,
     Indices,
@@ -25,6 +25,10 @@ from gantry.plan.dataset import DatasetSpec
 # Bytes of one image (3 planes of 32×32), and of the largest file that can be a batch of 10,000.
 IMAGE, LIMIT = 3 * 32 * 32, 64_000_000
 BATCHES = {"train": tuple(f"data_batch_{i}" for i in range(1, 6)), "test": ("test_batch",)}
+CLASSES = (
+    *("airplane", "automobile", "bird", "cat", "deer"),
+    *("dog", "frog", "horse", "ship", "truck"),
+)
 # What lies in `path` → the suffix of its files. The first that is there is read.
 RELEASES = {
     "cifar-10-batches-py": "",
@@ -76,9 +80,9 @@ def unpickle_batch(content: bytes, source: str) -> tuple[Pixels, list[int]]:
         if is_fortran or width != IMAGE or len(raw) != count * IMAGE:
             raise ValueError(f"an array of {count}×{width} in {len(raw):,} bytes")
     except (pickle.UnpicklingError, EOFError, KeyError, IndexError) as error:
-        raise UserError(f"{source}: not a batch of CIFAR-10: {error}; get it again") from error
-    except (AttributeError, TypeError, ValueError, ImportError, MemoryError, OverflowError) as error:
-        raise UserError(f"{source}: not a batch of CIFAR-10: {error}; get it again") from error
+        raise UserError(f"{source}: not a batch of CIFAR-10: {error}; {FRESH}") from error
+    except (AttributeError, TypeError, ValueError, ImportError, MemoryError, OverflowError, RecursionError) as error:
+        raise UserError(f"{source}: not a batch of CIFAR-10: {error}; {FRESH}") from error
     return np.frombuffer(raw, np.uint8).reshape(count, IMAGE), labels
 
 
@@ -86,7 +90,7 @@ def read_binary_batch(content: bytes, source: str) -> tuple[Pixels, list[int]]:
     """(planes (N, 3072), labels) of one file of the binary release: a label and the planes for each image."""
     if not content or len(content) % (1 + IMAGE):
         raise UserError(
-            f"{source}: {len(content):,} bytes, not a multiple of {1 + IMAGE}: cut off; get it again"
+            f"{source}: {len(content):,} bytes, not a multiple of {1 + IMAGE}: cut off; {FRESH}"
         )
     records = np.frombuffer(content, np.uint8).reshape(-1, 1 + IMAGE)
     return records[:, 1:], records[:, 0].tolist()
@@ -104,6 +108,7 @@ class Cifar10(ImageSource):
     encoded = False
     native_resolution = 32
     options: ClassVar[dict[str, Option]] = {"split": "train"}
+    test_split: ClassVar[str] = "test"
 
     def __init__(self, spec: DatasetSpec, name: str, path: Path | None) -> None:
         super().__init__(spec, name, path)
@@ -115,10 +120,14 @@ class Cifar10(ImageSource):
         self._labels = [label for _, labels in batches for label in labels]
         self._starts = np.cumsum([0] + [len(planes) for planes in self._planes])
         if len(self._labels) != len(self) or not set(self._labels) <= set(range(10)):
-            raise UserError(f"{place}: data set {name}: labels and images do not fit together; get it again")
+            raise UserError(f"{place}: data set {name}: labels and images do not fit together; {FRESH}")
 
     def __len__(self) -> int:
         return int(self._starts[-1])
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        return CLASSES
 
     def items(self, chosen: Indices) -> Iterator[Item]:
         for i in chosen.tolist():

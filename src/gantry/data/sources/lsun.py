@@ -7,12 +7,16 @@ from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar
 
-from gantry.data.archives import unpack
+from gantry.data.archives import FRESH, LARGEST_IMAGE, unpack
 from gantry.data.btree import DamagedDatabase, open_tree
 from gantry.data.sources.base import BadImage, ImageSource, Indices, Item, Option, Reader
 from gantry.data.sources.folder import required
 from gantry.errors import UserError
 from gantry.plan.dataset import DatasetSpec
+
+
+# Bytes of an LMDB's smallest entry: its place in the page, its header, a key of one byte.
+LEAST_ENTRY = 11
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,8 @@ class ValueReader:
 
     def __call__(self, content: tuple[int, int]) -> bytes:
         offset, size = content
+        if size > LARGEST_IMAGE:
+            raise BadImage(f"{size:,} bytes, more than the {LARGEST_IMAGE:,} of any picture")
         try:
             value = os.pread(_descriptor(self.path), size, offset)
         except OSError as error:
@@ -48,6 +54,7 @@ class Lsun(ImageSource):
     """
 
     options: ClassVar[dict[str, Option]] = {"category": "", "split": "train"}
+    test_split: ClassVar[str] = "val"
 
     def __init__(self, spec: DatasetSpec, name: str, path: Path | None) -> None:
         super().__init__(spec, name, path)
@@ -60,7 +67,12 @@ class Lsun(ImageSource):
         if self._tree.needed_bytes > size:
             raise UserError(
                 f"{self._file}: data set {name}: cut off: {size:,} bytes of at least "
-                f"{self._tree.needed_bytes:,}; get it again"
+                f"{self._tree.needed_bytes:,}; {FRESH}"
+            )
+        if self._tree.entries * LEAST_ENTRY > size:
+            raise UserError(
+                f"{self._file}: data set {name}: its header says {self._tree.entries:,} images, for which "
+                f"{size:,} bytes have no room; {FRESH}"
             )
         if not self._tree.entries:
             raise UserError(f"{self._file}: data set {name}: the database is empty")
@@ -73,7 +85,7 @@ class Lsun(ImageSource):
             for value in self._tree.values(iter(chosen.tolist())):
                 yield Item(value.key.decode("latin-1"), (value.offset, value.size))
         except DamagedDatabase as error:
-            raise UserError(f"{self._file}: data set {self.name}: damaged: {error}; get it again") from error
+            raise UserError(f"{self._file}: data set {self.name}: damaged: {error}; {FRESH}") from error
 
     def reader(self) -> Reader:
         return ValueReader(self._file)

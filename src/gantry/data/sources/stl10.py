@@ -6,13 +6,17 @@ from typing import ClassVar
 
 import numpy as np
 
-from gantry.data.archives import unpack
+from gantry.data.archives import FRESH, unpack
 from gantry.data.sources.base import ImageSource, Indices, Item, Option, Reader, pixels_as_they_are
 from gantry.data.sources.folder import required
 from gantry.errors import UserError
 from gantry.plan.dataset import DatasetSpec
 
 SHAPE = (3, 96, 96)
+CLASSES = (
+    *("airplane", "bird", "car", "cat", "deer"),
+    *("dog", "horse", "monkey", "ship", "truck"),
+)
 SPLITS = {
     "train": ("train",),
     "test": ("test",),
@@ -27,6 +31,7 @@ class Stl10(ImageSource):
     encoded = False
     native_resolution = 96
     options: ClassVar[dict[str, Option]] = {"split": "train+unlabeled"}
+    test_split: ClassVar[str] = "test"
 
     def __init__(self, spec: DatasetSpec, name: str, path: Path | None) -> None:
         super().__init__(spec, name, path)
@@ -41,9 +46,15 @@ class Stl10(ImageSource):
             raise UserError(
                 f"{folder / files[-1]}: data set {name}: {len(self._labels):,} labels for {len(self):,} images"
             )
+        if self._labels is not None and not ((self._labels >= 1) & (self._labels <= 10)).all():
+            raise UserError(f"{folder / files[-1]}: data set {name}: labels that are not from 1 to 10; {FRESH}")
 
     def __len__(self) -> int:
         return int(self._starts[-1])
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        return CLASSES
 
     def items(self, chosen: Indices) -> Iterator[Item]:
         for i in chosen.tolist():
@@ -75,5 +86,5 @@ def _mapped(file: Path, name: str) -> np.ndarray:
     """(N, 3, 96, 96) of one file, memory-mapped."""
     size = int(np.prod(SHAPE))
     if not file.stat().st_size or file.stat().st_size % size:
-        raise UserError(f"{file}: data set {name}: cut off: not a multiple of {size:,} bytes; get it again")
+        raise UserError(f"{file}: data set {name}: cut off: not a multiple of {size:,} bytes; {FRESH}")
     return np.memmap(file, np.uint8, mode="r").reshape(-1, *SHAPE)

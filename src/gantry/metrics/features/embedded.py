@@ -91,7 +91,7 @@ def embedded_classifier(name: str, weights: Path | None, device: torch.device | 
             tensors = {key: stored.get_tensor(key) for key in stored.keys()}  # noqa: SIM118
     except (OSError, KeyError, ValueError, SafetensorError) as error:
         raise UserError(
-            f"{weights}: not a classifier of this workflow ({error}); delete it to train it again"
+            f"{weights}: not a classifier of this workflow ({error}); its step trains one: gantry classifier"
         ) from error
     with torch.device("meta"):
         network = classifier(int(facts["classes"]))
@@ -99,7 +99,7 @@ def embedded_classifier(name: str, weights: Path | None, device: torch.device | 
         network.load_state_dict(tensors, assign=True)
     except RuntimeError as error:
         raise UserError(
-            f"{weights}: the classifier's layers do not fit; delete it to train it again"
+            f"{weights}: the classifier's layers do not fit; its step trains another: gantry classifier"
         ) from error
     body, head = network.get_submodule("body"), network.get_submodule("head")
     return FeatureNetwork(name, to_side, body, head, device, batch_size=256)

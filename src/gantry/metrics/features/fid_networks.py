@@ -10,7 +10,7 @@ from gantry.errors import UserError
 from gantry.metrics.features.inception import CLASSES, INPUT_SIDE, fid_inception
 from gantry.metrics.features.network import FeatureNetwork
 from gantry.metrics.features.resize import RESIZE
-from gantry.metrics.features.weights import find_inception, read_arrays
+from gantry.metrics.features.weights import find_inception, read_arrays, read_weights
 from gantry.metrics.names import INCEPTION_BLOCKS
 
 # Each mode: how images are resized and scaled, and which weights file its reference implementation reads.
@@ -37,7 +37,8 @@ def inception(name: str, weights: Path | None, device: torch.device | str) -> Fe
     """The complete Inception in one of clean-fid's modes: 2048 features, 1008 logits without bias."""
     mode, preference = MODES[name]
     path = find_inception(weights, preference, name)
-    body, output = _scripted(path) if path.suffix == ".pt" else _from_arrays(path)
+    found = read_weights(path)
+    body, output = _scripted(found, path) if isinstance(found, nn.Module) else _from_arrays(found, path)
     head = nn.Linear(FEATURES, CLASSES, bias=False, device="meta")
     head.weight = nn.Parameter(output, requires_grad=False)
     return FeatureNetwork(name, partial(prepare, mode=mode), body, head, device)
@@ -75,18 +76,13 @@ def channels_last(body: nn.Module) -> nn.Module:
     return body.to(memory_format=torch.channels_last)
 
 
-def _from_arrays(path: Path) -> tuple[nn.Module, Tensor]:
-    arrays = read_arrays(path)
+def _from_arrays(arrays: dict[str, Tensor], path: Path) -> tuple[nn.Module, Tensor]:
     if "fc.weight" not in arrays:
         raise UserError(f"{path}: the class layer fc.weight is missing; this is not the complete Inception")
     return channels_last(fid_inception(FEATURES, arrays, str(path))), arrays["fc.weight"].float()
 
 
-def _scripted(path: Path) -> tuple[nn.Module, Tensor]:
-    try:
-        base = torch.jit.load(str(path), map_location="cpu").eval()
-    except RuntimeError as error:
-        raise UserError(f"{path}: not a TorchScript file ({str(error).splitlines()[0]})") from error
+def _scripted(base: nn.Module, path: Path) -> tuple[nn.Module, Tensor]:
     outputs = [value for value in base.state_dict().values() if value.shape == (CLASSES, FEATURES)]
     if len(outputs) != 1 or not hasattr(base, "layers"):
         raise UserError(

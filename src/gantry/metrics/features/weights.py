@@ -1,5 +1,7 @@
 """Where the complete FID Inception's weights come from: a path, a cache, or one checked download."""
 
+import hashlib
+import io
 import os
 import urllib.error
 import urllib.request
@@ -7,12 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from gantry.arrays import DamagedArray, read_npz
 from gantry.errors import UserError
 from gantry.files import sha256_of_file, writing
+from gantry.paths import expanded
 
 TIMEOUT = 30  # seconds without an answer
 BLOCK = 1 << 20
@@ -35,7 +38,7 @@ class WeightsFile:
 
 def own_cache() -> Path:
     """Where this project keeps what it downloads: $XDG_CACHE_HOME/gantry, by default ~/.cache/gantry."""
-    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "gantry"
+    return expanded(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "gantry"
 
 
 def _torch_cache() -> Path:
@@ -102,7 +105,8 @@ def _check(path: Path, file: WeightsFile) -> None:
     digest = sha256_of_file(path)
     if digest != file.sha256:
         raise UserError(
-            f"{path}: SHA-256 is {digest}, expected {file.sha256}: delete the broken file and run again"
+            f"{path}: SHA-256 is {digest}, expected {file.sha256} of {file.name}: another file of this name, or one "
+            "that is cut off; put the published one there, or name its path as the network's weights"
         )
 
 
@@ -116,15 +120,41 @@ def _advice(preference: Sequence[str]) -> str:
     )
 
 
-def read_arrays(path: Path) -> dict[str, Tensor]:
-    """Return the arrays of an .npz or of a PyTorch state dict, no pickled objects read."""
+def read_weights(path: Path) -> dict[str, Tensor] | nn.Module:
+    """Return the arrays of an .npz or of a PyTorch state dict; of the published TorchScript, the module.
+
+    TorchScript is a program: it is loaded from bytes whose SHA-256 is the published one, and from no others.
+    """
+    if path.suffix == ".npz":
+        try:
+            return {key: torch.from_numpy(array) for key, array in read_npz(path).items()}
+        except (DamagedArray, OSError, TypeError) as error:
+            raise UserError(f"{path}: weights cannot be read ({error})") from error
     try:
-        if path.suffix == ".npz":
-            with np.load(path, allow_pickle=False) as stored:
-                return {key: torch.from_numpy(stored[key]) for key in stored.files}
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: weights cannot be read: {error.strerror or error}") from error
+    published = published_files()["torchscript"]
+    if (digest := hashlib.sha256(content).hexdigest()) == published.sha256:
+        return torch.jit.load(io.BytesIO(content), map_location="cpu").eval()
+    try:
+        loaded = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception as error:  # every library error here means the same to the user
-        raise UserError(f"{path}: weights cannot be read ({type(error).__name__}: {error})") from error
+        if "TorchScript" in str(error):
+            raise UserError(
+                f"{path}: TorchScript, which is a program, with SHA-256 {digest}; only the published "
+                f"{published.name} ({published.sha256}) is run; give the network's state dict instead"
+            ) from error
+        said = str(error).partition("\n")[0]
+        raise UserError(f"{path}: weights cannot be read ({type(error).__name__}: {said})") from error
     if not isinstance(loaded, dict) or not all(isinstance(value, Tensor) for value in loaded.values()):
         raise UserError(f"{path}: not a file of network weights")
     return loaded
+
+
+def read_arrays(path: Path) -> dict[str, Tensor]:
+    """Return the arrays of an .npz or of a PyTorch state dict, no pickled objects read and no program run."""
+    found = read_weights(path)
+    if isinstance(found, nn.Module):
+        raise UserError(f"{path}: the published TorchScript, where a file of arrays is needed: .npz or state dict")
+    return found
