@@ -47,13 +47,19 @@ def read_npz(path: Path) -> Mapping[str, NDArray]:
 def _refuse_bomb(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> None:
     """DamagedArray if a member cannot be as large as it says, or is larger than the memory."""
     if entry.file_size > (entry.compress_size + 1) * STRONGEST_DEFLATE:
-        raise DamagedArray(f"{entry.filename} says {entry.file_size:,} bytes, packed in {entry.compress_size:,}")
+        raise DamagedArray(
+            f"{entry.filename} says {entry.file_size:,} bytes, packed in {entry.compress_size:,}"
+        )
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     if entry.file_size > memory:
-        raise DamagedArray(f"{entry.filename} has {entry.file_size:,} bytes, more than the memory of this machine")
+        raise DamagedArray(
+            f"{entry.filename} has {entry.file_size:,} bytes, more than the memory of this machine"
+        )
     with archive.open(entry) as stream:
         version = np.lib.format.read_magic(stream)
-        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        read = (
+            np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        )
         shape, _, dtype = read(stream)
     if dtype.hasobject:
         raise DamagedArray(f"{entry.filename} holds Python objects, which are not read")

@@ -20,7 +20,7 @@ def expanded(path: str | Path) -> Path:
 def expanded_text(path: str) -> str:
     """As `expanded`, but text in and text out, so that nothing else of the path's spelling changes."""
     if ("$" in path or path.startswith("~")) and not os.path.lexists(path):
-        filled = os.path.expanduser(os.path.expandvars(path))
+        filled = os.path.expanduser(os.path.expandvars(path))  # noqa: PTH111 (Path would change its spelling)
         if (unset := UNSET.search(filled)) is not None and unset.group() in path:
             raise UserError(f"{path}: the variable {unset.group()} is not set")
         return filled

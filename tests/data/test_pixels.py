@@ -8,9 +8,9 @@ import pytest
 import torch
 from PIL import Image
 
-from gantry.data import encoded, prepare
+from gantry.data import decoding, prepare
 from gantry.data.encoded import EncodedSquares, one_thread
-from gantry.data.sources.base import BadImage
+from gantry.data.items import BadImage
 from gantry.plan.dataset import DatasetSpec
 
 
@@ -49,7 +49,7 @@ def test_real_faces_as_pillow_makes_them(shared_data, side, crop):
 @pytest.mark.parametrize("crop", ["center", "resize"])
 def test_photographs_of_all_sizes_as_pillow_makes_them(photographs, formats, crop, decoder, monkeypatch):
     if decoder == "pillow":
-        monkeypatch.setattr(encoded, "decode_jpeg", None)
+        monkeypatch.setattr(decoding, "decode_jpeg", None)
     files = [formats.jpeg(image) for image in photographs]
     for side in (16, 64, 100):
         assert_close(squares(files, side, crop), np.stack([by_pillow(file, side, crop) for file in files]))
@@ -63,9 +63,9 @@ def test_large_jpegs_are_decoded_scaled_and_stay_as_pillow_makes_them(repository
     for i in range(9):
         large.paste(tile.rotate(90 * i), (424 * (i % 3), 424 * (i // 3)))
     file = formats.jpeg(large)
-    assert len(file) > encoded.LARGE_FILE
-    assert encoded.decode(file, 64).shape == (636, 636, 3)
-    assert encoded.decode(file, 128).shape == (1272, 1272, 3)
+    assert len(file) > decoding.LARGE_FILE
+    assert decoding.decode(file, 64).pixels.shape == (636, 636, 3)
+    assert decoding.decode(file, 128).pixels.shape == (1272, 1272, 3)
     assert_close(squares([file], 64)[0], by_pillow(file, 64))
 
 
@@ -83,10 +83,10 @@ def test_other_colour_modes_become_rgb(photographs, mode, format):
     ("damage", "said"),
     [
         (lambda file: b"", "empty"),
-        (lambda file: b"text", "cannot be decoded"),
-        (lambda file: file[: len(file) // 2], "cannot be decoded: .*truncated"),
-        (lambda file: file[:100], "cannot be decoded"),
-        (lambda file: b"\xff\xd8" + b"\0" * 500, "cannot be decoded"),
+        (lambda file: b"text", "not an image of a kind that is read"),
+        (lambda file: file[: len(file) // 2], "the mark of a JPEG's end is missing"),
+        (lambda file: file[:100], "not an image|cannot be decoded"),
+        (lambda file: b"\xff\xd8" + b"\0" * 500, "not an image"),
     ],
 )
 def test_what_cannot_be_decoded(photographs, formats, damage, said):

@@ -161,7 +161,7 @@ def test_svhn_round_trip(prepared, tmp_path, images):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ({"X": np.zeros((32, 32, 3, 5), np.float64), "y": np.ones(5)}, "of float64"),
+        ({"X": np.zeros((32, 32, 3, 5), np.float64), "y": np.ones(5)}, "of double"),
         ({"X": np.zeros((32, 32, 3, 5), np.uint8), "y": np.ones(4)}, "y has 4 values"),
         ({"X": np.zeros((32, 32, 3, 5), np.uint8), "y": np.full(5, 11)}, "1 to 10"),
         ({"X": np.zeros((5, 5), np.uint8), "y": np.ones(5)}, r"X is \(5, 5\)"),

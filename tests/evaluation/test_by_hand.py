@@ -140,7 +140,7 @@ def test_bad_input_is_one_clear_message(classifier: Path, tmp_path: Path) -> Non
     good = pictures(20, 1)
     for source, message in (
         (tmp_path / "absent", "absent: no such file"),
-        (tmp_path, "no images here"),
+        (tmp_path, "no image in this folder"),
     ):
         with pytest.raises(UserError, match=message):
             score_by_hand(source, good, metrics=["swd"])

@@ -73,7 +73,7 @@ def test_a_gaussian_alone_is_refused_before_anything_is_drawn(images: Any, tmp_p
     StoredStatistics.load(images.statistics).gaussian.save(path)
     run = replace(images, statistics=path)
     assert run.score(tmp_path / "out", metrics=["frechet_distance"], final_metrics=[])
-    with pytest.raises(UserError, match=r"statistics\.npz: holds the Gaussian .*delete the file"):
+    with pytest.raises(UserError, match=r"statistics\.npz: holds the Gaussian .*give the real images"):
         run.score(tmp_path / "out", metrics=["kernel_distance"], final_metrics=[])
 
 

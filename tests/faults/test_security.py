@@ -63,7 +63,11 @@ def offences(path: Path, text: str) -> list[str]:
             found.append(f"{where} without allow_pickle=False")
         if called == "torch.load" and keyword(call, "weights_only") is not True:
             found.append(f"{where} without weights_only=True")
-        if last == "load" and "jit" in called and not (name == SCRIPTED and "BytesIO" in ast.unparse(call.args[0])):
+        if (
+            last == "load"
+            and "jit" in called
+            and not (name == SCRIPTED and "BytesIO" in ast.unparse(call.args[0]))
+        ):
             found.append(f"{where} runs the program in a file")
         if called.startswith("yaml.") and last in ("load", "load_all", "unsafe_load", "full_load"):
             loader = [each.value for each in call.keywords if each.arg == "Loader"] + call.args[1:]

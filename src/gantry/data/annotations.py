@@ -99,7 +99,11 @@ def read_annotations(path: Path, images: Iterable[str]) -> Table:
     passed over. UserError, with the line, for a table that contradicts itself.
     """
     known = {name.lower(): name for name in images}
-    known |= {PurePosixPath(name).stem.lower(): name for name in known.values() if PurePosixPath(name).stem.lower() not in known}
+    known |= {
+        PurePosixPath(name).stem.lower(): name
+        for name in known.values()
+        if PurePosixPath(name).stem.lower() not in known
+    }
     numbered = _rows(path)
     place = _column_of_images(path, [row for _, row in numbered], known)
     header: list[str] | None = None

@@ -7,15 +7,15 @@ import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, NamedTuple, cast
 
+from gantry.data.items import BadImage
 from gantry.data.progress import ProgressLine
-from gantry.data.sources.base import BadImage
 from gantry.errors import UserError
 from gantry.files import writing
 from gantry.system.disk import require_space
@@ -43,7 +43,11 @@ DAMAGE = (
     OverflowError,
 )
 FRESH = "compare it with what the distributor states; if a download broke off, a fresh copy helps"
-COMPRESSIONS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
+COMPRESSIONS: dict[bytes, Callable[..., Any]] = {
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ": lzma.open,
+}
 
 
 class Member(NamedTuple):
@@ -64,7 +68,9 @@ class ZipReader:
 
     def __call__(self, content: Member) -> bytes:
         if content.size > LARGEST_IMAGE:
-            raise BadImage(f"{content.size:,} bytes when unpacked, more than the {LARGEST_IMAGE:,} of any picture")
+            raise BadImage(
+                f"{content.size:,} bytes when unpacked, more than the {LARGEST_IMAGE:,} of any picture"
+            )
         stream = _opened(self.path)
         stream.seek(content.offset)
         header = stream.read(LOCAL_HEADER.size)
@@ -76,7 +82,9 @@ class ZipReader:
         stream.seek(name + extra, 1)
         whole = self._unpacked(stream.read(min(content.stored, LARGEST_IMAGE)), content)
         if len(whole) != content.size:
-            raise BadImage(f"unpacks to another length than the {content.size:,} bytes of the archive's directory")
+            raise BadImage(
+                f"unpacks to another length than the {content.size:,} bytes of the archive's directory"
+            )
         if zlib.crc32(whole) != content.checksum:
             raise BadImage("its checksum in the archive is wrong")
         return whole
@@ -166,8 +174,8 @@ def _tar(path: Path) -> Iterator[tarfile.TarFile]:
         start = stream.read(8)
     opener = next((opener for magic, opener in COMPRESSIONS.items() if start.startswith(magic)), open)
     with (
-        cast(IO[bytes], opener(path, "rb")) as stream,
-        tarfile.open(fileobj=cast(IO[bytes], _Bounded(stream)), mode="r:") as archive,
+        opener(path, "rb") as unpacked,
+        tarfile.open(fileobj=cast(IO[bytes], _Bounded(unpacked)), mode="r:") as archive,
     ):
         yield archive
 
@@ -181,7 +189,9 @@ def read_tar(path: Path, wanted: tuple[str, ...], limit: int, named: str) -> dic
             if name not in wanted or not member.isfile():
                 continue
             if name in found or member.size > limit:
-                wrong = "is there twice" if name in found else f"has {member.size:,} bytes, at most {limit:,} fit"
+                wrong = (
+                    "is there twice" if name in found else f"has {member.size:,} bytes, at most {limit:,} fit"
+                )
                 raise UserError(f"{path}: data set {named}: {member.name} {wrong}; {FRESH}")
             stream = archive.extractfile(member)
             assert stream is not None  # a regular file

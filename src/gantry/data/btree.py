@@ -44,7 +44,7 @@ class Leaf(NamedTuple):
 
     number: int
     page: bytes
-    count: int
+    keys: int
 
 
 @dataclass(frozen=True)

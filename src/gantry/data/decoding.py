@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 from torch import Tensor
 
-from gantry.data.sources.base import BadImage
+from gantry.data.items import BadImage
 
 try:
     from torchvision.io import ImageReadMode, decode_jpeg
@@ -40,7 +40,7 @@ CONVERSIONS = {
 }
 
 # Of Pillow's formats, those of pictures: others start programs (EPS), or recognise anything (TGA).
-FORMATS = ("JPEG", "MPO", "PNG", "GIF", "WEBP", "AVIF", "BMP", "DIB", "PPM", "TIFF", "JPEG2000", "QOI")
+FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "AVIF", "BMP", "DIB", "PPM", "TIFF", "JPEG2000", "QOI")
 # Pillow reads a file's header first, so it takes the large ones: it can scale.
 LARGE_FILE = 1 << 18
 # JPEG's own scaling (by 2, 4 or 8, in the frequency domain) is used where its result is still at least
@@ -226,8 +226,9 @@ def _bits(image: Image.Image, encoded: bytes) -> int:
     if image.format == "TIFF":
         return int(np.max(image.tag_v2.get(TIFF_BITS, 8)))  # type: ignore[attr-defined]
     if image.format == "PPM":
-        highest = image.tile[0].args if image.tile else 0
-        return 16 if isinstance(highest, int) and highest > 255 else 8
+        tiles = getattr(image, "tile", ())
+        told = tiles[0].args if tiles else ()  # the decoder's, of which the last is the highest value
+        return 16 if isinstance(told, tuple) and isinstance(told[-1], int) and told[-1] > 255 else 8
     if image.format == "JPEG2000" and (place := encoded.find(b"\xff\x4f\xff\x51")) >= 0:
         return (encoded[place + 42] & 0x7F) + 1
     if image.format == "AVIF" and (place := encoded.find(b"av1C")) >= 0:

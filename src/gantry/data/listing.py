@@ -8,11 +8,11 @@ import stat
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from gantry.data.archives import ZipReader, list_zip
-from gantry.data.sources.base import BadImage, Reader
+from gantry.data.items import BadImage, Reader
 from gantry.errors import UserError
 
 # What the decoders read, however it is written: JPEG has five names.
@@ -84,7 +84,7 @@ def _is_hidden(name: str) -> bool:
 
 def _kind(name: str) -> str | None:
     """Why a file of this name is left out; None for a picture."""
-    suffix = os.path.splitext(name)[1].lower()
+    suffix = PurePosixPath(name).suffix.lower()
     return None if suffix in SUFFIXES else suffix or NO_SUFFIX
 
 
@@ -115,7 +115,7 @@ def _in_folder(folder: Path, where: str) -> tuple[list[tuple[str, Any]], Counter
                     elif entry.is_dir():
                         (links if entry.is_symlink() else pending).append(relative)
                     elif (why := _kind(entry.name) or _no_file(entry)) is None:
-                        found.append((relative, entry.stat().st_size))
+                        found.append((relative, (relative, entry.stat().st_size)))
                     else:
                         left_out[why] += 1
     except NotADirectoryError:

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from gantry.data.items import BadImage, Item, Pixels, Reader
 from gantry.data.pixels import Squares
-from gantry.data.sources.base import BadImage, Item, Pixels, Reader
 from gantry.plan.dataset import InputsSpec
 
-Grey = NDArray[np.float32]
+Grey = NDArray[np.floating]
 # ITU-R BT.601.
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 HOLE_LEVEL = 128
@@ -31,7 +31,9 @@ class Pairing(ABC):
         return side
 
     @abstractmethod
-    def add(self, place: int, item: Item, content: Any, read: Reader, images: Squares, inputs: Squares) -> None:
+    def add(
+        self, place: int, item: Item, content: Any, read: Reader, images: Squares, inputs: Squares
+    ) -> None:
         """Take in one item, already read, as row `place` of both; BadImage if it makes no pair."""
 
     def finish(self, images: Pixels, inputs: Squares, first: int) -> Pixels:
@@ -46,7 +48,9 @@ class SideBySide(Pairing):
 
     half: str
 
-    def add(self, place: int, item: Item, content: Any, read: Reader, images: Squares, inputs: Squares) -> None:
+    def add(
+        self, place: int, item: Item, content: Any, read: Reader, images: Squares, inputs: Squares
+    ) -> None:
         both = images.decoded(content)
         width = both.shape[1]
         if width % 2 or width < 2:
@@ -61,7 +65,9 @@ class SideBySide(Pairing):
 class TwoFolders(Pairing):
     """Inputs lie in a folder of their own, under the names of their images."""
 
-    def add(self, place: int, item: Item, content: Any, read: Reader, images: Squares, inputs: Squares) -> None:
+    def add(
+        self, place: int, item: Item, content: Any, read: Reader, images: Squares, inputs: Squares
+    ) -> None:
         images.add(place, content)
         try:
             inputs.add(place, read(item.input))
@@ -79,7 +85,9 @@ class Degraded(Pairing):
     def side(self, side: int) -> int:
         return side // self.factor if self.degradation == "low" else side
 
-    def add(self, place: int, item: Item, content: Any, read: Reader, images: Squares, inputs: Squares) -> None:
+    def add(
+        self, place: int, item: Item, content: Any, read: Reader, images: Squares, inputs: Squares
+    ) -> None:
         images.add(place, content)
 
     def finish(self, images: Pixels, inputs: Squares, first: int) -> Pixels:

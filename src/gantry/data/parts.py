@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from gantry.data.items import Indices
 from gantry.data.sources import SOURCES
-from gantry.data.sources.base import Indices, Source
+from gantry.data.sources.base import Source
 from gantry.errors import UserError
 from gantry.paths import expanded
 from gantry.plan.dataset import DatasetSpec

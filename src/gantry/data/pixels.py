@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from gantry.data.sources.base import Pixels
+from gantry.data.items import Pixels
 
 
 def box(width: int, height: int, crop: str) -> tuple[int, int, int, int]:

@@ -8,10 +8,11 @@ from typing import Any, cast
 
 import numpy as np
 
+from gantry.data.items import Indices
 from gantry.data.listing import in_words
 from gantry.data.parts import in_parts, open_source
 from gantry.data.rows import GOES_ON
-from gantry.data.sources.base import ImageSource, Indices, PointSource, Source
+from gantry.data.sources.base import ImageSource, PointSource, Source
 from gantry.data.writing import Writer, Written, digest_of_indices, partial_folder
 from gantry.errors import UserError
 from gantry.files import write_json, write_with

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gantry.arrays import DamagedArray, map_npy
-from gantry.data.sources.base import Labels
+from gantry.data.items import Labels
 from gantry.errors import UserError
 from gantry.files import read_json
 
@@ -120,7 +120,7 @@ def verify_digests(prepared: PreparedSet) -> None:
 def _digest(array: np.ndarray) -> str:
     digest, content = hashlib.sha256(), np.ascontiguousarray(array).reshape(-1).view(np.uint8)
     for start in range(0, len(content), BLOCK):
-        digest.update(content[start : start + BLOCK])
+        digest.update(content[start : start + BLOCK].data)
     return digest.hexdigest()
 
 

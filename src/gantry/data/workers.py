@@ -13,10 +13,10 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
+from gantry.data.items import BadImage, Item, Reader
 from gantry.data.pairs import Pairing
 from gantry.data.pixels import Squares
 from gantry.data.rows import Rows
-from gantry.data.sources.base import BadImage, Item, Reader
 from gantry.errors import UserError
 
 # Images that are decoded before any is resized, and written together.

@@ -19,10 +19,11 @@ from typing import Any
 
 import numpy as np
 
+from gantry.data.items import Indices, Item, Label, Labels
 from gantry.data.pairs import pairing
 from gantry.data.progress import ProgressLine
 from gantry.data.rows import Rows
-from gantry.data.sources.base import ImageSource, Indices, Item, Label, Labels
+from gantry.data.sources.base import ImageSource
 from gantry.data.workers import Chunk, Done, Work, in_order
 from gantry.errors import UserError
 from gantry.files import digest_of, read_json, write_json
@@ -95,7 +96,7 @@ class Writer:
     def write(self) -> Written:
         """Write what is not yet written. UserError names the bad images, unless they are to be skipped."""
         progress, items = self._where_it_stopped()
-        parts = [self.rows] + [self.inputs] * (self.inputs is not None)
+        parts = [rows for rows in (self.rows, self.inputs) if rows is not None]
         if not progress.done:
             for rows in parts:
                 rows.begin(len(self.chosen))
@@ -121,7 +122,9 @@ class Writer:
         for rows in parts:
             rows.finish(progress.kept)
         found = [digest.hexdigest() for digest in digests]
-        inputs = self.inputs and WrittenInputs(self.inputs.path, self.inputs.shape, found[1])
+        inputs = None
+        if self.inputs is not None:
+            inputs = WrittenInputs(self.inputs.path, self.inputs.shape, found[1])
         return Written(
             self.rows.path,
             progress.kept,
@@ -218,7 +221,9 @@ def as_labels(labels: list[Label], count: int) -> Labels | None:
     """Labels of `count` rows as one array; None unless each row has one."""
     if len(labels) != count or not labels:
         return None
-    return np.array(labels, np.uint8 if isinstance(labels[0], tuple) else np.int64)
+    if isinstance(labels[0], tuple):
+        return np.array(labels, np.uint8)
+    return np.array(labels, np.int64)
 
 
 def digest_of_indices(chosen: Indices) -> str:

@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from gantry.data.listing import in_words
 from gantry.errors import UserError
 from gantry.evaluation.computations import COMPUTATIONS, SPLITS, Computation, computations
-from gantry.evaluation.image_sets import ImageSet, open_set
+from gantry.evaluation.image_sets import ImageFolder, ImageSet, open_set
 from gantry.evaluation.stored import StoredStatistics
 from gantry.metrics import label, metric
 from gantry.metrics.bootstrap import Interval, bootstrap_intervals
@@ -45,6 +46,8 @@ class Scores:
     scores: tuple[Score, ...]
     left_out: tuple[str, ...]
     seconds: dict[str, float]
+    # Of "real" and "generated": why → how many files of the folder are not among its images.
+    files_left_out: dict[str, dict[str, int]]
 
     def as_json(self) -> dict[str, Any]:
         """The scores as plain values for `json.dumps`."""
@@ -65,7 +68,8 @@ class Scores:
         ]
         real = "of an unstated number of images" if self.samples[0] is None else self.samples[0]
         head = f"real: {self.real} ({real})   generated: {self.generated} ({self.samples[1]})"
-        return "\n".join([head, "", *lines, *(f"left out: {reason}" for reason in self.left_out)])
+        uncounted = [f"not among {which}: {in_words(files)}" for which, files in self.files_left_out.items()]
+        return "\n".join([head, *uncounted, "", *lines, *(f"left out: {reason}" for reason in self.left_out)])
 
 
 def score_by_hand(
@@ -141,6 +145,11 @@ def score_by_hand(
         tuple(scores),
         tuple(left_out),
         seconds,
+        {
+            which: dict(some.listing.left_out)
+            for which, some in (("real", reference), ("generated", sample))
+            if isinstance(some, ImageFolder) and some.listing.left_out
+        },
     )
 
 

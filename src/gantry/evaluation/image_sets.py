@@ -1,6 +1,6 @@
 """Images as a person has them: a folder, an array, a prepared set, or only the stored statistics of a set."""
 
-import sys
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gantry.data import open_prepared
 from gantry.arrays import DamagedArray, described, images_among, is_images, map_npy, read_npz
+from gantry.data import open_prepared
 from gantry.data.decoding import decode
-from gantry.data.listing import Listing, in_words, list_images
-from gantry.data.sources.base import BadImage
+from gantry.data.items import BadImage
+from gantry.data.listing import Listing, list_images
 from gantry.errors import UserError
 from gantry.evaluation.stored import StoredStatistics
 from gantry.files import read_mapping
@@ -111,18 +111,19 @@ def open_set(source: Path | NDArray[np.uint8], name: str = "array") -> ImageSet 
     suffix = source.suffix.lower()
     if suffix not in READERS:
         known = ", ".join(READERS)
-        raise UserError(f"{source}: expected a folder, or one of {known}; found a file {suffix or 'without a suffix'}")
+        raise UserError(
+            f"{source}: expected a folder, or one of {known}; found a file {suffix or 'without a suffix'}"
+        )
     return READERS[suffix](source)
 
 
 def _folder(place: Path) -> ImageFolder:
-    listing = list_images(place, str(place))
-    if listing.left_out:
-        print(f"gantry: {place}: left out: {in_words(listing.left_out)}", file=sys.stderr)
-    return ImageFolder(str(place), listing)
+    return ImageFolder(str(place), list_images(place, str(place)))
 
 
-def _array(path: Path) -> ImageArray:
+def _array(path: Path) -> ImageArray | StoredStatistics:
+    if zipfile.is_zipfile(path):  # an .npz under another name
+        return _npz(path)
     try:
         return ImageArray(str(path), _as_rgb(map_npy(path), str(path)))
     except (DamagedArray, OSError) as error:

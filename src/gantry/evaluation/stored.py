@@ -12,8 +12,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from gantry.data import open_prepared
 from gantry.arrays import read_npz
+from gantry.data import open_prepared
 from gantry.errors import UserError, suggestion
 from gantry.files import writing
 from gantry.metrics.features import Features

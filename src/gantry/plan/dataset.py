@@ -6,7 +6,6 @@ from pydantic import Field, model_validator
 
 from gantry.plan.blocks.base import Positive, Strict
 
-
 HeldOut = Annotated[int, Field(ge=2)] | Annotated[float, Field(gt=0, lt=1)] | Literal["official"]
 
 

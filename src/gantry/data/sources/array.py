@@ -1,5 +1,6 @@
 """A NumPy file: images (N, H, W, 3), (N, H, W, 1) or (N, H, W) of uint8, or points (N, 2) of floats."""
 
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gantry.arrays import DamagedArray, described, images_among, is_images, map_npy, read_npz
-from gantry.data.sources.base import ImageSource, Indices, Item, PointSource, Reader, pixels_as_they_are
+from gantry.data.items import Indices, Item, Reader
+from gantry.data.sources.base import ImageSource, PointSource, pixels_as_they_are
 from gantry.data.sources.folder import required
 from gantry.errors import UserError
 from gantry.plan.dataset import DatasetSpec
@@ -63,7 +65,7 @@ def load_array(path: Path, named: str) -> NDArray:
     """
     where = f"{path}: data set {named}"
     try:
-        if path.suffix.lower() != ".npz":
+        if not zipfile.is_zipfile(path):
             return map_npy(path)
         arrays = read_npz(path)
     except DamagedArray as error:
@@ -72,5 +74,7 @@ def load_array(path: Path, named: str) -> NDArray:
         raise UserError(f"{where}: cannot be read: {error.strerror or error}") from error
     images = images_among(arrays)
     if images is None:
-        raise UserError(f"{where}: holds {described(arrays)}; expected one array of images (N, H, W, 3) of uint8")
+        raise UserError(
+            f"{where}: holds {described(arrays)}; expected one array of images (N, H, W, 3) of uint8"
+        )
     return images

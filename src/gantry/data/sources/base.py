@@ -1,38 +1,16 @@
 """What every source of data offers to `prepare`."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gantry.data.items import Indices, Item, Option, Pixels, Reader
 from gantry.errors import UserError, suggestion
 from gantry.plan.dataset import DatasetSpec
-
-Indices = NDArray[np.int64]
-Pixels = NDArray[np.uint8]
-# Turns an item's content into an encoded image file (bytes) or into pixels (H, W, 3); runs in the workers,
-# so it must be picklable. What it cannot read raises BadImage.
-Reader = Callable[[Any], "bytes | Pixels"]
-Option = int | float | str | tuple[str, ...]
-# A class, or the attributes of an image, each 0 or 1; and those of a whole set: (N,) int64 or (N, A) uint8.
-Label = int | tuple[int, ...]
-Labels = NDArray[np.int64] | NDArray[np.uint8]
-
-
-class BadImage(Exception):
-    """One image that cannot be read; the message says why, the caller knows which."""
-
-
-class Item(NamedTuple):
-    """One image of a source, not yet read: `content` is where it lies, or its pixels, contiguous."""
-
-    name: str
-    content: Any
-    label: Label | None = None
-    input: Any | None = None  # where the other half of a pair lies, if that has a file of its own
 
 
 class Source(ABC):

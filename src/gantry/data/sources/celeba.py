@@ -6,8 +6,9 @@ from pathlib import Path, PurePosixPath
 from typing import ClassVar
 
 from gantry.data.annotations import Table, read_annotations
+from gantry.data.items import Indices, Item, Label, Option, Reader
 from gantry.data.listing import list_images
-from gantry.data.sources.base import ImageSource, Indices, Item, Label, Option, Reader
+from gantry.data.sources.base import ImageSource
 from gantry.data.sources.folder import required
 from gantry.errors import UserError
 from gantry.plan.dataset import DatasetSpec

@@ -9,15 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from gantry.data.archives import FRESH, read_tar, require_all
-from gantry.data.sources.base import (
-    ImageSource,
-    Indices,
-    Item,
-    Option,
-    Pixels,
-    Reader,
-    pixels_as_they_are,
-)
+from gantry.data.items import Indices, Item, Option, Pixels, Reader
+from gantry.data.sources.base import ImageSource, pixels_as_they_are
 from gantry.data.sources.folder import required
 from gantry.errors import UserError
 from gantry.plan.dataset import DatasetSpec
@@ -81,7 +74,15 @@ def unpickle_batch(content: bytes, source: str) -> tuple[Pixels, list[int]]:
             raise ValueError(f"an array of {count}×{width} in {len(raw):,} bytes")
     except (pickle.UnpicklingError, EOFError, KeyError, IndexError) as error:
         raise UserError(f"{source}: not a batch of CIFAR-10: {error}; {FRESH}") from error
-    except (AttributeError, TypeError, ValueError, ImportError, MemoryError, OverflowError, RecursionError) as error:
+    except (
+        AttributeError,
+        TypeError,
+        ValueError,
+        ImportError,
+        MemoryError,
+        OverflowError,
+        RecursionError,
+    ) as error:
         raise UserError(f"{source}: not a batch of CIFAR-10: {error}; {FRESH}") from error
     return np.frombuffer(raw, np.uint8).reshape(count, IMAGE), labels
 
@@ -89,9 +90,7 @@ def unpickle_batch(content: bytes, source: str) -> tuple[Pixels, list[int]]:
 def read_binary_batch(content: bytes, source: str) -> tuple[Pixels, list[int]]:
     """(planes (N, 3072), labels) of one file of the binary release: a label and the planes for each image."""
     if not content or len(content) % (1 + IMAGE):
-        raise UserError(
-            f"{source}: {len(content):,} bytes, not a multiple of {1 + IMAGE}: cut off; {FRESH}"
-        )
+        raise UserError(f"{source}: {len(content):,} bytes, not a multiple of {1 + IMAGE}: cut off; {FRESH}")
     records = np.frombuffer(content, np.uint8).reshape(-1, 1 + IMAGE)
     return records[:, 1:], records[:, 0].tolist()
 

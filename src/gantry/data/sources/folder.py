@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
+from gantry.data.items import Indices, Item, Option, Reader
 from gantry.data.listing import list_images
-from gantry.data.sources.base import ImageSource, Indices, Item, Option, Reader
+from gantry.data.sources.base import ImageSource
 from gantry.errors import UserError, suggestion
 from gantry.plan.dataset import DatasetSpec
 
@@ -33,7 +34,9 @@ class Folder(ImageSource):
             files = _of_split(files, split, f"{place}: data set {name}: options.split")
         self._inputs: dict[str, Any] = {}
         if spec.inputs is not None and spec.inputs.folders is not None:
-            files, self._inputs = _in_pairs(files, spec.inputs.folders, f"{place}: data set {name}: inputs.folders")
+            files, self._inputs = _in_pairs(
+                files, spec.inputs.folders, f"{place}: data set {name}: inputs.folders"
+            )
         self._files = files
         first = [PurePosixPath(file).parts[0] if "/" in file else "" for file, _ in files]
         classes = sorted(set(first))
@@ -76,7 +79,9 @@ class Folder(ImageSource):
 
 def _of_split(files: list[File], split: str, where: str) -> list[File]:
     """The files inside the folder `split`, named from there on; or those in folders whose names begin so."""
-    inside = [(file.removeprefix(f"{split}/"), content) for file, content in files if file.startswith(f"{split}/")]
+    inside = [
+        (file.removeprefix(f"{split}/"), content) for file, content in files if file.startswith(f"{split}/")
+    ]
     inside = inside or [
         (file.removeprefix(split), content)
         for file, content in files
@@ -85,22 +90,26 @@ def _of_split(files: list[File], split: str, where: str) -> list[File]:
     if not inside:
         there = sorted({PurePosixPath(file).parts[0] for file, _ in files if "/" in file})
         said = ", ".join(there[:8]) or "none"
-        raise UserError(f"{where}: no folder {split} or {split}…{suggestion(split, there)}; folders there: {said}")
+        raise UserError(
+            f"{where}: no folder {split} or {split}…{suggestion(split, there)}; folders there: {said}"
+        )
     return inside
 
 
-def _in_pairs(
-    files: list[File], folders: tuple[str, ...], where: str
-) -> tuple[list[File], dict[str, Any]]:
+def _in_pairs(files: list[File], folders: tuple[str, ...], where: str) -> tuple[list[File], dict[str, Any]]:
     """The images in the second of two folders, and image → input of the same name (but for the suffix) in the first."""
     of: list[dict[str, File]] = []
     for folder in folders:
         found = [entry for entry in files if entry[0].startswith(f"{folder}/")]
-        named = {str(PurePosixPath(file).relative_to(folder).with_suffix("")): (file, at) for file, at in found}
+        named = {
+            str(PurePosixPath(file).relative_to(folder).with_suffix("")): (file, at) for file, at in found
+        }
         if not found:
             there = sorted({PurePosixPath(file).parts[0] for file, _ in files if "/" in file})
             said = ", ".join(there[:8]) or "none"
-            raise UserError(f"{where}: no image in {folder}{suggestion(folder, there)}; folders there: {said}")
+            raise UserError(
+                f"{where}: no image in {folder}{suggestion(folder, there)}; folders there: {said}"
+            )
         if len(named) < len(found):
             raise UserError(f"{where}: {folder} holds images that differ in their suffixes alone")
         of.append(named)

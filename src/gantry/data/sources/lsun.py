@@ -9,11 +9,11 @@ from typing import ClassVar
 
 from gantry.data.archives import FRESH, LARGEST_IMAGE, unpack
 from gantry.data.btree import DamagedDatabase, open_tree
-from gantry.data.sources.base import BadImage, ImageSource, Indices, Item, Option, Reader
+from gantry.data.items import BadImage, Indices, Item, Option, Reader
+from gantry.data.sources.base import ImageSource
 from gantry.data.sources.folder import required
 from gantry.errors import UserError
 from gantry.plan.dataset import DatasetSpec
-
 
 # Bytes of an LMDB's smallest entry: its place in the page, its header, a key of one byte.
 LEAST_ENTRY = 11

@@ -7,7 +7,8 @@ from typing import ClassVar
 import numpy as np
 
 from gantry.data.archives import FRESH, unpack
-from gantry.data.sources.base import ImageSource, Indices, Item, Option, Reader, pixels_as_they_are
+from gantry.data.items import Indices, Item, Option, Reader
+from gantry.data.sources.base import ImageSource, pixels_as_they_are
 from gantry.data.sources.folder import required
 from gantry.errors import UserError
 from gantry.plan.dataset import DatasetSpec
@@ -47,7 +48,9 @@ class Stl10(ImageSource):
                 f"{folder / files[-1]}: data set {name}: {len(self._labels):,} labels for {len(self):,} images"
             )
         if self._labels is not None and not ((self._labels >= 1) & (self._labels <= 10)).all():
-            raise UserError(f"{folder / files[-1]}: data set {name}: labels that are not from 1 to 10; {FRESH}")
+            raise UserError(
+                f"{folder / files[-1]}: data set {name}: labels that are not from 1 to 10; {FRESH}"
+            )
 
     def __len__(self) -> int:
         return int(self._starts[-1])

@@ -7,7 +7,8 @@ from typing import ClassVar
 import numpy as np
 
 from gantry.data.archives import FRESH
-from gantry.data.sources.base import ImageSource, Indices, Item, Option, Reader, pixels_as_they_are
+from gantry.data.items import Indices, Item, Option, Reader
+from gantry.data.sources.base import ImageSource, pixels_as_they_are
 from gantry.data.sources.folder import required
 from gantry.errors import UserError
 from gantry.plan.dataset import DatasetSpec
@@ -53,7 +54,13 @@ def _read(file: Path, name: str) -> tuple[np.ndarray, np.ndarray]:
         # Shapes first: a small file may unpack to anything.
         shapes = {found: (shape, kind) for found, shape, kind in whosmat(file)}
         (shape, kind), count = shapes["X"], int(np.prod(shapes["y"][0]))
-        if len(shape) != 4 or shape[:3] != (32, 32, 3) or kind != "uint8" or count != shape[3] or count > MOST:
+        if (
+            len(shape) != 4
+            or shape[:3] != (32, 32, 3)
+            or kind != "uint8"
+            or count != shape[3]
+            or count > MOST
+        ):
             raise UserError(
                 f"{file}: data set {name}: X is {shape} of {kind} and y has {count:,} values; expected "
                 f"(32, 32, 3, N) of uint8 and N values from 1 to 10, N at most {MOST:,}"

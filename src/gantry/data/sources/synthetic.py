@@ -10,16 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from gantry.data.sources.base import (
-    ImageSource,
-    Indices,
-    Item,
-    Option,
-    Pixels,
-    PointSource,
-    Reader,
-    pixels_as_they_are,
-)
+from gantry.data.items import Indices, Item, Option, Pixels, Reader
+from gantry.data.sources.base import ImageSource, PointSource, pixels_as_they_are
 from gantry.errors import UserError
 from gantry.plan.dataset import DatasetSpec
 

@@ -88,4 +88,4 @@ def _scripted(base: nn.Module, path: Path) -> tuple[nn.Module, Tensor]:
         raise UserError(
             f"{path}: not the TorchScript Inception (no `layers`, or no {CLASSES}×{FEATURES} output)"
         )
-    return ScriptedLayers(base.layers), outputs[0].float()
+    return ScriptedLayers(dict(base.named_children())["layers"]), outputs[0].float()

@@ -5,6 +5,7 @@ import io
 import os
 import urllib.error
 import urllib.request
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,14 +138,14 @@ def read_weights(path: Path) -> dict[str, Tensor] | nn.Module:
     published = published_files()["torchscript"]
     if (digest := hashlib.sha256(content).hexdigest()) == published.sha256:
         return torch.jit.load(io.BytesIO(content), map_location="cpu").eval()
+    if _is_script(content):
+        raise UserError(
+            f"{path}: TorchScript, which is a program, with SHA-256 {digest}; only the published {published.name} "
+            f"({published.sha256}) is run; give the network's state dict instead"
+        )
     try:
         loaded = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception as error:  # every library error here means the same to the user
-        if "TorchScript" in str(error):
-            raise UserError(
-                f"{path}: TorchScript, which is a program, with SHA-256 {digest}; only the published "
-                f"{published.name} ({published.sha256}) is run; give the network's state dict instead"
-            ) from error
         said = str(error).partition("\n")[0]
         raise UserError(f"{path}: weights cannot be read ({type(error).__name__}: {said})") from error
     if not isinstance(loaded, dict) or not all(isinstance(value, Tensor) for value in loaded.values()):
@@ -152,9 +153,20 @@ def read_weights(path: Path) -> dict[str, Tensor] | nn.Module:
     return loaded
 
 
+def _is_script(content: bytes) -> bool:
+    """Whether a file is an archive with code, which a state dict has not."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            return any(name.endswith("/constants.pkl") for name in archive.namelist())
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return False
+
+
 def read_arrays(path: Path) -> dict[str, Tensor]:
     """Return the arrays of an .npz or of a PyTorch state dict, no pickled objects read and no program run."""
     found = read_weights(path)
     if isinstance(found, nn.Module):
-        raise UserError(f"{path}: the published TorchScript, where a file of arrays is needed: .npz or state dict")
+        raise UserError(
+            f"{path}: the published TorchScript, where a file of arrays is needed: .npz or state dict"
+        )
     return found
