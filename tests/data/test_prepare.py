@@ -157,7 +157,7 @@ def test_a_disk_that_fills_up(tmp_path):
     )
     assert process.returncode == 1
     assert "UserError: .out.partial/images.npy: cannot be written" in process.stderr
-    assert "free some space and run the same command again" in process.stderr
+    assert "the file system refuses a file of this size" in process.stderr
 
 
 def test_two_preparations_of_one_set(prepared, image_folder, tmp_path):
