@@ -66,11 +66,12 @@ def test_channels_kernels_strides_and_no_biases(resolution: int) -> None:
 
 def test_parameters_at_256_counted_by_hand() -> None:
     generator = build_generator(dcgan(), 128, (3, 256, 256))
-    discriminator = build_discriminator(dcgan(spectral_norm=False), (3, 256, 256), 51)
+    discriminator = build_discriminator(dcgan(), (3, 256, 256), 51)
     # 4·4·(128·1024 + 1024·512 + 512·256 + 256·128 + 128·64 + 64·32 + 32·3) and BatchNorms on 2016 channels
     assert parameters(generator) == 16 * 829_536 + 2 * 2_016
-    # 4·4·(3·32 + 32·64 + 64·128 + 128·256 + 256·512 + 512·1024) and the head from 16,384 features
-    assert parameters(discriminator) == 16 * 698_464 + (16_384 + 1) * 102
+    # 4·4·(3·32 + 32·64 + 64·128 + 128·256 + 256·512 + 512·1024) and the head from 16,384 features,
+    # without biases: the number of RealnessGAN's and BCGAN's code
+    assert parameters(discriminator) == 16 * 698_464 + 16_384 * 102 == 12_846_592
 
 
 def test_parameters_at_32_counted_by_hand() -> None:
@@ -79,7 +80,7 @@ def test_parameters_at_32_counted_by_hand() -> None:
     assert parameters(build_generator(dcgan(), 128, shape)) == 16 * 26_720 + 2 * 224
     convolutions = 16 * (3 * 32 + 32 * 64 + 64 * 128)
     # Spectral norm adds no parameters: its vectors are buffers.
-    assert parameters(build_discriminator(dcgan(), shape, 51)) == convolutions + (2_048 + 1) * 102
+    assert parameters(build_discriminator(dcgan(), shape, 51)) == convolutions + 2_048 * 102
     linear = build_discriminator(dcgan(head="linear", spectral_norm=False), shape, 51)
     assert parameters(linear) == convolutions + (2_048 + 1) * 51
 
@@ -123,7 +124,7 @@ def test_every_layer_of_the_discriminator_has_spectral_norm_one() -> None:
 def test_power_iteration_advances_in_train_mode_only() -> None:
     network = nn.Sequential(nn.Linear(6, 4))
     normalise(network)
-    vector = network[0].parametrizations.weight[0]._u
+    vector = network[0].parametrizations.weight[0].u
     before = vector.clone()
     network.eval()(torch.randn(2, 6))
     assert torch.equal(vector, before)
@@ -136,9 +137,8 @@ def test_adaptive_head_draws_logits_with_its_mean_and_variance() -> None:
     head = AdaptiveHead(2, outputs=3)
     mean, log_variance = torch.tensor([1.0, -2.0, 0.5]), torch.tensor([0.0, 1.0, -3.0])
     with torch.no_grad():
-        head.linear.weight.zero_()
-        head.linear.bias.copy_(torch.cat([mean, log_variance]))
-    logits = head(torch.zeros(40_000, 2))
+        head.linear.weight.copy_(torch.cat([mean, log_variance])[:, None].expand(-1, 2))
+    logits = head(torch.tensor([1.0, 0.0]).expand(40_000, 2))
     torch.testing.assert_close(logits.mean(0), mean, rtol=0, atol=0.03)
     torch.testing.assert_close(logits.var(0), log_variance.exp(), rtol=0.03, atol=0)
 

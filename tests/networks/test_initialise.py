@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from gantry.networks import build_discriminator, build_generator
-from gantry.networks.initialise import SCHEMES, fill
+from gantry.networks.initialise import initialise_as
 from gantry.plan.blocks.networks import Dcgan32Networks, DcganNetworks, ImageNetworks, SnganNetworks
 
 # Layers with their numbers of inputs and outputs, the kernel's places counted in.
@@ -21,34 +21,53 @@ LAYERS = [
 ]
 
 
-def matrix(layer: nn.Module) -> torch.Tensor:
-    """The weight as (outputs, inputs · places of the kernel)."""
-    weight = layer.weight.detach()
-    return (weight.transpose(0, 1) if isinstance(layer, nn.ConvTranspose2d) else weight).flatten(1)
+def nothing(network: nn.Module) -> None:
+    """A family's default that leaves everything as it is."""
 
 
 @pytest.mark.parametrize("layer", [each[0] for each in LAYERS])
-def test_orthogonal_is_exact(layer: nn.Module) -> None:
+@pytest.mark.parametrize("scheme", ["orthogonal", "orthogonal_by_outputs"])
+def test_orthogonal_is_exact(scheme: str, layer: nn.Module) -> None:
     torch.manual_seed(0)
-    fill(layer, SCHEMES["orthogonal"])
-    rows = matrix(layer)
+    initialise_as(layer, scheme, nothing)
+    turned = scheme.endswith("by_outputs") and isinstance(layer, nn.ConvTranspose2d)
+    rows = (layer.weight.detach().transpose(0, 1) if turned else layer.weight.detach()).flatten(1)
     product = rows @ rows.T if len(rows) <= rows.shape[1] else rows.T @ rows
     torch.testing.assert_close(product, torch.eye(len(product)), rtol=0, atol=1e-5)
 
 
+def test_edgans_generator_starts_as_pytorchs_orthogonal_makes_it() -> None:
+    """The last deconvolution, (128, 3, 3, 3): 27 orthonormal columns, of norm √27; by outputs 3 rows, of norm √3."""
+    found = {}
+    for scheme in ("orthogonal", "orthogonal_by_outputs"):
+        torch.manual_seed(0)
+        networks = Dcgan32Networks(family="dcgan32", r311=True, initialisation={"generator": scheme})
+        generator = build_generator(networks, 128, (3, 32, 32)).train()
+        (*_, last) = [each for each in generator.modules() if isinstance(each, nn.ConvTranspose2d)]
+        images = generator(torch.randn(64, 128)).detach()
+        found[scheme] = last.weight.detach().norm().item(), images.std().item()
+    assert found["orthogonal"] == pytest.approx((sqrt(27), 0.74), rel=0.07)
+    assert found["orthogonal_by_outputs"] == pytest.approx((sqrt(3), 0.45), rel=0.07)
+
+
 @pytest.mark.parametrize(("layer", "inputs", "outputs"), LAYERS)
-@pytest.mark.parametrize("scheme", ["glorot_normal", "kaiming_normal", "normal_0.02", "normal_1"])
+@pytest.mark.parametrize(
+    "scheme", ["glorot_normal", "kaiming_normal", "kaiming_normal_by_outputs", "normal_0.02", "normal_1"]
+)
 def test_the_normal_ones_have_their_deviation(
     scheme: str, layer: nn.Module, inputs: int, outputs: int
 ) -> None:
+    # Of a transposed convolution's weight as it is stored, PyTorch takes the second dimension, outputs, for the fan-in.
+    stored = outputs if isinstance(layer, nn.ConvTranspose2d) else inputs
     deviation = {
         "glorot_normal": sqrt(2 / (inputs + outputs)),
-        "kaiming_normal": sqrt(2 / inputs),
+        "kaiming_normal": sqrt(2 / stored),
+        "kaiming_normal_by_outputs": sqrt(2 / inputs),
         "normal_0.02": 0.02,
         "normal_1": 1.0,
     }[scheme]
     torch.manual_seed(0)
-    fill(layer, SCHEMES[scheme])
+    initialise_as(layer, scheme, nothing)
     standardised = layer.weight.detach() / deviation
     assert standardised.mean().item() == pytest.approx(0, abs=0.02)
     assert standardised.std().item() == pytest.approx(1, rel=0.02)

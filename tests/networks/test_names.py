@@ -7,12 +7,14 @@ from gantry.networks.autoencoder import ERRORS
 from gantry.networks.dcgan import HEADS
 from gantry.networks.initialise import SCHEMES
 from gantry.networks.resnet import POOLINGS
+from gantry.networks.spectral import WAYS
 from gantry.plan.architectures import ARCHITECTURES
 from gantry.plan.blocks import networks as blocks
 
 
 def allowed(model: type, key: str) -> set[str]:
     hint = get_type_hints(model)[key]
+    hint = next((each for each in get_args(hint) if get_args(each)), hint)  # of Literal | None
     assert hint.__origin__ is Literal
     return set(get_args(hint))
 
@@ -25,6 +27,7 @@ def test_families_are_the_plans() -> None:
 
 def test_heads_poolings_and_initial_weights_are_the_plans() -> None:
     assert set(HEADS) == allowed(blocks.DcganNetworks, "head")
+    assert set(WAYS) == allowed(blocks.DcganNetworks, "power_iteration")
     assert set(ERRORS) == set(get_args(blocks.ReconstructionError))
     assert set(POOLINGS) == allowed(blocks.ResnetNetworks, "pooling")
     assert set(SCHEMES) | {"default"} == set(get_args(blocks.Scheme))

@@ -47,8 +47,7 @@ def build_discriminator(networks: Any, sample_shape: tuple[int, ...], outputs: i
     """Return an initialised discriminator: forward(samples (B, *sample_shape)) → (B·v, outputs) logits.
 
     v is the number of verdicts on each sample: 1, the patches of a PatchGAN, or `head_channels`; the rows of a
-    sample stand together. Unless `mixes_samples` says so, samples do not depend on each other, and real and
-    generated batches may be concatenated into one call.
+    sample stand together. Where `one_pass_is_exact`, real and generated batches may be concatenated into one call.
     Raises `UserError` where the family cannot read samples of that shape.
     """
     return FAMILIES[networks.family].discriminator(networks, sample_shape, outputs)
@@ -62,6 +61,13 @@ def mixes_samples(network: nn.Module) -> bool:
     )
 
 
+def one_pass_is_exact(network: nn.Module) -> bool:
+    """Whether several batches may go through `network` in one pass: none depends on another, no layer counts passes."""
+    return not mixes_samples(network) and not any(
+        getattr(part, "counts_passes", False) for part in network.modules()
+    )
+
+
 __all__ = [
     "FAMILIES",
     "Family",
@@ -69,4 +75,5 @@ __all__ = [
     "build_generator",
     "choose_reference",
     "mixes_samples",
+    "one_pass_is_exact",
 ]

@@ -8,12 +8,11 @@ from collections.abc import Sequence
 from functools import partial
 
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
 
 from gantry.networks.initialise import SCHEMES, fill, initialise, initialise_as
 from gantry.networks.residual import convolution
 from gantry.networks.shapes import image_shape, verdict_rows
-from gantry.networks.spectral import normalise
+from gantry.networks.spectral import normalise, normalise_layer
 from gantry.plan.architectures import (
     dcgan32_discriminator,
     dcgan32_generator,
@@ -109,7 +108,7 @@ def build_dcgan32_discriminator(
     discriminator = Dcgan32Discriminator(convs, outputs, networks.batch_norm)
     initialise_as(discriminator, networks.initialisation.discriminator, normal_with_batch_norm)
     if networks.spectral_penultimate:
-        spectral_norm(discriminator.penultimate)
+        normalise_layer(discriminator.penultimate)
     return discriminator
 
 

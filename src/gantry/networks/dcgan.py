@@ -47,9 +47,7 @@ class Generator(nn.Module):
 class LinearHead(nn.Module):
     """Features (B, F) → logits (B, outputs); `layer` makes the layer that gives rows of numbers."""
 
-    def __init__(
-        self, features: int, outputs: int, layer: Callable[[int, int], nn.Module] = nn.Linear
-    ) -> None:
+    def __init__(self, features: int, outputs: int, layer: Callable[..., nn.Module] = nn.Linear) -> None:
         super().__init__()
         self.linear = layer(features, outputs)
 
@@ -60,14 +58,13 @@ class LinearHead(nn.Module):
 class AdaptiveHead(nn.Module):
     """Features (B, F) → logits (B, outputs), drawn from N(µ, σ²) with µ and log σ² linear in the features.
 
-    RealnessGAN's "adaptive reparameterisation": logits = µ + ε·σ, ε ~ N(0, I), in training and evaluation.
+    RealnessGAN's "adaptive reparameterisation": logits = µ + ε·σ, ε ~ N(0, I), in training and evaluation. As in
+    the authors' code the layer has no biases.
     """
 
-    def __init__(
-        self, features: int, outputs: int, layer: Callable[[int, int], nn.Module] = nn.Linear
-    ) -> None:
+    def __init__(self, features: int, outputs: int, layer: Callable[..., nn.Module] = nn.Linear) -> None:
         super().__init__()
-        self.linear = layer(features, 2 * outputs)
+        self.linear = layer(features, 2 * outputs, bias=False)
 
     def forward(self, features: Tensor) -> Tensor:
         mean, log_variance = self.linear(features).chunk(2, dim=1)
@@ -80,8 +77,8 @@ HEADS: dict[str, type[LinearHead] | type[AdaptiveHead]] = {"linear": LinearHead,
 class PatchRows(nn.Conv2d):
     """Features (B, F, S, S) → rows of numbers (B·(S−1)², outputs), one row a patch."""
 
-    def __init__(self, features: int, outputs: int) -> None:
-        super().__init__(features, outputs, 4, 1, 1)
+    def __init__(self, features: int, outputs: int, bias: bool = True) -> None:
+        super().__init__(features, outputs, 4, 1, 1, bias=bias)
 
     def forward(self, features: Tensor) -> Tensor:
         return verdict_rows(super().forward(features), self.out_channels)
@@ -132,5 +129,5 @@ def build_discriminator(
     discriminator = Discriminator(hidden, last, networks.head, outputs)
     initialise_as(discriminator, networks.initialisation.discriminator, initialise)
     if networks.spectral_norm:
-        normalise(discriminator)
+        normalise(discriminator, networks.power_iteration or "shared")
     return discriminator

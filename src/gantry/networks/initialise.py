@@ -15,15 +15,24 @@ from gantry.networks.virtual import VirtualBatchNorm
 
 DEVIATION = 0.02  # Radford et al. 2016, section 4
 
-# Each fills a weight (outputs, inputs) or (outputs, inputs, k, k) in place.
+# Each fills a weight in place, whose rows are the first dimension.
 Fill = Callable[[Tensor], Any]
-SCHEMES: dict[str, Fill] = {
+kaiming_normal = partial(nn.init.kaiming_normal_, nonlinearity="relu")
+# As PyTorch's functions fill `layer.weight`: of a transposed convolution, which is stored (inputs, outputs, k, k),
+# they take the inputs for rows, and the fan-in for the fan-out.
+AS_STORED: dict[str, Fill] = {
     "orthogonal": nn.init.orthogonal_,
     "glorot_normal": nn.init.xavier_normal_,
-    "kaiming_normal": partial(nn.init.kaiming_normal_, nonlinearity="relu"),
+    "kaiming_normal": kaiming_normal,
     "normal_0.02": partial(nn.init.normal_, mean=0.0, std=DEVIATION),
     "normal_1": partial(nn.init.normal_, mean=0.0, std=1.0),
 }
+# As the equations of their papers have it, where that differs: rows and fans from inputs to outputs everywhere.
+BY_OUTPUTS: dict[str, Fill] = {
+    "orthogonal_by_outputs": nn.init.orthogonal_,
+    "kaiming_normal_by_outputs": kaiming_normal,
+}
+SCHEMES = AS_STORED | BY_OUTPUTS
 
 
 def initialise(network: nn.Module) -> None:
@@ -39,16 +48,17 @@ def initialise(network: nn.Module) -> None:
             nn.init.zeros_(module.bias)
 
 
-def fill(network: nn.Module, how: Fill) -> None:
+def fill(network: nn.Module, how: Fill, by_outputs: bool = True) -> None:
     """Set, in place, the weights of all convolutions and Linear layers by `how`, and their biases to 0.
 
-    `how` sees a transposed convolution's weight as the convolution's that makes the same outputs, so that
-    rows and fans are counted from inputs to outputs everywhere.
+    With `by_outputs`, `how` sees a transposed convolution's weight as the convolution's that makes the same
+    outputs, so that rows and fans are counted from inputs to outputs; without, as it is stored.
     """
     for module in network.modules():
         if isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
             weight = module.weight.detach()
-            view = weight.transpose(0, 1) if isinstance(module, nn.ConvTranspose2d) else weight
+            turned = by_outputs and isinstance(module, nn.ConvTranspose2d)
+            view = weight.transpose(0, 1) if turned else weight
             fresh = torch.empty_like(view, memory_format=torch.contiguous_format)
             how(fresh)
             view.copy_(fresh)
@@ -63,4 +73,4 @@ def initialise_as(network: nn.Module, scheme: str, default: Callable[[nn.Module]
     """
     default(network)
     if scheme != "default":
-        fill(network, SCHEMES[scheme])
+        fill(network, SCHEMES[scheme], by_outputs=scheme in BY_OUTPUTS)

@@ -1,14 +1,106 @@
-"""Spectral norm (Miyato et al. 2018): weights divided by their largest singular value."""
+"""Spectral norm (Miyato et al. 2018): weights divided by their largest singular value.
 
-from torch import nn
-from torch.nn.utils.parametrizations import spectral_norm
+Computed in float32 or wider whatever the rest of a pass computes in: under CUDA's autocast PyTorch's own makes the
+products of its power iteration in bfloat16. In place of three products a pass makes two, and a weight in
+channels-last order is not copied.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+from torch.nn.utils.parametrize import register_parametrization
+
+from gantry.matrices import (
+    PowerStep,
+    as_matrix,
+    columns_of,
+    left_first,
+    output_dimension,
+    right_first,
+    singular_value,
+)
+
+LAYERS = nn.Conv2d | nn.ConvTranspose2d | nn.Linear
 
 
-def normalise(network: nn.Module) -> None:
-    """Wrap every convolution and Linear layer of an initialised network in spectral norm, in place.
+@dataclass(frozen=True)
+class Way:
+    """One way to iterate: the order of a step, steps before training, and whether each batch has a pass of its own."""
 
-    In train mode each forward pass makes one step of the power iteration.
+    step: PowerStep
+    at_start: int
+    counts_passes: bool
+
+
+WAYS: dict[str, Way] = {
+    # As PyTorch's parametrisation: 15 steps when it is built, and the one that its registration makes.
+    "shared": Way(left_first, at_start=16, counts_passes=False),
+    # As RealnessGAN's and BCGAN's code: D sees one batch after the other, and iterates with each.
+    "per_batch": Way(right_first, at_start=0, counts_passes=True),
+}
+
+
+class SpectralNorm(nn.Module):
+    """W → W/σ, with σ = uᵀWv of vectors that each pass in train mode brings a step closer to the singular ones.
+
+    u and v are constants to the gradient. The vectors are kept in the weight's own shape, one filter wide, so that
+    they take up its memory order with it.
     """
-    kinds = nn.Conv2d | nn.ConvTranspose2d | nn.Linear
-    for layer in [module for module in network.modules() if isinstance(module, kinds)]:
-        spectral_norm(layer)
+
+    def __init__(self, weight: Tensor, rows: int, way: Way) -> None:
+        super().__init__()
+        self.rows = rows
+        self.step = way.step
+        self.counts_passes = way.counts_passes
+        filters = weight.movedim(rows, 0).flatten(1)
+        u, v = (
+            normalize(torch.randn_like(filters[:, 0]), dim=0),
+            normalize(torch.randn_like(filters[0]), dim=0),
+        )
+        with torch.no_grad():
+            for _ in range(way.at_start):
+                u, v, _ = way.step(filters, u, v)
+        self.u: Tensor
+        self.v: Tensor
+        self.register_buffer("u", u)
+        self.register_buffer("v", v.view_as(weight.narrow(rows, 0, 1).contiguous()))
+
+    def forward(self, weight: Tensor) -> Tensor:
+        with torch.autocast(weight.device.type, enabled=False):
+            wide = weight.to(torch.promote_types(weight.dtype, torch.float32))
+            columns = columns_of(wide, self.rows)
+            matrix = as_matrix(wide, self.rows, columns)
+            u, v, sigma = self._vectors(matrix.detach(), columns)
+            return wide / singular_value(matrix, u, v, sigma)
+
+    @torch.no_grad()
+    def _vectors(self, matrix: Tensor, columns: list[int]) -> tuple[Tensor, Tensor, Tensor]:
+        """u, v and σ of this pass; in train mode a step further, which the buffers remember."""
+        kept = as_matrix(self.v, self.rows, columns)[0]
+        if not self.training:
+            return self.u.clone(), kept.clone(), self.u.dot(matrix.mv(kept))
+        u, v, sigma = self.step(matrix, self.u, kept)
+        self.u.copy_(u)
+        shape = [self.v.shape[each] for each in (self.rows, *columns)]
+        self.v.permute(self.rows, *columns).copy_(v.view(shape))
+        return u, v, sigma
+
+    def right_inverse(self, weight: Tensor) -> Tensor:
+        """Return the weight that is to be normalised: an assigned one, as it is."""
+        return weight
+
+
+def normalise(network: nn.Module, way: str = "shared") -> None:
+    """Wrap every convolution and Linear layer of an initialised network in spectral norm, in place."""
+    for layer in [module for module in network.modules() if isinstance(module, LAYERS)]:
+        normalise_layer(layer, way)
+
+
+def normalise_layer(layer: Any, way: str = "shared") -> None:
+    """Wrap one initialised layer in spectral norm, in place."""
+    norm = SpectralNorm(layer.weight.detach(), output_dimension(layer), WAYS[way])
+    # Unchecked: the check is a pass, and would make a step.
+    register_parametrization(layer, "weight", norm, unsafe=True)

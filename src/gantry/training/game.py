@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor, nn
 
-from gantry.networks import build_generator, choose_reference, mixes_samples
+from gantry.networks import build_generator, choose_reference, one_pass_is_exact
 from gantry.objectives import build_objective
 from gantry.plan.blocks.players import Latent
 from gantry.plan.recipe import Recipe
@@ -66,8 +66,7 @@ class Game(nn.Module):
         self.discriminator_terms = nn.ModuleList(term for _, term in for_discriminator)
         self.generator_weights = [weight for weight, _ in for_generators]
         self.generator_terms = nn.ModuleList(term for _, term in for_generators)
-        # One pass over everything is exact unless a sample's verdict depends on its neighbours.
-        self.one_pass = not mixes_samples(self.discriminator)
+        self.one_pass = one_pass_is_exact(self.discriminator)
         # Convolutions run channels last on CPUs and GPUs; weights in that order spare them a copy every time.
         self.to(memory_format=torch.channels_last)
 
@@ -114,11 +113,12 @@ class Game(nn.Module):
 
     def generator_loss_of(self, real: Tensor, fakes: Sequence[Tensor]) -> Tensor:
         """loss_G on given generated batches, `real` serving as a constant reference; a scalar."""
-        fake_outputs = self.verdicts(fakes)
+        # D sees the real batch first, as in RealnessGAN's code: it may draw, or iterate, with each pass.
         real_outputs = None
         if self.objective.generator_uses_real:
             with torch.no_grad():
                 (real_outputs,) = self.verdicts([real])
+        fake_outputs = self.verdicts(fakes)
         loss = self.objective.generator_loss(real_outputs, fake_outputs)
         self.objective.advance(real_outputs, fake_outputs)
         batch = self._seen(real, real_outputs, fakes, fake_outputs)

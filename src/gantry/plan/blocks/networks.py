@@ -8,7 +8,17 @@ from gantry.plan.blocks.base import Positive, Strict
 
 # Of an autoencoder: the norm of the difference, or the mean of its entries' squares or absolute values.
 ReconstructionError = Literal["norm", "squared", "absolute"]
-Scheme = Literal["default", "orthogonal", "glorot_normal", "kaiming_normal", "normal_0.02", "normal_1"]
+# PyTorch's functions on weights as it stores them; `_by_outputs` counts a deconvolution's rows by its outputs.
+Scheme = Literal[
+    "default",
+    "orthogonal",
+    "orthogonal_by_outputs",
+    "glorot_normal",
+    "kaiming_normal",
+    "kaiming_normal_by_outputs",
+    "normal_0.02",
+    "normal_1",
+]
 
 
 class Initialisation(Strict):
@@ -77,7 +87,8 @@ class DcganNetworks(ImageNetworks):
 
     `width` is the number of channels next to the image; it doubles with every halving of the resolution.
     Table 4 of BCGAN: `generator: residual` has two residual blocks more, `discriminator: patchgan` judges
-    patches; its channels are 2, 4, 8 and 16 times `width`.
+    patches; its channels are 2, 4, 8 and 16 times `width`. `power_iteration` is spectral norm's: one step for all
+    the batches of a loss (`shared`), or one for each, in a pass of its own (`per_batch`, as in RealnessGAN's code).
     """
 
     resolutions: ClassVar[tuple[int, ...]] = (32, 64, 128, 256)
@@ -88,8 +99,19 @@ class DcganNetworks(ImageNetworks):
     discriminator: Literal["dcgan", "patchgan"] = "dcgan"
     head: Literal["linear", "adaptive"] = "adaptive"
     spectral_norm: bool = True
+    # None: per_batch beside an objective of formulation reference, shared beside any other.
+    power_iteration: Literal["shared", "per_batch"] | None = None
     minibatch_discrimination: MinibatchDiscrimination | None = None
     virtual_batch_norm: VirtualBatchNorm | None = None
+
+    @model_validator(mode="after")
+    def _only_spectral_norm_iterates(self) -> "DcganNetworks":
+        if self.power_iteration is not None and not self.spectral_norm:
+            raise ValueError(
+                f"power_iteration {self.power_iteration}: there is no spectral norm; take it away, or write "
+                "power_iteration: null where the recipe inherits it"
+            )
+        return self
 
     @model_validator(mode="after")
     def _batches_are_of_whole_images(self) -> "DcganNetworks":
