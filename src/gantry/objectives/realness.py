@@ -41,7 +41,8 @@ class Realness(Objective):
     Formulation `paper`: d = KL, anchors as drawn, target = A1. Formulation `reference` (the authors' code,
     behind the published numbers): d = cross-entropy, anchors shifted apart, target = D(x) of a fresh real
     batch, taken as constant (relativistic). `shifted_anchors` and `relativistic` override the formulation.
-    With `redraw_anchors` false the anchors of the first iteration are kept for good.
+    With `redraw_anchors` false the anchors of the first iteration are kept for good. With `judged` k only the
+    first k generated batches have a term in loss_D: the authors' code for three generators leaves the third out.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Realness(Objective):
         shifted_anchors: bool | None = None,
         relativistic: bool | None = None,
         redraw_anchors: bool = True,
+        judged: int | None = None,
     ) -> None:
         as_reference = formulation == "reference"
         self.outputs = outcomes
@@ -59,6 +61,7 @@ class Realness(Objective):
         self.relativistic = as_reference if relativistic is None else relativistic
         self.generator_uses_real = self.relativistic
         self.redraws = redraw_anchors
+        self.judged = judged
         self._anchors: Anchors | None = None
 
     @property
@@ -69,7 +72,9 @@ class Realness(Objective):
         return self._anchors
 
     def discriminator_loss(self, real: Tensor, fakes: Sequence[Tensor]) -> Tensor:
-        against_fake = torch.stack([self.distance(self.anchors.fake, fake) for fake in fakes]).sum()
+        against_fake = torch.stack(
+            [self.distance(self.anchors.fake, fake) for fake in fakes[: self.judged]]
+        ).sum()
         return self.distance(self.anchors.real, real) + against_fake
 
     def generator_loss(self, real: Tensor | None, fakes: Sequence[Tensor]) -> Tensor:

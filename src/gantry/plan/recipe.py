@@ -15,6 +15,7 @@ from gantry.plan.blocks.objectives import (
     GmmnObjective,
     MmdGanObjective,
     Objective,
+    RealnessObjective,
 )
 from gantry.plan.blocks.players import Latent, Optimiser, Updates
 from gantry.plan.blocks.terms import Terms
@@ -47,12 +48,41 @@ class Recipe(Strict):
         """Batches of generated samples in one update: one per generator and per view of z."""
         return self.generators * (1 if self.latent.shift is None else 2)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _a_formulation_is_of_the_whole_game(cls, given: Any) -> Any:
+        """What RealnessGAN's and BCGAN's code computes is also how their discriminator iterates."""
+        blocks = given if isinstance(given, dict) else {}
+        networks, objective = blocks.get("networks"), blocks.get("objective")
+        if not (isinstance(networks, dict) and isinstance(objective, dict)):
+            return given
+        default = RealnessObjective.model_fields["formulation"].default
+        if (
+            objective.get("name") == "realness"
+            and objective.get("formulation", default) == "reference"
+            and networks.get("family") == "dcgan"
+            and networks.get("spectral_norm", True) is True
+            and networks.get("power_iteration") is None
+        ):
+            return blocks | {"networks": networks | {"power_iteration": "per_batch"}}
+        return given
+
     @model_validator(mode="after")
     def _terms_need_two_batches(self) -> "Recipe":
         if self.views < 2 and (self.terms.verdict_agreement or self.terms.sample_spread):
             raise ValueError(
                 "terms verdict_agreement and sample_spread compare two generators: "
                 "set generators: 2 (or more), or their weights to 0"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _as_many_are_judged_as_there_are(self) -> "Recipe":
+        judged = getattr(self.objective, "judged", None)
+        if judged is not None and judged > self.views:
+            raise ValueError(
+                f"objective.judged {judged}: there are only {self.views} generated batches (generators, times views "
+                "of z); take judged away to have a term of each in D's loss"
             )
         return self
 

@@ -207,6 +207,8 @@ class RealnessObjective(ObjectiveBlock):
     shifted_anchors: bool | None = None
     relativistic: bool | None = None
     redraw_anchors: bool = True
+    # None: all; else so many of the generated batches have a term in D's loss (two of three in the authors' code).
+    judged: Positive | None = None
 
     @property
     def width(self) -> int:
