@@ -28,13 +28,14 @@ from torchvision.datasets import ImageFolder
 from gantry.data import PreparedSet, open_prepared, prepare
 from gantry.data.batches import Batches
 from gantry.data.encoded import EncodedSquares
+from gantry.data.shape import DataShape
 from gantry.data.sources.base import ImageSource
 from gantry.data.sources.lsun import Lsun
 from gantry.data.sources.synthetic import _inside_sklearn
 from gantry.data.workers import BATCH
+from gantry.methods import Batch, build_method
 from gantry.plan import load_plan
 from gantry.plan.dataset import DatasetSpec
-from gantry.training.game import Game, Latents
 from gantry.training.step import Step
 
 Files = list[bytes]
@@ -213,21 +214,21 @@ def batches(prepared: PreparedSet, scratch: Path, updates: int = 24) -> None:
     print("\none update of D and of G on the CPU, by recipe   residence   ms   µs a batch   waiting")
     for data, name in ((points, "synthetic_realnessgan"), (prepared, "realnessgan")):
         recipe = plan.recipes[name]
-        game = Game(recipe, data.sample_shape)
-        step = Step(game, recipe, torch.device("cpu"))
-        latents = Latents(recipe.latent, recipe.batch_size, torch.device("cpu"))
+        method = build_method(recipe, DataShape.of(data))
+        step = Step(method, recipe, torch.device("cpu"))
         for residence in ("device", "memory", "mapped"):
             source = Batches(data, recipe.batch_size, 0, "cpu", residence=residence)
             waited = 0.0
             for update in range(-2, updates):
                 if update == 0:
                     waited, began = 0.0, time.perf_counter()
-                game.objective.redraw("cpu")
-                for move in (step.discriminator, step.generator):
+                method.begin(0, step.device)
+                for phase in step.phases:
                     asked = time.perf_counter()
                     real = source.next()
                     waited += time.perf_counter() - asked
-                    move(real, latents.next())
+                    noise = method.draw(phase, recipe.batch_size, step.device)
+                    step.update(phase, Batch({"x": real}, None, noise))
             took = time.perf_counter() - began
             source.close()
             what = f"{name}, {recipe.batch_size} × {data.sample_shape}"

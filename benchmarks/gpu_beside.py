@@ -78,7 +78,7 @@ def work(recipe_json: str, resolution: int, name: str) -> None:
     step, iteration = quickest(Recipe.model_validate_json(recipe_json), resolution or None, device)
     iteration()
     start_up = synchronised(device) - BEGAN
-    print(json.dumps({"start_up_s": start_up, "imports_s": imports, "how": step.how}), flush=True)
+    print(json.dumps({"start_up_s": start_up, "imports_s": imports, "how": step.backend}), flush=True)
     seconds = float(sys.stdin.readline())
     start, iterations = synchronised(device), 0
     while time.perf_counter() - start < seconds:

@@ -16,7 +16,7 @@ from training import turn
 
 
 def one_after_the_other(generators: nn.ModuleList, z: Tensor) -> Callable[[], Tensor]:
-    """As `Game.generate` has it; returns the gradients' root of summed squares, to be compared."""
+    """As `Adversarial.generate` has it; returns the gradients' root of summed squares, to be compared."""
     weights = list(generators.parameters())
 
     def passes() -> Tensor:

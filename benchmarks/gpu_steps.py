@@ -12,10 +12,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
+from gantry.data.shape import DataShape
+from gantry.methods import Batch, build_method
 from gantry.plan.recipe import Recipe
 from gantry.plan.work import flops_per_iteration
 from gantry.training.capture import build_step
-from gantry.training.game import Game, Latents
 from gantry.training.step import Step
 from gpu_peaks import TURNS, products_in
 from plain_loop import plain_loop
@@ -53,25 +54,24 @@ def shape_of(resolution: int | None) -> tuple[int, ...]:
 
 def ours(step: Step, recipe: Recipe, resolution: int | None, device: torch.device) -> Iteration:
     """One iteration of Gantry on standing data, in the order of memory that batches have."""
-    latents = Latents(recipe.latent, recipe.batch_size, device)
     real = torch.rand(recipe.batch_size, *shape_of(resolution), device=device) * 2 - 1
     if resolution:
         real = real.to(memory_format=torch.channels_last)
 
     def iteration() -> None:
-        step.game.objective.redraw(device)
-        for _ in range(recipe.updates.discriminator):
-            step.discriminator(real, latents.next())
-        for _ in range(recipe.updates.generator):
-            step.generator(real, latents.next())
+        step.method.begin(0, device)
+        for name, phase in step.phases.items():
+            for _ in range(phase.repeat):
+                noise = step.method.draw(name, recipe.batch_size, device)
+                step.update(name, Batch({"x": real}, None, noise))
 
     return iteration
 
 
 def quickest(recipe: Recipe, resolution: int | None, device: torch.device) -> tuple[Step, Iteration]:
     """Our step as a training run has it, and one iteration of it."""
-    game = Game(recipe, shape_of(resolution)).to(device).train()
-    step = build_step(game, recipe, device)
+    method = build_method(recipe, DataShape(shape_of(resolution))).to(device).train()
+    step = build_step(method, recipe, device)
     return step, ours(step, recipe, resolution, device)
 
 
@@ -97,14 +97,16 @@ def measure(name: str, recipe: Recipe, resolution: int | None, seconds: float, d
                 rounds[which] = plain_loop(recipe, shape_of(resolution), device).iteration
                 rounds[which]()
         elif which == "plain":
-            step = Step(Game(recipe, shape_of(resolution)).to(device).train(), recipe, device)
+            step = Step(
+                build_method(recipe, DataShape(shape_of(resolution))).to(device).train(), recipe, device
+            )
             rounds[which] = ours(step, recipe, resolution, device)
             rounds[which]()
         else:
             step, rounds[which] = quickest(recipe, resolution, device)
             rounds[which]()
             synchronised(device)
-            first_step, how = time.perf_counter() - start, step.how
+            first_step, how = time.perf_counter() - start, step.backend
         memory[which] = _reserved(device) - before
     count = counted(rounds["plain"])
     times = dict.fromkeys(rounds, float("inf"))

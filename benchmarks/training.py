@@ -16,12 +16,13 @@ from pathlib import Path
 import torch
 import yaml
 
+from gantry.data.shape import DataShape
+from gantry.methods import Batch, build_method
 from gantry.plan import load_plan
 from gantry.plan.recipe import Recipe
 from gantry.plan.work import flops_per_iteration
 from gantry.system.device import choose_device
 from gantry.training.capture import build_step
-from gantry.training.game import Game, Latents
 from gantry.training.provenance import device_name
 from plain_loop import plain_loop
 
@@ -62,19 +63,18 @@ def product_rate(size: int, seconds: float, device: torch.device) -> float:
 
 def ours(recipe: Recipe, shape: tuple[int, ...], device: torch.device) -> Callable[[], None]:
     """One iteration of Gantry on standing data."""
-    game = Game(recipe, shape).to(device).train()
-    step = build_step(game, recipe, device)
-    latents = Latents(recipe.latent, recipe.batch_size, device)
+    method = build_method(recipe, DataShape(shape)).to(device).train()
+    step = build_step(method, recipe, device)
     real = torch.rand(recipe.batch_size, *shape, device=device) * 2 - 1
     if len(shape) == 3:
         real = real.to(memory_format=torch.channels_last)  # as batches are
 
     def iteration() -> None:
-        game.objective.redraw(device)
-        for _ in range(recipe.updates.discriminator):
-            step.discriminator(real, latents.next())
-        for _ in range(recipe.updates.generator):
-            step.generator(real, latents.next())
+        method.begin(0, device)
+        for name, phase in step.phases.items():
+            for _ in range(phase.repeat):
+                noise = step.method.draw(name, recipe.batch_size, device)
+                step.update(name, Batch({"x": real}, None, noise))
 
     return iteration
 

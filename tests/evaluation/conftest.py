@@ -11,14 +11,16 @@ import pytest
 import torch
 
 from gantry.data import open_prepared, prepare
+from gantry.data.shape import DataShape
 from gantry.evaluation.features import store_real_statistics, train_classifier
 from gantry.evaluation.sample import sampled
 from gantry.evaluation.score import score_run
 from gantry.files import digest_of
+from gantry.methods import build_method
+from gantry.methods.checkpoint import load_sampler
 from gantry.metrics.names import COLUMNS
 from gantry.plan.dataset import DatasetSpec
 from gantry.plan.recipe import Recipe
-from gantry.training.run import load_generators
 from gantry.training.train import train
 
 CPU = torch.device("cpu")
@@ -75,10 +77,10 @@ class Scored:
             if each["iteration"] == iteration
         )
         shape = open_prepared(self.manifest).sample_shape
-        generators = load_generators(self.root / entry["file"], self.recipe, shape)
+        sampler = load_sampler(build_method(self.recipe, DataShape(shape)), self.root / entry["file"])
         return [
-            sampled(generator, self.recipe.latent, count, seed(number), CPU)
-            for number, generator in enumerate(generators, 1)
+            sampled(sampler, source, count, seed(number), CPU)
+            for number, source in enumerate(sampler.sources, 1)
         ]
 
 

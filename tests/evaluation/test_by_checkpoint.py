@@ -11,8 +11,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from gantry.cli import run
-from gantry.evaluation.by_checkpoint import load_trained, way_between
-from gantry.plan.blocks.players import Latent
+from gantry.evaluation.by_checkpoint import load_trained, way_between, way_between_latents
 
 
 @pytest.fixture
@@ -68,14 +67,16 @@ def test_grids_and_folders(lone: Path, tmp_path: Path) -> None:
 
 
 def test_a_way_has_its_ends_and_keeps_the_typical_length(lone: Path, tmp_path: Path) -> None:
-    way = way_between(Latent(), 9, seed=1)
-    ends = torch.randn(2, 128, generator=torch.Generator().manual_seed(1))
+    trained = load_trained(lone)
+    way = way_between(trained, 9, seed=1)["z"]
+    shape = 2, trained.recipe.latent.dimension
+    ends = torch.randn(shape, generator=torch.Generator().manual_seed(1))
     assert torch.allclose(way[[0, -1]], ends, atol=1e-5)
     lengths = way.norm(dim=1)
     assert lengths.min() > 0.95 * ends.norm(dim=1).min(), "a straight line would pass nearer to the origin"
     angles = torch.nn.functional.cosine_similarity(way[1:], way[:-1]).arccos()
     assert angles.max() < 1.3 * angles.min()
-    straight = way_between(Latent(distribution="uniform"), 3, seed=1)
+    straight = way_between_latents(ends, True, 3)
     assert torch.allclose(straight[1], (straight[0] + straight[2]) / 2, atol=1e-6)
     made = sampled(lone, tmp_path / "w.npy", "--count", "6", "--interpolate")
     assert made.shape == (2, 6, 32, 32, 3)

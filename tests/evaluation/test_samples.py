@@ -8,8 +8,9 @@ from torch import nn
 from gantry.errors import Diverged
 from gantry.evaluation.sample import BATCH, sample, sampled, to_uint8
 from gantry.evaluation.score import equal_mixture
+from gantry.methods.adversarial import GeneratorSampler
+from gantry.methods.latents import draw_latents
 from gantry.plan.blocks.players import Latent
-from gantry.training.game import draw_latents
 
 CPU = torch.device("cpu")
 
@@ -25,6 +26,10 @@ def test_grey_levels_are_rounded_to_the_nearest() -> None:
     assert to_uint8(beyond.bfloat16()).reshape(-1).tolist() == [0, 255, 128]
 
 
+def drawn(sampler: GeneratorSampler, count: int, seed: int) -> np.ndarray:
+    return sampled(sampler, "G1", count, seed, CPU)
+
+
 def normalising_generator() -> nn.Module:
     torch.manual_seed(0)
     generator = nn.Sequential(nn.Linear(8, 8), nn.BatchNorm1d(8), nn.Linear(8, 2))
@@ -34,17 +39,18 @@ def normalising_generator() -> nn.Module:
 
 @pytest.mark.parametrize("distribution", ["normal", "uniform"])
 def test_samples_follow_their_seed_alone(distribution: str) -> None:
-    generator, latent = normalising_generator(), Latent(dimension=8, distribution=distribution)  # type: ignore[arg-type]
+    latent = Latent(dimension=8, distribution=distribution)  # type: ignore[arg-type]
+    sampler = GeneratorSampler(nn.ModuleList([normalising_generator()]), latent)
     count = BATCH + 30
-    first = sampled(generator, latent, count, 3, CPU)
+    first = drawn(sampler, count, 3)
     torch.manual_seed(99)
-    sampled(generator, latent, 10, 4, CPU)  # others in between, and another global seed
-    assert np.array_equal(sampled(generator, latent, count, 3, CPU), first)
+    drawn(sampler, 10, 4)  # others in between, and another global seed
+    assert np.array_equal(drawn(sampler, count, 3), first)
     assert first.shape == (count, 2) and first.dtype == np.float32
-    assert not np.array_equal(sampled(generator, latent, count, 4, CPU), first)
+    assert not np.array_equal(drawn(sampler, count, 4), first)
     # More samples begin with the fewer; a batch's samples do not depend on its neighbours.
-    assert np.array_equal(sampled(generator, latent, BATCH, 3, CPU), first[:BATCH])
-    assert [len(batch) for batch in sample(generator, latent, count, 3, CPU)] == [BATCH, 30]
+    assert np.array_equal(drawn(sampler, BATCH, 3), first[:BATCH])
+    assert [len(batch) for batch in sample(sampler, "G1", count, 3, CPU)] == [BATCH, 30]
     assert len(np.unique(first, axis=0)) == count
 
 
@@ -53,7 +59,7 @@ def test_samples_that_are_not_finite_are_refused() -> None:
     with torch.no_grad():
         generator[0].bias[1] = float("nan")
     with pytest.raises(Diverged, match="NaN or infinity"):
-        sampled(generator, Latent(dimension=8), 10, 0, CPU)
+        drawn(GeneratorSampler(nn.ModuleList([generator]), Latent(dimension=8)), 10, 0)
 
 
 @pytest.mark.parametrize(
@@ -70,10 +76,12 @@ def test_equal_mixture(count: int, sizes: list[int]) -> None:
 
 @pytest.mark.parametrize("distribution", ["normal", "uniform"])
 def test_latents_are_scaled_and_their_draws_are_the_same(distribution: str) -> None:
-    def drawn(scale: float) -> torch.Tensor:
+    def scaled(scale: float) -> torch.Tensor:
         source = torch.Generator().manual_seed(3)
         latent = Latent(dimension=4, distribution=distribution, scale=scale)
         return draw_latents(latent, 1000, torch.device("cpu"), source)
 
-    assert torch.equal(drawn(0.5), 0.5 * drawn(1.0))
-    assert drawn(1.0).std().item() == pytest.approx({"normal": 1, "uniform": 3**-0.5}[distribution], rel=0.05)
+    assert torch.equal(scaled(0.5), 0.5 * scaled(1.0))
+    assert scaled(1.0).std().item() == pytest.approx(
+        {"normal": 1, "uniform": 3**-0.5}[distribution], rel=0.05
+    )

@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 import torch
 from tests.fidelity import authors
+from tests.training.games import batch_of, losses_of, method_of
 from torch import Tensor, nn
 
+from gantry.methods.adversarial import Adversarial
 from gantry.plan.recipe import Recipe
-from gantry.training.game import Game
 from gantry.training.step import Step
 
 OUTCOMES, LATENT, BATCH = 5, 16, 20
@@ -48,27 +49,27 @@ def image_recipe(generators: int, **told: Any) -> Recipe:
     return toy_recipe(generators, networks=networks, optimiser={}, updates={}, **told)
 
 
-def build(recipe: Recipe, seed: int = 0) -> tuple[Game, authors.AuthorsGame]:
+def build(recipe: Recipe, seed: int = 0) -> tuple[Adversarial, authors.AuthorsGame]:
     """Both games in double precision, the authors' with Gantry's initial weights and vectors."""
     torch.manual_seed(seed)
     images = recipe.networks.makes == "images"
-    game = Game(recipe, (3, RESOLUTION, RESOLUTION) if images else (2,)).double().train()
+    method = method_of(recipe, (3, RESOLUTION, RESOLUTION) if images else (2,)).double().train()
     latent = recipe.latent.dimension
     if images:
         discriminator: nn.Module = authors.ImageDiscriminator(OUTCOMES, WIDTH, RESOLUTION)
-        generators = [authors.image_generator(latent, WIDTH, RESOLUTION) for _ in game.generators]
+        generators = [authors.image_generator(latent, WIDTH, RESOLUTION) for _ in method.generators]
     else:
         discriminator = authors.toy_discriminator(OUTCOMES, recipe.networks.units)
-        generators = [authors.toy_generator(latent, recipe.networks.width) for _ in game.generators]
+        generators = [authors.toy_generator(latent, recipe.networks.width) for _ in method.generators]
     for theirs, ours in zip(
-        [discriminator, *generators], [game.discriminator, *game.generators], strict=True
+        [discriminator, *generators], [method.discriminator, *method.generators], strict=True
     ):
         theirs.double().train()
         for copied, parameter in zip(theirs.parameters(), ours.parameters(), strict=True):
             copied.data = parameter.detach().clone()
     norms = [
         part.parametrizations.weight[0]
-        for part in game.discriminator.modules()
+        for part in method.discriminator.modules()
         if hasattr(part, "parametrizations")
     ]
     normalised = [part for part in discriminator.modules() if hasattr(part, "weight_u")]
@@ -84,7 +85,7 @@ def build(recipe: Recipe, seed: int = 0) -> tuple[Game, authors.AuthorsGame]:
         terms.verdict_agreement,
         terms.sample_spread,
     )
-    return game, other
+    return method, other
 
 
 class Draws:
@@ -115,24 +116,24 @@ def flat(*networks: nn.Module) -> Tensor:
 
 def apart_after(recipe: Recipe, iterations: int = 20) -> Apart:
     """Train both for some iterations on the same draws."""
-    game, other = build(recipe)
-    step = Step(game, recipe, torch.device("cpu"))
+    method, other = build(recipe)
+    step = Step(method, recipe, torch.device("cpu"))
     draws = Draws(recipe)
     start = flat(other.discriminator), flat(*other.generators)
     losses = []
     for _ in range(iterations):
         real, fake = authors.anchors(draws.random, OUTCOMES)
-        game.objective.load_state_dict({"real": real, "fake": fake})
-        moves = [(step.discriminator, other.update_discriminator)] * recipe.updates.discriminator
-        moves += [(step.generator, other.update_generators)] * recipe.updates.generator
+        method.adversary.objective.load_state_dict({"real": real, "fake": fake})
+        moves = [("discriminator", other.update_discriminator)] * recipe.updates.discriminator
+        moves += [("generator", other.update_generators)] * recipe.updates.generator
         for ours, theirs in moves:
             (x, z), seed = draws.update(), draws.seed()
             torch.manual_seed(seed)
-            loss = ours(x, [z]).item()
+            loss = step.update(ours, batch_of(x, [z])).item()
             torch.manual_seed(seed)
             losses.append(abs(loss - theirs(x, z, real, fake)))
     ends = flat(other.discriminator), flat(*other.generators)
-    ours_now = flat(game.discriminator), flat(*game.generators)
+    ours_now = flat(method.discriminator), flat(*method.generators)
     shares = [
         ((here - there).norm() / (there - before).norm()).item()
         for here, there, before in zip(ours_now, ends, start, strict=True)
@@ -144,13 +145,13 @@ def losses_of_three() -> tuple[float, float, float]:
     """loss_D of three constrained generators on the same weights: the authors', Gantry's as theirs, Gantry's."""
     told = {"terms": {"verdict_agreement": 1.0, "sample_spread": 0.005}}
     recipe = toy_recipe(3, **told)
-    game, other = build(recipe)
+    method, other = build(recipe)
     draws = Draws(recipe)
     real, fake = authors.anchors(draws.random, OUTCOMES)
     x, z = draws.update()
     found = [other.discriminator_loss(x, z, real, fake).item()]
     for judged in (2, None):
-        game.objective.judged = judged
-        game.objective.load_state_dict({"real": real, "fake": fake})
-        found.append(game.discriminator_loss(x, [z]).item())
+        method.adversary.objective.judged = judged
+        method.adversary.objective.load_state_dict({"real": real, "fake": fake})
+        found.append(losses_of(method, batch_of(x, [z]))[0].item())
     return found[0], found[1], found[2]

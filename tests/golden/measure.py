@@ -13,10 +13,12 @@ import numpy as np
 import torch
 
 from gantry.data import open_prepared, prepare
+from gantry.data.shape import DataShape
+from gantry.methods import build_method
 from gantry.plan import Plan, load_plan
 from gantry.plan.orders import order_digest
+from gantry.plan.recipe import Recipe
 from gantry.training import train as loop
-from gantry.training.game import Game
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 GOLDEN = Path(__file__).with_name("golden.json")
@@ -81,7 +83,8 @@ class Bench:
         told, makes = self.recipe(name), self.plan.recipes[name].networks.makes
         manifest = self.manifest(makes)
         torch.manual_seed(0)
-        game = Game(loop.Recipe.model_validate({"workload": ""} | told), open_prepared(manifest).sample_shape)
+        recipe = Recipe.model_validate({"workload": ""} | told)
+        method = build_method(recipe, DataShape.of(open_prepared(manifest)))
         root = self.folder / makes / name / "seed0"
         spec = {"recipe": told, "dataset": {"name": makes}, "seed": 0, "checkpoint_every": 1}
         loop.train(root, spec, manifest, ITERATIONS, root / f"record-{ITERATIONS}.json")
@@ -89,7 +92,7 @@ class Bench:
         with history.open(newline="") as stream:
             rows = [row[1:3] for row in csv.reader(stream)][1:]
         last = max(root.rglob("*.safetensors"))
-        return {"start": digest_of_tensors(game.state_dict()), "losses": rows, "end": _tensors_of(last)}
+        return {"start": digest_of_tensors(method.state_dict()), "losses": rows, "end": _tensors_of(last)}
 
 
 def digest_of_tensors(tensors: dict[str, torch.Tensor]) -> str:

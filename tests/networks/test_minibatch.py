@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
+from tests.training.games import logits, method_of
 
 from gantry.networks import build_discriminator, mixes_samples
 from gantry.networks.minibatch import MinibatchDiscrimination
@@ -12,7 +13,6 @@ from gantry.plan.blocks.networks import DcganNetworks, MlpNetworks
 from gantry.plan.layers import Minibatch
 from gantry.plan.recipe import Recipe
 from gantry.terms.features import penultimate
-from gantry.training.game import Game
 
 OPTIONS = {"kernels": 4, "dimensions": 3}
 POINTS = MlpNetworks(
@@ -91,14 +91,14 @@ def test_it_stands_before_the_last_layer_and_is_counted(networks, shape) -> None
 def test_real_and_generated_samples_are_never_compared_with_each_other() -> None:
     torch.manual_seed(0)
     recipe = Recipe(workload="", networks=POINTS, objective={"name": "hinge"}, latent={"dimension": 4})
-    game = Game(recipe, (2,))
-    assert not game.one_pass
+    method = method_of(recipe, (2,))
+    assert not method.adversary.one_pass
     real, fake, other = torch.randn(8, 2), torch.randn(8, 2), 5 + torch.randn(8, 2)
     with torch.no_grad():
-        verdicts = game.verdicts([real, fake])
-        assert torch.equal(verdicts[0], game.verdicts([real, other])[0])
-        assert torch.equal(verdicts[1], game.discriminator(fake))
-        mixed = game.discriminator(torch.cat([real, fake])).split(8)
+        verdicts = logits(method, [real, fake])
+        assert torch.equal(verdicts[0], logits(method, [real, other])[0])
+        assert torch.equal(verdicts[1], method.discriminator(fake))
+        mixed = method.discriminator(torch.cat([real, fake])).split(8)
     assert not torch.allclose(verdicts[0], mixed[0], atol=1e-3)
 
 

@@ -1,18 +1,19 @@
-"""Several verdicts on each image, through the objectives, the constraints and the game."""
+"""Several verdicts on each image, through the objectives, the constraints and the method."""
 
 import pytest
 import torch
+from tests.training.games import batch_of, logits, losses_of, method_of
 from torch.nn.functional import cross_entropy, log_softmax, softmax
 
+from gantry.methods.adversarial import Adversarial
 from gantry.plan.recipe import Recipe
-from gantry.training.game import Game
 
 SHAPE = (3, 32, 32)
 PATCHES = 4  # PatchGAN at 32 × 32
 
 
 @pytest.fixture
-def game() -> Game:
+def method() -> Adversarial:
     torch.manual_seed(0)
     recipe = Recipe(
         workload="images",
@@ -22,27 +23,27 @@ def game() -> Game:
         generators=2,
         latent={"dimension": 6},
     )
-    game = Game(recipe, SHAPE).eval()
-    game.objective.redraw("cpu")
-    return game
+    method = method_of(recipe, SHAPE).eval()
+    method.adversary.objective.redraw("cpu")
+    return method
 
 
-def test_the_game_gives_each_batch_its_own_verdicts(game: Game) -> None:
+def test_the_game_gives_each_batch_its_own_verdicts(method: Adversarial) -> None:
     batches = [torch.randn(size, *SHAPE) for size in (2, 3, 1)]
-    assert game.one_pass
-    verdicts = game.verdicts(batches)
+    assert method.adversary.one_pass
+    verdicts = logits(method, batches)
     assert [len(each) for each in verdicts] == [2 * PATCHES, 3 * PATCHES, PATCHES]
     for batch, verdict in zip(batches, verdicts, strict=True):
-        torch.testing.assert_close(verdict, game.discriminator(batch), rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(verdict, method.discriminator(batch), rtol=1e-4, atol=1e-6)
 
 
-def test_losses_average_over_patches_and_compare_equal_places(game: Game) -> None:
-    real, views = torch.randn(3, *SHAPE), [torch.randn(3, 6)]
+def test_losses_average_over_patches_and_compare_equal_places(method: Adversarial) -> None:
+    real, noise = torch.randn(3, *SHAPE), {"z": torch.randn(3, 6)}
     with torch.no_grad():
-        first, second = (game.discriminator(fake).view(3, PATCHES, 5) for fake in game.generate(views))
-        reals = game.discriminator(real).view(3, PATCHES, 5)
-        loss_d, loss_g = game.discriminator_loss(real, views), game.generator_loss(real, views)
-    anchors = game.objective.anchors
+        first, second = (method.discriminator(fake).view(3, PATCHES, 5) for fake in method.generate(noise))
+        reals = method.discriminator(real).view(3, PATCHES, 5)
+        loss_d, loss_g = losses_of(method, batch_of(real, noise))
+    anchors = method.adversary.objective.anchors
     expected_d, expected_g = 0.0, 0.0
     for image in range(3):
         for patch in range(PATCHES):
@@ -63,12 +64,12 @@ def test_512_head_channels_are_the_loss_averaged_over_them() -> None:
         objective={"name": "non_saturating"},
         latent={"dimension": 6},
     )
-    game = Game(recipe, SHAPE).eval()
-    real, views = torch.randn(2, *SHAPE), [torch.randn(2, 6)]
+    method = method_of(recipe, SHAPE).eval()
+    real, noise = torch.randn(2, *SHAPE), {"z": torch.randn(2, 6)}
     with torch.no_grad():
-        (fake,) = game.generate(views)
-        discriminator = game.discriminator
+        (fake,) = method.generate(noise)
+        discriminator = method.discriminator
         channels = [discriminator.penultimate(discriminator.layers(x))[:, :, 0, 0] for x in (real, fake)]
         assert channels[0].shape == (2, 512)
         expected = -torch.log(channels[0].sigmoid()).mean() - torch.log(1 - channels[1].sigmoid()).mean()
-        torch.testing.assert_close(game.discriminator_loss(real, views), expected)
+        torch.testing.assert_close(losses_of(method, batch_of(real, noise))[0], expected)

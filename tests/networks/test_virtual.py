@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
+from tests.training.games import batch_of, method_of
 from torch import nn
 
+from gantry.methods.adversarial import GeneratorSampler
+from gantry.methods.checkpoint import load_sampler
 from gantry.networks import build_generator
 from gantry.networks.virtual import VirtualBatchNorm, WithReference
 from gantry.plan.blocks.networks import DcganNetworks, MlpAutoencoderNetworks, MlpNetworks
 from gantry.plan.recipe import Recipe
-from gantry.training.game import Game
-from gantry.training.run import load_generators
 from gantry.training.step import Step
 
 FAMILIES = {
@@ -115,25 +116,27 @@ def recipe_of(**latent: object) -> Recipe:
 
 def test_the_reference_is_drawn_as_the_games_latents_are() -> None:
     torch.manual_seed(0)
-    game = Game(recipe_of(distribution="uniform", scale=0.1), (2,))
-    for generator in game.generators:
+    method = method_of(recipe_of(distribution="uniform", scale=0.1), (2,))
+    for generator in method.generators:
         assert isinstance(generator, WithReference)
         assert 0.05 < generator.reference.abs().max() <= 0.1
-    first, second = (generator.reference for generator in game.generators)
+    first, second = (generator.reference for generator in method.generators)
     assert not torch.equal(first, second)
 
 
 def test_training_and_averaging_keep_the_reference_and_checkpoints_hold_it(tmp_path: Path) -> None:
     torch.manual_seed(0)
     recipe = recipe_of()
-    step = Step(Game(recipe, (2,)), recipe, torch.device("cpu"))
-    references = [generator.reference.clone() for generator in step.game.generators]
+    step = Step(method_of(recipe, (2,)), recipe, torch.device("cpu"))
+    references = [generator.reference.clone() for generator in step.method.generators]
     for _ in range(3):
-        step.discriminator(torch.randn(8, 2), [torch.randn(8, 6)])
-        step.generator(torch.randn(8, 2), [torch.randn(8, 6)])
-    averaged = step.sampling_generators()
+        step.update("discriminator", batch_of(torch.randn(8, 2), [torch.randn(8, 6)]))
+        step.update("generator", batch_of(torch.randn(8, 2), [torch.randn(8, 6)]))
+    averaged = step.sampling_networks()
     save_file(averaged.state_dict(), tmp_path / "generators.safetensors")
-    loaded = load_generators(tmp_path / "generators.safetensors", recipe, (2,))
+    sampler = load_sampler(method_of(recipe, (2,)), tmp_path / "generators.safetensors")
+    assert isinstance(sampler, GeneratorSampler)
+    loaded = sampler.generators.values()
     z = torch.randn(3, 6)
     for ours, kept, reference in zip(loaded, averaged, references, strict=True):
         assert torch.equal(ours.reference, reference)

@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 import torch
 from tests.objectives.conftest import objective_of
+from tests.training.games import batch_of, method_of
 from torch import Tensor
 
 from gantry.objectives import OBJECTIVES
 from gantry.objectives.f_gan import DIVERGENCES, WEIGHTED
 from gantry.plan.recipe import Recipe
-from gantry.training.game import Game
 
 BLOCKS: list[dict[str, Any]] = [
     {"name": "minimax", "real_label": 0.9},
@@ -50,33 +50,35 @@ def test_losses_of_a_game_in_bfloat16(block: dict[str, Any], monkeypatch: pytest
         }
     )
     torch.manual_seed(0)
-    game = Game(recipe, (2,))
-    game.objective.redraw("cpu")
+    method = method_of(recipe, (2,))
+    method.adversary.objective.redraw("cpu")
     asked: list[tuple[str, Any, float]] = []
 
     def listen(verb: str) -> None:
-        loss = getattr(game.objective, verb)
+        loss = getattr(method.adversary.objective, verb)
 
         def heard(real: Tensor | None, fakes: list[Tensor]) -> Tensor:
             found = loss(real, fakes)
             asked.append((verb, (real, fakes), found))
             return found
 
-        monkeypatch.setattr(game.objective, verb, heard)
+        monkeypatch.setattr(method.adversary.objective, verb, heard)
 
     listen("discriminator_loss")
     listen("generator_loss")
-    real, views = torch.randn(64, 2), [torch.randn(64, 4)]
+    real, noise = torch.randn(64, 2), {"z": torch.randn(64, 4)}
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        assert game.generators[0](views[0]).dtype == torch.bfloat16
+        assert method.generators[0](noise["z"]).dtype == torch.bfloat16
         if not no_discriminator:
-            game.discriminator_loss(real, views)
-        loss = game.generator_loss(real, views)
+            method.loss("discriminator", batch_of(real, noise))
+        loss = method.loss("generator", batch_of(real, noise))
     assert loss.dtype == torch.float32
 
     # The same outputs in float64, outside of autocast.
     exact = objective_of(**block)
-    exact.load_state_dict({name: value.double() for name, value in game.objective.state_dict().items()})
+    exact.load_state_dict(
+        {name: value.double() for name, value in method.adversary.objective.state_dict().items()}
+    )
     for verb, (real_outputs, fakes), found in asked:
         assert all(
             each.dtype == torch.float32

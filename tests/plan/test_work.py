@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import torch
+from tests.training.games import batch_of, method_of
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
@@ -13,7 +14,6 @@ from gantry.plan.gpu_memory import kept_numbers
 from gantry.plan.recipe import Recipe
 from gantry.plan.work import Work, discriminator_update, flops_per_iteration, generator_update, sizes
 from gantry.terms import DISCRIMINATOR_TERMS, GENERATOR_TERMS
-from gantry.training.game import Game, Latents
 from gantry.training.step import Step
 
 # Of PyTorch, on switching oneDNN off, about GPUs that are not here.
@@ -63,13 +63,13 @@ def measured(recipe: Recipe) -> tuple[int, int]:
     torch.manual_seed(0)
     counts = []
     with torch.backends.mkldnn.flags(enabled=False):  # PyTorch has no formula for its operations
-        game = Game(recipe, shape).train()
-        game.objective.redraw(CPU)
-        step, latents = Step(game, recipe, CPU), Latents(recipe.latent, recipe.batch_size, CPU)
+        method = method_of(recipe, shape).train()
+        method.adversary.objective.redraw(CPU)
+        step = Step(method, recipe, CPU)
         real = torch.rand(recipe.batch_size, *shape) * 2 - 1
-        for player in [step.discriminator] * recipe.updates.discriminator + [step.generator]:
+        for phase in ["discriminator"] * recipe.updates.discriminator + ["generator"]:
             with Counter() as counter:
-                player(real, latents.next())
+                step.update(phase, batch_of(real, method.draw(phase, recipe.batch_size, CPU)))
             counts.append(counter.flops)
     return (0 if len(counts) == 1 else counts[0] // 2), counts[-1] // 2
 
@@ -182,13 +182,13 @@ def test_the_state_holds_as_many_numbers_as_are_counted(name: str) -> None:
     """But for vectors: biases, and BatchNorm's."""
     recipe = recipe_of(networks=MLP | {"width": 200, "maxout_units": 200}, **STATES[name])
     torch.manual_seed(0)
-    step = Step(Game(recipe, (2,)).train(), recipe, CPU)
-    real, views = torch.randn(12, 2), Latents(recipe.latent, 12, CPU).next()
-    for player in [step.discriminator] * recipe.updates.discriminator + [step.generator]:
-        player(real, views)
-    kept = [*step.game.state_dict().values()]
+    step = Step(method_of(recipe, (2,)).train(), recipe, CPU)
+    batch = batch_of(torch.randn(12, 2), step.method.draw("generator", 12, CPU))
+    for phase in ["discriminator"] * recipe.updates.discriminator + ["generator"]:
+        step.update(phase, batch)
+    kept = [*step.method.state_dict().values()]
     kept += [] if step.average is None else [*step.average.module.state_dict().values()]
-    for optimiser in (step.optimiser_d, step.optimiser_g):
+    for optimiser in step.optimisers.values():
         kept += [each for state in optimiser.state_dict()["state"].values() for each in state.values()]
     held = sum(each.numel() for each in kept if isinstance(each, torch.Tensor))
     assert state_numbers(recipe, None) == pytest.approx(held, rel=0.04)
@@ -198,13 +198,13 @@ def kept_for_gradients(recipe: Recipe) -> int:
     """Numbers that the larger of the two updates keeps until its gradient is taken, weights left out."""
     side = resolution_of(recipe)
     torch.manual_seed(0)
-    game = Game(recipe, (2,) if side is None else (3, side, side)).train()
-    game.objective.redraw(CPU)
-    step, latents = Step(game, recipe, CPU), Latents(recipe.latent, recipe.batch_size, CPU)
+    method = method_of(recipe, (2,) if side is None else (3, side, side)).train()
+    method.adversary.objective.redraw(CPU)
+    step = Step(method, recipe, CPU)
     real = torch.rand(recipe.batch_size, *((2,) if side is None else (3, side, side))) * 2 - 1
-    weights = {each.untyped_storage().data_ptr() for each in game.parameters()}
+    weights = {each.untyped_storage().data_ptr() for each in method.parameters()}
     found = []
-    for player in [step.discriminator] * recipe.updates.discriminator + [step.generator]:
+    for phase in ["discriminator"] * recipe.updates.discriminator + ["generator"]:
         kept: dict[int, torch.Tensor] = {}
 
         def keep(value: torch.Tensor, kept: dict[int, torch.Tensor] = kept) -> torch.Tensor:
@@ -212,7 +212,7 @@ def kept_for_gradients(recipe: Recipe) -> int:
             return value
 
         with torch.autograd.graph.saved_tensors_hooks(keep, lambda value: value):
-            player(real, latents.next())
+            step.update(phase, batch_of(real, method.draw(phase, recipe.batch_size, CPU)))
         found.append(sum(kept[each].untyped_storage().nbytes() for each in kept.keys() - weights) // 4)
     return max(found)
 

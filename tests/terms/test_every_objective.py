@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 import torch
 from pydantic import ValidationError
+from tests.training.games import iterate, method_of
 
+from gantry.methods.adversarial import Adversarial
 from gantry.objectives import OBJECTIVES
 from gantry.objectives.f_gan import DIVERGENCES, WEIGHTED
 from gantry.plan.recipe import Recipe
-from gantry.training.game import Game, Latents
 from gantry.training.step import Step
 
 CPU = torch.device("cpu")
@@ -70,17 +71,13 @@ def recipe_of(objective: str, terms: str | None) -> Recipe:
     )
 
 
-def trained(recipe: Recipe, steps: int = 2) -> tuple[Game, list[float]]:
-    """A game after some iterations on points, and its losses."""
+def trained(recipe: Recipe, steps: int = 2) -> tuple[Adversarial, list[float]]:
+    """A method after some iterations on points, and its losses."""
     torch.manual_seed(0)
-    game = Game(recipe, (2,)).train()
-    step, latents = Step(game, recipe, CPU), Latents(recipe.latent, 12, CPU)
-    losses = []
-    for _ in range(steps):
-        game.objective.redraw(CPU)
-        players = [step.discriminator] * recipe.updates.discriminator + [step.generator]
-        losses += [player(torch.randn(12, 2), latents.next()).item() for player in players]
-    return game, losses
+    method = method_of(recipe, (2,)).train()
+    step = Step(method, recipe, CPU)
+    losses = [loss for _ in range(steps) for loss in iterate(step, recipe, (2,))]
+    return method, losses
 
 
 @cache
@@ -98,9 +95,9 @@ def test_a_term_on_an_objective(objective: str, terms: str) -> None:
         with pytest.raises(ValidationError, match=REFUSED[objective, terms]):
             recipe_of(objective, terms)
         return
-    game, losses = trained(recipe_of(objective, terms))
+    method, losses = trained(recipe_of(objective, terms))
     assert all(abs(loss) < 1e6 for loss in losses), losses
-    assert all(weight.isfinite().all() for weight in game.parameters())
+    assert all(weight.isfinite().all() for weight in method.parameters())
     assert losses != losses_without(objective)
 
 

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from scipy.spatial.distance import cdist
 from torch import Tensor, nn
 
+from gantry.methods.discriminators import Packed
 from gantry.networks import build_discriminator
 from gantry.networks.maxout import Maxout
 from gantry.objectives.moments import MmdGan
@@ -17,7 +18,6 @@ from gantry.plan.blocks.terms import GradientPenalty as Options
 from gantry.plan.recipe import Recipe
 from gantry.terms import Batch
 from gantry.terms.gradient_penalty import POINTS, THROUGH, GradientPenalty
-from gantry.training.discriminators import Packed
 
 
 def term(**told: Any) -> GradientPenalty:

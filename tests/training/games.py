@@ -4,12 +4,17 @@ The latter come from the registries and from the recipe's own blocks, so that no
 objective, term, family of networks and optimiser, and every value of each option that has values or is a switch.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin
 
+import torch
 from pydantic import BaseModel, ValidationError
+from torch import Tensor
 
+from gantry.data.shape import DataShape
+from gantry.methods import Batch, build_method
+from gantry.methods.adversarial import Adversarial
 from gantry.networks import FAMILIES
 from gantry.objectives import OBJECTIVES
 from gantry.plan.blocks import networks as network_blocks
@@ -96,6 +101,43 @@ def recipe_of(told: dict[str, Any]) -> Recipe:
         except ValidationError as error:
             refused.append(error)
     raise refused[0]
+
+
+def method_of(recipe: Recipe, shape: tuple[int, ...]) -> Adversarial:
+    """The method of `recipe`, for samples of this shape."""
+    method = build_method(recipe, DataShape(shape))
+    assert isinstance(method, Adversarial)
+    return method
+
+
+def batch_of(real: Tensor, noise: Sequence[Tensor] | Mapping[str, Tensor]) -> Batch:
+    """A batch of real samples with latents, in the method's order or by name."""
+    named = noise if isinstance(noise, Mapping) else dict(zip(("z", "z_shifted"), noise, strict=False))
+    return Batch({"x": real}, None, named)
+
+
+def logits(method: Adversarial, batches: Sequence[Tensor]) -> list[Tensor]:
+    """D's logits for each batch, as the losses get them."""
+    return [each.logits for each in method.adversary.outputs(batches)]
+
+
+def losses_of(method: Adversarial, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Both losses on one batch."""
+    loss_d, loss_g = (method.loss(phase, batch) for phase in ("discriminator", "generator"))
+    assert isinstance(loss_d, Tensor) and isinstance(loss_g, Tensor)
+    return loss_d, loss_g
+
+
+def iterate(step: Any, recipe: Recipe, shape: tuple[int, ...]) -> list[float]:
+    """One iteration of `step` on made-up data; the losses of its steps."""
+    step.method.begin(0, step.device)
+    losses = []
+    for name, phase in step.phases.items():
+        for _ in range(phase.repeat):
+            real = torch.rand(recipe.batch_size, *shape, device=step.device) * 2 - 1
+            batch = batch_of(real, step.method.draw(name, recipe.batch_size, step.device))
+            losses.append(step.update(name, batch).item())
+    return losses
 
 
 def blocks_of(module: Any, key: str) -> dict[str, type[BaseModel]]:

@@ -8,19 +8,19 @@ from typing import Any
 
 import pytest
 import torch
-from tests.training.games import GAMES, recipe_of
+from tests.training.games import GAMES, batch_of, iterate, method_of, recipe_of
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from gantry.methods.adversarial import Adversarial
 from gantry.networks import FAMILIES
 from gantry.plan.recipe import Recipe
 from gantry.training import capture
 from gantry.training.capture import CapturedStep, CudaGraphs, build_step
-from gantry.training.game import Game, Latents
 from gantry.training.history import LossMeter
-from gantry.training.optimisers import take_up
-from gantry.training.snapshot import Snapshot, living
+from gantry.training.optimisers import load_optimizer_state
+from gantry.training.snapshot import Snapshot, named_state
 from gantry.training.step import Step
 
 CPU = torch.device("cpu")
@@ -73,19 +73,19 @@ class Tapes:
         self.abandoned += 1
 
 
-def game(name: str) -> Recipe:
+def recipe_called(name: str) -> Recipe:
     return recipe_of(GAMES[name])
 
 
-Make = Callable[[Game, Recipe], Step]
+Make = Callable[[Adversarial, Recipe], Step]
 
 
-def plain(game: Game, recipe: Recipe) -> Step:
-    return Step(game, recipe, CPU)
+def plain(method: Adversarial, recipe: Recipe) -> Step:
+    return Step(method, recipe, CPU)
 
 
-def taped(game: Game, recipe: Recipe) -> CapturedStep:
-    return CapturedStep(game, recipe, CPU, Tapes())
+def taped(method: Adversarial, recipe: Recipe) -> CapturedStep:
+    return CapturedStep(method, recipe, CPU, Tapes())
 
 
 def play(
@@ -94,39 +94,28 @@ def play(
     """Train on made-up data; return the step and every loss."""
     shape = (2,) if recipe.networks.makes == "points" else (3, 32, 32)
     torch.manual_seed(seed)
-    game = Game(recipe, shape).to(device).train()
-    step = make(game, recipe)
+    method = method_of(recipe, shape).to(device).train()
+    step = make(method, recipe)
     return step, go_on(step, recipe, shape, iterations)
 
 
 def go_on(step: Step, recipe: Recipe, shape: tuple[int, ...], iterations: int) -> list[float]:
-    latents = Latents(recipe.latent, recipe.batch_size, step.device)
-    losses = []
-    for _ in range(iterations):
-        step.game.objective.redraw(step.device)
-        for update, times in (
-            (step.discriminator, recipe.updates.discriminator),
-            (step.generator, recipe.updates.generator),
-        ):
-            for _ in range(times):
-                real = torch.rand(recipe.batch_size, *shape, device=step.device) * 2 - 1
-                losses.append(update(real, latents.next()).item())
-    return losses
+    return [loss for _ in range(iterations) for loss in iterate(step, recipe, shape)]
 
 
 def everything(step: Step) -> dict[str, Tensor]:
-    found = {name: value.detach().clone() for name, value in living(step)}
-    return found | step.game.objective.state_dict() | {"random": torch.get_rng_state()}
+    found = {name: value.detach().clone() for name, value in named_state(step)}
+    return found | step.method.adversary.objective.state_dict() | {"random": torch.get_rng_state()}
 
 
 @pytest.mark.parametrize("name", GAMES)
 def test_twenty_replayed_iterations_are_twenty_plain_ones(name: str) -> None:
-    recipe = game(name)
+    recipe = recipe_called(name)
     # The options of networks for images, and games of several things at once, take as long as 20 of these together.
     iterations = 20 if recipe.networks.makes == "points" or name in map("networks {}".format, FAMILIES) else 3
     expected, expected_losses = play(recipe, plain, iterations)
     step, losses = play(recipe, taped, iterations)
-    assert step.how == "captured"
+    assert step.backend == "captured"
     assert step._graphs.recordings == (2 if recipe.updates.discriminator else 1)
     assert losses == pytest.approx(expected_losses, rel=1e-4, abs=1e-5)
     ours, theirs = everything(step), everything(expected)
@@ -137,33 +126,33 @@ def test_twenty_replayed_iterations_are_twenty_plain_ones(name: str) -> None:
 
 def test_a_rehearsal_leaves_no_trace() -> None:
     """Neither before the first update nor in the middle, where optimisers have moments."""
-    recipe = game("BCGAN, images, random head, average")
+    recipe = recipe_called("BCGAN, images, random head, average")
     for iterations in (0, 2):
         step, _ = play(recipe, taped, iterations)
-        step.game.objective.redraw(CPU)
+        step.method.adversary.objective.redraw(CPU)
         real, z = torch.rand(8, 3, 32, 32), torch.randn(8, 8)
         before = everything(step)
-        step._prepare(real, [z])
+        step._prepare(batch_of(real, [z]))
         after = everything(step)
         for key, value in after.items():
             assert torch.equal(value, before.get(key, torch.zeros_like(value))), key
-        assert all(each.grad is None for each in step.game.parameters())
-        assert all(each.requires_grad for each in step.game.parameters())
+        assert all(each.grad is None for each in step.method.parameters())
+        assert all(each.requires_grad for each in step.method.parameters())
 
 
 @pytest.mark.parametrize("name", ["BCGAN", "EDGAN", "BEGAN", "averaged weights"])
 def test_a_state_saved_by_one_way_goes_on_by_the_other(name: str) -> None:
-    recipe = game(name)
+    recipe = recipe_called(name)
     shape = (2,) if recipe.networks.makes == "points" else (3, 32, 32)
     ends = []
     for first, second in ((plain, plain), (plain, taped), (taped, plain)):
         step, _ = play(recipe, first, 3)
         torch.manual_seed(1)
-        again = second(Game(recipe, shape).train(), recipe)
-        again.game.load_state_dict(step.game.state_dict())
-        again.game.objective.load_state_dict(step.game.objective.state_dict())
-        take_up(again.optimiser_d, copy.deepcopy(step.optimiser_d.state_dict()))
-        take_up(again.optimiser_g, copy.deepcopy(step.optimiser_g.state_dict()))
+        again = second(method_of(recipe, shape).train(), recipe)
+        again.method.load_state_dict(step.method.state_dict())
+        again.method.adversary.objective.load_state_dict(step.method.adversary.objective.state_dict())
+        for name, optimiser in step.optimisers.items():
+            load_optimizer_state(again.optimisers[name], copy.deepcopy(optimiser.state_dict()))
         torch.manual_seed(2)
         losses = go_on(again, recipe, shape, 3)
         ends.append((losses, everything(again)))
@@ -176,23 +165,23 @@ def test_a_state_saved_by_one_way_goes_on_by_the_other(name: str) -> None:
 # ── what a graph cannot do ────────────────────────────────────────────────────────────────────────────
 
 
-def waits(self: Any, real: Any, views: Any) -> Tensor:
-    loss = plain_loss(self, real, views)
+def waits(self: Any, real: Any, fakes: Any) -> Tensor:
+    loss = plain_loss(self, real, fakes)
     return loss * (1.0 if loss.item() else 0.0)
 
 
-def rebinds(self: Any, real: Any, views: Any) -> Tensor:
+def rebinds(self: Any, real: Any, fakes: Any) -> Tensor:
     """Counts in a new tensor every time: replayed, it adds to the first for ever."""
     self.passes = getattr(self, "passes", torch.ones(())) + 1
-    return plain_loss(self, real, views) * self.passes
+    return plain_loss(self, real, fakes) * self.passes
 
 
-def counts_in_python(self: Any, real: Any, views: Any) -> Tensor:
+def counts_in_python(self: Any, real: Any, fakes: Any) -> Tensor:
     self.turns = getattr(self, "turns", 0) + 1
-    return plain_loss(self, real, views) * self.turns
+    return plain_loss(self, real, fakes) * self.turns
 
 
-plain_loss = Game.generator_loss
+plain_loss = Adversarial.generator_loss
 
 
 @pytest.mark.parametrize(
@@ -202,15 +191,15 @@ plain_loss = Game.generator_loss
 def test_what_cannot_be_captured_is_trained_plainly_and_said(
     wrong: Any, reason: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(Game, "generator_loss", wrong)
-    step, _ = play(game("BCGAN"), taped, 3)
+    monkeypatch.setattr(Adversarial, "generator_loss", wrong)
+    step, _ = play(recipe_called("BCGAN"), taped, 3)
     assert isinstance(step, CapturedStep)
-    assert step.how.startswith("plain (") and reason in step.how
+    assert step.backend.startswith("plain (") and reason in step.backend
     assert step._graphs.abandoned == 1
     said = capsys.readouterr().err
     assert said.count("\n") == 1 and reason in said
     if wrong is waits:
-        expected, _ = play(game("BCGAN"), plain, 3)
+        expected, _ = play(recipe_called("BCGAN"), plain, 3)
         ours = everything(step)
         assert all(torch.equal(value, ours[key]) for key, value in everything(expected).items())
 
@@ -231,33 +220,33 @@ def test_a_wrong_graph_is_noticed_by_losses_or_by_weights(monkeypatch: pytest.Mo
 
     class Stale(Tapes):
         def record(self, work: Callable[[], Tensor]) -> Any:
-            step, real, views = work.args
-            frozen = [view.clone() for view in views]
-            return super().record(lambda: work.func(step, real, frozen))
+            name, place = work.args
+            frozen = place.mapped(lambda _, value: value.clone())
+            return super().record(lambda: work.func(name, frozen))
 
     for broken in (Idle, WithoutOptimisers, Stale):
-        step, _ = play(game("BCGAN"), lambda g, r, b=broken: CapturedStep(g, r, CPU, b()), 1)
-        assert step.how.startswith("plain (replayed, "), broken
+        step, _ = play(recipe_called("BCGAN"), lambda g, r, b=broken: CapturedStep(g, r, CPU, b()), 1)
+        assert step.backend.startswith("plain (replayed, "), broken
 
 
 def test_weights_far_from_where_they_should_be_are_named() -> None:
-    step, _ = play(game("BCGAN"), plain, 1)
+    step, _ = play(recipe_called("BCGAN"), plain, 1)
     start = Snapshot(step)
-    go_on(step, game("BCGAN"), (2,), 1)
+    go_on(step, recipe_called("BCGAN"), (2,), 1)
     there = Snapshot(step)
     there.expect(there, start, 0.0)
     with torch.no_grad():
-        step.game.discriminator[-1].weight.mul_(1.5)
-    with pytest.raises(RuntimeError, match="the weights of game discriminator are"):
+        step.method.discriminator[-1].weight.mul_(1.5)
+    with pytest.raises(RuntimeError, match="the weights of method discriminator are"):
         Snapshot(step).expect(there, start, capture.STATE_TOLERANCE)
     there.restore()
     Snapshot(step).expect(there, start, 0.0)
 
 
 def test_a_cpu_captures_nothing_and_says_so() -> None:
-    recipe = game("BCGAN")
-    step = build_step(Game(recipe, (2,)), recipe, CPU)
-    assert type(step) is Step and step.how == "plain (a CPU captures nothing)"
+    recipe = recipe_called("BCGAN")
+    step = build_step(method_of(recipe, (2,)), recipe, CPU)
+    assert type(step) is Step and step.backend == "plain (a CPU captures nothing)"
 
 
 def test_the_record_says_how_the_steps_were_run(lab: Any) -> None:
@@ -270,7 +259,10 @@ def test_a_captured_run_that_is_stopped_ends_in_the_same_bits(
     lab: Any, tools: Any, stop_at: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every segment records anew; none of its updates is a plain one."""
-    monkeypatch.setattr("gantry.training.train.build_step", lambda game, recipe, device: taped(game, recipe))
+    monkeypatch.setattr(
+        "gantry.training.train.build_step",
+        lambda method, recipe, device, stage, before: taped(method, recipe),
+    )
     recipe = tools.bcgan | {"ema": 0.9, "optimiser": {"name": "oadam"}}
     root = lab.train("whole", 6, recipe)
     expected = tools.outcome(root)
@@ -304,23 +296,23 @@ def test_an_iteration_has_nothing_on_the_host(name: str, monkeypatch: pytest.Mon
 
     A number that an update keeps on the host is a constant of the graph: replayed, it stands still.
     """
-    recipe, device = game(name), torch.device("meta")
+    recipe, device = recipe_called(name), torch.device("meta")
     shape = (2,) if recipe.networks.makes == "points" else (3, 32, 32)
     # PyTorch's own optimisers have no kernels there; their states tell on a GPU.
     for kind in (torch.optim.Adam, torch.optim.SGD, torch.optim.RMSprop):
         monkeypatch.setattr(kind, "step", lambda self: None)
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())
-    step = Step(Game(recipe, shape).to(device).train(), recipe, device)
-    latents, losses = Latents(recipe.latent, recipe.batch_size, device), LossMeter(device)
+    step = Step(method_of(recipe, shape).to(device).train(), recipe, device)
+    losses = LossMeter(device)
     host = OnTheHost()
     for _ in range(2):  # what is sent to the device once, in the first, is there in the second
         host.kernels.clear()
         with host:
-            step.game.objective.redraw(device)
-            for player in range(0 if recipe.updates.discriminator else 1, 2):
+            step.method.adversary.objective.redraw(device)
+            for number, name in enumerate(step.phases):
                 real = torch.rand(recipe.batch_size, *shape, device=device)
-                update = (step.discriminator, step.generator)[player]
-                losses.add(player, update(real, latents.next()))
+                batch = batch_of(real, step.method.draw(name, recipe.batch_size, device))
+                losses.add(number, step.update(name, batch))
             losses.end_iteration()
     assert not host.kernels
 
@@ -334,21 +326,21 @@ on_a_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA dev
 @on_a_gpu
 @pytest.mark.parametrize("name", GAMES)
 def test_cuda_graphs_do_what_the_plain_loop_does(name: str) -> None:
-    recipe, device = game(name), torch.device("cuda", 0)
+    recipe, device = recipe_called(name), torch.device("cuda", 0)
     _, expected_losses = play(recipe, lambda g, r: Step(g, r, device), 5, device)
     step, losses = play(recipe, lambda g, r: CapturedStep(g, r, device, CudaGraphs(device)), 5, device)
-    assert step.how == "captured"
+    assert step.backend == "captured"
     assert losses == pytest.approx(expected_losses, rel=1e-2, abs=1e-3)
 
 
 @pytest.mark.gpu
 @on_a_gpu
 def test_a_broken_recording_leaves_a_usable_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    recipe, device = game("BCGAN"), torch.device("cuda", 0)
-    monkeypatch.setattr(Game, "generator_loss", waits)
+    recipe, device = recipe_called("BCGAN"), torch.device("cuda", 0)
+    monkeypatch.setattr(Adversarial, "generator_loss", waits)
     _, expected_losses = play(recipe, lambda g, r: Step(g, r, device), 5, device)
     step, losses = play(recipe, lambda g, r: CapturedStep(g, r, device, CudaGraphs(device)), 5, device)
-    assert step.how.startswith("plain (")
+    assert step.backend.startswith("plain (")
     assert losses == pytest.approx(expected_losses, rel=1e-3, abs=1e-4)
 
 
@@ -357,9 +349,11 @@ def test_a_broken_recording_leaves_a_usable_gpu(monkeypatch: pytest.MonkeyPatch)
 def test_after_a_broken_recording_lent_memory_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """Batches that are sent ahead on a stream of their own are freed as before."""
     device, side = torch.device("cuda", 0), torch.cuda.Stream()
-    monkeypatch.setattr(Game, "generator_loss", waits)
-    step, _ = play(game("BCGAN"), lambda g, r: CapturedStep(g, r, device, CudaGraphs(device)), 1, device)
-    assert step.how.startswith("plain (")
+    monkeypatch.setattr(Adversarial, "generator_loss", waits)
+    step, _ = play(
+        recipe_called("BCGAN"), lambda g, r: CapturedStep(g, r, device, CudaGraphs(device)), 1, device
+    )
+    assert step.backend.startswith("plain (")
     size = 1 << 24
     before = torch.cuda.memory_stats(device)["active_bytes.all.current"]
     for _ in range(4):

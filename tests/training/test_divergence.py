@@ -26,13 +26,13 @@ def poison(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, int, float], None]
     monkeypatch.setattr(loop.Trainer, "iterate", counted)
 
     def arrange(player: str, iteration: int, value: float) -> None:
-        update = getattr(Step, player)
+        update = Step.update
 
-        def poisoned(self: Step, real: Any, views: Any) -> Any:
-            loss = update(self, real, views)
-            return loss.new_tensor(value) if now == iteration else loss
+        def poisoned(self: Step, name: str, batch: Any) -> Any:
+            loss = update(self, name, batch)
+            return loss.new_tensor(value) if (now, name) == (iteration, player) else loss
 
-        monkeypatch.setattr(Step, player, poisoned)
+        monkeypatch.setattr(Step, "update", poisoned)
 
     return arrange
 

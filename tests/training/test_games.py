@@ -6,13 +6,14 @@ from typing import Any
 import pytest
 import torch
 from pydantic import ValidationError
+from tests.training.games import batch_of, logits, method_of
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from gantry.methods.adversarial import Adversarial
+from gantry.methods.discriminators import Packed, SideBySide
 from gantry.plan.recipe import Recipe
-from gantry.training.discriminators import Packed, SideBySide
-from gantry.training.game import Game, Latents
-from gantry.training.step import Step
+from gantry.training.step import Step, parameters_of
 
 CPU = torch.device("cpu")
 ENERGIES = {"family": "mlp_autoencoder", "width": 16, "depth": 1}
@@ -24,19 +25,19 @@ def recipe_of(networks: dict[str, Any], objective: dict[str, Any], **more: Any) 
     return Recipe.model_validate(told | {"batch_size": 12} | more)
 
 
-def game_of(recipe: Recipe, dtype: torch.dtype = torch.float32) -> tuple[Game, Step, tuple[int, ...]]:
+def game_of(recipe: Recipe, dtype: torch.dtype = torch.float32) -> tuple[Adversarial, Step, tuple[int, ...]]:
     shape = (2,) if recipe.networks.makes == "points" else (3, 32, 32)
     torch.manual_seed(0)
-    game = Game(recipe, shape).to(dtype).train()
-    return game, Step(game, recipe, CPU), shape
+    method = method_of(recipe, shape).to(dtype).train()
+    return method, Step(method, recipe, CPU), shape
 
 
 def test_two_discriminators_stand_side_by_side(tools: Any) -> None:
-    game, _, _ = game_of(recipe_of(tools.mlp, {"name": "d2gan"}))
-    assert isinstance(game.discriminator, SideBySide)
-    first, second = game.discriminator.parts
+    method, _, _ = game_of(recipe_of(tools.mlp, {"name": "d2gan"}))
+    assert isinstance(method.discriminator, SideBySide)
+    first, second = method.discriminator.parts
     x = torch.randn(5, 2)
-    assert torch.equal(game.discriminator(x), torch.cat([first(x), second(x)], dim=1))
+    assert torch.equal(method.discriminator(x), torch.cat([first(x), second(x)], dim=1))
     assert not torch.equal(first(x), second(x))
 
 
@@ -59,25 +60,25 @@ def test_a_pack_is_consecutive_samples_side_by_side(shape: tuple[int, ...]) -> N
 @pytest.mark.parametrize("images", [False, True])
 def test_packs_keep_batches_apart(images: bool, tools: Any) -> None:
     recipe = recipe_of(IMAGES if images else tools.mlp, {"name": "non_saturating"}, pack=3)
-    game, _, shape = game_of(recipe)
-    game.eval()  # spectral norm moves in train mode
+    method, _, shape = game_of(recipe)
+    method.eval()  # spectral norm moves in train mode
     batches = [torch.randn(12, *shape) for _ in range(3)]
-    together = game.verdicts(batches)
+    together = logits(method, batches)
     assert [len(each) for each in together] == [4, 4, 4]
     for batch, verdicts in zip(batches, together, strict=True):
-        torch.testing.assert_close(game.discriminator(batch), verdicts)
+        torch.testing.assert_close(method.discriminator(batch), verdicts)
 
 
 def test_without_a_discriminator_outputs_are_the_samples(tools: Any) -> None:
     recipe = recipe_of(tools.mlp, {"name": "gmmn"}, updates={"discriminator": 0})
-    game, step, _ = game_of(recipe)
+    method, step, _ = game_of(recipe)
     x = torch.randn(12, 2)
-    assert torch.equal(game.discriminator(x), x)
-    assert game.discriminator_parameters() == []
-    before = [each.detach().clone() for each in game.generator_parameters()]
-    step.generator(x, [torch.randn(12, 8)])
-    assert all(not torch.equal(a, b) for a, b in zip(game.generator_parameters(), before, strict=True))
-    step.optimiser_d.load_state_dict(step.optimiser_d.state_dict())
+    assert torch.equal(method.discriminator(x), x)
+    assert parameters_of(method, ("discriminator", "discriminator_terms")) == []
+    before = [each.detach().clone() for each in method.generators.parameters()]
+    step.update("generator", batch_of(x, [torch.randn(12, 8)]))
+    assert all(not torch.equal(a, b) for a, b in zip(method.generators.parameters(), before, strict=True))
+    step.optimisers["discriminator"].load_state_dict(step.optimisers["discriminator"].state_dict())
 
 
 GAMES: dict[str, dict[str, Any]] = {
@@ -112,11 +113,11 @@ def test_every_game_trains_and_goes_on_from_where_it_was(name: str, lab: Any, to
 
 def test_clipping_follows_every_update_of_the_critic(tools: Any) -> None:
     recipe = recipe_of(tools.mlp, {"name": "wasserstein", "clip": 0.01})
-    game, step, _ = game_of(recipe)
-    step.discriminator(torch.randn(12, 2), [torch.randn(12, 8)])
-    largest = max(each.abs().max().item() for each in game.discriminator.parameters())
+    method, step, _ = game_of(recipe)
+    step.update("discriminator", batch_of(torch.randn(12, 2), [torch.randn(12, 8)]))
+    largest = max(each.abs().max().item() for each in method.discriminator.parameters())
     assert largest == pytest.approx(0.01)
-    assert max(each.abs().max().item() for each in game.generators.parameters()) > 0.02
+    assert max(each.abs().max().item() for each in method.generators.parameters()) > 0.02
 
 
 def plain_unrolled_loss(
@@ -153,31 +154,33 @@ def test_unrolling_equals_plain_adam_written_out(
 ) -> None:
     """Loss, gradient through the updates, and D, which stays where it is."""
     monkeypatch.setattr(
-        "gantry.training.discriminators.build_discriminator",
+        "gantry.methods.discriminators.build_discriminator",
         lambda *_: nn.Sequential(nn.Linear(2, 6), nn.Tanh(), nn.Linear(6, 1)),
     )
     rate = 0.05
     recipe = recipe_of(
         tools.mlp, {"name": "non_saturating"}, unroll=steps, optimiser={"lr_d": rate, "betas": (0.5, 0.9)}
     )
-    game, step, _ = game_of(recipe, torch.float64)
+    method, step, _ = game_of(recipe, torch.float64)
     for _ in range(3):  # gives D's optimiser moments
-        step.discriminator(torch.randn(12, 2).double(), [torch.randn(12, 8).double()])
-    weights = [each.detach().clone().requires_grad_() for each in game.discriminator.parameters()]
-    states = [step.optimiser_d.state[each] for each in game.discriminator.parameters()]
+        step.update("discriminator", batch_of(torch.randn(12, 2).double(), [torch.randn(12, 8).double()]))
+    weights = [each.detach().clone().requires_grad_() for each in method.discriminator.parameters()]
+    states = [step.optimisers["discriminator"].state[each] for each in method.discriminator.parameters()]
     moments = [3, [s["exp_avg"].clone() for s in states], [s["exp_avg_sq"].clone() for s in states]]
-    generator = copy.deepcopy(game.generators[0])
+    generator = copy.deepcopy(method.generators[0])
     real, z = torch.randn(12, 2).double(), torch.randn(12, 8).double()
     expected = plain_unrolled_loss(generator, weights, moments, real, z, steps, rate)
     expected.backward()
 
-    kept = copy.deepcopy([step.optimiser_d.state_dict(), game.discriminator.state_dict()])
-    assert step.generator(real, [z]).item() == pytest.approx(expected.item(), rel=1e-9)
-    for ours, plain in zip(game.generators.parameters(), generator.parameters(), strict=True):
+    kept = copy.deepcopy([step.optimisers["discriminator"].state_dict(), method.discriminator.state_dict()])
+    assert step.update("generator", batch_of(real, [z])).item() == pytest.approx(expected.item(), rel=1e-9)
+    for ours, plain in zip(method.generators.parameters(), generator.parameters(), strict=True):
         assert ours.grad is not None and plain.grad is not None
         torch.testing.assert_close(ours.grad, plain.grad, rtol=1e-6, atol=1e-10)
-    assert tools.plain(kept) == tools.plain([step.optimiser_d.state_dict(), game.discriminator.state_dict()])
-    assert all(each.requires_grad for each in game.parameters())
+    assert tools.plain(kept) == tools.plain(
+        [step.optimisers["discriminator"].state_dict(), method.discriminator.state_dict()]
+    )
+    assert all(each.requires_grad for each in method.parameters())
 
     without = game_of(recipe_of(tools.mlp, {"name": "non_saturating"}), torch.float64)[0]
     without.load_state_dict(kept[1], strict=False)
@@ -190,14 +193,14 @@ def test_looking_ahead_is_no_update_to_remember(tools: Any) -> None:
     """Historical averaging counts D's own updates, and their weights are its mean."""
     told = {"unroll": 3, "terms": {"historical_averaging": 1.0}}
     recipe = recipe_of(tools.mlp, {"name": "non_saturating"}, **told)
-    game, step, _ = game_of(recipe)
-    latents = Latents(recipe.latent, recipe.batch_size, CPU)
+    method, step, _ = game_of(recipe)
     seen = []
     for _ in range(3):
-        seen.append(torch.cat([each.detach().flatten() for each in game.discriminator.parameters()]))
-        for update in (step.discriminator, step.generator):
-            update(torch.randn(recipe.batch_size, 2), latents.next())
-    (term,) = game.discriminator_terms
+        seen.append(torch.cat([each.detach().flatten() for each in method.discriminator.parameters()]))
+        for phase in step.phases:
+            real = torch.randn(recipe.batch_size, 2)
+            step.update(phase, batch_of(real, method.draw(phase, recipe.batch_size, CPU)))
+    (term,) = method.discriminator_terms
     assert term.updates == 3
     torch.testing.assert_close(term.mean, torch.stack(seen).mean(0))
 
@@ -205,10 +208,10 @@ def test_looking_ahead_is_no_update_to_remember(tools: Any) -> None:
 def test_unrolling_through_weights_whose_gradient_is_zero(tools: Any) -> None:
     """A maxout piece that is never the largest has no gradient: the root of its second moment has no slope."""
     recipe = recipe_of(tools.mlp | {"maxout_pieces": 40}, {"name": "non_saturating"}, unroll=2)
-    game, step, _ = game_of(recipe)
-    loss = step.generator(torch.randn(12, 2), Latents(recipe.latent, 12, CPU).next())
+    method, step, _ = game_of(recipe)
+    loss = step.update("generator", batch_of(torch.randn(12, 2), method.draw("generator", 12, CPU)))
     assert loss.isfinite()
-    assert all(each.isfinite().all() for each in game.generators.parameters())
+    assert all(each.isfinite().all() for each in method.generators.parameters())
 
 
 @pytest.mark.parametrize(

@@ -10,14 +10,17 @@ from typing import Any
 
 import pytest
 import torch
+from tests.training.games import method_of
 from tests.training.holding import holding
 
 from gantry.errors import UserError
+from gantry.methods.checkpoint import load_sampler
+from gantry.plan.recipe import Recipe
 from gantry.system import lock
 from gantry.system.lock import exclusive_lock
 from gantry.training import train as loop
 from gantry.training.history import History
-from gantry.training.run import load_generators, read_record
+from gantry.training.run import read_record
 from gantry.training.state import load_state, save_state
 
 
@@ -68,7 +71,7 @@ def test_a_full_disk_is_named_with_its_file(tmp_path: Path) -> None:
     history.path.unlink()
     history.path.symlink_to("/dev/full")
     with pytest.raises(UserError, match=r"history\.csv: cannot be written: No space left.*last saved state"):
-        history.add(10, 0.1, 0.2, 3.0, 16, None)
+        history.add(10, [0.1, 0.2], 3.0, 16, None)
 
 
 def test_a_lock_that_cannot_be_signed(tools: Any, tmp_path: Path) -> None:
@@ -140,7 +143,7 @@ def test_a_state_of_another_version_is_refused(lab: Any) -> None:
     lab.train("run", 6)
     run = lab.work("run")
     content = load_state(run.state, run.identity, torch.device("cpu"))
-    content["game"].popitem()
+    content["method"].popitem()
     save_state(run.state, run.identity, content)
     with pytest.raises(UserError, match="saved by another version of Gantry"):
         lab.train("run", 12)
@@ -205,22 +208,21 @@ def test_a_relative_folder_has_its_names(lab: Any, tools: Any, monkeypatch: pyte
 
 
 def test_checkpoints_missing_or_unfit(lab: Any, tools: Any) -> None:
-    from gantry.plan.recipe import Recipe
-
     recipe = Recipe.model_validate({"workload": ""} | tools.bcgan)
+    points, volumes = (method_of(recipe, (size,)) for size in (2, 3))
     root = lab.train("run", 6)
     path = lab.work("run").checkpoint(6)
-    assert len(load_generators(path, recipe, (2,))) == 2
+    assert load_sampler(points, path).sources == ("G1", "G2")
     with pytest.raises(UserError, match="does not fit its recipe"):
-        load_generators(path, recipe, (3,))
+        load_sampler(volumes, path)
     path.write_bytes(path.read_bytes()[:-7])
     with pytest.raises(UserError, match="does not fit its recipe"):
-        load_generators(path, recipe, (2,))
+        load_sampler(points, path)
     with pytest.raises(UserError, match="the checkpoint is damaged"):
-        load_generators(path, recipe, (2,), "0" * 64)
+        load_sampler(points, path, "0" * 64)
     path.unlink()
     with pytest.raises(UserError, match=r"missing; delete the run's work folder"):
-        load_generators(path, recipe, (2,))
+        load_sampler(points, path)
     (root / "record-6.json").unlink()
     with pytest.raises(UserError, match=r"missing; delete the run's work folder"):
         lab.train("run", 6)

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from gantry.plan.blocks.players import OPTIMISER_OPTIONS, Optimiser
-from gantry.training.optimisers import OPTIMISERS, OptimisticAdam, build_optimiser, take_up
+from gantry.training.optimisers import OPTIMISERS, OptimisticAdam, build_optimiser, load_optimizer_state
 
 
 def published(weights: list[np.ndarray], gradients: list[list[np.ndarray]], lr: float, betas: Any) -> Any:
@@ -123,7 +123,7 @@ def test_a_state_saved_with_weights_in_another_order_of_memory_fits(name: str) -
             optimiser.step()
         resumed = nn.Parameter(weight.detach().clone(memory_format=after))
         again = build_optimiser(Optimiser(name=name, **options), [resumed], 0.01)
-        take_up(again, copy.deepcopy(optimiser.state_dict()))
+        load_optimizer_state(again, copy.deepcopy(optimiser.state_dict()))
         for slope in slopes[2:]:
             resumed.grad = slope.clone(memory_format=after)
             again.step()
@@ -140,7 +140,7 @@ def test_a_state_saved_where_graphs_ran_goes_on_where_none_can(name: str) -> Non
     optimiser.step()
     state = copy.deepcopy(optimiser.state_dict())
     state["param_groups"][0]["capturable"] = True
-    take_up(optimiser, state)
+    load_optimizer_state(optimiser, state)
     assert optimiser.param_groups[0]["capturable"] is False
     optimiser.step()  # with the flag, RMSProp refuses to run on a CPU
 
@@ -150,7 +150,7 @@ def test_old_states_of_optimistic_adam_count_in_plain_numbers() -> None:
     optimiser = OptimisticAdam([weight], lr=0.1, betas=(0.5, 0.9))
     state = optimiser.state_dict()
     state["param_groups"][0]["updates"] = 7
-    take_up(optimiser, state)
+    load_optimizer_state(optimiser, state)
     weight.grad = torch.ones(2)
     optimiser.step()
     # m = 0.5 and v = 0.1 after one gradient of 1 from nothing, corrected as for the eighth update.

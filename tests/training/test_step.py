@@ -4,12 +4,13 @@ from typing import Any
 
 import pytest
 import torch
+from tests.training.games import batch_of, logits, method_of
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from gantry.methods import Batch
 from gantry.networks.linear import Linear
 from gantry.plan.recipe import Recipe
-from gantry.training.game import Game, Latents
 from gantry.training.step import Step
 
 CPU = torch.device("cpu")
@@ -145,16 +146,19 @@ def test_five_steps_equal_plain_pytorch(
     torch.manual_seed(3)
     recipe = recipe_of(family, formulation, tools.mlp)
     shape = (2,) if family == "mlp" else (3, 32, 32)
-    game = Game(recipe, shape).to(dtype).train()
-    step = Step(game, recipe, CPU)
+    method = method_of(recipe, shape).to(dtype).train()
+    step = Step(method, recipe, CPU)
     g1, g2, d = (network.to(dtype) for network in plain_networks(family))
-    for plain, ours in ((g1, game.generators[0]), (g2, game.generators[1]), (d, game.discriminator)):
+    for plain, ours in ((g1, method.generators[0]), (g2, method.generators[1]), (d, method.discriminator)):
         plain.load_state_dict(ours.state_dict())
     adam_d = torch.optim.Adam(d.parameters(), lr=2e-3, betas=(0.5, 0.9), foreach=False)
     adam_g = torch.optim.Adam([*g1.parameters(), *g2.parameters()], lr=1e-3, betas=(0.5, 0.9), foreach=False)
     for _ in range(5):
-        game.objective.redraw(CPU)
-        a1, a0 = game.objective.anchors.real.to(dtype), game.objective.anchors.fake.to(dtype)
+        method.adversary.objective.redraw(CPU)
+        a1, a0 = (
+            method.adversary.objective.anchors.real.to(dtype),
+            method.adversary.objective.anchors.fake.to(dtype),
+        )
         real = (torch.rand(20, *shape) * 2 - 1).to(dtype)
         z = torch.randn(20, 16).to(dtype)
 
@@ -162,7 +166,9 @@ def test_five_steps_equal_plain_pytorch(
         adam_d.zero_grad()
         loss.backward()
         adam_d.step()
-        assert step.discriminator(real, [z]).item() == pytest.approx(loss.item(), rel=max(close, 1e-6))
+        assert step.update("discriminator", batch_of(real, [z])).item() == pytest.approx(
+            loss.item(), rel=max(close, 1e-6)
+        )
 
         real, z = real.flip(0), z.flip(1)
         x1, x2 = g1(z), g2(z)
@@ -170,10 +176,12 @@ def test_five_steps_equal_plain_pytorch(
         adam_g.zero_grad()
         loss.backward()
         adam_g.step()
-        assert step.generator(real, [z]).item() == pytest.approx(loss.item(), rel=max(close, 1e-6))
+        assert step.update("generator", batch_of(real, [z])).item() == pytest.approx(
+            loss.item(), rel=max(close, 1e-6)
+        )
     # A bias before BatchNorm has gradient 0 but for rounding, which Adam makes a whole step of.
     noise = ("0.bias", "3.bias", "1.running_mean", "4.running_mean") if dtype == torch.float32 else ()
-    for plain, ours in ((g1, game.generators[0]), (g2, game.generators[1]), (d, game.discriminator)):
+    for plain, ours in ((g1, method.generators[0]), (g2, method.generators[1]), (d, method.discriminator)):
         assert largest_difference(ours, plain, noise if family == "mlp" else ()) < close
         assert all(value.isfinite().all() for value in ours.state_dict().values())
 
@@ -184,10 +192,10 @@ def test_each_update_moves_its_player_only(family: str, precision: str, tools: A
     torch.manual_seed(4)
     recipe = recipe_of(family, "reference", tools.mlp, precision=precision)
     shape = (2,) if family == "mlp" else (3, 32, 32)
-    game = Game(recipe, shape).train()
-    step, latents = Step(game, recipe, CPU), Latents(recipe.latent, 20, CPU)
+    method = method_of(recipe, shape).train()
+    step = Step(method, recipe, CPU)
     real = torch.rand(20, *shape) * 2 - 1
-    game.objective.redraw(CPU)
+    method.adversary.objective.redraw(CPU)
 
     def weights(module: nn.Module) -> list[Tensor]:
         return [parameter.detach().clone() for parameter in module.parameters()]
@@ -195,39 +203,39 @@ def test_each_update_moves_its_player_only(family: str, precision: str, tools: A
     def moved(module: nn.Module, before: list[Tensor]) -> list[bool]:
         return [not torch.equal(a, b) for a, b in zip(module.parameters(), before, strict=True)]
 
-    for update, still, moving in (
-        (step.discriminator, game.generators, game.discriminator),
-        (step.generator, game.discriminator, game.generators),
+    for phase, still, moving in (
+        ("discriminator", method.generators, method.discriminator),
+        ("generator", method.discriminator, method.generators),
     ):
         before_still, before_moving = weights(still), weights(moving)
-        loss = update(real, latents.next())
+        loss = step.update(phase, batch_of(real, method.draw(phase, 20, CPU)))
         assert loss.shape == () and not loss.requires_grad and loss.isfinite()
         assert not any(moved(still, before_still))
         assert all(moved(moving, before_moving))
-        assert all(parameter.requires_grad for parameter in game.parameters())
-    assert all(parameter.dtype == torch.float32 for parameter in game.parameters())
+        assert all(parameter.requires_grad for parameter in method.parameters())
+    assert all(parameter.dtype == torch.float32 for parameter in method.parameters())
 
 
 def test_one_pass_only_where_samples_do_not_meet(tools: Any) -> None:
     torch.manual_seed(5)
     recipe = recipe_of("mlp", "paper", tools.mlp)
-    game = Game(recipe, (2,)).train()
+    method = method_of(recipe, (2,)).train()
     batches = [torch.randn(20, 2) for _ in range(3)]
     sizes: list[int] = []
-    game.discriminator.register_forward_hook(lambda module, given, found: sizes.append(len(found)))
-    together = game.verdicts(batches)
-    assert game.one_pass and sizes == [60]
+    method.discriminator.register_forward_hook(lambda module, given, found: sizes.append(len(found)))
+    together = logits(method, batches)
+    assert method.adversary.one_pass and sizes == [60]
     for batch, verdict in zip(batches, together, strict=True):
-        torch.testing.assert_close(game.discriminator(batch), verdict)
+        torch.testing.assert_close(method.discriminator(batch), verdict)
 
-    family = "gantry.training.discriminators.build_discriminator"
+    family = "gantry.methods.discriminators.build_discriminator"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(family, lambda *_: nn.Sequential(nn.Linear(2, 5), nn.BatchNorm1d(5)))
-        normalised = Game(recipe, (2,)).train()
+        normalised = method_of(recipe, (2,)).train()
     sizes.clear()
     normalised.discriminator.register_forward_hook(lambda module, given, found: sizes.append(len(found)))
-    assert not normalised.one_pass
-    for batch, verdict in zip(batches, normalised.verdicts(batches), strict=True):
+    assert not normalised.adversary.one_pass
+    for batch, verdict in zip(batches, logits(normalised, batches), strict=True):
         assert sizes == [20, 20, 20]
         torch.testing.assert_close(F.batch_norm(
             normalised.discriminator[0](batch), None, None, training=True  # type: ignore[index]
@@ -237,17 +245,17 @@ def test_one_pass_only_where_samples_do_not_meet(tools: Any) -> None:
 def test_views_and_latents(tools: Any) -> None:
     torch.manual_seed(6)
     plain = recipe_of("mlp", "paper", tools.mlp, latent={"dimension": 500, "distribution": "uniform"})
-    (z,) = Latents(plain.latent, 200, CPU).next()
+    (z,) = method_of(plain, (2,)).draw("generator", 200, CPU).values()
     assert z.shape == (200, 500) and z.min() < -0.99 and z.max() > 0.99 and z.abs().max() <= 1
     shifted = recipe_of("mlp", "paper", tools.mlp, latent={"dimension": 500, "shift": 0.25})
-    latents = Latents(shifted.latent, 200, CPU)
-    (z, moved), (later, _) = latents.next(), latents.next()
+    method = method_of(shifted, (2,))
+    (z, moved), (later, _) = (method.draw("generator", 200, CPU).values() for _ in range(2))
     assert z.std().item() == pytest.approx(1, abs=0.02) and not torch.equal(z, later)
     assert (moved - z).std().item() == pytest.approx(0.25, abs=0.005)
-    game = Game(recipe_of("mlp", "paper", tools.mlp), (2,))
+    method = method_of(recipe_of("mlp", "paper", tools.mlp), (2,))
     z = torch.randn(20, 16)
-    samples = game.generate([z, -z])
-    expected = [generator(view) for generator in game.generators for view in (z, -z)]
+    samples = method.generate({"z": z, "z_shifted": -z})
+    expected = [generator(view) for generator in method.generators for view in (z, -z)]
     assert all(torch.equal(a, b) for a, b in zip(samples, expected, strict=True))
 
 
@@ -258,14 +266,15 @@ def test_the_average_is_what_the_checkpoint_holds(
     from safetensors.torch import load_file
 
     seen: list[dict[str, Tensor]] = []
-    update = Step.generator
+    update = Step.update
 
-    def noted(self: Step, real: Tensor, views: Any) -> Tensor:
-        loss = update(self, real, views)
-        seen.append({name: value.clone() for name, value in self.game.generators.state_dict().items()})
+    def noted(self: Step, name: str, batch: Batch) -> Tensor:
+        loss = update(self, name, batch)
+        if name == "generator":
+            seen.append({name: value.clone() for name, value in self.method.generators.state_dict().items()})
         return loss
 
-    monkeypatch.setattr(Step, "generator", noted)
+    monkeypatch.setattr(Step, "update", noted)
     lab.train("averaged", 6, tools.bcgan | {"ema": 0.9, "updates": {"generator": 2}})
     assert len(seen) == 12
     stored = load_file(

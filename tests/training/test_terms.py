@@ -1,4 +1,4 @@
-"""Every term in a game: with points and with images, in both precisions, and taken up again to the same bits."""
+"""Every term in a method: with points and with images, in both precisions, and taken up again to the same bits."""
 
 import json
 from collections.abc import Callable
@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 import torch
+from tests.training.games import batch_of, method_of
 from torch import Tensor
 
+from gantry.methods.adversarial import Adversarial
 from gantry.plan.recipe import Recipe
 from gantry.terms import DISCRIMINATOR_TERMS, GENERATOR_TERMS
-from gantry.training.game import Game, Latents
 from gantry.training.step import Step
 
 CPU = torch.device("cpu")
@@ -67,8 +68,8 @@ def test_every_term_is_tried() -> None:
 
 
 @cache
-def updated(family: str, terms: str = "{}", precision: str = "fp32") -> tuple[Game, dict[str, Tensor]]:
-    """A game after two updates of each player, and their losses."""
+def updated(family: str, terms: str = "{}", precision: str = "fp32") -> tuple[Adversarial, dict[str, Tensor]]:
+    """A method after two updates of each player, and their losses."""
     shape = (2,) if family == "mlp" else (3, 32, 32)
     recipe = Recipe.model_validate(
         {
@@ -83,20 +84,20 @@ def updated(family: str, terms: str = "{}", precision: str = "fp32") -> tuple[Ga
         }
     )
     torch.manual_seed(1)
-    game = Game(recipe, shape).train()
-    step = Step(game, recipe, CPU)
+    method = method_of(recipe, shape).train()
+    step = Step(method, recipe, CPU)
     losses = {}
     for player in ("generator", "discriminator"):
         torch.manual_seed(2)
-        samples, views = torch.rand(8, *shape) * 2 - 1, Latents(recipe.latent, 8, CPU).next()
-        losses[player] = torch.stack([getattr(step, player)(samples, views) for _ in range(2)])
-    return game, losses
+        samples, noise = torch.rand(8, *shape) * 2 - 1, method.draw(player, 8, CPU)
+        losses[player] = torch.stack([step.update(player, batch_of(samples, noise)) for _ in range(2)])
+    return method, losses
 
 
-def check_finite(game: Game, losses: dict[str, Tensor]) -> None:
+def check_finite(method: Adversarial, losses: dict[str, Tensor]) -> None:
     assert all(loss.isfinite().all() for loss in losses.values())
-    assert all(parameter.isfinite().all() for parameter in game.parameters())
-    for term in (*game.generator_terms, *game.discriminator_terms):
+    assert all(parameter.isfinite().all() for parameter in method.parameters())
+    for term in (*method.generator_terms, *method.discriminator_terms):
         for parameter in term.parameters():
             assert parameter.grad is not None and parameter.grad.abs().max() > 0
 
@@ -105,8 +106,8 @@ def check_finite(game: Game, losses: dict[str, Tensor]) -> None:
 @pytest.mark.parametrize("name", TERMS)
 def test_a_term_changes_its_players_loss(name: str, family: str) -> None:
     _, without = updated(family)
-    game, losses = updated(family, json.dumps(TERMS[name]))
-    check_finite(game, losses)
+    method, losses = updated(family, json.dumps(TERMS[name]))
+    check_finite(method, losses)
     changed = players_with(TERMS[name])
     for player in changed:
         assert not torch.equal(losses[player], without[player])

@@ -1,14 +1,39 @@
 """Draws batches from a prepared set, in the hot loop of training."""
 
-from typing import Any
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from gantry.data.order import Cursor, Order
 from gantry.data.prepared import PreparedSet
 from gantry.data.residence import RESIDENCES, fitting
 from gantry.errors import UserError
+
+
+class Stream(NamedTuple):
+    """Rows of a prepared set, in an order of their own, and what comes with them."""
+
+    rows: NDArray[np.int64] | None = None
+    """Which rows; None: all."""
+    beside: tuple[str, ...] = ()
+    """What comes with the samples, row by row: "labels", "inputs"."""
+
+
+ALL = Stream()
+
+
+class Drawn(NamedTuple):
+    """A batch of every stream."""
+
+    data: dict[str, Tensor]
+    """Samples by stream; what comes beside them as "<stream>_labels", "<stream>_inputs", but "input" for "x"."""
+    labels: Tensor | None
+    """Of stream "x"."""
 
 
 class Batches:
@@ -18,18 +43,20 @@ class Batches:
     on `device`. Each is full: where an epoch ends inside a batch, the next epoch's first rows complete it.
     With `flip`, half of the images, drawn anew each epoch, are mirrored left to right.
 
-    `residence` says where the samples lie: "device", "memory" or "mapped"; None chooses by size and free
-    memory, of a GPU that `runs_per_gpu` runs share. The batches do not depend on it.
+    `batch_size` is one size, or the sizes of successive batches, which then come again and again. `residence` says
+    where the samples lie: "device", "memory" or "mapped"; None chooses by size and free memory, of a GPU that
+    `runs_per_gpu` runs share. The batches do not depend on it.
     """
 
     def __init__(
         self,
         prepared: PreparedSet,
-        batch_size: int,
+        batch_size: int | Sequence[int],
         seed: int,
         device: torch.device | str,
         flip: bool = False,
         residence: str | None = None,
+        stream: Stream = ALL,
         runs_per_gpu: int = 1,
     ) -> None:
         self.device = torch.device(device)
@@ -37,21 +64,36 @@ class Batches:
         self._is_image = prepared.kind == "images"
         self._identity = {"seed": seed, "data": prepared.digest}
         ordered_on = self.device if self.residence == "device" else torch.device("cpu")
-        order = Order(len(prepared), seed, ordered_on, flip and self._is_image)
-        self._rows = RESIDENCES[self.residence](prepared.samples, self.device, order, batch_size)
+        order = Order(len(prepared), seed, ordered_on, flip and self._is_image, stream.rows)
+        arrays = {"samples": prepared.samples} | {name: beside(prepared, name) for name in stream.beside}
+        self._rows = RESIDENCES[self.residence](arrays, self.device, order, sizes_of(batch_size))
         self._cursor = Cursor()
 
     def next(self) -> Tensor:
         """The next batch. With residence "device" nothing waits for the device or for the host."""
-        samples, mirrored, self._cursor = self._rows.next()
-        return as_input(samples, mirrored) if self._is_image else samples
+        return self.next_with_all()["samples"]
+
+    def next_with_all(self) -> dict[str, Tensor]:
+        """The next batch as "samples", with what comes beside it, by name."""
+        arrays, mirrored, self._cursor = self._rows.next()
+        return {
+            name: as_input(array, mirrored) if array.dim() == 4 else array for name, array in arrays.items()
+        }
+
+    def resize(self, batch_size: int | Sequence[int]) -> None:
+        """Go on with batches of other sizes from where the next one begins."""
+        self._rows.resize(sizes_of(batch_size))
+        self._rows.go_to(self._cursor)
 
     def state_dict(self) -> dict[str, Any]:
         """Where the next batch begins: seed, data digest, epoch, position."""
         return self._identity | {"epoch": self._cursor.epoch, "position": self._cursor.position}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a saved state of the same data and seed, with the batch that was next then."""
+        """Go on from a saved state of the same data and seed, with the batch that was next then.
+
+        Where sizes differ from batch to batch, it is the first of them.
+        """
         for key, own in self._identity.items():
             if state[key] != own:
                 raise UserError(
@@ -66,8 +108,83 @@ class Batches:
         self._rows.close()
 
 
+class Streams:
+    """Batches of several streams at once; the first, "x", has the order that it would have alone."""
+
+    def __init__(
+        self,
+        prepared: PreparedSet,
+        streams: Mapping[str, Stream],
+        batch_size: int | Sequence[int],
+        seed: int,
+        device: torch.device | str,
+        flip: bool = False,
+        runs_per_gpu: int = 1,
+    ) -> None:
+        seeds = {name: seed if name == "x" else seed_of(seed, name) for name in streams}
+        self.batches = {
+            name: Batches(prepared, batch_size, seeds[name], device, flip, None, stream, runs_per_gpu)
+            for name, stream in streams.items()
+        }
+
+    def next(self) -> Drawn:
+        """The next batch of every stream."""
+        data: dict[str, Tensor] = {}
+        labels = None
+        for name, batches in self.batches.items():
+            drawn = batches.next_with_all()
+            data[name] = drawn.pop("samples")
+            if name == "x":
+                labels = drawn.pop("labels", None)
+            for kind, tensor in drawn.items():
+                data["input" if (name, kind) == ("x", "inputs") else f"{name}_{kind}"] = tensor
+        return Drawn(data, labels)
+
+    def resize(self, batch_size: int | Sequence[int]) -> None:
+        """Go on with batches of other sizes from where the next one begins."""
+        for batches in self.batches.values():
+            batches.resize(batch_size)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the next batches begin: of "x" as `Batches` has it, of others by name."""
+        states = {name: batches.state_dict() for name, batches in self.batches.items()}
+        first = states.pop("x")
+        return first | ({"others": states} if states else {})
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a saved state of the same data, seed and streams."""
+        states = {"x": state} | state.get("others", {})
+        for name, batches in self.batches.items():
+            batches.load_state_dict(states[name])
+
+    def close(self) -> None:
+        """End the prefetch threads."""
+        for batches in self.batches.values():
+            batches.close()
+
+
+def beside(prepared: PreparedSet, name: str) -> NDArray[Any]:
+    """Return what lies beside the samples under this name, a row for each. UserError if there is nothing."""
+    found: NDArray[Any] | None = getattr(prepared, name, None)
+    if found is None:
+        raise UserError(
+            f"data set {prepared.name} has no {name}, which the recipe's method needs: take another data set or method"
+        )
+    return found
+
+
+def sizes_of(batch_size: int | Sequence[int]) -> tuple[int, ...]:
+    """Return the sizes of successive batches."""
+    return (batch_size,) if isinstance(batch_size, int) else tuple(batch_size)
+
+
+def seed_of(seed: int, stream: str) -> int:
+    """Return the seed of another stream's order; streams and seeds give unrelated ones."""
+    return int.from_bytes(hashlib.sha256(f"stream {stream} {seed}".encode()).digest()[:8], "little") >> 1
+
+
 def as_input(images: Tensor, mirrored: Tensor | None = None) -> Tensor:
-    """uint8 (B, H, W, 3) → float32 (B, 3, H, W) in [−1, 1], channels last in memory.
+    """uint8 (B, H, W, C) → float32 (B, C, H, W) in [−1, 1], channels last in memory.
 
     The images that `mirrored` (B,) marks are mirrored left to right.
     """

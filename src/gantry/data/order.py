@@ -3,7 +3,9 @@
 import hashlib
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 
@@ -19,11 +21,21 @@ class Order:
     """Uniform shuffling without repeats in an epoch; where one ends inside a batch, the next fills it.
 
     Everything follows from (count, seed, cursor), so nothing else need be saved. Permutations are drawn on
-    the CPU, whose generator gives the same numbers on every machine, and moved to `device` once an epoch.
+    the CPU, whose generator gives the same numbers on every machine, and moved to `device` once an epoch. With
+    `rows`, an epoch has these of the `count` rows alone.
     """
 
-    def __init__(self, count: int, seed: int, device: torch.device, flip: bool = False) -> None:
-        self.count, self.seed, self.device, self.flip = count, seed, device, flip
+    def __init__(
+        self,
+        count: int,
+        seed: int,
+        device: torch.device,
+        flip: bool = False,
+        rows: NDArray[np.int64] | None = None,
+    ) -> None:
+        self.chosen = None if rows is None else torch.from_numpy(np.array(rows, dtype=np.int64))
+        self.count = count if rows is None else len(rows)
+        self.seed, self.device, self.flip = seed, device, flip
         self.cursor = Cursor()
         self._begin(0)
 
@@ -50,7 +62,8 @@ class Order:
 
     def _begin(self, epoch: int) -> None:
         generator = torch.Generator().manual_seed(_mixed(self.seed, epoch))
-        self._rows = self._moved(torch.randperm(self.count, generator=generator))
+        order = torch.randperm(self.count, generator=generator)
+        self._rows = self._moved(order if self.chosen is None else self.chosen[order])
         self._mirrored = self._moved(torch.rand(self.count, generator=generator) < 0.5) if self.flip else None
 
     def _moved(self, drawn: Tensor) -> Tensor:

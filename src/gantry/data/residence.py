@@ -8,8 +8,9 @@ mapped: on the disk, memory-mapped; the same thread, which then also waits for t
 import os
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import cycle
 from typing import NamedTuple
 
 import numpy as np
@@ -24,10 +25,14 @@ AHEAD = 3
 BLOCK = 4096
 
 
+# Arrays with a row for each sample, by name; "samples" are the samples themselves.
+Arrays = Mapping[str, np.ndarray]
+
+
 class Rows(NamedTuple):
     """A batch as stored, on the device, with the mirror mask, and the cursor after it."""
 
-    samples: Tensor
+    arrays: dict[str, Tensor]
     mirrored: Tensor | None
     cursor: Cursor
 
@@ -44,6 +49,10 @@ class Residence(ABC):
         """Go on from `cursor`, forgetting what was gathered ahead."""
 
     @abstractmethod
+    def resize(self, sizes: tuple[int, ...]) -> None:
+        """Hand out batches of these sizes, in turn, after the next `go_to`."""
+
+    @abstractmethod
     def close(self) -> None:
         """End what runs beside, if anything does."""
 
@@ -51,30 +60,42 @@ class Residence(ABC):
 class OnDevice(Residence):
     """All samples on the device: nothing to wait for, no host synchronisation."""
 
-    def __init__(self, samples: np.ndarray, order: Order, batch_size: int) -> None:
-        self.order, self.batch_size = order, batch_size
-        # Block by block: a set may fill half of a GPU's memory and more than the host has free.
-        first = torch.from_numpy(np.array(samples[:BLOCK]))
-        self.samples = first.new_empty(samples.shape, device=order.device)
-        for start in range(0, len(samples), BLOCK):
-            self.samples[start : start + BLOCK] = torch.from_numpy(np.array(samples[start : start + BLOCK]))
+    def __init__(self, arrays: Arrays, order: Order, sizes: tuple[int, ...]) -> None:
+        self.order, self.sizes = order, cycle(sizes)
+        self._all_sizes = sizes
+        self.arrays = {name: _moved(array, order.device) for name, array in arrays.items()}
 
     def next(self) -> Rows:
-        rows, mirrored = self.order.take(self.batch_size)
-        return Rows(self.samples.index_select(0, rows), mirrored, self.order.cursor)
+        rows, mirrored = self.order.take(next(self.sizes))
+        gathered = {name: array.index_select(0, rows) for name, array in self.arrays.items()}
+        return Rows(gathered, mirrored, self.order.cursor)
 
     def go_to(self, cursor: Cursor) -> None:
         self.order.go_to(cursor)
+        self.sizes = cycle(self._all_sizes)
+
+    def resize(self, sizes: tuple[int, ...]) -> None:
+        self._all_sizes = sizes
 
     def close(self) -> None:
         """Nothing runs beside."""
 
 
+def _moved(array: np.ndarray, device: torch.device) -> Tensor:
+    """Copy to the device block by block: a set may fill half of a GPU's memory and more than the host has free."""
+    first = torch.from_numpy(np.array(array[:BLOCK]))
+    moved = first.new_empty(array.shape, device=device)
+    for start in range(0, len(array), BLOCK):
+        moved[start : start + BLOCK] = torch.from_numpy(np.array(array[start : start + BLOCK]))
+    return moved
+
+
 class Prefetched(Residence):
     """Samples on the host; one thread gathers `AHEAD` batches and sends them ahead on a side stream."""
 
-    def __init__(self, samples: np.ndarray, device: torch.device, order: Order, batch_size: int) -> None:
-        self.samples, self.device, self.order, self.batch_size = samples, device, order, batch_size
+    def __init__(self, arrays: Arrays, device: torch.device, order: Order, sizes: tuple[int, ...]) -> None:
+        self.arrays, self.device, self.order, self.sizes = arrays, device, order, cycle(sizes)
+        self._all_sizes = sizes
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="gantry-batches")
         self._ready: deque[Future[tuple[Rows, torch.cuda.Event | None]]] = deque()
         self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None
@@ -89,16 +110,23 @@ class Prefetched(Residence):
             current = torch.cuda.current_stream(self.device)
             current.wait_event(sent)
             # Tell the allocator that this stream uses the memory, which the side stream allocated.
-            rows.samples.record_stream(current)
-            if rows.mirrored is not None:
-                rows.mirrored.record_stream(current)
+            for tensor in (*rows.arrays.values(), rows.mirrored):
+                if tensor is not None:
+                    tensor.record_stream(current)
         return rows
 
     def go_to(self, cursor: Cursor) -> None:
         while self._ready:
             self._ready.popleft().result()
         self.order.go_to(cursor)
+        self.sizes = cycle(self._all_sizes)
         self._fill()
+
+    def resize(self, sizes: tuple[int, ...]) -> None:
+        while self._ready:
+            self._ready.popleft().result()
+        self._all_sizes = sizes
+        self._slots = [self._slot() for _ in range(AHEAD + 1)]
 
     def close(self) -> None:
         self._thread.shutdown(wait=True, cancel_futures=True)
@@ -106,7 +134,7 @@ class Prefetched(Residence):
 
     def _fill(self) -> None:
         while len(self._ready) < AHEAD:
-            rows, mirrored = self.order.take(self.batch_size)
+            rows, mirrored = self.order.take(next(self.sizes))
             slot = self._slots[self._turn]
             self._turn = (self._turn + 1) % len(self._slots)
             self._ready.append(self._thread.submit(slot, rows, mirrored, self.order.cursor))
@@ -114,49 +142,61 @@ class Prefetched(Residence):
     def _slot(self) -> Callable[[Tensor, Tensor | None, Cursor], tuple[Rows, torch.cuda.Event | None]]:
         """A function that gathers one batch, through its own pinned buffer where the device is a GPU."""
         if self._stream is None:
-            return lambda rows, mirrored, cursor: (Rows(self._gathered(rows), mirrored, cursor), None)
+            return lambda rows, mirrored, cursor: (
+                Rows({name: _gathered(array, rows) for name, array in self.arrays.items()}, mirrored, cursor),
+                None,
+            )
         stream, event = self._stream, torch.cuda.Event()
-        shape = (self.batch_size, *self.samples.shape[1:])
-        kind = torch.from_numpy(self.samples[:1].copy()).dtype
-        buffer = torch.empty(shape, dtype=kind, pin_memory=True)
+        buffers = {
+            name: torch.empty(
+                (max(self._all_sizes), *array.shape[1:]),
+                dtype=torch.from_numpy(np.array(array[:1])).dtype,
+                pin_memory=True,
+            )
+            for name, array in self.arrays.items()
+        }
 
         def send(
             rows: Tensor, mirrored: Tensor | None, cursor: Cursor
         ) -> tuple[Rows, torch.cuda.Event | None]:
             event.synchronize()  # the buffer's last copy has left; only this thread waits
-            self._gathered(rows, buffer)
+            filled = {
+                name: _gathered(array, rows, buffers[name][: len(rows)])
+                for name, array in self.arrays.items()
+            }
             with torch.cuda.stream(stream):
-                samples = buffer.to(self.device, non_blocking=True)
+                arrays = {name: buffer.to(self.device, non_blocking=True) for name, buffer in filled.items()}
                 mask = None if mirrored is None else mirrored.pin_memory().to(self.device, non_blocking=True)
                 event.record(stream)
-            return Rows(samples, mask, cursor), event
+            return Rows(arrays, mask, cursor), event
 
         return send
 
-    def _gathered(self, rows: Tensor, into: Tensor | None = None) -> Tensor:
-        """The samples of `rows`, read in ascending order, as disks like it best."""
-        ascending, places = rows.sort()
-        gathered = torch.from_numpy(self.samples[ascending.numpy()])
-        result = torch.empty_like(gathered) if into is None else into
-        return result.index_copy_(0, places, gathered)
+
+def _gathered(array: np.ndarray, rows: Tensor, into: Tensor | None = None) -> Tensor:
+    """The rows of an array, read in ascending order, as disks like it best."""
+    ascending, places = rows.sort()
+    gathered = torch.from_numpy(array[ascending.numpy()])
+    result = torch.empty_like(gathered) if into is None else into
+    return result.index_copy_(0, places, gathered)
 
 
-def on_device(samples: np.ndarray, device: torch.device, order: Order, batch_size: int) -> Residence:
+def on_device(arrays: Arrays, device: torch.device, order: Order, sizes: tuple[int, ...]) -> Residence:
     """All samples on the device."""
-    return OnDevice(samples, order, batch_size)
+    return OnDevice(arrays, order, sizes)
 
 
-def in_memory(samples: np.ndarray, device: torch.device, order: Order, batch_size: int) -> Residence:
+def in_memory(arrays: Arrays, device: torch.device, order: Order, sizes: tuple[int, ...]) -> Residence:
     """All samples in the host's memory."""
-    return Prefetched(np.array(samples), device, order, batch_size)
+    return Prefetched({name: np.array(array) for name, array in arrays.items()}, device, order, sizes)
 
 
-def mapped(samples: np.ndarray, device: torch.device, order: Order, batch_size: int) -> Residence:
+def mapped(arrays: Arrays, device: torch.device, order: Order, sizes: tuple[int, ...]) -> Residence:
     """Samples where they are, in the memory-mapped file."""
-    return Prefetched(samples, device, order, batch_size)
+    return Prefetched(arrays, device, order, sizes)
 
 
-RESIDENCES: dict[str, Callable[[np.ndarray, torch.device, Order, int], Residence]] = {
+RESIDENCES: dict[str, Callable[[Arrays, torch.device, Order, tuple[int, ...]], Residence]] = {
     "device": on_device,
     "memory": in_memory,
     "mapped": mapped,

@@ -1,7 +1,7 @@
 """A trained model at hand: samples, ways between two latents, generators side by side; from one file alone."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,30 +12,32 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
-from torch import Tensor, nn
+from torch import Tensor
 from torchvision.utils import make_grid
 
+from gantry.data.shape import DataShape
 from gantry.errors import UserError
-from gantry.evaluation.sample import answers
+from gantry.evaluation.sample import samples_of
 from gantry.files import write_with
-from gantry.plan.blocks.players import Latent
+from gantry.methods import Sampler, build_method
+from gantry.methods.checkpoint import load_sampler
 from gantry.plan.recipe import Recipe
-from gantry.training.game import draw_latents
-from gantry.training.run import load_generators, read_record
+from gantry.training.run import read_record
 
 Array = NDArray[Any]
+Inputs = Mapping[str, Tensor]
 WHITE = 255
 
 
 @dataclass(frozen=True)
 class Trained:
-    """The generators of a checkpoint, on their device, with what the file's header says of them."""
+    """A checkpoint, ready to be asked, with what the file's header says of it."""
 
     path: Path
     iteration: int
     recipe: Recipe
     resolution: int | None
-    generators: dict[str, nn.Module]
+    sampler: Sampler
 
 
 def load_trained(source: Path, iteration: int | None = None, device: str | torch.device = "cpu") -> Trained:
@@ -50,10 +52,10 @@ def load_trained(source: Path, iteration: int | None = None, device: str | torch
         recipe = Recipe.model_validate({"workload": ""} | header["spec"]["recipe"])
     except ValidationError as error:
         raise UserError(f"{path}: its recipe is none of this version of Gantry: {error}") from None
-    shape = (2,) if resolution is None else (3, resolution, resolution)
-    loaded = load_generators(path, recipe, shape).to(device)
-    generators = {f"G{number}": generator for number, generator in enumerate(loaded, 1)}
-    return Trained(path, header["iteration"], recipe, resolution, generators)
+    sample = (2,) if resolution is None else (3, resolution, resolution)
+    data = DataShape.from_json(header["data"]) if "data" in header else DataShape(sample)
+    sampler = load_sampler(build_method(recipe, data).to(device), path)
+    return Trained(path, header["iteration"], recipe, resolution, sampler)
 
 
 def _checkpoint_of(folder: Path, iteration: int | None) -> Path:
@@ -87,29 +89,42 @@ def _header(path: Path) -> dict[str, Any]:
     return header
 
 
-def chosen(trained: Trained, name: str | None) -> dict[str, nn.Module]:
-    """The generator of this name ("G2"), or all of them; UserError for a name that is none."""
+def chosen(trained: Trained, name: str | None) -> tuple[str, ...]:
+    """Return the source of this name ("G2"), or all of them; UserError for a name that is none."""
     if name is None:
-        return trained.generators
-    if name not in trained.generators:
-        known = ", ".join(trained.generators)
+        return trained.sampler.sources
+    if name not in trained.sampler.sources:
+        known = ", ".join(trained.sampler.sources)
         raise UserError(f"--generator: {trained.path} has no {name}; it has {known}")
-    return {name: trained.generators[name]}
+    return (name,)
 
 
-def latents(latent: Latent, count: int, seed: int) -> Tensor:
-    """(count, dimension) latents: the same for the same seed, on every device."""
-    return draw_latents(latent, count, torch.device("cpu"), torch.Generator().manual_seed(seed))
+def inputs(trained: Trained, count: int, seed: int) -> Inputs:
+    """Return the inputs of `count` samples: the same for the same seed, on every device."""
+    sampler, randomness = trained.sampler, torch.Generator().manual_seed(seed)
+    return sampler.inputs(sampler.sources[0], range(count), randomness)
 
 
-def way_between(latent: Latent, steps: int, seed: int) -> Tensor:
-    """(steps, dimension) latents from one draw to another, both ends included.
+def way_between(trained: Trained, steps: int, seed: int) -> Inputs:
+    """Return inputs whose latents (steps, dimension) go from one draw to another, both ends included.
 
-    Normal latents go along the great circle, where their lengths stay typical; uniform ones straight.
+    Normal latents go along the great circle, where their lengths stay typical; uniform ones straight. All else is
+    the first draw's. UserError for a method that starts from no latents.
     """
-    start, end = latents(latent, 2, seed).double()
+    drawn = inputs(trained, 2, seed)
+    if "z" not in drawn:
+        raise UserError(
+            f"--interpolate: the samples of {trained.path} start from no latents, but from images"
+        )
+    z = way_between_latents(drawn["z"], trained.recipe.latent.distribution == "uniform", steps)
+    return {name: value[:1].expand(steps, *value.shape[1:]) for name, value in drawn.items()} | {"z": z}
+
+
+def way_between_latents(ends: Tensor, straight: bool, steps: int) -> Tensor:
+    """Return (steps, dimension) latents from ends[0] to ends[1], straight or along the great circle."""
+    start, end = ends.double()
     t = torch.linspace(0, 1, steps, dtype=torch.float64)[:, None]
-    if latent.distribution == "uniform":
+    if straight:
         return ((1 - t) * start + t * end).float()
     cosine = (start @ end / (start.norm() * end.norm())).clamp(-1, 1)
     angle = torch.arccos(cosine)
@@ -118,23 +133,31 @@ def way_between(latent: Latent, steps: int, seed: int) -> Tensor:
     return ((torch.sin((1 - t) * angle) * start + torch.sin(t * angle) * end) / torch.sin(angle)).float()
 
 
-def answers_of(
-    generators: dict[str, nn.Module], z: Tensor, device: str | torch.device = "cpu"
+def side_by_side(
+    trained: Trained, sources: Iterable[str], given: Inputs, device: str | torch.device = "cpu"
 ) -> dict[str, Array]:
-    """What each generator makes of the same latents: uint8 (N, H, W, 3) images or float32 (N, 2) points."""
-    return {name: answers(generator, z, torch.device(device)) for name, generator in generators.items()}
+    """Return what each source makes of the same inputs: uint8 (N, H, W, 3) images or float32 (N, 2) points."""
+    return {source: samples_of(trained.sampler, source, given, torch.device(device)) for source in sources}
 
 
-def shares(generators: dict[str, nn.Module], z: Tensor, device: str | torch.device = "cpu") -> Array:
-    """The equal mixture: each generator answers its share of the latents, in turn over the whole."""
+def mixture(
+    trained: Trained, sources: Sequence[str], given: Inputs, device: str | torch.device = "cpu"
+) -> Array:
+    """Return the equal mixture: each source makes its share of the samples, in turn over the whole."""
+    count = len(next(iter(given.values())))
     parts = [
-        answers(generator, z[start :: len(generators)], torch.device(device))
-        for start, generator in enumerate(generators.values())
-        if start < len(z)
+        samples_of(
+            trained.sampler,
+            source,
+            {name: value[start :: len(sources)] for name, value in given.items()},
+            torch.device(device),
+        )
+        for start, source in enumerate(sources)
+        if start < count
     ]
-    whole = np.empty((len(z), *parts[0].shape[1:]), dtype=parts[0].dtype)
+    whole = np.empty((count, *parts[0].shape[1:]), dtype=parts[0].dtype)
     for start, part in enumerate(parts):
-        whole[start :: len(generators)] = part
+        whole[start :: len(sources)] = part
     return whole
 
 

@@ -1,15 +1,15 @@
-"""Samples of trained generators, as the metrics and the figures want them."""
+"""Samples of trained networks, as the metrics and the figures want them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
+from gantry.data.prepared import PreparedSet
 from gantry.errors import Diverged
-from gantry.plan.blocks.players import Latent
-from gantry.training.game import draw_latents
+from gantry.methods.sampler import Sampler
 
 BATCH = 500
 SHOWN_SEED = 20_230_901  # of the one fixed z that figures follow through training
@@ -23,14 +23,18 @@ def to_uint8(images: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def answers(generator: nn.Module, z: Tensor, device: torch.device) -> NDArray[np.uint8] | NDArray[np.float32]:
-    """Return what `generator` makes of latents (N, dimension): uint8 (N, H, W, 3) or float32 (N, 2).
+def samples_of(
+    sampler: Sampler, source: str, inputs: Mapping[str, Tensor], device: torch.device
+) -> NDArray[np.uint8] | NDArray[np.float32]:
+    """Return the samples of `source` for inputs of N rows: uint8 (N, H, W, 3) or float32 (N, 2).
 
     Raises Diverged where a sample is not finite: grey levels would hide it.
     """
     batches = []
-    for part in z.split(BATCH):
-        samples = generator(part.to(device))
+    count = len(next(iter(inputs.values())))
+    for start in range(0, count, BATCH):
+        given = {name: value[start : start + BATCH].to(device) for name, value in inputs.items()}
+        samples = sampler.sample(source, given)
         if not torch.isfinite(samples).all():
             raise Diverged("the generator's samples hold NaN or infinity")
         batches.append((to_uint8(samples) if samples.dim() == 4 else samples.float()).cpu().numpy())
@@ -38,21 +42,31 @@ def answers(generator: nn.Module, z: Tensor, device: torch.device) -> NDArray[np
 
 
 def sample(
-    generator: nn.Module, latent: Latent, count: int, seed: int, device: torch.device
+    sampler: Sampler,
+    source: str,
+    count: int,
+    seed: int,
+    device: torch.device,
+    held_out: PreparedSet | None = None,
 ) -> Iterator[NDArray[np.uint8] | NDArray[np.float32]]:
     """Yield `count` samples in batches: uint8 (B, H, W, 3) images or float32 (B, 2) points.
 
-    z comes from a generator of its own on the CPU, so the same seed gives the same z on every device. Raises
-    Diverged as `answers` does.
+    Inputs come from a generator of their own on the CPU, so the same seed gives the same ones on every device.
+    Raises Diverged as `samples_of` does.
     """
-    source = torch.Generator().manual_seed(seed)
+    randomness = torch.Generator().manual_seed(seed)
     for start in range(0, count, BATCH):
-        z = draw_latents(latent, min(BATCH, count - start), torch.device("cpu"), source)
-        yield answers(generator, z, device)
+        rows = range(start, min(start + BATCH, count))
+        yield samples_of(sampler, source, sampler.inputs(source, rows, randomness, held_out), device)
 
 
 def sampled(
-    generator: nn.Module, latent: Latent, count: int, seed: int, device: torch.device
+    sampler: Sampler,
+    source: str,
+    count: int,
+    seed: int,
+    device: torch.device,
+    held_out: PreparedSet | None = None,
 ) -> NDArray[np.uint8] | NDArray[np.float32]:
     """Return `sample`'s batches as one array."""
-    return np.concatenate(list(sample(generator, latent, count, seed, device)))
+    return np.concatenate(list(sample(sampler, source, count, seed, device, held_out)))

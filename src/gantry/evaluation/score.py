@@ -11,18 +11,20 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from gantry.data import PreparedSet, open_prepared
+from gantry.data.shape import DataShape
 from gantry.errors import Diverged, UserError
 from gantry.evaluation.sample import SCORED_SEED, SHOWN_SEED, sampled
 from gantry.files import write_text, write_with
+from gantry.methods import Sampler, build_method
+from gantry.methods.checkpoint import load_sampler
 from gantry.metrics import metric
 from gantry.metrics.names import COLUMNS, MIXTURE, REAL
 from gantry.plan.recipe import Recipe
 from gantry.system.device import choose_device
 from gantry.system.formatting import format_clock
-from gantry.training.run import load_generators, read_record
+from gantry.training.run import read_record
 
 Array = NDArray[Any]
 # What a scorer does: samples by source ("G1", "G2", …) and names of metrics → rows (source, metric, value,
@@ -64,6 +66,7 @@ def score_run(
         )
     chosen = choose_device(device, threads)
     recipe = Recipe.model_validate({"workload": ""} | record["spec"]["recipe"])
+    method = build_method(recipe, DataShape.of(prepared)).to(chosen)
     scorer = build_scorer(prepared, scoring, statistics, weights, chosen)
     entries = [entry for entry in record["checkpoints"] if entry["iteration"] > after]
     rows: list[list[Any]] = []
@@ -73,10 +76,10 @@ def score_run(
     started = time.monotonic()
     for number, entry in enumerate(entries, 1):
         path = record_path.parent / entry["file"]
-        generators = load_generators(path, recipe, prepared.sample_shape, entry["sha256"]).to(chosen)
+        sampler = load_sampler(method, path, entry["sha256"])
         key = [run["dataset"], run["recipe"], run["seed"], entry["iteration"]]
         try:
-            drawn, pictures = _draw(generators, recipe, scoring, chosen)
+            drawn, pictures = _draw(sampler, prepared, scoring, chosen)
         except Diverged as reason:
             print(f"{name}  left out iteration {key[-1]}: {reason}", file=sys.stderr, flush=True)
             continue
@@ -99,17 +102,18 @@ def score_run(
 
 
 def _draw(
-    generators: Iterable[nn.Module], recipe: Recipe, scoring: dict[str, Any], device: torch.device
+    sampler: Sampler, prepared: PreparedSet, scoring: dict[str, Any], device: torch.device
 ) -> tuple[dict[str, Array], dict[str, Array]]:
     """Return the samples to score and those to show, by source.
 
-    Generators differ in their seeds when they are scored, and share z when they are shown.
+    Sources differ in their seeds when they are scored, and share their inputs when they are shown.
     """
     drawn, shown = {}, {}
-    for index, generator in enumerate(generators, 1):
+    held_out = prepared.held_out()
+    for index, source in enumerate(sampler.sources, 1):
         seed = SCORED_SEED + 1000 * index
-        drawn[f"G{index}"] = sampled(generator, recipe.latent, scoring["samples"], seed, device)
-        shown[f"G{index}"] = sampled(generator, recipe.latent, scoring["shown"], SHOWN_SEED, device)
+        drawn[source] = sampled(sampler, source, scoring["samples"], seed, device, held_out)
+        shown[source] = sampled(sampler, source, scoring["shown"], SHOWN_SEED, device, held_out)
     if len(drawn) > 1 and not scoring.get("score_generators", True):
         drawn = {MIXTURE: equal_mixture(list(drawn.values()), scoring["samples"])}
     return drawn, shown

@@ -5,7 +5,7 @@ A recipe is the whole description of a training run but for the data set and the
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, SerializeAsAny, field_validator, model_validator
 
 from gantry.plan.blocks.base import Positive, Strict
 from gantry.plan.blocks.networks import Networks
@@ -19,12 +19,15 @@ from gantry.plan.blocks.objectives import (
 )
 from gantry.plan.blocks.players import Latent, Optimiser, Updates
 from gantry.plan.blocks.terms import Terms
+from gantry.plan.methods import MethodOptions, parse
+from gantry.plan.methods.adversarial import Options as Adversarial
 
 
 class Recipe(Strict):
     """A training method, completely."""
 
     workload: str
+    method: Annotated[SerializeAsAny[MethodOptions], BeforeValidator(parse)] = Adversarial(name="adversarial")
     networks: Networks
     objective: Objective
     terms: Terms = Terms()
@@ -66,6 +69,11 @@ class Recipe(Strict):
         ):
             return blocks | {"networks": networks | {"power_iteration": "per_batch"}}
         return given
+
+    @model_validator(mode="after")
+    def _the_method_can_do_it(self) -> "Recipe":
+        self.method.check(self)
+        return self
 
     @model_validator(mode="after")
     def _terms_need_two_batches(self) -> "Recipe":

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from torch import Tensor, nn
@@ -25,7 +25,17 @@ class Batch:
     discriminators: int = 1
     """How many networks' outputs stand side by side in `fake_outputs` and `real_outputs`."""
     objective: Any = None
-    """The game's objective, for a term on what it makes of D's outputs."""
+    """The adversary's objective, for a term on what it makes of D's outputs."""
+    real: Any = None
+    """All that D says of the real samples, a `DiscriminatorOutput`; None where `real_outputs` is."""
+    fakes: Sequence[Any] = ()
+    """All that D says of each generated batch, a `DiscriminatorOutput` each."""
+    labels: Tensor | None = None
+    """Of the real samples: classes (B,) or attributes (B, A)."""
+    fake_labels: Sequence[Tensor] | None = None
+    """What each generated batch was asked for, in the form of `labels`."""
+    noise: Mapping[str, Tensor] = field(default_factory=dict)
+    """What the method has drawn for this step, by name."""
 
 
 class Term(nn.Module, ABC):

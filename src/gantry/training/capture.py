@@ -1,7 +1,7 @@
-"""Whole updates as CUDA graphs: recorded once, replayed with new data; the plain loop where that does not go.
+"""Whole steps as CUDA graphs: recorded once, replayed with new data; the plain loop where that does not go.
 
-A small GAN's update is a thousand kernels of a few microseconds each, and a CPU takes longer to launch them
-than a GPU to run them. A graph launches them all at once. What it replays is the plain update itself, so there
+A small GAN's step is a thousand kernels of a few microseconds each, and a CPU takes longer to launch them
+than a GPU to run them. A graph launches them all at once. What it replays is the plain step itself, so there
 is one path for all recipes and nothing to keep in step with it.
 """
 
@@ -9,16 +9,16 @@ import math
 import os
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
+from gantry.methods import Batch, Method, Stage
 from gantry.plan.recipe import Recipe
-from gantry.training.game import Game
 from gantry.training.snapshot import Snapshot
 from gantry.training.step import Step
 
@@ -32,7 +32,7 @@ LOSS_TOLERANCE = 1e-3
 STATE_TOLERANCE = 0.3
 
 Replay = Callable[[], None]
-Update = Callable[[Tensor, Sequence[Tensor]], Tensor]
+Update = Callable[[str, Batch], Tensor]
 
 
 class Graphs(Protocol):
@@ -81,100 +81,125 @@ class CudaGraphs:
         torch.cuda.empty_cache()
 
 
-def build_step(game: Game, recipe: Recipe, device: torch.device) -> Step:
+def build_step(
+    method: Method,
+    recipe: Recipe,
+    device: torch.device,
+    stage: Stage | None = None,
+    before: Step | None = None,
+) -> Step:
     """Return the quickest step for the device: captured on a GPU, unless GANTRY_CAPTURE=0; else plain."""
     if device.type == "cuda" and os.environ.get("GANTRY_CAPTURE") != "0":
-        return CapturedStep(game, recipe, device, CudaGraphs(device))
-    step = Step(game, recipe, device)
-    step.how = "plain (GANTRY_CAPTURE=0)" if device.type == "cuda" else "plain (a CPU captures nothing)"
+        return CapturedStep(method, recipe, device, CudaGraphs(device), stage, before)
+    step = Step(method, recipe, device, stage, before)
+    step.backend = "plain (GANTRY_CAPTURE=0)" if device.type == "cuda" else "plain (a CPU captures nothing)"
     return step
 
 
 class CapturedStep(Step):
-    """The two updates of a game, recorded at the first call of either and replayed from then on.
+    """The steps of a method's phases, recorded at the first call and replayed from then on.
 
     The recording is rehearsed on that call's batch: two iterations plain, two replayed from the same state with
-    the same random numbers. Where they do not agree, or anything fails, every update is plain, and `how` says
-    why. The rehearsal leaves no trace in weights, optimisers, averages, terms, objective or random generators.
-    The loss that an update returns holds until the same player's next update.
+    the same random numbers. Where they do not agree, or anything fails, every step is plain, and `backend` says
+    why. The rehearsal leaves no trace in weights, optimisers, averages, terms, objectives or random generators.
+    The loss that a step returns holds until the same phase's next step.
     """
 
-    def __init__(self, game: Game, recipe: Recipe, device: torch.device, graphs: Graphs) -> None:
-        super().__init__(game, recipe, device)
-        self.how = "no step taken"
+    def __init__(
+        self,
+        method: Method,
+        recipe: Recipe,
+        device: torch.device,
+        graphs: Graphs,
+        stage: Stage | None = None,
+        before: Step | None = None,
+    ) -> None:
+        super().__init__(method, recipe, device, stage, before)
+        self.backend = "no step taken"
         self._graphs = graphs
-        self._plain: dict[str, Update] = {"generator": partial(Step.generator, self)}
-        if recipe.updates.discriminator:
-            self._plain = {"discriminator": partial(Step.discriminator, self)} | self._plain
         self._recorded: dict[str, tuple[Replay, Tensor]] = {}
-        self._inputs: list[Tensor] = []
+        self._places: dict[str, Batch] = {}
 
-    def discriminator(self, real: Tensor, views: Sequence[Tensor]) -> Tensor:
-        return self._update("discriminator", real, views)
-
-    def generator(self, real: Tensor, views: Sequence[Tensor]) -> Tensor:
-        return self._update("generator", real, views)
-
-    def _update(self, player: str, real: Tensor, views: Sequence[Tensor]) -> Tensor:
-        if not self._inputs:
-            self._prepare(real, views)
+    def update(self, name: str, batch: Batch) -> Tensor:
+        if not self._places:
+            self._prepare(batch)
         if not self._recorded:
-            return self._plain[player](real, views)
-        return self._replayed(player, real, views)
+            return self._plain_update(name, batch)
+        return self._replayed(name, batch)
 
-    def _replayed(self, player: str, real: Tensor, views: Sequence[Tensor]) -> Tensor:
-        for place, given in zip(self._inputs, (real, *views), strict=True):
-            place.copy_(given)
-        replay, loss = self._recorded[player]
+    def _replayed(self, name: str, batch: Batch) -> Tensor:
+        given = batch.tensors()
+        for key, place in self._places[name].tensors().items():
+            place.copy_(given[key])
+        replay, loss = self._recorded[name]
         replay()
         return loss
 
-    def _prepare(self, real: Tensor, views: Sequence[Tensor]) -> None:
-        """Record both updates, rehearse them, and decide; leave everything as it was."""
-        self._inputs = [each.clone() for each in (real, *views)]
+    def _prepare(self, batch: Batch) -> None:
+        """Record the steps of all phases, rehearse them, and decide; leave everything as it was."""
         before = Snapshot(self)
+        rehearsed = [self._examples(batch, sign) for sign in (1, -1)]
+        self._places = _places(rehearsed[0])
         capturable(self, True)
         try:
             with warnings.catch_warnings():
                 # Optimisers warn that those which could be captured run uncaptured, as they do for a moment.
                 warnings.simplefilter("ignore")
-                self._record_and_compare(before, (real, *views))
-            self.how = "captured"
+                self._record_and_compare(before, rehearsed)
+            self.backend = "captured"
         except Exception as error:  # of recipe, library or driver: the plain loop goes on, whatever it is
             self._recorded = {}
             self._clear_gradients()
             self._graphs.abandon()
             capturable(self, False)
             reason = first_reason(error)
-            self.how = f"plain ({reason})"
+            self.backend = f"plain ({reason})"
             print(f"no CUDA graphs, so training is slower, with the same results: {reason}", file=sys.stderr)
         before.restore()
 
-    def _record_and_compare(self, before: Snapshot, given: Sequence[Tensor]) -> None:
+    def _examples(self, batch: Batch, sign: int) -> dict[str, Batch]:
+        """A batch for each phase, of its size and with noise of its own, made of one; other data for each sign.
+
+        Labels are not negated but go to other rows.
+        """
+
+        def other(name: str, value: Tensor) -> Tensor:
+            return sign * value if value.is_floating_point() else value.roll((1 - sign) // 2, 0)
+
+        own = self.size(next(iter(self.phases.values())))
+        share = len(batch.x) / own  # of a batch that several processes divide
+        return {
+            name: batch.resized(round(share * self.size(phase)))
+            .mapped(other)
+            .with_noise(self.method.draw(name, round(share * self.size(phase)), self.device))
+            for name, phase in self.phases.items()
+        }
+
+    def _record_and_compare(self, before: Snapshot, rehearsed: Sequence[dict[str, Batch]]) -> None:
         """Raise RuntimeError unless two replayed iterations end where two plain ones do."""
-        real, *views = self._inputs
 
-        def some_updates() -> None:
+        def some_steps() -> None:
             for _ in range(WARM_UP):
-                for update in self._plain.values():
-                    update(real, views)
+                for name, place in self._places.items():
+                    self._plain_update(name, place)
 
-        def rehearse(update: Callable[[str, Tensor, list[Tensor]], Tensor]) -> list[float]:
+        def rehearse(update: Update) -> list[float]:
             before.restore()
             losses = []
-            for sign in (1, -1):  # other data the second time: what was recorded must read them
-                self.game.objective.redraw(self.device)
-                real, *views = [sign * each for each in given]
-                losses += [update(player, real, views).item() for player in self._plain]
+            for number, batches in enumerate(
+                rehearsed
+            ):  # other data the second time: what was recorded reads them
+                self.method.begin(number, self.device)
+                losses += [update(name, batch).item() for name, batch in batches.items()]
             self._clear_gradients()
             return losses
 
-        self._graphs.warm_up(some_updates)
-        # Before the recording, which gives the memory of plain updates back and keeps its own.
-        expected = rehearse(lambda player, real, views: self._plain[player](real, views))
+        self._graphs.warm_up(some_steps)
+        # Before the recording, which gives the memory of plain steps back and keeps its own.
+        expected = rehearse(self._plain_update)
         plain = Snapshot(self)
-        for player, update in self._plain.items():
-            self._recorded[player] = self._graphs.record(partial(update, real, views))
+        for name, place in self._places.items():
+            self._recorded[name] = self._graphs.record(partial(self._plain_update, name, place))
             self._clear_gradients()
         found = rehearse(self._replayed)
         if not all(map(close, found, expected)):
@@ -183,8 +208,18 @@ class CapturedStep(Step):
 
     def _clear_gradients(self) -> None:
         """Give up the gradients: the memory of one recording's may serve the next."""
-        for optimiser in (self.optimiser_d, self.optimiser_g):
+        for optimiser in self.optimisers.values():
             optimiser.zero_grad(set_to_none=True)
+
+
+def _places(examples: Mapping[str, Batch]) -> dict[str, Batch]:
+    """Memory for each phase's batch, the same for phases whose batches look the same."""
+    found: dict[str, Batch] = {}
+    shared: dict[Any, Batch] = {}
+    for name, batch in examples.items():
+        look = tuple((key, value.shape, value.dtype) for key, value in batch.tensors().items())
+        found[name] = shared.setdefault(look, batch.mapped(lambda _, value: value.clone()))
+    return found
 
 
 def close(loss: float, expected: float) -> bool:
@@ -196,7 +231,7 @@ def close(loss: float, expected: float) -> bool:
 
 def capturable(step: Step, on: bool) -> None:
     """Tell the optimisers, those that ask, whether a graph will run them."""
-    for optimiser in (step.optimiser_d, step.optimiser_g):
+    for optimiser in step.optimisers.values():
         for group in optimiser.param_groups:
             if "capturable" in group:
                 group["capturable"] = on and step.device.type == "cuda"

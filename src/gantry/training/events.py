@@ -1,5 +1,6 @@
 """Live curves for those who watch: TensorBoard's event files beside a run's history, if they are asked for."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from gantry.errors import UserError
@@ -21,8 +22,9 @@ class Events:
             ) from None
         self.writer = SummaryWriter(str(folder), purge_step=resumed_at + 1)
 
-    def add(self, iteration: int, loss_d: float, loss_g: float, rate: float) -> None:
+    def add(self, iteration: int, losses: Mapping[str, float], rate: float) -> None:
         """Note one interval that ended at `iteration`: mean losses, and `rate` in iterations per second."""
-        for name, value in (("loss/D", loss_d), ("loss/G", loss_g), ("iterations per second", rate)):
-            self.writer.add_scalar(name, value, iteration)
+        for name, value in losses.items():
+            self.writer.add_scalar(f"loss/{name}", value, iteration)
+        self.writer.add_scalar("iterations per second", rate, iteration)
         self.writer.flush()

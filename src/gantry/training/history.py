@@ -5,6 +5,7 @@ import io
 import resource
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import IO
@@ -16,84 +17,93 @@ from gantry.files import write_text
 from gantry.system.disk import writes_to
 from gantry.system.formatting import format_clock
 
-COLUMNS = ("iteration", "loss_d", "loss_g", "iterations_per_second", "images_per_second", "peak_memory_bytes")
+# After the iteration come the losses, a column for each phase: "loss_d", "loss_g", "loss_classifier".
+COSTS = ("iterations_per_second", "images_per_second", "peak_memory_bytes")
+
+
+def label(key: str) -> str:
+    """How a phase is called in a line of progress: D, G, classifier."""
+    return key.upper() if len(key) == 1 else key
 
 
 class LossMeter:
-    """Means of both losses since the last reading, summed on the device so that the loop never waits.
+    """Mean loss of each phase since the last reading, summed on the device so that the loop never waits.
 
     The first loss that is not finite ends the count of healthy updates: `read` says how many there were.
     """
 
-    def __init__(self, device: torch.device) -> None:
-        self.sums = torch.zeros(2, dtype=torch.float64, device=device)
-        self.counts = torch.zeros(2, dtype=torch.float64, device=device)
+    def __init__(self, device: torch.device, phases: int = 2) -> None:
+        self.sums = torch.zeros(phases, dtype=torch.float64, device=device)
+        self.counts = torch.zeros(phases, dtype=torch.float64, device=device)
         self.healthy = torch.zeros((), dtype=torch.int64, device=device)
         self.ok = torch.ones((), dtype=torch.bool, device=device)
 
-    def add(self, player: int, loss: Tensor) -> None:
-        """Note one update of player 0 (D) or 1 (G); `loss` is a scalar on the device."""
-        self.sums[player] += loss
-        self.counts[player] += 1
+    def add(self, phase: int, loss: Tensor) -> None:
+        """Note one step of a phase, by its number from 0; `loss` is a scalar on the device."""
+        self.sums[phase] += loss
+        self.counts[phase] += 1
         self.ok &= torch.isfinite(loss)
 
     def end_iteration(self) -> None:
         """Count the iteration as healthy if every loss so far was finite."""
         self.healthy += self.ok
 
-    def read(self) -> tuple[float, float, int, bool]:
-        """Return (mean loss_D, mean loss_G, healthy iterations, all finite) and start anew; waits for the device."""
-        mean_d, mean_g = (self.sums / self.counts.clamp(min=1)).tolist()
+    def read(self) -> tuple[list[float], int, bool]:
+        """Return (mean losses, healthy iterations, all finite) and start anew; waits for the device."""
+        means = (self.sums / self.counts.clamp(min=1)).tolist()
         healthy, ok = int(self.healthy), bool(self.ok)
         self.sums.zero_()
         self.counts.zero_()
         self.healthy.zero_()
-        return mean_d, mean_g, healthy, ok
+        return means, healthy, ok
 
     def state_dict(self) -> dict[str, Tensor]:
         """The running sums, so that an interval cut by a restart reads the same."""
         return {"sums": self.sums, "counts": self.counts, "healthy": self.healthy, "ok": self.ok}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Take up the sums of `state_dict`."""
+        """Go on with the sums of a `state_dict()`."""
         for name, value in state.items():
             getattr(self, name).copy_(value)
 
 
-def rows_until(path: Path, iteration: int) -> list[list[str]]:
-    """The rows of a `history.csv` up to `iteration`, in the order of COLUMNS; none if there is no file."""
+def rows_until(path: Path, iteration: int) -> tuple[list[str], list[list[str]]]:
+    """Return the columns of a `history.csv` and its rows up to `iteration`; none if there is no file."""
     if not path.exists():
-        return []
+        return [], []
     with path.open(newline="", errors="replace") as stream:
-        lines = list(csv.reader(stream))[1:]
+        columns, *lines = list(csv.reader(stream)) or [[]]
     # A line cut by a kill has too few fields; it lies after the state's iteration anyway.
-    whole = [row for row in lines if len(row) == len(COLUMNS) and row[0].isdecimal()]
-    return [row for row in whole if int(row[0]) <= iteration]
+    whole = [row for row in lines if len(row) == len(columns) and row[0].isdecimal()]
+    return columns, [row for row in whole if int(row[0]) <= iteration]
 
 
 def usual_rate(path: Path, iteration: int) -> float | None:
     """Iterations per second in the median interval up to `iteration`: the first ones, and pauses, do not count."""
-    column = COLUMNS.index("iterations_per_second")
-    rates = [float(row[column]) for row in rows_until(path, iteration)]
+    columns, rows = rows_until(path, iteration)
+    rates = [float(row[columns.index(COSTS[0])]) for row in rows]
     return median(rates) if rates else None
 
 
 class History:
-    """`history.csv` of a run: rows after the state's iteration are dropped on resume, then appended to."""
+    """`history.csv` of a run: rows after the state's iteration are dropped on resume, then appended to.
 
-    def __init__(self, path: Path, resumed_at: int) -> None:
+    `losses` are the keys of the phases, "d", "g" and so on.
+    """
+
+    def __init__(self, path: Path, resumed_at: int, losses: Sequence[str] = ("d", "g")) -> None:
         self.path = path
-        self.rows = rows_until(path, resumed_at)
+        self.columns = ["iteration", *(f"loss_{key}" for key in losses), *COSTS]
+        _, self.rows = rows_until(path, resumed_at)
         self.flush()
 
     def add(
-        self, iteration: int, loss_d: float, loss_g: float, rate: float, batch: int, memory: int | None
+        self, iteration: int, losses: Sequence[float], rate: float, batch: int, memory: int | None
     ) -> None:
         """Append one interval that ended at `iteration`; `rate` in iterations per second."""
         values = (
             iteration,
-            f"{loss_d:.9g}",
-            f"{loss_g:.9g}",
+            *(f"{loss:.9g}" for loss in losses),
             f"{rate:.4g}",
             f"{rate * batch:.4g}",
             "" if memory is None else memory,
@@ -109,7 +119,7 @@ class History:
         """Write the whole table anew."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(COLUMNS)
+        writer.writerow(self.columns)
         writer.writerows(self.rows)
         write_text(self.path, text.getvalue())
 
@@ -125,7 +135,7 @@ class ProgressLine:
         self.every = 0.5 if self.is_terminal else every
         self.shown_at = time.monotonic()
 
-    def show(self, iteration: int, rate: float, loss_d: float, loss_g: float, *, force: bool = False) -> None:
+    def show(self, iteration: int, rate: float, losses: Mapping[str, float], *, force: bool = False) -> None:
         """Print the line if enough time has passed since the last one, or if `force`."""
         now = time.monotonic()
         if not force and now - self.shown_at < self.every:
@@ -134,7 +144,7 @@ class ProgressLine:
         left = format_clock((self.total - iteration) / rate) if rate > 0 else "?"
         line = (
             f"{self.name}  {iteration}/{self.total}  {100 * iteration // max(self.total, 1)} %  "
-            f"{rate:.1f} it/s  ETA {left}  loss D {loss_d:.4f}  G {loss_g:.4f}"
+            f"{rate:.1f} it/s  ETA {left}  loss {'  '.join(f'{name} {loss:.4f}' for name, loss in losses.items())}"
         )
         end = "\n" if force or not self.is_terminal else ""
         print(("\r\x1b[K" if self.is_terminal else "") + line, end=end, file=self.stream, flush=True)

@@ -107,7 +107,7 @@ def build_optimiser(block: Optimiser, parameters: list[nn.Parameter], rate: floa
     return OPTIMISERS[block.name]([{"params": parameters}], lr=rate, **options)
 
 
-def take_up(optimiser: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+def load_optimizer_state(optimiser: torch.optim.Optimizer, state: dict[str, Any]) -> None:
     """Load a `state_dict()` into the optimiser, laid out in memory as its weights are.
 
     Fused updates walk through weights and moments in the order of memory, whatever the strides say; a state
@@ -122,3 +122,11 @@ def take_up(optimiser: torch.optim.Optimizer, state: dict[str, Any]) -> None:
         for name, value in remembered.items():
             if isinstance(value, Tensor) and value.shape == weight.shape:
                 remembered[name] = torch.empty_like(weight).copy_(value)
+
+
+def keep_moments(optimiser: torch.optim.Optimizer, before: torch.optim.Optimizer) -> None:
+    """Let the optimiser go on with what another one remembers of the weights that both move."""
+    for group in optimiser.param_groups:
+        for weight in group["params"]:
+            if weight in before.state:
+                optimiser.state[weight] = before.state[weight]

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from safetensors.torch import save_file
+from torch import Tensor
 
+from gantry.data.shape import DataShape
 from gantry.errors import UserError
 from gantry.files import canonical_json, digest_of, read_json, sha256_of_file, write_json, write_with
-from gantry.plan.recipe import Recipe
 from gantry.plan.runs import work_identity
 
 
@@ -88,15 +87,19 @@ class RunFolder:
                 litter.unlink(missing_ok=True)
 
     def checkpoint(self, iteration: int) -> Path:
-        """The generators as they were after `iteration`."""
+        """The networks that sampling needs, as they were after `iteration`."""
         return self.work / "checkpoints" / f"{iteration:07d}.safetensors"
 
-    def save_checkpoint(self, iteration: int, generators: dict[str, Tensor]) -> dict[str, Any]:
-        """Write the generators' `state_dict()`, with the spec in the file's header; return the record's entry."""
+    def save_checkpoint(
+        self, iteration: int, networks: dict[str, Tensor], data: DataShape | None = None
+    ) -> dict[str, Any]:
+        """Write the `state_dict()` of what sampling needs, with the spec, and the shapes of the data where networks
+        depend on more than a sample's, in the file's header; return the record's entry."""
         path = self.checkpoint(iteration)
-        tensors = {name: value.cpu().contiguous() for name, value in generators.items()}
+        tensors = {name: value.cpu().contiguous() for name, value in networks.items()}
         # Under one key: the format keeps several in no fixed order, and equal runs shall give equal files.
-        header = {"gantry_checkpoint": canonical_json({"spec": self.spec, "iteration": iteration})}
+        told = {"spec": self.spec, "iteration": iteration} | ({"data": data.as_json()} if data else {})
+        header = {"gantry_checkpoint": canonical_json(told)}
         write_with(path, lambda temporary: save_file(tensors, temporary, metadata=header))
         return {
             "iteration": iteration,
@@ -155,33 +158,3 @@ def read_record(path: Path) -> dict[str, Any]:
                 f"{path}: lists a checkpoint outside of its run's folder ({file}); delete the record"
             )
     return record
-
-
-def load_generators(
-    path: Path, recipe: Recipe, sample_shape: tuple[int, ...], sha256: str | None = None
-) -> nn.ModuleList:
-    """Return the generators of a checkpoint, in eval mode on the CPU.
-
-    Raises UserError if the file is missing, is damaged (where `sha256` is given), or does not fit the recipe.
-    """
-    from gantry.networks import build_generator
-
-    if not path.exists():
-        raise UserError(
-            f"{path}: the checkpoint is missing; delete the run's work folder and its records, and run the same "
-            "command again"
-        )
-    if sha256 is not None and sha256_of_file(path) != sha256:
-        raise UserError(
-            f"{path}: the checkpoint is damaged (its sha256 differs from the record's); delete the run's work "
-            "folder and its records, and run the same command again"
-        )
-    generators = nn.ModuleList(
-        build_generator(recipe.networks, recipe.latent.dimension, sample_shape)
-        for _ in range(recipe.generators)
-    )
-    try:
-        generators.load_state_dict(load_file(path))
-    except (RuntimeError, OSError, ValueError, SafetensorError) as error:
-        raise UserError(f"{path}: the checkpoint does not fit its recipe: {error}") from error
-    return generators.eval().requires_grad_(False)

@@ -1,4 +1,4 @@
-"""Everything that updates change, copied aside, put back in place, and compared."""
+"""Everything that steps change, copied aside, put back in place, and compared."""
 
 from collections.abc import Iterator
 
@@ -10,32 +10,32 @@ from gantry.training.step import Step
 
 
 class Snapshot:
-    """A step's weights, buffers, moments, averages and objective, and the random generators, on the host."""
+    """A step's weights, buffers, moments, averages and objectives, and the random generators, on the host."""
 
     def __init__(self, step: Step) -> None:
         self.step = step
-        self.values = {name: value.detach().to("cpu", copy=True) for name, value in living(step)}
+        self.values = {name: value.detach().to("cpu", copy=True) for name, value in named_state(step)}
         self.objective = {
-            name: value.to("cpu", copy=True) for name, value in step.game.objective.state_dict().items()
+            name: value.to("cpu", copy=True) for name, value in step.method.objective_state().items()
         }
         self.random = random_state(step.device)
 
     @torch.no_grad()
     def restore(self) -> None:
         """Put everything back, into the same memory; what has come into being since starts at 0, as it did."""
-        for name, value in living(self.step):
+        for name, value in named_state(self.step):
             kept = self.values.get(name)
             if kept is None or kept.shape != value.shape:
                 value.zero_()
             else:
                 value.copy_(kept)
-        self.step.game.objective.load_state_dict(self.objective)
+        self.step.method.load_objective_state(self.objective)
         restore_random_state(self.random, self.step.device)
 
     def expect(self, other: "Snapshot", start: "Snapshot", share: float) -> None:
         """Raise RuntimeError where this is further from `other` than `share` of the way from `start` to there.
 
-        Distances are Euclidean, over all weights of a player, all its buffers, all moments of a kind.
+        Distances are Euclidean, over all weights of a module, all its buffers, all moments of a kind.
         """
         distance: dict[str, float] = {}
         way: dict[str, float] = {}
@@ -58,20 +58,20 @@ class Snapshot:
                 )
 
 
-def living(step: Step) -> Iterator[tuple[str, Tensor]]:
-    """Yield ("kind/name", tensor) for every tensor that an update may change, but for the objective's."""
-    networks = {"game": step.game} | ({} if step.average is None else {"average": step.average})
+def named_state(step: Step) -> Iterator[tuple[str, Tensor]]:
+    """Yield ("kind/name", tensor) for every tensor that a step may change, but for the objectives'."""
+    networks = {"method": step.method} | ({} if step.average is None else {"average": step.average})
     for owner, network in networks.items():
         for name, weight in network.named_parameters():
             yield f"weights of {owner} {name.partition('.')[0]}/{name}", weight
         for name, buffer in network.named_buffers():
             yield f"buffers of {owner} {name.partition('.')[0]}/{name}", buffer
-    for player, optimiser in (("D", step.optimiser_d), ("G", step.optimiser_g)):
+    for phase, optimiser in step.optimisers.items():
         for index, group in enumerate(optimiser.param_groups):
             for name, value in group.items():
                 if isinstance(value, Tensor):
-                    yield f"{name} of {player}'s optimiser/{index}", value
+                    yield f"{name} of {phase}'s optimiser/{index}", value
             for place, weight in enumerate(group["params"]):
                 for name, value in optimiser.state.get(weight, {}).items():
                     if isinstance(value, Tensor):
-                        yield f"{name} of {player}'s optimiser/{index} {place}", value
+                        yield f"{name} of {phase}'s optimiser/{index} {place}", value

@@ -1,4 +1,4 @@
-"""One update of a player: loss, gradient, optimiser. Precision and averaging are decided here."""
+"""One step of a phase: loss, gradient, optimiser. Precision and averaging are decided here."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -7,74 +7,126 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from gantry.methods import Batch, Method, Part, Phase, Stage
 from gantry.plan.recipe import Recipe
-from gantry.training.game import Game
-from gantry.training.optimisers import build_optimiser
-from gantry.training.unroll import LookAhead
+from gantry.training.optimisers import build_optimiser, keep_moments
 
 
 class Step:
-    """The two updates of a game, kernel by kernel. The reference for every faster way (see `capture.py`).
+    """The steps of a method's phases, kernel by kernel. The reference for every faster way (see `capture.py`).
 
-    `discriminator(real, views)` and `generator(real, views)` return their loss as a detached scalar on
-    the device, without waiting for it. No part of them waits for the device.
+    `update(phase, batch)` returns the phase's loss as a detached scalar on the device, without waiting for it. No
+    part of it waits for the device. A step holds for one stage; `before` is that of the stage before.
     """
 
-    how: str = "plain"
-    """How the updates are run, in words, for the record."""
+    backend: str = "plain"
+    """How steps are run, in words, for the run record."""
 
-    def __init__(self, game: Game, recipe: Recipe, device: torch.device) -> None:
-        self.game = game
+    def __init__(
+        self,
+        method: Method,
+        recipe: Recipe,
+        device: torch.device,
+        stage: Stage | None = None,
+        before: "Step | None" = None,
+    ) -> None:
+        self.method = method
+        self.recipe = recipe
         self.device = device
         self.precision = recipe.precision
-        block = recipe.optimiser
-        self.optimiser_d = build_optimiser(block, game.discriminator_parameters(), block.lr_d)
-        self.optimiser_g = build_optimiser(block, game.generator_parameters(), block.lr_g)
-        self.generator_loss = (
-            LookAhead(game, self.optimiser_d, recipe.unroll).generator_loss
-            if recipe.unroll
-            else game.generator_loss
-        )
+        self.stage = stage or method.stages()[0]
+        named = {phase.name: phase for phase in method.phases}
+        # Convolutions run channels last on CPUs and GPUs; weights in that order spare them a copy every time.
+        method.to(memory_format=torch.channels_last)
+        self.optimisers = {}
+        for name, phase in named.items():
+            block, rate = method.optimiser(name)
+            parameters = parameters_of(method, phase.trains)
+            self.optimisers[name] = build_optimiser(block, parameters, rate * self.stage.rate)
+            if before is not None and not self.stage.fresh:
+                keep_moments(self.optimisers[name], before.optimisers[name])
+        method.bind(self.optimisers)
+        self.phases = {
+            name: phase
+            for name, phase in named.items()
+            if phase.repeat and (self.stage.phases is None or name in self.stage.phases)
+        }
+        learn = [each for each in method.parameters() if each.requires_grad]
+        self._still = {
+            name: _without(learn, parameters_of(method, each.trains)) for name, each in named.items()
+        }
         self.decay = recipe.ema
-        # With its count of updates on the device too: a graph that reads one on the host counts no further.
-        self.average = AveragedModel(game.generators, device) if recipe.ema > 0 else None
+        self.kept = method.kept
+        self.average: AveragedModel | None = None
+        if before is not None:
+            self.average = before.average
+        elif recipe.ema > 0:
+            # With its count of updates on the device too: a graph that reads one on the host counts no further.
+            self.average = AveragedModel(self.kept, device)
+        self._averaged_after = self._last_phase_of(self.kept)
         # Convolutions and matrix products in TF32 only where the recipe says so.
         torch.set_float32_matmul_precision("high" if recipe.precision == "tf32" else "highest")
         torch.backends.cudnn.allow_tf32 = recipe.precision == "tf32"
 
-    def discriminator(self, real: Tensor, views: Sequence[Tensor]) -> Tensor:
-        """Move D by one step."""
-        with self._cast():
-            loss = self.game.discriminator_loss(real, views)
-        loss = self._descend(loss, self.optimiser_d)
-        self.game.objective.constrain(self.game.discriminator)
-        return loss
+    def size(self, phase: Phase) -> int:
+        """Return how many samples a step of `phase` sees, over all processes."""
+        return self.stage.batch_size or phase.batch_size or self.recipe.batch_size
 
-    def generator(self, real: Tensor, views: Sequence[Tensor]) -> Tensor:
-        """Move all generators by one step, and their running average if the recipe has one."""
-        # Without gradients of D's weights, which nobody would use: a third of the backward pass.
-        self.game.discriminator.requires_grad_(False)
+    def sizes(self) -> tuple[int, ...]:
+        """Return the sizes of the batches that one iteration draws, in order."""
+        return tuple(
+            self.size(phase)
+            for phase in self.phases.values()
+            if phase.fresh
+            for _ in range(phase.repeat)
+        ) or (self.recipe.batch_size,)  # fmt: skip
+
+    def update(self, name: str, batch: Batch) -> Tensor:
+        """Move the weights of the phase called `name` by one step, and the running average if they are kept."""
+        return self._plain_update(name, batch)
+
+    def sampling_networks(self) -> nn.Module:
+        """The networks to sample from: the averaged ones where the recipe averages."""
+        return self.average.module if self.average is not None else self.kept
+
+    def _plain_update(self, name: str, batch: Batch) -> Tensor:
+        # Without gradients of weights that stand still: of D's, in the generators' phase, a third of the backward pass.
+        for weight in self._still[name]:
+            weight.requires_grad_(False)
         try:
             with self._cast():
-                loss = self.generator_loss(real, views)
-            loss = self._descend(loss, self.optimiser_g)
+                loss = self.method.loss(name, batch)
+            loss = self._descend(loss, self.optimisers[name])
         finally:
-            self.game.discriminator.requires_grad_(True)
-        if self.average is not None:
-            follow(self.average, self.game.generators, self.decay)
+            for weight in self._still[name]:
+                weight.requires_grad_(True)
+        self.method.after(name)
+        if self.average is not None and name == self._averaged_after:
+            follow(self.average, self.kept, self.decay)
         return loss
 
-    def sampling_generators(self) -> nn.Module:
-        """The generators to sample from: the averaged ones where the recipe averages."""
-        return self.average.module if self.average is not None else self.game.generators
-
-    def _descend(self, loss: Tensor, optimiser: torch.optim.Optimizer) -> Tensor:
+    def _descend(self, loss: Tensor | Sequence[Part], optimiser: torch.optim.Optimizer) -> Tensor:
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        loss = loss.detach()
+        if isinstance(loss, Tensor):
+            loss.backward()
+            loss = loss.detach()
+        else:
+            loss = self._gradients_of_parts(loss)
         self._before_moving(loss, optimiser)
         optimiser.step()
         return loss
+
+    def _gradients_of_parts(self, parts: Sequence[Part]) -> Tensor:
+        """Give every weight the gradient of the parts that move it; return the sum of all."""
+        for number, part in enumerate(parts, 1):
+            weights = parameters_of(self.method, part.trains)
+            gradients = torch.autograd.grad(
+                part.loss, weights, retain_graph=number < len(parts), allow_unused=True
+            )
+            for weight, gradient in zip(weights, gradients, strict=True):
+                if gradient is not None:
+                    weight.grad = gradient if weight.grad is None else weight.grad + gradient
+        return torch.stack([part.loss.detach() for part in parts]).sum()
 
     def _before_moving(self, loss: Tensor, optimiser: torch.optim.Optimizer) -> None:
         """What happens between gradient and optimiser: nothing, unless several processes train together."""
@@ -83,6 +135,25 @@ class Step:
         if self.precision == "bf16":
             return torch.autocast(self.device.type, dtype=torch.bfloat16)
         return nullcontext()
+
+    def _last_phase_of(self, kept: nn.Module) -> str | None:
+        """The phase after whose steps the average follows: the last of an iteration that moves a weight of `kept`."""
+        wanted = {id(weight) for weight in kept.parameters()}
+        found = None
+        for name, phase in self.phases.items():
+            if any(id(weight) in wanted for weight in parameters_of(self.method, phase.trains)):
+                found = name
+        return found
+
+
+def parameters_of(method: Method, names: Sequence[str]) -> list[nn.Parameter]:
+    """Return the weights of the submodules with these names."""
+    return [weight for name in names for weight in method.get_submodule(name).parameters()]
+
+
+def _without(weights: Sequence[nn.Parameter], others: Sequence[nn.Parameter]) -> list[nn.Parameter]:
+    left_out = {id(weight) for weight in others}
+    return [weight for weight in weights if id(weight) not in left_out]
 
 
 @torch.no_grad()

@@ -11,40 +11,43 @@ import torch
 from pydantic import ValidationError
 
 from gantry.data import open_prepared
-from gantry.data.batches import Batches
+from gantry.data.batches import Streams
+from gantry.data.shape import DataShape
 from gantry.errors import UserError
 from gantry.files import write_json
+from gantry.methods import Batch, Phase, Stage, build_method, stage_at
 from gantry.plan.recipe import Recipe
 from gantry.system.device import choose_device
 from gantry.system.gpus import gpu_slot
 from gantry.system.lock import exclusive_lock
 from gantry.system.signals import StopFlag, Stopped, stop_flag
 from gantry.training.capture import build_step
+from gantry.training.distributed import Distributed, DistributedStep, is_member, joined, seed_of_member
 from gantry.training.events import Events
-from gantry.training.game import Game, Latents
 from gantry.training.history import (
     History,
     LossMeter,
     ProgressLine,
+    label,
     peak_host_memory,
     peak_memory,
     usual_rate,
 )
 from gantry.training.launch import launch
-from gantry.training.optimisers import take_up
+from gantry.training.optimisers import load_optimizer_state
 from gantry.training.provenance import provenance
 from gantry.training.run import RunFolder
 from gantry.training.state import Progress, load_state, random_state, restore_random_state, save_state
-from gantry.training.team import Team, TeamStep, is_member, joined, seed_of_member
+from gantry.training.step import Step
 from gantry.training.writer import Writer, to_host
 
 LOG_EVERY = 100  # iterations between two readings of the losses
 SAVE_EVERY = 300.0  # seconds after which the state is saved even between checkpoints
-STOP = 2  # the wish to save and stop; 1 is the wish to save
+SAVE, STOP = 1, 2  # what a process asks all of them for: to save; to save and stop
 
 
 class Trainer:
-    """Everything that moves while a run trains, and how it is put aside and taken up again."""
+    """Everything that moves while a run trains, and how it is saved and loaded again."""
 
     def __init__(
         self,
@@ -52,33 +55,36 @@ class Trainer:
         recipe: Recipe,
         manifest: Path,
         device: torch.device,
-        team: Team,
+        distributed: Distributed,
         runs_per_gpu: int = 1,
     ) -> None:
         self.run = run
         self.recipe = recipe
         self.device = device
-        self.team = team
+        self.distributed = distributed
+        self.progress = Progress()
+        state = load_state(run.state, run.identity, device) if run.state.exists() else None
+        if state is not None:
+            self.progress.iteration = state["progress"]["iteration"]
         prepared = open_prepared(manifest)
         seed = int(run.spec["seed"])
         torch.manual_seed(seed)
-        self.game = Game(recipe, prepared.sample_shape).to(device).train()
-        self.step = (
-            build_step(self.game, recipe, device)
-            if team.size == 1
-            else TeamStep(self.game, recipe, device, team)
-        )
-        if not team.leads:  # from here on: all begin with the same weights
-            torch.manual_seed(seed_of_member(seed, team.rank))
-        self.batches = Batches(
-            prepared, recipe.batch_size, seed=seed, device=device, flip=recipe.flip, runs_per_gpu=runs_per_gpu
-        )
-        self.latents = Latents(recipe.latent, recipe.batch_size // team.size, device)
-        self.losses = LossMeter(device)
-        self.progress = Progress()
+        self.data = DataShape.of(prepared)
+        self.method = build_method(recipe, self.data).to(device).train()
+        self.stages = self.method.stages()
+        # A state is saved before the next stage begins.
+        self.step = self._step(stage_at(self.stages, max(0, self.progress.iteration - 1)), None)
+        if not distributed.is_main_process:  # from here on: all begin with the same weights
+            torch.manual_seed(seed_of_member(seed, distributed.rank))
+        streams = self.method.streams(prepared)
+        labelled = any(stream.beside or stream.rows is not None for stream in streams.values())
+        self.told_of_data = self.data if labelled else None
+        self.batches = Streams(prepared, streams, self.step.sizes(), seed, device, recipe.flip, runs_per_gpu)
+        self.phase_numbers = {phase.name: number for number, phase in enumerate(self.method.phases)}
+        self.phase_keys = [phase.key for phase in self.method.phases]
+        self.losses = LossMeter(device, len(self.phase_keys))
         self.writer = Writer()
-        if run.state.exists():
-            state = load_state(run.state, run.identity, device)
+        if state is not None:
             try:
                 self._restore(state)
             except (RuntimeError, ValueError, KeyError, TypeError) as error:
@@ -88,23 +94,41 @@ class Trainer:
                 ) from error
 
     def iterate(self) -> None:
-        """One iteration: the discriminator's updates, then the generators', each on fresh batches."""
-        self.game.objective.redraw(self.device)
-        self.team.follow(self.game.objective)
-        for _ in range(self.recipe.updates.discriminator):
-            real = self.team.share(self.batches.next())
-            self.losses.add(0, self.step.discriminator(real, self.latents.next()))
-        for _ in range(self.recipe.updates.generator):
-            real = self.team.share(self.batches.next())
-            self.losses.add(1, self.step.generator(real, self.latents.next()))
+        """Go through one iteration: the steps of every phase, each on the batch that it draws."""
+        stage = stage_at(self.stages, self.progress.iteration)
+        if stage is not self.step.stage:
+            self.step = self._step(stage, self.step)
+            self.batches.resize(self.step.sizes())
+        self.method.begin(self.progress.iteration, self.device)
+        self.distributed.broadcast_objectives(self.method)
+        batch: Batch | None = None
+        for name, phase in self.step.phases.items():
+            for _ in range(phase.repeat):
+                if phase.fresh or batch is None:
+                    batch = self._draw(phase)
+                self.losses.add(self.phase_numbers[name], self.step.update(name, batch))
         self.losses.end_iteration()
         self.progress.iteration += 1
+
+    def _draw(self, phase: Phase) -> Batch:
+        """Return this process's share of the next batch, with noise of its own."""
+        data, labels = self.batches.next()
+        share = self.distributed.share(Batch(data, labels))
+        size = self.step.size(phase) // self.distributed.size
+        return share.with_noise(self.method.draw(phase.name, size, self.device))
+
+    def _step(self, stage: Stage, before: Step | None) -> Step:
+        """Return what runs the phases in a stage, going on from that of the stage before."""
+        self.method.enter(stage)
+        if self.distributed.size > 1:
+            return DistributedStep(self.method, self.recipe, self.device, self.distributed, stage, before)
+        return build_step(self.method, self.recipe, self.device, stage, before)
 
     def save(self) -> None:
         """Have the state written: networks, optimisers, averages, randomness, data cursor, progress."""
         self.writer.flush()  # first, since progress knows of a checkpoint once it is written
         content = self._content()
-        if not self.team.leads:
+        if not self.distributed.is_main_process:
             return
         content, arrived = to_host(content, self.device)
 
@@ -115,21 +139,24 @@ class Trainer:
         self.writer.submit(write)
 
     def checkpoint(self) -> None:
-        """Have the generators written, noted in the progress, and then the state that knows of them."""
+        """Have what sampling needs written, noted in the progress, and then the state that knows of it."""
         self.writer.flush()
         iteration = self.progress.iteration
         known = [each for each in self.progress.checkpoints if each["iteration"] < iteration]
         content = self._content()
-        if not self.team.leads:
+        if not self.distributed.is_main_process:
             return
-        (generators, content), arrived = to_host(
-            (self.step.sampling_generators().state_dict(), content), self.device
+        (networks, content), arrived = to_host(
+            (self.step.sampling_networks().state_dict(), content), self.device
         )
 
         def write() -> None:
             arrived()
             # A new list, in one assignment: nobody reads it before `flush`, and nobody sees half of it.
-            self.progress.checkpoints = [*known, self.run.save_checkpoint(iteration, generators)]
+            self.progress.checkpoints = [
+                *known,
+                self.run.save_checkpoint(iteration, networks, self.told_of_data),
+            ]
             content["progress"]["checkpoints"] = self.progress.checkpoints
             save_state(self.run.state, self.run.identity, content)
 
@@ -141,32 +168,35 @@ class Trainer:
         self.writer.close()
 
     def _content(self) -> dict[str, Any]:
-        own, *others = self.team.gathered(random_state(self.device))
+        own, *others = self.distributed.all_gather(random_state(self.device))
         average = self.step.average
         return {
-            "game": self.game.state_dict(),
-            "objective": self.game.objective.state_dict(),
-            "optimiser_d": self.step.optimiser_d.state_dict(),
-            "optimiser_g": self.step.optimiser_g.state_dict(),
+            "method": self.method.state_dict(),
+            "objective": self.method.objective_state(),
             "average": None if average is None else average.state_dict(),
             "random": own,
             "batches": self.batches.state_dict(),
             "losses": self.losses.state_dict(),
             "progress": asdict(self.progress),
+            **{f"optimiser_{key}": each.state_dict() for key, each in self._optimisers().items()},
         } | ({"random_of_others": others} if others else {})
 
+    def _optimisers(self) -> dict[str, torch.optim.Optimizer]:
+        return {phase.key: self.step.optimisers[phase.name] for phase in self.method.phases}
+
     def _restore(self, state: dict[str, Any]) -> None:
-        self.game.load_state_dict(state["game"])
-        self.game.objective.load_state_dict(state["objective"])
-        take_up(self.step.optimiser_d, state["optimiser_d"])
-        take_up(self.step.optimiser_g, state["optimiser_g"])
+        # "game" was its name before there were other methods.
+        self.method.load_state_dict(state["method"] if "method" in state else state["game"])
+        self.method.load_objective_state(state["objective"])
+        for key, optimiser in self._optimisers().items():
+            load_optimizer_state(optimiser, state[f"optimiser_{key}"])
         if self.step.average is not None:
             self.step.average.load_state_dict(state["average"])
         self.batches.load_state_dict(state["batches"])
         self.losses.load_state_dict(state["losses"])
         self.progress = Progress(**state["progress"])
         everybodys = [state["random"], *state.get("random_of_others", [])]
-        restore_random_state(everybodys[self.team.rank], self.device)
+        restore_random_state(everybodys[self.distributed.rank], self.device)
 
 
 def train(
@@ -213,19 +243,19 @@ def train(
         if recipe.processes == 1 or os.environ["RANK"] == "0":
             held.enter_context(exclusive_lock(run.lock))
         request = held.enter_context(stop_flag())
-        team = held.enter_context(joined(recipe, device))
-        chosen = choose_device(device, max(1, threads // team.size), deterministic)
-        if team.leads:
+        distributed = held.enter_context(joined(recipe, device))
+        chosen = choose_device(device, max(1, threads // distributed.size), deterministic)
+        if distributed.is_main_process:
             run.sweep()
-        trainer = Trainer(run, recipe, manifest, chosen, team, runs_per_gpu)
-        if team.leads:
+        trainer = Trainer(run, recipe, manifest, chosen, distributed, runs_per_gpu)
+        if distributed.is_main_process:
             write_json(run.work / "spec.json", spec)
         try:
             _train_until(trainer, until, request, tensorboard)
         finally:
             trainer.close()
-        if team.leads:
-            measured = provenance(chosen) | _cost(trainer) | {"step": trainer.step.how}
+        if distributed.is_main_process:
+            measured = provenance(chosen) | _cost(trainer) | {"step": trainer.step.backend}
             run.write_record(
                 record, until, trainer.progress.checkpoints, trainer.progress.diverged_at, measured
             )
@@ -248,10 +278,12 @@ _JSON_NAMES = {dict: "mapping", int: "whole number"}
 
 def _train_until(trainer: Trainer, until: int, request: StopFlag, tensorboard: bool) -> None:
     """Run the loop to `until`, to divergence, or to a request to stop; then everything is on the disk."""
-    progress, team = trainer.progress, trainer.team
+    progress, distributed = trainer.progress, trainer.distributed
+    keys = trainer.phase_keys
     every = int(trainer.run.spec["checkpoint_every"])
-    history = History(trainer.run.history, progress.iteration) if team.leads else None
-    events = Events(trainer.run.events, progress.iteration) if tensorboard and team.leads else None
+    main = distributed.is_main_process
+    history = History(trainer.run.history, progress.iteration, keys) if main else None
+    events = Events(trainer.run.events, progress.iteration) if tensorboard and main else None
     line = ProgressLine(trainer.run.name, until)
     saved_at = mark_time = time.perf_counter()
     mark_iteration = progress.iteration
@@ -259,16 +291,17 @@ def _train_until(trainer: Trainer, until: int, request: StopFlag, tensorboard: b
         trainer.iterate()
         done = progress.iteration
         if done % LOG_EVERY == 0 or done % every == 0:
-            loss_d, loss_g, healthy, finite = trainer.losses.read()
+            losses, healthy, finite = trainer.losses.read()
             now = time.perf_counter()
             rate = (done - mark_iteration) / (now - mark_time)
             progress.seconds += now - mark_time
+            named = dict(zip(map(label, keys), losses, strict=True))
             if history is not None:
                 batch, memory = trainer.recipe.batch_size, peak_memory(trainer.device)
-                history.add(done, loss_d, loss_g, rate, batch, memory)
-                line.show(done, rate, loss_d, loss_g, force=done == until)
+                history.add(done, losses, rate, batch, memory)
+                line.show(done, rate, named, force=done == until)
             if events:
-                events.add(done, loss_d, loss_g, rate)
+                events.add(done, named, rate)
             if not finite:
                 progress.diverged_at = progress.read_at + healthy + 1
                 trainer.save()
@@ -279,13 +312,13 @@ def _train_until(trainer: Trainer, until: int, request: StopFlag, tensorboard: b
                 trainer.checkpoint()
                 saved_at = time.perf_counter()
             mark_time, mark_iteration = time.perf_counter(), done
-        wish = STOP if request.signal else int(time.perf_counter() - saved_at > SAVE_EVERY)
-        if wish := team.agree(wish):
+        asked = SAVE if time.perf_counter() - saved_at > SAVE_EVERY else 0
+        if asked := distributed.all_reduce_max(STOP if request.signal else asked):
             progress.seconds += time.perf_counter() - mark_time
             trainer.save()
             saved_at = mark_time = time.perf_counter()
             mark_iteration = done
-            if wish == STOP:
+            if asked == STOP:
                 trainer.writer.flush()
                 raise Stopped(
                     f"{request.signal or 'signal to another process'}: state saved at iteration {done} of {until}"

@@ -31,14 +31,14 @@ def _sample(options: argparse.Namespace) -> None:
         raise UserError(f"--seed: {options.seed} does not fit into 64 bits")
     device = choose_device(options.device, torch.get_num_threads())
     trained = model.load_trained(options.source, options.iteration, device)
-    generators, latent = model.chosen(trained, options.generator), trained.recipe.latent
-    draw = model.way_between if options.interpolate else model.latents
-    z = draw(latent, options.count, options.seed)
+    sources = model.chosen(trained, options.generator)
+    draw = model.way_between if options.interpolate else model.inputs
+    inputs = draw(trained, options.count, options.seed)
     try:
         if options.interpolate or options.side_by_side:
-            made = model.answers_of(generators, z, device)
+            made = model.side_by_side(trained, sources, inputs, device)
         else:
-            made = {"mixture": model.shares(generators, z, device)}
+            made = {"mixture": model.mixture(trained, sources, inputs, device)}
     except Diverged as error:
         raise UserError(f"{trained.path}: {error}: the run diverged; take an earlier --iteration") from None
     model.write(made, options.out, in_rows=options.interpolate)

@@ -24,6 +24,8 @@ class Optimiser(Strict):
     name: Literal["adam", "oadam", "sgd", "rmsprop"] = "adam"
     lr_g: Rate = 2e-4
     lr_d: Rate = 2e-4
+    # Of the phases that a method has beside these two, by name; those not named take lr_g.
+    lr: dict[str, Rate] = {}
     betas: tuple[Beta, Beta] = (0.5, 0.9)
     momentum: Beta = 0.0
     smoothing: Beta = 0.99
@@ -39,7 +41,7 @@ class Optimiser(Strict):
     @model_validator(mode="after")
     def _options_are_the_optimisers_own(self) -> "Optimiser":
         own = OPTIMISER_OPTIONS[self.name]
-        for option in sorted(self.model_fields_set - {"name", "lr_g", "lr_d", *own}):
+        for option in sorted(self.model_fields_set - {"name", "lr_g", "lr_d", "lr", *own}):
             raise ValueError(
                 f"{option}: {self.name} has no such option (it has {', '.join(own)}); take it away, or write "
                 f"{option}: null where the recipe inherits it"

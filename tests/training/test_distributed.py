@@ -14,17 +14,17 @@ from typing import Any
 
 import pytest
 import torch
-from tests.training.games import DCGAN, REALNESS, recipe_of
+from tests.training.games import DCGAN, REALNESS, batch_of, method_of, recipe_of
 from torch import Tensor
 
 from gantry.errors import UserError
+from gantry.methods.adversarial import Adversarial
 from gantry.plan.recipe import Recipe
 from gantry.system.signals import EXIT_CONTINUE, Stopped
 from gantry.training import launch as launching
 from gantry.training import train as loop
-from gantry.training.game import Game
+from gantry.training.distributed import Distributed, DistributedStep, joined
 from gantry.training.step import Step
-from gantry.training.team import Team, TeamStep, joined
 
 CPU = torch.device("cpu")
 SIZE = 2
@@ -87,45 +87,49 @@ def data(recipe: Recipe, shape: tuple[int, ...]) -> list[tuple[str, Tensor, Tens
     ]
 
 
-def built(recipe: Recipe, shape: tuple[int, ...]) -> Game:
+def built(recipe: Recipe, shape: tuple[int, ...]) -> Adversarial:
     torch.manual_seed(0)
-    game = Game(recipe, shape).train()
-    game.objective.redraw(CPU)
-    return game
+    method = method_of(recipe, shape).train()
+    method.adversary.objective.redraw(CPU)
+    return method
 
 
 def accumulated(recipe: Recipe, shape: tuple[int, ...]) -> tuple[list[float], Step]:
     """One process, the two parts one after the other: mean loss, mean gradient, mean of running statistics."""
-    game = built(recipe, shape)
-    step, losses = Step(game, recipe, CPU), []
+    method = built(recipe, shape)
+    step, losses = Step(method, recipe, CPU), []
     for update, (player, real, z) in enumerate(data(recipe, shape)):
-        optimiser = {"discriminator": step.optimiser_d, "generator": step.optimiser_g}[player]
+        optimiser = step.optimisers[player]
         optimiser.zero_grad()
-        before, objective = copy.deepcopy(dict(game.named_buffers())), game.objective.state_dict()
+        before, objective = (
+            copy.deepcopy(dict(method.named_buffers())),
+            method.adversary.objective.state_dict(),
+        )
         statistics, objectives, loss_sum = [], [], 0.0
         for rank in range(SIZE):
             torch.manual_seed(100 * update + rank)
-            for name, buffer in game.named_buffers():
+            for name, buffer in method.named_buffers():
                 buffer.data.copy_(before[name])
-            game.objective.load_state_dict(objective)
+            method.adversary.objective.load_state_dict(objective)
             part = slice(rank * recipe.batch_size // SIZE, (rank + 1) * recipe.batch_size // SIZE)
-            loss = getattr(game, f"{player}_loss")(real[part], [z[part]])
+            loss = method.loss(player, batch_of(real[part], [z[part]]))
+            assert isinstance(loss, Tensor)
             # Gradients of D in the generators' update are nobody's: they are cleared before D's own.
             (loss / SIZE).backward()
             loss_sum += loss.item() / SIZE
-            statistics.append(copy.deepcopy(dict(game.named_buffers())))
-            objectives.append(game.objective.state_dict())
-        for name, buffer in game.named_buffers():
+            statistics.append(copy.deepcopy(dict(method.named_buffers())))
+            objectives.append(method.adversary.objective.state_dict())
+        for name, buffer in method.named_buffers():
             if buffer.is_floating_point():
                 buffer.data.copy_(sum(each[name] for each in statistics) / SIZE)
-        game.objective.load_state_dict(
+        method.adversary.objective.load_state_dict(
             {key: sum(each[key] for each in objectives) / SIZE for key in objectives[0]}
         )
         optimiser.step()
         if player == "generator" and step.average is not None:
             from gantry.training.step import follow
 
-            follow(step.average, game.generators, step.decay)
+            follow(step.average, method.generators, step.decay)
         losses.append(loss_sum)
     return losses, step
 
@@ -134,14 +138,14 @@ def outcome_of(step: Step, losses: list[float]) -> dict[str, Any]:
     average = {} if step.average is None else step.average.state_dict()
     moments = {
         f"{player} {place} {name}": value
-        for player, optimiser in (("D", step.optimiser_d), ("G", step.optimiser_g))
+        for player, optimiser in step.optimisers.items()
         for place, state in enumerate(optimiser.state.values())
         for name, value in state.items()
     }
-    objective = step.game.objective.state_dict()
+    objective = step.method.adversary.objective.state_dict()
     return {
         "losses": torch.tensor(losses),
-        "tensors": dict(step.game.state_dict())
+        "tensors": dict(step.method.state_dict())
         | average
         | moments
         | {f"objective {key}": value for key, value in objective.items()},
@@ -158,11 +162,11 @@ def test_two_processes_are_gradient_accumulation_over_two_parts(
     def work(rank: int) -> None:
         torch.set_num_threads(1)
         with joined(recipe, "cpu") as team:
-            step = TeamStep(built(recipe, shape), recipe, CPU, team)
+            step = DistributedStep(built(recipe, shape), recipe, CPU, team)
             losses = []
             for update, (player, real, z) in enumerate(data(recipe, shape)):
                 torch.manual_seed(100 * update + rank)
-                losses.append(getattr(step, player)(team.share(real), [team.share(z)]).item())
+                losses.append(step.update(player, team.share(batch_of(real, [z]))).item())
             torch.save(outcome_of(step, losses), tmp_path / f"{rank}.pt")
 
     children = members(tools, work)
@@ -187,17 +191,17 @@ def test_without_statistics_of_a_batch_it_is_the_whole_batch(tools: Any, tmp_pat
     shape = (3, 32, 32)
     whole, losses = Step(built(recipe, shape), recipe, CPU), []
     for player, real, z in data(recipe, shape):
-        losses.append(getattr(whole, player)(real, [z]).item())
+        losses.append(whole.update(player, batch_of(real, [z])).item())
 
     def work(rank: int) -> None:
         torch.set_num_threads(1)
         with joined(recipe.model_copy(update={"processes": SIZE}), "cpu") as team:
-            step = TeamStep(built(recipe, shape), recipe, CPU, team)
+            step = DistributedStep(built(recipe, shape), recipe, CPU, team)
             found = [
-                getattr(step, player)(team.share(real), [team.share(z)]).item()
+                step.update(player, team.share(batch_of(real, [z]))).item()
                 for player, real, z in data(recipe, shape)
             ]
-            if team.leads:
+            if team.is_main_process:
                 torch.save(outcome_of(step, found), tmp_path / "team.pt")
 
     assert [tools.ended(child) for child in members(tools, work)] == [0, 0]
@@ -348,9 +352,8 @@ def test_processes_of_another_number_are_refused(monkeypatch: pytest.MonkeyPatch
         joined(recipe_of({"processes": 2}), "cpu").__enter__()
 
 
-def test_a_team_of_one_sends_nothing() -> None:
-    team, recipe = Team(), recipe_of({"objective": REALNESS})
-    objective = built(recipe, (2,)).objective
-    team.follow(objective)
-    assert team.leads and team.agree(2) == 2 and team.gathered("x") == ["x"]
-    assert torch.equal(team.share(torch.arange(4)), torch.arange(4))
+def test_a_single_process_sends_nothing() -> None:
+    alone, recipe = Distributed(), recipe_of({"objective": REALNESS})
+    alone.broadcast_objectives(built(recipe, (2,)))
+    assert alone.is_main_process and alone.all_reduce_max(2) == 2 and alone.all_gather("x") == ["x"]
+    assert torch.equal(alone.share(batch_of(torch.arange(4), {})).x, torch.arange(4))

@@ -1,12 +1,15 @@
 """Unrolled GAN: G answers the discriminator as it will be after a few more updates, and sees how it moves there."""
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from gantry.training.game import Game
+if TYPE_CHECKING:
+    from gantry.methods.adversarial import Adversarial
+
 
 # Under the root of Adam's second moment: a weight whose gradient is 0 has a slope of 0 there, not of 0·∞.
 TINY = 1e-30
@@ -21,20 +24,19 @@ class LookAhead:
     et al. 2017, eqs. 9 to 11.
     """
 
-    def __init__(self, game: Game, optimiser: torch.optim.Optimizer, steps: int) -> None:
-        self.game = game
+    def __init__(self, method: "Adversarial", optimiser: torch.optim.Optimizer, steps: int) -> None:
+        self.method = method
         self.optimiser = optimiser
         self.steps = steps
 
-    def generator_loss(self, real: Tensor, views: Sequence[Tensor]) -> Tensor:
-        """loss_G on the generators' answers to `views`; a scalar."""
-        fakes = self.game.generate(views)
-        return self._with(self.weights(real, fakes), self.game.generator_loss_of, real, fakes)
+    def generator_loss(self, real: Tensor, fakes: Sequence[Tensor]) -> Tensor:
+        """Return loss_G on generated batches; a scalar."""
+        return self._with(self.weights(real, fakes), self.method.generator_loss, real, fakes)
 
     def weights(self, real: Tensor, fakes: Sequence[Tensor]) -> dict[str, Tensor]:
-        """D's weights after the updates, by their names in the game, as functions of `fakes`."""
+        """D's weights after the updates, by their names in the method, as functions of `fakes`."""
         names, parameters = zip(
-            *self.game.discriminator.named_parameters(prefix="discriminator"), strict=True
+            *self.method.discriminator.named_parameters(prefix="discriminator"), strict=True
         )
         group = self.optimiser.param_groups[0]
         (beta_1, beta_2), rate, eps = group["betas"], group["lr"], group["eps"]
@@ -47,10 +49,10 @@ class LookAhead:
         ]
         done = states[0].get("step", torch.zeros((), device=parameters[0].device)).double()
         weights = [each.detach().clone().requires_grad_() for each in parameters]
-        remembered = [(each, each.clone()) for each in self.game.discriminator_terms.buffers()]
+        remembered = [(each, each.clone()) for each in self.method.discriminator_terms.buffers()]
         for step in range(1, self.steps + 1):
             loss = self._with(
-                dict(zip(names, weights, strict=True)), self.game.discriminator_loss_of, real, fakes
+                dict(zip(names, weights, strict=True)), self.method.discriminator_loss, real, fakes
             )
             slopes = torch.autograd.grad(
                 loss, weights, create_graph=True, allow_unused=True, materialize_grads=True
@@ -73,17 +75,17 @@ class LookAhead:
         real: Tensor,
         fakes: Sequence[Tensor],
     ) -> Tensor:
-        """A loss of the game as it would be with D at `weights`."""
-        named = {f"game.{name}": weight for name, weight in weights.items()}
-        return functional_call(_Verb(self.game, loss), named, (real, fakes))
+        """A loss of the method as it would be with D at `weights`."""
+        named = {f"method.{name}": weight for name, weight in weights.items()}
+        return functional_call(_Loss(self.method, loss), named, (real, fakes))
 
 
-class _Verb(nn.Module):
-    """One loss of a game, as the `forward` that `functional_call` wants."""
+class _Loss(nn.Module):
+    """One loss of a method, as the `forward` that `functional_call` wants."""
 
-    def __init__(self, game: Game, loss: Callable[[Tensor, Sequence[Tensor]], Tensor]) -> None:
+    def __init__(self, method: "Adversarial", loss: Callable[[Tensor, Sequence[Tensor]], Tensor]) -> None:
         super().__init__()
-        self.game = game
+        self.method = method
         self.loss = loss
 
     def forward(self, real: Tensor, fakes: Sequence[Tensor]) -> Tensor:

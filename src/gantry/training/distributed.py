@@ -16,31 +16,30 @@ import torch.distributed as dist
 from torch import Tensor
 
 from gantry.errors import UserError
-from gantry.objectives import Objective
+from gantry.methods import Batch, Method, Stage
 from gantry.plan.recipe import Recipe
-from gantry.training.game import Game
 from gantry.training.step import Step
 
 T = TypeVar("T")
 
 
-class Team:
-    """The processes of a run; a team of one agrees with itself and sends nothing."""
+class Distributed:
+    """The processes of a run; a single one agrees with itself and sends nothing."""
 
     def __init__(self, rank: int = 0, size: int = 1) -> None:
         self.rank = rank
         self.size = size
 
     @property
-    def leads(self) -> bool:
+    def is_main_process(self) -> bool:
         """Whether this process writes, for all."""
         return self.rank == 0
 
-    def share(self, batch: Tensor) -> Tensor:
-        """This process's rows of a whole batch."""
-        return batch.chunk(self.size)[self.rank]
+    def share(self, batch: Batch) -> Batch:
+        """Return this process's rows of a whole batch."""
+        return batch.mapped(lambda _, value: value.chunk(self.size)[self.rank])
 
-    def average(self, tensors: Sequence[Tensor]) -> None:
+    def all_reduce_mean(self, tensors: Sequence[Tensor]) -> None:
         """Put the mean over all processes in place of each tensor, in one message for each type of number."""
         for kind in sorted({each.dtype for each in tensors}, key=str):
             alike = [each for each in tensors if each.dtype == kind]
@@ -49,28 +48,28 @@ class Team:
             message /= self.size
             _unpack(message, alike)
 
-    def follow(self, objective: Objective) -> None:
-        """Have the objective's state be the first process's, which drew it."""
-        self._common(objective, lambda message: dist.broadcast(message, 0))
+    def broadcast_objectives(self, method: Method) -> None:
+        """Have the objectives' state be the main process's, which drew it."""
+        self._common(method, lambda message: dist.broadcast(message, 0))
 
-    def reconcile(self, objective: Objective) -> None:
-        """Have the objective's state be the mean of all, each of which moved it by its share of the batch."""
+    def average_objectives(self, method: Method) -> None:
+        """Have the objectives' state be the mean of all, each of which moved it by its share of the batch."""
 
         def mean(message: Tensor) -> None:
             dist.all_reduce(message)
             message /= self.size
 
-        self._common(objective, mean)
+        self._common(method, mean)
 
-    def agree(self, wish: int) -> int:
-        """The largest wish of all. On the host: no GPU is waited for."""
+    def all_reduce_max(self, number: int) -> int:
+        """Return the largest number of all. On the host: no GPU is waited for."""
         if self.size == 1:
-            return wish
-        wishes = torch.tensor(wish)
-        dist.all_reduce(wishes, dist.ReduceOp.MAX)
-        return int(wishes)
+            return number
+        numbers = torch.tensor(number)
+        dist.all_reduce(numbers, dist.ReduceOp.MAX)
+        return int(numbers)
 
-    def gathered(self, value: T) -> list[T]:
+    def all_gather(self, value: T) -> list[T]:
         """Every process's value, in order; values are made of tensors on the host, containers and numbers."""
         if self.size == 1:
             return [value]
@@ -78,14 +77,14 @@ class Team:
         dist.all_gather_object(values, value)
         return values
 
-    def _common(self, objective: Objective, make: Any) -> None:
-        state: Mapping[str, Tensor] = objective.state_dict() if self.size > 1 else {}
+    def _common(self, method: Method, make: Any) -> None:
+        state: Mapping[str, Tensor] = method.objective_state() if self.size > 1 else {}
         for value in state.values():
             message = value.contiguous()
             make(message)
             value.copy_(message)
         if state:
-            objective.load_state_dict(state)
+            method.load_objective_state(state)
 
 
 def _unpack(message: Tensor, into: Sequence[Tensor]) -> None:
@@ -93,29 +92,38 @@ def _unpack(message: Tensor, into: Sequence[Tensor]) -> None:
         target.copy_(part.view(target.shape))
 
 
-class TeamStep(Step):
-    """The two updates, each process on its share: gradients, losses and running statistics are averaged.
+class DistributedStep(Step):
+    """The steps of all phases, each process on its share: gradients, losses and running statistics are averaged.
 
     Weights, moments and averages then are the same everywhere, to the bit. Kernel by kernel: no CUDA graph
     holds what the processes tell each other.
     """
 
-    def __init__(self, game: Game, recipe: Recipe, device: torch.device, team: Team) -> None:
-        super().__init__(game, recipe, device)
-        self.team = team
-        self.how = f"plain ({team.size} processes)"
+    def __init__(
+        self,
+        method: Method,
+        recipe: Recipe,
+        device: torch.device,
+        distributed: Distributed,
+        stage: Stage | None = None,
+        before: Step | None = None,
+    ) -> None:
+        super().__init__(method, recipe, device, stage, before)
+        self.distributed = distributed
+        self.backend = f"plain ({distributed.size} processes)"
 
-    def generator(self, real: Tensor, views: Sequence[Tensor]) -> Tensor:
-        loss = super().generator(real, views)
-        self.team.reconcile(self.game.objective)
+    def update(self, name: str, batch: Batch) -> Tensor:
+        loss = super().update(name, batch)
+        if name == list(self.phases)[-1]:  # in which objectives move
+            self.distributed.average_objectives(self.method)
         return loss
 
     @torch.no_grad()
     def _before_moving(self, loss: Tensor, optimiser: torch.optim.Optimizer) -> None:
         weights = (weight for group in optimiser.param_groups for weight in group["params"])
         gradients = [weight.grad for weight in weights if weight.grad is not None]
-        statistics = [buffer for buffer in self.game.buffers() if buffer.is_floating_point()]
-        self.team.average([loss, *gradients, *statistics])
+        statistics = [buffer for buffer in self.method.buffers() if buffer.is_floating_point()]
+        self.distributed.all_reduce_mean([loss, *gradients, *statistics])
 
 
 def is_member() -> bool:
@@ -124,13 +132,13 @@ def is_member() -> bool:
 
 
 @contextmanager
-def joined(recipe: Recipe, device: str) -> Iterator[Team]:
+def joined(recipe: Recipe, device: str) -> Iterator[Distributed]:
     """Be one of the recipe's processes, known by torchrun's environment variables.
 
     Raises UserError if there are more or fewer of them than the recipe says, or not a GPU for each.
     """
     if recipe.processes == 1:
-        yield Team()
+        yield Distributed()
         return
     rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
     if size != recipe.processes:
@@ -144,10 +152,10 @@ def joined(recipe: Recipe, device: str) -> Iterator[Team]:
                 f"processes: {size} takes a GPU each, and PyTorch sees {there}; set processes: {there}"
             )
         torch.cuda.set_device(local)
-    # Numbers on the host, such as wishes to stop, take another way than those on a GPU.
+    # Numbers on the host, such as those that ask to stop, take another way than those on a GPU.
     dist.init_process_group("gloo" if device == "cpu" else "cpu:gloo,cuda:nccl")
     try:
-        yield Team(rank, size)
+        yield Distributed(rank, size)
     finally:
         dist.destroy_process_group()
 

@@ -1,0 +1,56 @@
+"""All that scoring and `gantry sample` know of a method."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from gantry.data.prepared import PreparedSet
+
+
+class Sampler(ABC):
+    """Trained networks, in evaluation mode, and what can be asked of them.
+
+    `inputs` draws on the CPU, so the same seed gives the same inputs on every device; `sample` is a function of its
+    inputs alone.
+    """
+
+    sources: tuple[str, ...]
+    """What samples come from: "G1", "G2"; "a→b" of a translator. Metrics have a row for each."""
+
+    @property
+    def can(self) -> frozenset[str]:
+        """What can be asked for besides samples: "encode", "translate", "reconstruct"."""
+        asked = ("encode", "translate", "reconstruct")
+        return frozenset(name for name in asked if getattr(type(self), name) is not getattr(Sampler, name))
+
+    @abstractmethod
+    def inputs(
+        self, source: str, rows: range, randomness: torch.Generator, held_out: PreparedSet | None = None
+    ) -> dict[str, Tensor]:
+        """Return the inputs of samples number `rows` of `source`, on the CPU, a row of each tensor a sample.
+
+        Labels come in turn (number modulo classes), so that they are balanced; images are those rows of `held_out`.
+        Raises UserError where images are needed and there are none held out.
+        """
+
+    @abstractmethod
+    def sample(self, source: str, inputs: Mapping[str, Tensor]) -> Tensor:
+        """Return the samples of `source` for inputs on the networks' device: (N, C, H, W) in [−1, 1] or (N, 2)."""
+
+    def reference(self, source: str) -> int | None:
+        """Return the label of the real samples that those of `source` are compared with; None: all of them."""
+        return None
+
+    def encode(self, samples: Tensor) -> Tensor:
+        """Return the codes (N, dimension) of samples."""
+        raise NotImplementedError
+
+    def translate(self, source: str, samples: Tensor) -> Tensor:
+        """Return samples of one domain in the other, as `source` ("a→b") says."""
+        raise NotImplementedError
+
+    def reconstruct(self, samples: Tensor) -> Tensor:
+        """Return the samples as the method makes them again."""
+        raise NotImplementedError

@@ -1,0 +1,66 @@
+"""What every method's options have, and the way from a name to their class. No torch."""
+
+import difflib
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from gantry.plan.blocks.base import Strict
+
+if TYPE_CHECKING:
+    from gantry.plan.recipe import Recipe
+
+
+class MethodOptions(Strict):
+    """A recipe's `method` block. A subclass says `name: Literal["…"]`, without a default, and its own options."""
+
+    name: str
+
+    def check(self, recipe: "Recipe") -> None:
+        """Raise ValueError, with the key and the remedy, for what the method cannot do with the rest of `recipe`."""
+
+
+OPTIONS: dict[str, type[MethodOptions]] = {}
+
+
+def register_options(name: str, options: type[MethodOptions]) -> None:
+    """Make options known that lie elsewhere than in a file of this package, such as a test's."""
+    OPTIONS[name] = options
+
+
+def known_methods() -> list[str]:
+    """The names that recipes can say."""
+    from gantry.plan import methods
+
+    files = {found.name for found in iter_modules(methods.__path__)} - {"base"}
+    return sorted(files | OPTIONS.keys())
+
+
+def options_of(name: str) -> type[MethodOptions]:
+    """Return the options of the method of this name: `Options` of its file. Raises ValueError for an unknown one."""
+    if name in OPTIONS:
+        return OPTIONS[name]
+    known = known_methods()
+    if name not in known:
+        close = difflib.get_close_matches(name, known, n=1)
+        meant = f"; did you mean {close[0]!r}?" if close else ""
+        raise ValueError(f"unknown method {name!r}{meant} (there are {', '.join(known)})")
+    options: type[MethodOptions] = import_module(f"gantry.plan.methods.{name}").Options
+    return options
+
+
+def parse(given: Any) -> Any:
+    """Return the options that a recipe's `method` describes: a name, or a mapping with `name` and options."""
+    if isinstance(given, MethodOptions):
+        return given
+    told = {"name": given} if isinstance(given, str) else given
+    if not isinstance(told, dict) or not isinstance(told.get("name"), str):
+        raise ValueError("should be a method's name, or a mapping with its name and options")
+    try:
+        return options_of(told["name"]).model_validate(told)
+    except ValidationError as error:
+        raise ValueError(
+            "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        ) from None
