@@ -48,7 +48,7 @@ MAIN = "main"
 BY_GENERATOR = "each generator"
 DATA_NOTE = "ours was trained on {trained_on}: no difference is given"
 CHANGED_NOTE = "ours is of a changed recipe or data set, see below: no difference is given"
-NETWORK_NOTE = "published is {theirs}, ours is {ours}, of another feature network: no difference is given"
+NETWORK_NOTE = "ours is {ours}, of another feature network than {theirs}: no difference is given"
 DIVERGED_NOTE = "diverged runs (loss not finite) are counted and left out of mean and sd"
 
 
@@ -113,6 +113,10 @@ class Cell:
             return []
         if not self.ours[2] or self.comparable:
             return list(self.notes)
+        return self._reasons()
+
+    def _reasons(self) -> list[str]:
+        """Why ours is not held against what is published, beside the feature network."""
         reasons = [DATA_NOTE.format(trained_on=self.trained_on)] if self.trained_on else []
         return reasons + ([CHANGED_NOTE] if self.changed else [])
 
@@ -126,13 +130,13 @@ class Cell:
         yield replace(self, published=None)
         yield replace(
             self,
-            heads=(theirs, *self.heads[1:]),
+            heads=(f"{theirs} as published", *self.heads[1:]),
             values=(),
             runs=0,
             diverged=0,
             groups=(),
             feature_network="",
-            notes=(NETWORK_NOTE.format(ours=ours, theirs=theirs),),
+            notes=(NETWORK_NOTE.format(ours=ours, theirs=theirs), *self._reasons()),
         )
 
     def row(self) -> dict[str, object]:

@@ -22,4 +22,4 @@ def title_of(loaded: Loaded) -> str:
         title, _, of = names.label(metric, network).partition(" (")
         heading = re.sub(rf"\b{word}\b", title, heading)
         networks.append(of.removesuffix(")"))
-    return f"{heading} ({', '.join(dict.fromkeys(filter(None, networks)))})" if any(networks) else heading
+    return ", ".join([heading, *dict.fromkeys(filter(None, networks))])

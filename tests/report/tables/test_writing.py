@@ -57,7 +57,7 @@ def test_markup_escapes_what_would_be_markup(results, make, make_group, tmp_path
     make(results, "scores", [make_group("bcgan", label)])
     assert r"λ<sub>D</sub> = 0 & a\_long\|name &lt;b&gt; 50%" in (tmp_path / "t.md").read_text()
     tex = (tmp_path / "t.tex").read_text()
-    assert r"$\lambda_{D}$ = 0 \& a\_long|name <b> 50\%" in tex
+    assert r"$\lambda_{D}$ = 0 \& a\_long$|$name $<$b$>$ 50\%" in tex
     assert tex.index(r"\toprule") < tex.index(r"\midrule") < tex.index(r"\bottomrule")
     rows = [line for line in (tmp_path / "t.md").read_text().splitlines() if line.startswith("|")]
     assert len({line.replace(r"\|", "").count("|") for line in rows}) == 1

@@ -9,9 +9,10 @@ import pandas as pd
 from gantry.errors import UserError
 from gantry.files import write_text
 from gantry.report.cells import Cell, tidy
+from gantry.report.latex import latex
 from gantry.report.layout import arrange
 from gantry.report.load import Loaded, load
-from gantry.report.markup import latex, markdown
+from gantry.report.markup import markdown
 from gantry.report.notes import protocol_notes, scale_note
 from gantry.report.specs import ReportSpec, options_of, parse_spec, unknown_type
 from gantry.report.tables import effect, mode_statistics, scores
