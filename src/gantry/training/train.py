@@ -341,5 +341,5 @@ def _cost(trainer: Trainer) -> dict[str, Any]:
         "images_per_second": trainer.recipe.batch_size / per_iteration if per_iteration else None,
         "peak_memory_bytes": peak_memory(trainer.device),
         "peak_host_bytes": peak_host_memory(),
-        "generator_parameters": sum(weight.numel() for weight in trainer.game.generators.parameters()),
+        "generator_parameters": sum(weight.numel() for weight in trainer.step.kept.parameters()),
     }
