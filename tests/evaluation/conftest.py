@@ -140,3 +140,15 @@ def trained_otherwise(points: Scored, tmp_path: Path) -> Callable[..., Scored]:
         return trained(tmp_path, points.manifest, POINTS | change, points.scoring)
 
     return make
+
+
+@pytest.fixture
+def images_otherwise(images: Scored, tmp_path: Path) -> Callable[[dict[str, Any]], Scored]:
+    """`images_otherwise(recipe)`: a run of another recipe on the same images."""
+
+    def make(told: dict[str, Any]) -> Scored:
+        found = trained(tmp_path, images.manifest, told, images.scoring)
+        found.statistics, found.weights = images.statistics, images.weights
+        return found
+
+    return make
