@@ -65,7 +65,6 @@ def test_writing_makes_folders_and_leaves_nothing_else(tmp_path: Path) -> None:
     write_json(path, {"z": 1, "ä": [2]})
     assert path.read_text(encoding="utf-8") == '{\n  "z": 1,\n  "ä": [\n    2\n  ]\n}\n'
     assert leftovers(path.parent) == []
-    assert stat.S_IMODE(path.stat().st_mode) == 0o644
 
 
 @pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), ValueError("mine")])
@@ -205,3 +204,20 @@ def test_a_json_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes
 def test_a_json_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"record\.json: the record not found"):
         read_json(tmp_path / "record.json", "the record")
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o002, 0o664), (0o077, 0o600), (0o027, 0o640)])
+def test_permissions_are_what_the_umask_leaves(tmp_path: Path, umask: int, mode: int) -> None:
+    """Whatever a library makes of its own file: a group that shares results can go on with them."""
+
+    def save(temporary: Path) -> None:
+        temporary.unlink()
+        os.close(os.open(temporary, os.O_CREAT | os.O_WRONLY, 0o600))
+
+    before = os.umask(umask)
+    try:
+        write_text(tmp_path / "ours", "x")
+        write_with(tmp_path / "library", save)
+    finally:
+        os.umask(before)
+    assert [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("ours", "library")] == [mode, mode]

@@ -12,6 +12,7 @@ from pathlib import Path
 from gantry.errors import UserError
 from gantry.system.orphans import stop_if_orphaned
 from gantry.system.signals import EXIT_CONTINUE, Stopped
+from gantry.system.terminal import forgive
 from gantry.verbs import GROUPS
 
 EXIT_USER_ERROR = 2
@@ -36,6 +37,7 @@ def main() -> None:
 
 def run(arguments: list[str] | None = None) -> int:
     """Run one verb; return the exit code."""
+    forgive()
     options = _parser().parse_args(arguments)
     log = getattr(options, "log", None)
     try:

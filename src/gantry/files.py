@@ -89,7 +89,10 @@ def write_with(path: Path, save: Callable[[Path], None]) -> None:
         _held(Path(folder)),
     ):
         temporary = Path(folder) / path.name
+        temporary.touch()
+        permissions = temporary.stat().st_mode
         _save(save, temporary)
+        temporary.chmod(permissions)  # which some libraries set as they like
         with temporary.open("rb") as stream:
             os.fsync(stream.fileno())
         temporary.replace(path)

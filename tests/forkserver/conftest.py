@@ -17,6 +17,7 @@ import pytest
 from gantry.system import forkserver
 from gantry.system.forkserver import client, server
 from gantry.system.signals import EXIT_CONTINUE, WATCHED
+from gantry.system.terminal import forgive
 
 needs_proc = pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="looks at /proc")
 FELL_BACK = 99
@@ -62,9 +63,18 @@ class Job:
         return getattr(self, arguments[0])(*arguments[1:])
 
     def tell(self, code: str) -> int:
-        print(json.dumps({"folder": str(Path.cwd()), "environment": dict(os.environ)}))
+        os.umask(umask := os.umask(0))
+        told = {"folder": str(Path.cwd()), "environment": dict(os.environ), "umask": umask}
+        told["temporary"] = tempfile.gettempdir()
+        told["priority"] = os.getpriority(os.PRIO_PROCESS, 0)
+        print(json.dumps(told))
         print("to stderr", file=sys.stderr)
         return int(code)
+
+    def say(self, text: str) -> int:
+        forgive()
+        print(text)
+        return 0
 
     def read(self) -> int:
         print(os.read(0, 100).decode().upper())

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import socket
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,40 @@ def test_the_job_has_the_callers_folder_environment_and_files(
     told = json.loads(out)
     assert told["folder"] == str(tmp_path) and told["environment"] == dict(os.environ)
     assert err == "to stderr\n" and len(servers(place)) == 1
+
+
+def test_the_job_has_the_callers_umask_priority_and_temporary_folder(place: Path, tmp_path: Path) -> None:
+    """Those of another caller, that is, than the one that started the server."""
+    assert forkserver.run(["tell", "0"]) == 0
+
+    def work() -> int:
+        os.umask(0o027)
+        os.nice(3)
+        os.environ["TMPDIR"] = str(tmp_path)
+        return forkserver.run(["tell", "0"]) or 0
+
+    nice = os.getpriority(os.PRIO_PROCESS, 0)
+    assert ended(forked(work, tmp_path / "out")) == 0
+    told = json.loads((tmp_path / "out").read_text().splitlines()[0])
+    assert (told["umask"], told["temporary"], told["priority"]) == (0o027, str(tmp_path), min(nice + 3, 19))
+    assert len(servers(place)) == 1
+
+
+def test_the_job_prints_in_the_callers_encoding(place: Path, tmp_path: Path) -> None:
+    """Into a pipe, which is none of the server's files."""
+    assert forkserver.run(["tell", "0"]) == 0
+    reader, writer = os.pipe()
+
+    def work() -> int:
+        os.dup2(writer, 1)
+        sys.stdout = open(1, "w", encoding="latin-1", closefd=False)  # noqa: SIM115
+        return forkserver.run(["say", "é ↓"]) or 0
+
+    child = forked(work, tmp_path / "out")
+    os.close(writer)
+    with os.fdopen(reader, "rb") as stream:
+        said = stream.read()
+    assert ended(child) == 0 and said == "é ".encode("latin-1") + b"v\n"
 
 
 def test_standard_input_is_the_callers(place: Path, tmp_path: Path) -> None:

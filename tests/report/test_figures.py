@@ -1,9 +1,11 @@
 """Figures: every kind draws what it says, in two formats, the same bytes each time."""
 
+import os
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -288,3 +290,36 @@ def test_the_tail_of_a_short_run_is_its_second_half(results, make_spec, image_gr
     figure = curves.draw(load(parse_spec(spec)), CurvesOptions(tail_checkpoints=10))
     assert figure.axes[1].lines[0].get_xdata().tolist() == [180, 240]
     assert figure.axes[1].get_title(loc="left") == "its last 2 checkpoints"
+
+
+def test_the_same_picture_in_a_notebook_and_with_settings_of_ones_own(tmp_path):
+    """A notebook sets MPLBACKEND for what is started from it, to a module that only it has."""
+    code = (
+        "import sys; from pathlib import Path; from gantry.report.figures import style\n"
+        "with style.styled():\n"
+        "    figure = style.new_figure(2, 2)\n"
+        "    figure.subplots().plot([1, 2], label=style.label('costs $5 or $6 $'))\n"
+        "    figure.legend()\n"
+        "    style.save(figure, *map(Path, sys.argv[1:]))\n"
+    )
+    settings = tmp_path / "settings/matplotlibrc"
+    settings.parent.mkdir()
+    settings.write_text(
+        "backend: nonsense\nfont.size: 20\nsavefig.bbox: tight\naxes.facecolor: red\nsavefig.transparent: True\n"
+        "axes.labelcolour: 1\naxes.prop_cycle: cycler('color', 'rgb')\nlines.linestyle: :\nsvg.fonttype: none\n"
+    )
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("MPL")}
+    made = []
+    for name, more in (
+        ("plain", {}),
+        ("notebook", {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}),
+        ("settings", {"MATPLOTLIBRC": str(settings)}),
+        ("homeless", {"HOME": "/proc/nowhere", "MPLBACKEND": "nonsense"}),
+    ):
+        paths = [str(tmp_path / f"{name}.{suffix}") for suffix in ("png", "svg")]
+        done = subprocess.run(
+            [sys.executable, "-c", code, *paths], env=plain | more, capture_output=True, text=True
+        )
+        assert done.returncode == 0, (name, done.stderr)
+        made.append([Path(path).read_bytes() for path in paths])
+    assert all(each == made[0] for each in made[1:])

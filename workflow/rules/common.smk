@@ -23,6 +23,8 @@ except UserError as error:
     sys.exit(f"gantry: {error}")
 
 be_watched()
+# The steps are those of this installation, whether or not its environment is activated.
+os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 if workflow.is_main_process and release_stale_locks():
     put_back(PLAN)
 

@@ -4,6 +4,7 @@ import hashlib
 import multiprocessing
 import os
 import signal
+import tempfile
 import threading
 from collections import Counter, deque
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from gantry.data.pairs import Pairing
 from gantry.data.pixels import Squares
 from gantry.data.rows import Rows
 from gantry.errors import UserError
+from gantry.system.temporary import short_folder
 
 # Images that are decoded before any is resized, and written together.
 BATCH = 32
@@ -100,6 +102,7 @@ def in_order(work: Work, chunks: Iterator[Chunk], workers: int) -> Iterator[tupl
         for chunk in chunks:
             yield chunk, work(*chunk)
         return
+    tempfile.tempdir = str(short_folder())  # where multiprocessing puts its sockets
     context = multiprocessing.get_context("forkserver")
     # Imported once and forked from there, so that the workers share the memory of what they import.
     context.set_forkserver_preload(["gantry.data.encoded" if work.encoded else __name__])

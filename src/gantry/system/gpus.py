@@ -5,7 +5,6 @@ import random
 import re
 import select
 import signal
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -14,6 +13,7 @@ from typing import IO
 
 from gantry.errors import UserError
 from gantry.system.lock import open_locked, try_lock
+from gantry.system.temporary import private_folder
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 # A scheduler may give each of its jobs other cards under the same numbers: each job counts its own.
@@ -49,7 +49,10 @@ def gpu_slot(
         raise UserError(
             f"processes: {gpus} takes {gpus} GPUs and {len(cards)} can be used here; set processes: {len(cards)}"
         )
-    folder = folder or Path(tempfile.gettempdir()) / f"gantry-gpu-slots-{os.getuid()}"
+    try:
+        folder = folder or private_folder("gantry-gpu-slots")
+    except OSError as error:
+        raise UserError(f"the GPUs that are free cannot be told: {error}") from error
     job = next((f"{each}-{os.environ[each]}" for each in SCHEDULERS_JOBS if each in os.environ), "")
     folder = folder / re.sub(r"[^\w.-]", "_", job)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -67,7 +67,9 @@ SETTINGS: dict[Any, Any] = {
 @contextmanager
 def styled() -> Iterator[None]:
     """Draw and save within this style; the settings of the process stay as they were."""
-    with matplotlib.rc_context(SETTINGS):
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()  # not what a user's matplotlibrc says
+        matplotlib.rcParams.update(SETTINGS)
         yield
 
 
@@ -204,7 +206,7 @@ def in_lines(text: str, width: float) -> str:
 
 def label(text: str) -> str:
     """A recipe's label with its subscripts set."""
-    return with_subscripts(text, r"$\1_{\2}$")
+    return with_subscripts(text.replace("$", r"\$"), r"$\1_{\2}$")
 
 
 def thousands(ax: Axes) -> None:

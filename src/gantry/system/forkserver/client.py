@@ -21,7 +21,12 @@ START_SECONDS = 60.0
 def run(arguments: list[str]) -> int | None:
     """Have the server run the verb; return its exit code, or None if the caller must do it itself."""
     try:
-        connection = _connect(address())
+        path = address()
+    except OSError as error:
+        print(f"gantry: {error}; meanwhile each job starts by itself, which is slower", file=sys.stderr)
+        return None
+    try:
+        connection = _connect(path)
     except OSError:
         return None
     with connection, _relay() as relay:
@@ -48,7 +53,16 @@ def _answer(answers: IO[str], word: str) -> int:
 
 def _submit(connection: socket.socket, arguments: list[str]) -> IO[str]:
     """Send a request; return the stream of answers: 'job' and its process, then 'end' and its exit code."""
-    request = {"arguments": arguments, "folder": str(Path.cwd()), "environment": dict(os.environ)}
+    os.umask(umask := os.umask(0o077))  # there is no other way to ask for it
+    request = {
+        "arguments": arguments,
+        "folder": str(Path.cwd()),
+        "environment": dict(os.environ),
+        "encoding": sys.stdout.encoding if sys.stdout else None,
+        "umask": umask,
+        "priority": os.getpriority(os.PRIO_PROCESS, 0),
+        "processors": sorted(os.sched_getaffinity(0)) if sys.platform == "linux" else [],
+    }
     payload = json.dumps(request).encode()
     socket.send_fds(connection, [len(payload).to_bytes(8, "big")], [0, 1, 2])
     connection.sendall(payload)

@@ -7,6 +7,7 @@ import selectors
 import signal
 import socket
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from typing import IO, Any, NoReturn
 
 from gantry.system.forkserver.socket import claimed
 from gantry.system.orphans import die_with_parent
+from gantry.system.terminal import reopen
 
 IDLE_SECONDS = 30.0
 RECEIVE_SECONDS = 5.0  # for a caller to say what it wants; nobody else is served meanwhile
@@ -105,9 +107,7 @@ class Server:
             for target, file in enumerate(files):
                 os.dup2(file, target)
                 os.close(file)
-            os.chdir(request["folder"])
-            os.environ.clear()
-            os.environ.update(request["environment"])
+            _be_like_the_caller(request)
             code = self.run(request["arguments"])
         except SystemExit as end:  # argparse's
             code = end.code if isinstance(end.code, int) else int(end.code is not None)
@@ -145,3 +145,19 @@ class Server:
                 connection.sendall(f"end {code if code >= 0 else 128 - code}\n".encode())
             connection.close()
             self.busy_at = time.monotonic()
+
+
+def _be_like_the_caller(request: dict[str, Any]) -> None:
+    """Take over what a process has of its own: folder, environment, encoding, umask, priority, processors."""
+    os.chdir(request["folder"])
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    tempfile.tempdir = None  # to be found again by the caller's TMPDIR
+    time.tzset()
+    os.umask(request["umask"])
+    reopen(request["encoding"])
+    with contextlib.suppress(OSError):  # only root may go before others
+        os.setpriority(os.PRIO_PROCESS, 0, request["priority"])
+    if request["processors"]:
+        with contextlib.suppress(OSError):
+            os.sched_setaffinity(0, request["processors"])

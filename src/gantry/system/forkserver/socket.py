@@ -1,9 +1,7 @@
 """Where callers and server of one user, one interpreter and one source meet: a socket, and a lock beside it."""
 
 import hashlib
-import os
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,21 +9,18 @@ from typing import IO
 
 import gantry
 from gantry.system.lock import open_locked
+from gantry.system.temporary import private_folder
 
 
 def address() -> Path:
     """The socket of this user's server for this interpreter and this source.
 
-    Raises PermissionError, an OSError, if the folder belongs to somebody else.
+    Raises PermissionError, an OSError, if others own its folder or may write there.
     """
     source = Path(gantry.__file__).parent
     newest = max(path.stat().st_mtime_ns for path in source.rglob("*.py"))
     key = hashlib.sha256(f"{sys.executable}\0{source}\0{newest}".encode()).hexdigest()[:16]
-    folder = Path(tempfile.gettempdir()) / f"gantry-forkserver-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    if folder.stat().st_uid != os.getuid() or folder.is_symlink():
-        raise PermissionError(f"{folder} belongs to somebody else")
-    return folder / key
+    return private_folder("gantry-forkserver") / key
 
 
 @contextmanager
