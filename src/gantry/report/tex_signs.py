@@ -65,7 +65,7 @@ MATH = {
     "≪": r"\ll", "≫": r"\gg", "«": r"\ll", "»": r"\gg", "∝": r"\propto", "∈": r"\in", "∉": r"\notin",
     "⊂": r"\subset", "∪": r"\cup", "∩": r"\cap", "∅": r"\emptyset", "√": r"\surd", "∑": r"\sum", "∏": r"\prod",
     "∫": r"\int", "∂": r"\partial", "∇": r"\nabla", "∀": r"\forall", "∃": r"\exists", "¬": r"\neg", "∧": r"\wedge",
-    "∨": r"\vee", "⊕": r"\oplus", "⊗": r"\otimes", "°": r"^\circ", "′": "'", "″": "''", "ℓ": r"\ell",
+    "∨": r"\vee", "⊕": r"\oplus", "⊗": r"\otimes", "°": r"^{\circ}", "′": "'", "″": "''", "ℓ": r"\ell",
     "ϵ": r"\epsilon", "ϕ": r"\phi", "ϑ": r"\vartheta", "ϱ": r"\varrho", "µ": r"\mu", "½": r"\frac12",
     "¼": r"\frac14", "¾": r"\frac34", "✓": r"\surd", "✔": r"\surd", "✗": r"\times", "★": r"\star", "†": r"\dagger",
     "‡": r"\ddagger",
@@ -106,6 +106,8 @@ def _joined(before: str, after: str) -> str:
         opened = before.rindex("{")
         if before[opened - 1 : opened + 1] == after[:2]:
             return before[:-1] + after[2:]
+    if after[:1] in ("^", "_", "'") and before.endswith(("}", "'")):
+        return f"{before}{{}}{after}"  # what has a raised or lowered sign bears no second one
     space = " " if re.search(r"\\[A-Za-z]+$", before) and after[:1].isalpha() else ""
     return before + space + after
 

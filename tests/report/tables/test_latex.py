@@ -137,3 +137,14 @@ def test_a_table_of_the_pipeline_compiles(results, make, make_group, published, 
     ):
         make(results, "scores", [group], options=options, published=published[2])
         compiled((tmp_path / "t.tex").read_text(), tmp_path)
+
+
+def test_every_sign_compiles_beside_raised_and_lowered_ones(tmp_path):
+    """All of the first 12,288, each twice and between exponents: none bears two of them."""
+    signs = map(chr, range(0x20, 0x3000))
+    compiled(
+        "\n\n".join(
+            f"x{tex(sign)}y {tex(f'λ_1{sign}{sign}²′°{sign}')} {tex('x₁₀' + sign)}" for sign in signs
+        ),
+        tmp_path,
+    )
