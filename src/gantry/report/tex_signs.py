@@ -105,7 +105,7 @@ def _joined(before: str, after: str) -> str:
     if before.endswith("}") and after[:2] in ("^{", "_{") and f"{after[:2]}" in before:
         opened = before.rindex("{")
         if before[opened - 1 : opened + 1] == after[:2]:
-            return before[:-1] + after[2:]
+            return _joined(before[:-1], after[2:])
     if after[:1] in ("^", "_", "'") and before.endswith(("}", "'")):
         return f"{before}{{}}{after}"  # what has a raised or lowered sign bears no second one
     space = " " if re.search(r"\\[A-Za-z]+$", before) and after[:1].isalpha() else ""
