@@ -11,6 +11,7 @@ from typing import IO
 from gantry.data.progress import ProgressLine
 from gantry.data.rows import GOES_ON
 from gantry.errors import UserError
+from gantry.paths import expanded
 from gantry.plan.dataset import DatasetSpec
 from gantry.system.disk import require_space, writes_to
 
@@ -52,7 +53,7 @@ def fetch(spec: DatasetSpec, name: str, data_root: Path) -> Path:
     An interrupted download goes on where it stopped. UserError where the data set cannot be downloaded
     (with how to get it by hand), where the host does not answer, or where the checksum is wrong.
     """
-    folder = Path(data_root).expanduser() / Path(spec.path or name).expanduser()
+    folder = expanded(data_root) / (spec.path or name)
     for wanted in spec.looks_for:
         if (folder / wanted).exists():
             return folder / wanted

@@ -112,7 +112,7 @@ def _in_folder(folder: Path, where: str) -> tuple[list[tuple[str, Any]], Counter
                     relative = f"{inside}/{entry.name}" if inside else entry.name
                     if _is_hidden(entry.name):
                         left_out[HIDDEN] += 1
-                    elif entry.is_dir():
+                    elif _is_folder(entry):
                         (links if entry.is_symlink() else pending).append(relative)
                     elif (why := _kind(entry.name) or _no_file(entry)) is None:
                         found.append((relative, (relative, entry.stat().st_size)))
@@ -132,13 +132,19 @@ def _identity(folder: Path) -> tuple[int, int]:
     return found.st_dev, found.st_ino
 
 
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    """Whether it is a folder, or a link to one."""
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
 def _no_file(entry: "os.DirEntry[str]") -> str | None:
     """Why what has a picture's name has no content: a link that leads nowhere, a socket; None for a file."""
     try:
         return None if stat.S_ISREG(entry.stat().st_mode) else NO_FILES
-    except FileNotFoundError:
-        return DANGLING
-    except OSError:  # a link to itself
+    except OSError:
         return DANGLING
 
 

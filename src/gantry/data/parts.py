@@ -28,7 +28,7 @@ class Parts:
 def open_source(spec: DatasetSpec, name: str, data_root: Path) -> Source:
     """List the source of `spec`; UserError where it is missing (with how to get it) or of a wrong count."""
     source_class = SOURCES[spec.source]
-    path = None if spec.is_embedded else expanded(data_root) / expanded(spec.path or name)
+    path = None if spec.is_embedded else expanded(data_root) / (spec.path or name)
     if path is not None and not path.exists():
         raise UserError(f"{path}: data set {name} ({spec.title}) is not there\n{spec.acquisition}".rstrip())
     source = source_class(spec, name, path)

@@ -195,14 +195,13 @@ class Writer:
         return stop
 
     def _check(self, progress: Progress) -> None:
-        name, bad = self.source.name, progress.skipped
+        place = f"{self.source.path}: " if self.source.path else ""
+        where, bad = f"{place}data set {self.source.name}", progress.skipped
         if progress.done and not progress.kept:
-            raise UserError(
-                f"data set {name}: none of its {progress.done:,} images can be read:\n{_listed(bad)}"
-            )
+            raise UserError(f"{where}: none of its {progress.done:,} images can be read:\n{_listed(bad)}")
         if bad and self.source.spec.on_bad_image == "stop":
             raise UserError(
-                f"data set {name}: {len(bad):,} of its {progress.done:,} images looked at cannot be read: "
+                f"{where}: {len(bad):,} of its {progress.done:,} images looked at cannot be read: "
                 f"replace them, or leave them out with `on_bad_image: skip`\n{_listed(bad)}"
             )
 

@@ -126,7 +126,7 @@ def score_by_hand(
             values = computation.compute(some, given, kind)
         except UserError as reason:
             if metrics:
-                raise
+                raise UserError(f"{reason}; real: {_told(reference)}, generated: {_told(sample)}") from None
             left_out.append(f"{label(first, network)}: {reason}")
             continue
         told = _telling(progress, f"intervals of {label(first, network)}", resamples)
@@ -151,6 +151,12 @@ def score_by_hand(
             if isinstance(some, ImageFolder) and some.listing.left_out
         },
     )
+
+
+def _told(some: ImageSet | StoredStatistics) -> str:
+    """A set's name, of a folder with its first and last file: which of two is meant must not be guessed."""
+    files = some.listing.files if isinstance(some, ImageFolder) else []
+    return f"{some.name} ({files[0][0]} … {files[-1][0]})" if files else some.name
 
 
 def _look(

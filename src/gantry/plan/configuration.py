@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
-from gantry.plan.blocks.base import Positive, Strict
+from gantry.plan.blocks.base import FilePath, Positive, Strict
 from gantry.plan.output_types import CLAIMS, TABLES, FigureKind, TableKind
 from gantry.plan.recipe import Workload
 
@@ -33,11 +33,11 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")]
 class Config(Strict):
     """config.yaml, with whatever `--config` put on top of it."""
 
-    scale: str = "paper"
+    scale: FilePath = "paper"
     papers: Annotated[tuple[Name, ...], Field(min_length=1)] = ("bcgan",)
     seeds: Seeds | None = None
-    data: str = "data"
-    results: str = "results"
+    data: FilePath = "data"
+    results: FilePath = "results"
     device: Literal["cpu", "cuda"] | None = None
     deterministic: bool = False
     tensorboard: bool = False
@@ -46,7 +46,7 @@ class Config(Strict):
     gpu_memory_gb: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     runs_per_gpu: Annotated[int, Field(ge=1, le=32)] = 1
     features: str | None = None
-    weights: dict[str, str] = {}
+    weights: dict[str, FilePath] = {}
     # Of each output, the runs on these alone; None: on all that it names.
     only_datasets: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     datasets: dict[Name, dict[str, Any]] = {}

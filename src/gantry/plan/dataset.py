@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from gantry.plan.blocks.base import Positive, Strict
+from gantry.plan.blocks.base import FilePath, Positive, Strict
 
 HeldOut = Annotated[int, Field(ge=2)] | Annotated[float, Field(gt=0, lt=1)] | Literal["official"]
 
@@ -45,7 +45,7 @@ class DatasetSpec(Strict):
         "svhn",
         "stl10",
     ]
-    path: str | None = None
+    path: FilePath | None = None
     images: Positive | None = None
     crop: Literal["center", "resize"] = "center"
     fraction: Annotated[float, Field(gt=0, le=1)] = 1.0

@@ -10,6 +10,7 @@ from gantry.errors import UserError, suggestion
 from gantry.plan.configuration import Experiment
 from gantry.plan.dataset import DatasetSpec
 from gantry.plan.problems import Problems
+from gantry.plan.reading import parse_yaml
 
 # Keys of a recipe that speak of its sources and change no run: who published it, what of its settings was found
 # to be so and where, and what was not found.
@@ -59,9 +60,13 @@ def with_settings(given: dict[str, Any], settings: Sequence[str]) -> dict[str, A
         if not separator:
             raise UserError(f"{setting!r}: write settings as key=value, e.g. scale=quick")
         try:
-            given = merged(given, {key: yaml.safe_load(value)})
-        except yaml.YAMLError:
-            raise UserError(f"{setting!r}: the value is not YAML; quote it, e.g. 'seeds=[0, 1]'") from None
+            given = merged(given, {key: parse_yaml(value)})
+        except yaml.YAMLError as error:
+            said = getattr(error, "problem", None)
+            why = f" ({said})" if said else ""
+            raise UserError(
+                f"{setting!r}: the value is not YAML{why}; quote it, e.g. 'seeds=[0, 1]'"
+            ) from None
     return given
 
 

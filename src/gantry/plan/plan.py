@@ -218,8 +218,7 @@ class Plan:
 
     def source_of(self, dataset: str) -> Path:
         """Where the raw files of `dataset` are expected."""
-        data = Path(self.config.data).expanduser()
-        return data / Path(self.datasets[dataset].path or dataset).expanduser()
+        return Path(self.config.data) / (self.datasets[dataset].path or dataset)
 
     def missing_for(self, folders: Iterable[str]) -> list[Missing]:
         """The data sets that are not there and that prepared folders of these names come from."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from copy import deepcopy
+from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -159,7 +160,10 @@ def _explain(error: Any, model: type[BaseModel], place: list[int | str], data: A
     given = error.get("input")
     shown = "" if isinstance(given, dict) or error["type"] == "value_error" else f" (given: {given!r})"
     near = ""
-    if error["type"] == "literal_error":
+    if error["type"] in ("string_type", "literal_error") and isinstance(given, bool | int | float | date):
+        near = "; YAML takes yes, no, on and off for true and false" if isinstance(given, bool) else ""
+        near += "; quote it"
+    elif error["type"] == "literal_error":
         near = suggestion(str(given), [part.strip("' ") for part in error["ctx"]["expected"].split(",")])
     return f"{message}{shown}{near}"
 

@@ -1,5 +1,6 @@
 """YAML, read strictly: nothing is executed, no key is given twice, errors name the line."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import yaml
 
 from gantry.errors import UserError, suggestion
 
+OCTAL_OR_TIME = re.compile(r"[-+]?(0[0-9_]+|[0-9_]+(:[0-9_]+)+)")
 # The same loader in C is ten times faster; some builds of PyYAML lack it.
 _SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -24,6 +26,13 @@ class _StrictLoader(_SafeLoader):
                     None, None, "a key should be a word", key_node.start_mark
                 )
             key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, str):
+                raise yaml.constructor.ConstructorError(
+                    None,
+                    None,
+                    f"key {key_node.value} is taken for {key!r}, no word; quote it: '{key_node.value}'",
+                    key_node.start_mark,
+                )
             if key in seen:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"key {key!r} given twice", key_node.start_mark
@@ -32,10 +41,28 @@ class _StrictLoader(_SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+def _plain_number(loader: Any, node: yaml.ScalarNode) -> int:
+    """Refuse 010, which YAML takes for 8, and 1:30, which it takes for 90."""
+    value = int(loader.construct_yaml_int(node))
+    if OCTAL_OR_TIME.fullmatch(node.value):
+        raise yaml.constructor.ConstructorError(
+            None, None, f"{node.value} means {value} in YAML; quote it, or write {value}", node.start_mark
+        )
+    return value
+
+
+_StrictLoader.add_constructor("tag:yaml.org,2002:int", _plain_number)
+
+
+def parse_yaml(text: str) -> Any:
+    """Return what a text in YAML says, read as strictly as the files; raises yaml.YAMLError."""
+    return yaml.load(text, _StrictLoader)
+
+
 def read_yaml(path: Path, shown: str) -> dict[str, Any]:
     """Read one YAML file as a dictionary; `shown` is how errors name the file."""
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), _StrictLoader)
+        content = parse_yaml(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         known = sorted(file.stem for file in path.parent.glob("*.yaml"))
         raise UserError(

@@ -8,7 +8,8 @@ from typing import Any
 
 from gantry.errors import UserError
 from gantry.metrics import check_network
-from gantry.verbs.common import Verbs, load, positive, verb
+from gantry.paths import expanded
+from gantry.verbs.common import Verbs, load, path, positive, verb
 
 
 def add(verbs: Verbs) -> None:
@@ -29,7 +30,7 @@ def add(verbs: Verbs) -> None:
     add.add_argument(
         "--network", help="feature network; inception, with --against the configuration's own, if not given"
     )
-    add.add_argument("--weights", type=Path, help="its weights, where it does not find them by itself")
+    add.add_argument("--weights", type=path, help="its weights, where it does not find them by itself")
     add.add_argument(
         "--metrics", nargs="*", default=(), help="by name; all that the sets allow if none is given"
     )
@@ -70,7 +71,7 @@ def _by_path(options: argparse.Namespace) -> tuple[Any, Path, str, Path | None]:
         raise UserError(
             f"gantry score: {len(options.sets)} sets given; give REAL and GENERATED, or --against NAME GENERATED"
         )
-    real, generated = map(Path, options.sets)
+    real, generated = map(expanded, options.sets)
     return real, generated, options.network or "inception", options.weights
 
 
@@ -85,7 +86,7 @@ def _by_name(options: argparse.Namespace) -> tuple[Any, Path, str, Path | None]:
 
     return (
         stored_of(Path(plan.prepared_root), options.against, network, weights),
-        Path(generated),
+        expanded(generated),
         network,
         weights,
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gantry.errors import UserError
+from gantry.paths import expanded
 
 Verb = Callable[[argparse.Namespace], None]
 # What `parser.add_subparsers()` returns; its class has no public name.
@@ -38,6 +39,14 @@ def read_json(text: str, option: str, keys: Sequence[str] = ()) -> dict[str, Any
     return value
 
 
+def path(text: str) -> Path:
+    """Return a path with ~ and $VARIABLES filled in, which shells leave after a `=`; an error of argparse else."""
+    try:
+        return expanded(text)
+    except UserError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def positive(text: str) -> int:
     """Return a whole number of at least 1; an error of argparse otherwise."""
     value = int(text)
@@ -56,7 +65,7 @@ def verb(verbs: Verbs, name: str, function: Verb, about: str) -> argparse.Argume
 def step(verbs: Verbs, name: str, function: Verb, about: str) -> argparse.ArgumentParser:
     """Add a verb that the workflow calls: it leaves its last message in a log."""
     added = verb(verbs, name, function, about)
-    added.add_argument("--log", type=Path, help="file for the last message")
+    added.add_argument("--log", type=path, help="file for the last message")
     return added
 
 

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from gantry.errors import UserError, suggestion
-from gantry.verbs.common import Verbs, compute, load, positive, read_json, step
+from gantry.verbs.common import Verbs, compute, load, path, positive, read_json, step
 
 
 def add(verbs: Verbs) -> None:
@@ -12,14 +12,14 @@ def add(verbs: Verbs) -> None:
     add = step(verbs, "prepare", _prepare, "raw data set → images.npy and its manifest")
     add.add_argument("prepared", help="name of the prepared set: data set and resolution, e.g. celeba-64")
     add.add_argument("--config", required=True, help="JSON: the configuration")
-    add.add_argument("--out", type=Path, required=True, help="manifest.json to write")
+    add.add_argument("--out", type=path, required=True, help="manifest.json to write")
     add.add_argument("--workers", type=positive, default=1)
 
     add = step(verbs, "train", _train, "train one run up to an iteration, resuming from its state")
     add.add_argument("--spec", required=True, help="JSON: recipe, dataset, seed, checkpoint_every")
-    add.add_argument("--data", type=Path, required=True, help="manifest of the prepared set")
+    add.add_argument("--data", type=path, required=True, help="manifest of the prepared set")
     add.add_argument("--until", type=positive, required=True, help="iteration to reach")
-    add.add_argument("--record", type=Path, required=True, help="record to write, in the run's folder")
+    add.add_argument("--record", type=path, required=True, help="record to write, in the run's folder")
     add.add_argument("--tensorboard", action="store_true", help="write TensorBoard's event files too")
     add.add_argument("--deterministic", action="store_true", help="the same bits in every run on a GPU too")
     add.add_argument(
@@ -28,25 +28,25 @@ def add(verbs: Verbs) -> None:
     compute(add)
 
     add = step(verbs, "classifier", _classifier, "train the embedded feature network on labelled sets")
-    add.add_argument("--data", type=Path, nargs="+", required=True, help="manifests of prepared sets")
-    add.add_argument("--out", type=Path, required=True)
+    add.add_argument("--data", type=path, nargs="+", required=True, help="manifests of prepared sets")
+    add.add_argument("--out", type=path, required=True)
 
     add = step(verbs, "statistics", _statistics, "statistics of a prepared set under a feature network")
-    add.add_argument("--data", type=Path, required=True, help="manifest of the prepared set")
+    add.add_argument("--data", type=path, required=True, help="manifest of the prepared set")
     add.add_argument("--network", required=True)
-    add.add_argument("--weights", type=Path, nargs="?")
-    add.add_argument("--out", type=Path, required=True)
+    add.add_argument("--weights", type=path, nargs="?")
+    add.add_argument("--out", type=path, required=True)
     compute(add)
 
     add = step(verbs, "score-run", _score_run, "sample and score the checkpoints that a record lists")
-    add.add_argument("--record", type=Path, required=True)
-    add.add_argument("--data", type=Path, required=True, help="manifest of the prepared set")
+    add.add_argument("--record", type=path, required=True)
+    add.add_argument("--data", type=path, required=True, help="manifest of the prepared set")
     add.add_argument("--scoring", required=True, help="JSON: metrics, samples, shown, features, spec_digest")
     add.add_argument("--after", type=int, default=0, help="leave out checkpoints up to this iteration")
-    add.add_argument("--statistics", type=Path, nargs="?", help="stored statistics of the real images")
-    add.add_argument("--weights", type=Path, nargs="?", help="weights of the feature network")
-    add.add_argument("--metrics", type=Path, required=True, help="CSV to write")
-    add.add_argument("--samples", type=Path, required=True, help=".npz to write")
+    add.add_argument("--statistics", type=path, nargs="?", help="stored statistics of the real images")
+    add.add_argument("--weights", type=path, nargs="?", help="weights of the feature network")
+    add.add_argument("--metrics", type=path, required=True, help="CSV to write")
+    add.add_argument("--samples", type=path, required=True, help=".npz to write")
     compute(add)
 
 

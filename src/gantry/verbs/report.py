@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from gantry.errors import UserError, suggestion
-from gantry.verbs.common import Verbs, load, settings, step, verb
+from gantry.verbs.common import Verbs, load, path, settings, step, verb
 
 
 def add(verbs: Verbs) -> None:
@@ -20,19 +20,19 @@ def add(verbs: Verbs) -> None:
         add.add_argument("name")
         add.add_argument("--config", required=True, help="JSON: the configuration")
         add.add_argument(
-            "--out", type=Path, required=True, help="first file to write; the others lie beside it"
+            "--out", type=path, required=True, help="first file to write; the others lie beside it"
         )
 
     add = step(verbs, "page", _page, "everything on one page, report.html")
     add.add_argument("--config", required=True, help="JSON: the configuration")
-    add.add_argument("--out", type=Path, required=True)
+    add.add_argument("--out", type=path, required=True)
 
     add = verb(
         verbs, "handbook", _handbook, "docs/methods.md: each method's equations, settings, source, results"
     )
     settings(add)
     add.add_argument("--paper", default="zoo", help="the paper whose recipes they are (default: zoo)")
-    add.add_argument("--out", type=Path, default=Path("docs/methods.md"), help="default: docs/methods.md")
+    add.add_argument("--out", type=path, default=Path("docs/methods.md"), help="default: docs/methods.md")
 
 
 def _handbook(options: argparse.Namespace) -> None:

@@ -1,19 +1,18 @@
 """Using a trained model."""
 
 import argparse
-from pathlib import Path
 
 from gantry.errors import Diverged, UserError
-from gantry.verbs.common import Verbs, positive, verb
+from gantry.verbs.common import Verbs, path, positive, verb
 
 
 def add(verbs: Verbs) -> None:
     """Make the verb known to the parser."""
     add = verb(verbs, "sample", _sample, "samples of a trained model, from its run or one safetensors file")
-    add.add_argument("source", type=Path, help="a run's folder (…/seed0) or a checkpoint (.safetensors)")
+    add.add_argument("source", type=path, help="a run's folder (…/seed0) or a checkpoint (.safetensors)")
     add.add_argument("--count", type=positive, default=64, help="samples, or steps of a way between two")
     add.add_argument("--seed", type=int, default=0, help="of the latents")
-    add.add_argument("--out", type=Path, required=True, help="grid .png, array .npy, or a folder of images")
+    add.add_argument("--out", type=path, required=True, help="grid .png, array .npy, or a folder of images")
     add.add_argument("--generator", help="G1, G2, …; without it all of them in equal shares")
     add.add_argument("--iteration", type=positive, help="checkpoint of a run; its last one if none is given")
     add.add_argument("--interpolate", action="store_true", help="go from one latent to another")
