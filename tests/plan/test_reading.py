@@ -32,7 +32,7 @@ def read(path: Path, text: str | bytes) -> object:
             "a: 1\nno: 2\n",
             "some.yaml: line 2: not valid YAML: key no is taken for False, no word; quote it: 'no'",
         ),
-        ("2024: 2\n", "some.yaml: line 1: not valid YAML: key 2024 is taken for 2024, no word; quote it"),
+        ("2024-01-01: 2\n", "some.yaml: line 1: not valid YAML: key 2024-01-01 is taken for datetime.date"),
         ("a: [010]\n", "some.yaml: line 1: not valid YAML: 010 means 8 in YAML; quote it, or write 8"),
         ("a: 1:30\n", "some.yaml: line 1: not valid YAML: 1:30 means 90 in YAML; quote it, or write 90"),
     ],

@@ -1,6 +1,7 @@
 """YAML, read strictly: nothing is executed, no key is given twice, errors name the line."""
 
 import re
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ class _StrictLoader(_SafeLoader):
                     None, None, "a key should be a word", key_node.start_mark
                 )
             key = self.construct_object(key_node, deep=True)
-            if not isinstance(key, str):
+            if isinstance(key, bool | date | None):
                 raise yaml.constructor.ConstructorError(
                     None,
                     None,
