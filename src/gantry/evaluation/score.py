@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from gantry.data import PreparedSet, open_prepared
 from gantry.data.shape import DataShape
 from gantry.errors import Diverged, UserError
+from gantry.evaluation.asked import AskedScorer, asked_metrics
 from gantry.evaluation.sample import SCORED_SEED, SHOWN_SEED, sampled
 from gantry.files import write_text, write_with
 from gantry.methods import Sampler, build_method
@@ -68,6 +69,7 @@ def score_run(
     recipe = Recipe.model_validate({"workload": ""} | record["spec"]["recipe"])
     method = build_method(recipe, DataShape.of(prepared)).to(chosen)
     scorer = build_scorer(prepared, scoring, statistics, weights, chosen)
+    asked_scorer = AskedScorer(prepared, getattr(scorer, "network", None))
     entries = [entry for entry in record["checkpoints"] if entry["iteration"] > after]
     rows: list[list[Any]] = []
     shown: dict[int, dict[str, Array]] = {}
@@ -86,7 +88,10 @@ def score_run(
         shown[entry["iteration"]] = pictures
         is_last = entry["iteration"] == record["iterations"]
         names = scoring["metrics"] + (scoring["final_metrics"] if is_last else [])
+        asked = asked_metrics(names)
+        names = [name for name in names if name not in asked]
         rows += [[*key, *row] for row in scorer(drawn, names)]
+        rows += [[*key, *row] for row in asked_scorer(sampler, drawn, asked)]
         if is_last and scoring.get("score_real"):
             real = {REAL: _real_again(prepared, scoring["samples"])}
             rows += [[*key, *row] for row in scorer(real, names)]
@@ -150,7 +155,7 @@ def build_scorer(
     """Return the scorer for points or for images that computes the metrics that `scoring` names."""
     needs = "points" if prepared.kind == "points" else "images"
     for name in scoring["metrics"] + scoring["final_metrics"]:
-        if (metric(name).needs == "points") != (needs == "points"):
+        if metric(name).needs != "method" and (metric(name).needs == "points") != (needs == "points"):
             raise UserError(f"metric {name!r} is not for {needs}: change `metrics` of the workload")
     if needs == "points":
         from gantry.evaluation import points
@@ -166,13 +171,14 @@ def build_scorer(
     _check_known(scoring, COMPUTATIONS)
     network = load_feature_network(scoring["features"], weights, device)
     scorer = images.ImageScorer(prepared, network, statistics, scoring.get("inception_splits", SPLITS))
-    scorer.check(scoring["metrics"] + scoring["final_metrics"])
+    wanted = scoring["metrics"] + scoring["final_metrics"]
+    scorer.check([name for name in wanted if not metric(name).of_asked])
     return scorer
 
 
 def _check_known(scoring: dict[str, Any], computations: Iterable[str]) -> None:
     for name in scoring["metrics"] + scoring["final_metrics"]:
-        if name not in computations:
+        if name not in computations and not metric(name).of_asked:
             raise UserError(
                 f"metric {name!r} is not computed for runs: change `metrics` of the workload; "
                 f"there are {', '.join(computations)}"

@@ -19,3 +19,15 @@ def draw_latents(
     else:
         z = torch.randn(shape, device=device, generator=generator)
     return latent.scale * z
+
+
+def draw_truncated(latent: Latent, count: int, threshold: float, generator: torch.Generator) -> Tensor:
+    """Return (count, dimension) normal latents, each number drawn anew while it is beyond ±`threshold`, on the CPU.
+
+    Drawn by the inverse of the distribution function, so as many random numbers are spent whatever comes. Brock et
+    al. 2019, section 3.1.
+    """
+    below = torch.special.ndtr(torch.tensor(-threshold, dtype=torch.float64))
+    uniform = torch.rand((count, latent.dimension), dtype=torch.float64, generator=generator)
+    z = torch.special.ndtri(below + uniform * (1 - 2 * below))
+    return latent.scale * z.clamp(-threshold, threshold).float()

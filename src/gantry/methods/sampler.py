@@ -3,7 +3,9 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from gantry.data.prepared import PreparedSet
@@ -21,8 +23,8 @@ class Sampler(ABC):
 
     @property
     def can(self) -> frozenset[str]:
-        """What can be asked for besides samples: "encode", "translate", "reconstruct"."""
-        asked = ("encode", "translate", "reconstruct")
+        """What can be asked for besides samples: "encode", "translate", "reconstruct", "classify"."""
+        asked = ("encode", "translate", "reconstruct", "classify")
         return frozenset(name for name in asked if getattr(type(self), name) is not getattr(Sampler, name))
 
     @abstractmethod
@@ -42,6 +44,20 @@ class Sampler(ABC):
     def reference(self, source: str) -> int | None:
         """Return the label of the real samples that those of `source` are compared with; None: all of them."""
         return None
+
+    def asked(
+        self, source: str, rows: range, held_out: PreparedSet | None = None
+    ) -> NDArray[np.int64] | None:
+        """Return what samples number `rows` of `source` are asked for: classes or values of a code (N,); or None."""
+        return None
+
+    def information(self, source: str, inputs: Mapping[str, Tensor]) -> float:
+        """Return a lower bound, in nats, of what samples of these inputs tell of their code."""
+        raise NotImplementedError
+
+    def classify(self, samples: Tensor) -> Tensor:
+        """Return class logits (N, K) of samples."""
+        raise NotImplementedError
 
     def encode(self, samples: Tensor) -> Tensor:
         """Return the codes (N, dimension) of samples."""

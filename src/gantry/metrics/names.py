@@ -28,19 +28,21 @@ REAL = "real"
 MIXTURE = "mixture"
 
 Bounds = tuple[float, float]
-Input = Literal["features", "logits", "images", "points"]
-Direction = Literal["lower", "higher", "half"]
+Input = Literal["features", "logits", "images", "points", "method"]
+Direction = Literal["lower", "higher", "half", "one"]
 
 
 @dataclass(frozen=True)
 class Metric:
     """One number of the tidy metrics file.
 
-    needs: what it is computed from; `features` and `logits` come out of a feature network.
-    direction: which values are better; `half` means that the ideal is 0.5.
+    needs: what it is computed from; `features` and `logits` come out of a feature network, `method` is what the
+    method's own networks say.
+    direction: which values are better; `half` means that the ideal is 0.5, `one` that it is 1.
     title: its label where no feature network is involved, and the stem of its label elsewhere.
     against_real: whether it compares with real samples (or the known density), or looks at samples alone.
     bounds: the smallest and largest value that it can have, where it has both.
+    of_asked: whether it looks at what samples were asked for, or at what else the method can do.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Metric:
     title: str
     against_real: bool = True
     bounds: Bounds | None = None
+    of_asked: bool = False
 
     @property
     def uses_network(self) -> bool:
@@ -87,6 +90,29 @@ METRICS: dict[str, Metric] = {
         Metric("energy_distance", "points", "lower", "energy distance"),
         Metric("frechet_distance_points", "points", "lower", "FD of the points"),
         Metric("w2", "points", "lower", "W2"),
+        Metric("label_accuracy", "features", "higher", "label accuracy", True, _SHARE, True),
+        Metric("within_class_spread", "features", "one", "spread within classes", of_asked=True),
+        Metric("class_frechet_distance", "features", "lower", "FD per class", of_asked=True),
+        Metric("class_frechet_distance_worst", "features", "lower", "FD of the worst class", of_asked=True),
+        Metric(
+            "train_on_samples_accuracy",
+            "features",
+            "higher",
+            "accuracy trained on samples",
+            True,
+            _SHARE,
+            True,
+        ),
+        Metric("code_purity", "features", "higher", "purity of the code", True, _SHARE, True),
+        Metric("label_accuracy_points", "points", "higher", "label accuracy", True, _SHARE, True),
+        Metric("within_class_spread_points", "points", "one", "spread within classes", of_asked=True),
+        Metric("class_frechet_distance_points", "points", "lower", "FD per class", of_asked=True),
+        Metric(
+            "class_frechet_distance_worst_points", "points", "lower", "FD of the worst class", of_asked=True
+        ),
+        Metric("code_purity_points", "points", "higher", "purity of the code", True, _SHARE, True),
+        Metric("information_bound", "method", "higher", "information bound (nats)", False, None, True),
+        Metric("test_error", "method", "lower", "test error", True, _SHARE, True),
     )
 }
 

@@ -80,7 +80,7 @@ def _obstacle(name: str, workload: Workload, features: str | None) -> str | None
             f"{name} is one of several numbers that are computed together; "
             f"ask for swd or modes_covered, and {name} comes with it"
         )
-    if (needs == "points") != (made == "points"):
+    if needs != "method" and (needs == "points") != (made == "points"):
         of = "points" if needs == "points" else "images"
         return f"{name} is of {of}, and this workload makes {made}"
     if needs == "logits" and features in FEATURE_NETWORKS and features not in CLASSIFYING_NETWORKS:

@@ -1,0 +1,218 @@
+"""Scores of what a method was asked for: classes, codes, and the labels of held-out samples.
+
+The referee of points is the mixture's own posterior; of images a logistic regression on the feature network's
+features of real training images, which never saw a generated one. Its accuracy on real images that it has not
+seen stands beside, as the row `real`.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from gantry.data import PreparedSet
+from gantry.data.batches import as_input
+from gantry.errors import UserError
+from gantry.evaluation.sample import SCORED_SEED
+from gantry.methods.sampler import Sampler
+from gantry.metrics import classes as of_classes
+from gantry.metrics.features import FeatureNetwork
+from gantry.metrics.frechet import GaussianStatistics, gaussian_statistics
+from gantry.metrics.names import METRICS, REAL
+
+Array = NDArray[Any]
+Row = tuple[str, str, float, int, str]
+LEARNT_FROM = 5_000  # real images at most, in the data set's order, that the referee learns from
+
+
+class ClassReferee:
+    """What real samples of each class look like, and which class a sample looks like."""
+
+    def __init__(self, prepared: PreparedSet, network: FeatureNetwork | None) -> None:
+        if prepared.labels is None or prepared.labels.ndim != 1:
+            raise UserError(
+                f"data set {prepared.name}: these metrics compare with classes, and it has none: take them out of the "
+                "workload's metrics, or a labelled data set"
+            )
+        self.prepared = prepared
+        self.network = network
+        self.labels = prepared.labels
+
+    def features(self, samples: Array) -> Array:
+        """Return (N, D): a feature network's of images, points as they are."""
+        return samples if self.network is None else self.network.extract(samples).features
+
+    @cached_property
+    def _real(self) -> tuple[Array, Array, Array, Array]:
+        """Features and labels that the referee learns from, and those it is tested on."""
+        held_out, rows = self.prepared.held_out(), min(len(self.prepared), LEARNT_FROM)
+        if held_out is not None and held_out.labels is not None:
+            tested, tested_labels = held_out.samples[:LEARNT_FROM], held_out.labels[:LEARNT_FROM]
+        else:  # the last fifth stays unseen
+            rows = rows * 4 // 5
+            tested, tested_labels = self.prepared.samples[rows:LEARNT_FROM], self.labels[rows:LEARNT_FROM]
+        learnt = self.features(np.asarray(self.prepared.samples[:rows]))
+        return learnt, self.labels[:rows], self.features(np.asarray(tested)), np.asarray(tested_labels)
+
+    @cached_property
+    def statistics(self) -> dict[int, GaussianStatistics]:
+        """The Gaussian of each class's real features."""
+        if self.network is None:
+            means, variance = np.asarray(self.prepared.manifest["means"]), self.prepared.manifest["variance"]
+            return {
+                k: GaussianStatistics(m, variance * np.eye(len(m)), len(self.labels))
+                for k, m in enumerate(means)
+            }
+        learnt, labels, _, _ = self._real
+        return {
+            int(k): gaussian_statistics(learnt[labels == k])
+            for k in np.unique(labels)
+            if (labels == k).sum() > 1
+        }
+
+    @cached_property
+    def predict(self) -> Callable[[Array], Array]:
+        """Features (N, D) → classes (N,)."""
+        if self.network is None:
+            means = np.asarray(self.prepared.manifest["means"])
+            return lambda points: ((points[:, None] - means) ** 2).sum(-1).argmin(1)
+        return fitted(*self._real[:2])
+
+    @cached_property
+    def accuracy(self) -> tuple[float, int]:
+        """The share of unseen real samples whose class the referee sees, and how many they were."""
+        _, _, tested, labels = self._real
+        return of_classes.label_accuracy(self.predict(tested), labels), len(labels)
+
+
+def fitted(features: Array, labels: Array) -> Callable[[Array], Array]:
+    """Return a logistic regression of labels on features: features (N, D) → classes (N,)."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+    predict: Callable[[Array], Array] = model.fit(features.astype(np.float64), labels).predict
+    return predict
+
+
+def asked_metrics(names: Iterable[str]) -> list[str]:
+    """Return those of the metrics that are computed here."""
+    return [name for name in names if METRICS[name].of_asked] if names else []
+
+
+class AskedScorer:
+    """Scores one sampler's samples, by source, against what they were asked for."""
+
+    def __init__(self, prepared: PreparedSet, network: FeatureNetwork | None) -> None:
+        self.prepared = prepared
+        self.network = network
+        self._referee: ClassReferee | None = None
+
+    @property
+    def referee(self) -> ClassReferee:
+        """Made when first needed."""
+        self._referee = self._referee or ClassReferee(self.prepared, self.network)
+        return self._referee
+
+    def __call__(self, sampler: Sampler, drawn: dict[str, Array], names: list[str]) -> Iterator[Row]:
+        """Yield (source, metric, value, samples, network) for every source and metric."""
+        used = self.network.name if self.network else ""
+        for source, samples in drawn.items():
+            if source not in sampler.sources:
+                continue
+            for compute in dict.fromkeys(ASKED[name] for name in names):
+                for name, value in compute(self, sampler, source, samples).items():
+                    yield source, name, value, len(samples), used if METRICS[name].uses_network else ""
+        if {"label_accuracy", "label_accuracy_points", "train_on_samples_accuracy"} & set(names):
+            accuracy, count = self.referee.accuracy
+            yield (
+                REAL,
+                "label_accuracy_points" if self.network is None else "label_accuracy",
+                accuracy,
+                count,
+                used,
+            )
+
+    def _asked(self, sampler: Sampler, source: str, count: int) -> Array:
+        asked = sampler.asked(source, range(count), self.prepared.held_out())
+        if asked is None:
+            raise UserError(
+                "metrics: samples of this method are asked for nothing: take label metrics out of its workload"
+            )
+        return asked
+
+    def by_class(self, sampler: Sampler, source: str, samples: Array) -> dict[str, float]:
+        """Accuracy, spread and Fréchet distances within the classes that were asked for."""
+        asked, referee = self._asked(sampler, source, len(samples)), self.referee
+        features = referee.features(samples)
+        distances = of_classes.class_frechet_distances(features, asked, referee.statistics)
+        suffix = "_points" if self.network is None else ""
+        return {
+            f"label_accuracy{suffix}": of_classes.label_accuracy(referee.predict(features), asked),
+            f"within_class_spread{suffix}": of_classes.within_class_spread(
+                features, asked, referee.statistics
+            ),
+            f"class_frechet_distance{suffix}": float(np.mean(list(distances.values()))),
+            f"class_frechet_distance_worst{suffix}": max(distances.values()),
+        }
+
+    def train_on_samples(self, sampler: Sampler, source: str, samples: Array) -> dict[str, float]:
+        """The accuracy on real held-out images of a classifier that learns from samples alone (CAS)."""
+        asked, referee = self._asked(sampler, source, len(samples)), self.referee
+        _, _, tested, labels = referee._real
+        predicted = fitted(referee.features(samples), asked)(tested)
+        return {"train_on_samples_accuracy": of_classes.label_accuracy(predicted, labels)}
+
+    def code(self, sampler: Sampler, source: str, samples: Array) -> dict[str, float]:
+        """How well the first categorical code names the classes."""
+        asked, referee = self._asked(sampler, source, len(samples)), self.referee
+        predicted = referee.predict(referee.features(samples))
+        return {
+            "code_purity" + ("_points" if self.network is None else ""): of_classes.purity(asked, predicted)
+        }
+
+    @torch.inference_mode()
+    def information(self, sampler: Sampler, source: str, samples: Array) -> dict[str, float]:
+        """The bound L_I of the code's information in fresh samples, in nats."""
+        inputs = sampler.inputs(source, range(len(samples)), torch.Generator().manual_seed(SCORED_SEED))
+        return {"information_bound": sampler.information(source, inputs)}
+
+    @torch.inference_mode()
+    def test_error(self, sampler: Sampler, source: str, samples: Array) -> dict[str, float]:
+        """The share of held-out samples that the method's own classifier takes for another class."""
+        held_out = self.prepared.held_out()
+        if held_out is None or held_out.labels is None:
+            raise UserError(
+                f"metrics: test_error needs held-out samples, and data set {self.prepared.name} has none: give it "
+                "held_out: 500, say, in workflow/datasets.yaml"
+            )
+        real = torch.from_numpy(np.asarray(held_out.samples))
+        seen = as_input(real) if held_out.kind == "images" else real
+        predicted, labels = sampler.classify(seen).argmax(1).cpu().numpy(), held_out.labels.astype(np.int64)
+        return {"test_error": 1 - of_classes.label_accuracy(predicted, labels)}
+
+
+ASKED: dict[str, Callable[[AskedScorer, Sampler, str, Array], dict[str, float]]] = {
+    **dict.fromkeys(
+        [
+            f"{name}{suffix}"
+            for name in (
+                "label_accuracy",
+                "within_class_spread",
+                "class_frechet_distance",
+                "class_frechet_distance_worst",
+            )
+            for suffix in ("", "_points")
+        ],
+        AskedScorer.by_class,
+    ),
+    "train_on_samples_accuracy": AskedScorer.train_on_samples,
+    "code_purity": AskedScorer.code,
+    "code_purity_points": AskedScorer.code,
+    "information_bound": AskedScorer.information,
+    "test_error": AskedScorer.test_error,
+}

@@ -1,0 +1,51 @@
+"""Whether samples are of the classes that they were asked for, and how they spread within them.
+
+Features are (N, D) of images, or points themselves; labels and predictions (N,) of whole numbers. Accuracy alone
+proves little: it is perfect for one sample a class, so the other numbers belong beside it.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+from gantry.metrics.frechet import GaussianStatistics, frechet_distance, gaussian_statistics
+
+Labels = NDArray[np.int64]
+Features = NDArray[np.floating]
+
+
+def label_accuracy(predicted: Labels, asked: Labels) -> float:
+    """Return the share of samples that a referee sees as what they were asked to be, in [0, 1]."""
+    return float((predicted == asked).mean())
+
+
+def class_frechet_distances(
+    features: Features, asked: Labels, real: Mapping[int, GaussianStatistics]
+) -> dict[int, float]:
+    """Return the Fréchet distance of each class's samples to that class's real ones (intra-FID)."""
+    return {
+        label: frechet_distance(statistics, gaussian_statistics(features[asked == label]))
+        for label, statistics in real.items()
+        if (asked == label).sum() >= 2
+    }
+
+
+def within_class_spread(features: Features, asked: Labels, real: Mapping[int, GaussianStatistics]) -> float:
+    """Return √(Tr Σ of samples / Tr Σ of real ones), the mean over classes; 1 is right, 0 one sample a class."""
+    ratios = [
+        np.sqrt(
+            np.trace(np.cov(features[asked == label].astype(np.float64).T)) / np.trace(statistics.covariance)
+        )
+        for label, statistics in real.items()
+        if (asked == label).sum() >= 2
+    ]
+    return float(np.mean(ratios))
+
+
+def purity(codes: Labels, predicted: Labels) -> float:
+    """Return the largest share of samples whose code names their class, over all one-to-one namings, in [0, 1]."""
+    table = np.zeros((int(codes.max()) + 1, int(predicted.max()) + 1))
+    np.add.at(table, (codes, predicted), 1)
+    return float(table[linear_sum_assignment(table, maximize=True)].sum() / len(codes))

@@ -1,0 +1,91 @@
+"""A generator and a discriminator that are told a class or attributes: CGAN, GAN-CLS, projection, AC-GAN, BigGAN."""
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from gantry.plan.blocks.base import Positive, Rate, Strict
+from gantry.plan.methods.base import MethodOptions
+
+if TYPE_CHECKING:
+    from gantry.plan.recipe import Recipe
+
+
+class Classification(Strict):
+    """An auxiliary classifier: λ times cross-entropies in both losses (AC-GAN; `of: twin`: twin AC-GAN)."""
+
+    weight: Rate = 1.0
+    # Whether D's classifier learns from real samples alone, from both kinds, or each kind has one of its own.
+    of: Literal["real", "both", "twin"] = "both"
+
+
+class Options(MethodOptions):
+    """By which way the condition enters each network, and what is asked of it.
+
+    `mismatched` is the share of D's loss against real samples with another class, in the generated ones' place
+    (matching-aware, GAN-CLS: ½). `truncation` τ is for sampling: latents are drawn anew while |z| > τ.
+    """
+
+    name: Literal["conditional"]
+    generator: Literal["concat", "batch_norm", "shared"] = "concat"
+    discriminator: Literal["planes", "joined", "projection", "none"] = "planes"
+    # Of the embeddings of `shared` and `joined`.
+    width: Positive = 128
+    chunks: bool = False
+    # What generated samples are asked for: classes drawn uniformly, or those of the real batch.
+    labels: Literal["uniform", "batch"] = "uniform"
+    mismatched: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    classification: Classification | None = None
+    truncation: Rate | None = None
+
+    @model_validator(mode="after")
+    def _something_tells_classes_apart(self) -> "Options":
+        if self.discriminator == "none" and self.classification is None:
+            raise ValueError(
+                "discriminator: none does not see the condition: add classification, or take planes, joined or "
+                "projection"
+            )
+        if self.chunks and self.generator != "shared":
+            raise ValueError(f"chunks: only generator shared cuts z (given generator: {self.generator})")
+        if self.mismatched and self.discriminator == "none":
+            raise ValueError("mismatched: discriminator none cannot see that a condition does not fit")
+        return self
+
+    def check(self, recipe: "Recipe") -> None:
+        refuse_what_needs_the_game_of_two(self.name, recipe)
+        if recipe.objective.width > 1:
+            raise ValueError(
+                f"method {self.name}: objective {recipe.objective.name} reads {recipe.objective.width} numbers of "
+                "each sample, and this method's discriminator says one: take another objective"
+            )
+        if self.truncation is not None and recipe.latent.distribution != "normal":
+            raise ValueError(
+                f"method.truncation is of normal latents: latent.distribution {recipe.latent.distribution} has none"
+            )
+        if self.mismatched and recipe.objective.name == "relativistic":
+            raise ValueError(
+                "method.mismatched weighs what D makes of each kind of pair, and objective relativistic compares "
+                "pairs: take an objective such as non_saturating or hinge"
+            )
+
+
+def refuse_what_needs_the_game_of_two(name: str, recipe: "Recipe") -> None:
+    """Raise ValueError for what only the method adversarial has."""
+    terms = recipe.terms
+    idle = {
+        "generators": recipe.generators > 1,
+        "pack": recipe.pack > 1,
+        "unroll": recipe.unroll > 0,
+        "latent.shift": recipe.latent.shift is not None,
+        "terms.gradient_penalty": terms.gradient_penalty.weight > 0,
+        "terms.feature_matching": terms.feature_matching > 0,
+        "terms.pulling_away": terms.pulling_away > 0,
+        "terms.entropy_distance.of": terms.entropy_distance.of == "features",
+        "objective": recipe.objective.name in ("gmmn", "d2gan", "energy", "began", "mmd_gan"),
+        "networks.family": recipe.networks.reconstructs,
+    }
+    for key in (key for key, used in idle.items() if used):
+        raise ValueError(
+            f"method {name}: {key} is of a discriminator that sees samples alone: take it away, or take method "
+            "adversarial"
+        )
