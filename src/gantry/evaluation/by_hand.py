@@ -55,7 +55,7 @@ class Scores:
 
     def table(self) -> str:
         """The scores as text: a line a metric, and why others are missing."""
-        arrow = {"lower": "↓", "higher": "↑", "half": "→ ½"}
+        arrow = {"lower": "↓", "higher": "↑", "half": "→ ½", "one": "→ 1"}
         rows = [
             ("metric", "better", "value", "95 % interval" if any(s.interval for s in self.scores) else "")
         ]

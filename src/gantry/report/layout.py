@@ -20,7 +20,7 @@ SOURCES = {"mixture": "equal mixture"}
 MIXTURE_NOTE = "samples are the equal mixture of its generators; each alone stands in a part of its own"
 # The key of a cell without a number, which any number precedes.
 LAST = sys.float_info.max
-ARROWS = {"lower": " ↓", "higher": " ↑", "half": ""}
+ARROWS = {"lower": " ↓", "higher": " ↑", "half": "", "one": " → 1"}
 
 
 @dataclass(frozen=True)

@@ -134,7 +134,7 @@ def worst_of(metric: str, reduction: str) -> float | None:
     if reduction in ("when_min", "when_max"):
         return None
     direction = DERIVED[metric].direction if metric in DERIVED else names.metric(metric).direction
-    return {"lower": np.inf, "higher": -np.inf, "half": None}[direction]
+    return {"lower": np.inf, "higher": -np.inf, "half": None, "one": None}[direction]
 
 
 def reduced(curve: pd.Series, how: str, level: float | None) -> float:

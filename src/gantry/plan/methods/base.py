@@ -56,6 +56,8 @@ def parse(given: Any) -> Any:
     if isinstance(given, MethodOptions):
         return given
     told = {"name": given} if isinstance(given, str) else given
+    if isinstance(told, dict):  # null takes back what a recipe inherits
+        told = {key: value for key, value in told.items() if value is not None}
     if not isinstance(told, dict) or not isinstance(told.get("name"), str):
         raise ValueError("should be a method's name, or a mapping with its name and options")
     try:

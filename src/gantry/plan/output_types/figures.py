@@ -26,9 +26,12 @@ class GridsOptions(Options):
     methods: `across`, a column for each generator and a row for each data set, as in the paper; `down`, a row
     for each method, and the data sets' generators side by side; or `tiled`, where there are many methods of one
     generator: line after line, each under its name (on the page: `down`).
+    across: how many stand in a line, none for a square. Samples are asked for classes in turn, so the number of
+    classes gives each class a column.
     """
 
     images: Positive = 16
+    across: Positive | None = None
     methods: Literal["across", "down", "tiled"] = "across"
 
 

@@ -98,7 +98,7 @@ def _fill(ax: Axes, group: LoadedGroup | None, generator: str, options: GridsOpt
     elif not len(group.shown.samples["iterations"]):
         show_nothing(ax, group)
     else:
-        show(ax, mosaic(group.shown.samples[generator][-1], options.images))
+        show(ax, mosaic(group.shown.samples[generator][-1], options.images, options.across))
 
 
 def _lines(texts: Sequence[str]) -> int:

@@ -15,7 +15,7 @@ from gantry.report.tables.scores import Column, column_at
 from gantry.report.titles import title_of
 
 # Lighter is better, in colour and in grey; a metric that prefers a middle value has no better end.
-COLOUR_MAPS = {"lower": "viridis_r", "higher": "viridis", "half": "viridis"}
+COLOUR_MAPS = {"lower": "viridis_r", "higher": "viridis", "half": "viridis", "one": "viridis"}
 DARK = 0.55  # below this lightness the text of a cell is white
 
 

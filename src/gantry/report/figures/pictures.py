@@ -23,10 +23,10 @@ def require_images(loaded: Loaded) -> None:
             )
 
 
-def mosaic(images: np.ndarray, count: int) -> np.ndarray:
-    """Up to `count` images (S, H, W, 3) as a square of tiles with white lines between: uint8."""
+def mosaic(images: np.ndarray, count: int, across: int | None = None) -> np.ndarray:
+    """Up to `count` images (S, H, W, 3), `across` in a line (none: a square), white lines between: uint8."""
     images = images[:count]
-    across = int(np.ceil(len(images) ** 0.5))
+    across = across or int(np.ceil(len(images) ** 0.5))
     down = -(-len(images) // across)
     height, width = images.shape[1:3]
     gap = max(1, width // 24)

@@ -67,8 +67,10 @@ def cells(loaded: Loaded, options: EffectOptions) -> Iterator[Cell]:
     require_metrics(spec, loaded.groups)
     metric = spec.metrics[0]
     direction = names.metric(metric).direction
-    if direction == "half":
-        raise UserError(f"{spec.paper}/{spec.name}: metrics: {metric} is best at 0.5, and has no better side")
+    if direction not in ("lower", "higher"):
+        raise UserError(
+            f"{spec.paper}/{spec.name}: metrics: {metric} is best between its extremes, and has no better side"
+        )
     pairs = list(_pairs(loaded, options))
     if not pairs:
         raise UserError(f"{spec.paper}/{spec.name}: options: no method is there both without and with it")

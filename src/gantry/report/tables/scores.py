@@ -24,7 +24,7 @@ STATISTICS: dict[str, tuple[str, Callable[[np.ndarray], float]]] = {
     "mean": ("mean", np.mean),
     "std": ("sd", np.std),
 }
-BEST = {"lower": "min", "higher": "max", "half": "end"}
+BEST = {"lower": "min", "higher": "max", "half": "end", "one": "end"}
 REAL_ROW = "real data"
 
 
