@@ -190,7 +190,7 @@ class AskedScorer:
                 f"metrics: test_error needs held-out samples, and data set {self.prepared.name} has none: give it "
                 "held_out: 500, say, in workflow/datasets.yaml"
             )
-        real = torch.from_numpy(np.asarray(held_out.samples))
+        real = torch.from_numpy(np.array(held_out.samples))
         seen = as_input(real) if held_out.kind == "images" else real
         predicted, labels = sampler.classify(seen).argmax(1).cpu().numpy(), held_out.labels.astype(np.int64)
         return {"test_error": 1 - of_classes.label_accuracy(predicted, labels)}

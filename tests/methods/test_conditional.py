@@ -1,0 +1,331 @@
+"""Labels as inputs and outputs: losses against NumPy, ways in, refusals, and what a wrong label would change."""
+
+from itertools import permutations
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from pydantic import ValidationError
+from scipy.special import log_softmax, logsumexp
+from scipy.stats import kstest, truncnorm
+from torch import nn
+from torch.nn.functional import one_hot
+
+from gantry.data.shape import DataShape
+from gantry.errors import UserError
+from gantry.methods import Batch, build_method
+from gantry.methods.conditional import condition_of
+from gantry.methods.latents import draw_truncated
+from gantry.metrics.classes import class_frechet_distances, label_accuracy, purity, within_class_spread
+from gantry.metrics.frechet import gaussian_statistics
+from gantry.networks.conditions import ConditionalNorm
+from gantry.plan.blocks.players import Latent
+from gantry.plan.recipe import Recipe
+from gantry.terms.classification import code_information
+
+POINTS = DataShape((2,), classes=5)
+CPU = torch.device("cpu")
+BASE: dict[str, Any] = {
+    "workload": "",
+    "networks": {"family": "mlp", "width": 16, "depth": 2},
+    "objective": {"name": "non_saturating"},
+    "latent": {"dimension": 4},
+    "batch_size": 8,
+}
+
+
+def method_of(method: dict[str, Any], data: DataShape = POINTS, **more: Any) -> Any:
+    torch.manual_seed(0)
+    return build_method(Recipe.model_validate(BASE | {"method": method} | more), data)
+
+
+def batch_for(method: Any, phase: str, data: DataShape = POINTS, size: int = 8) -> Batch:
+    torch.manual_seed(1)
+    real = {"x": torch.randn(size, *data.sample)}
+    return Batch(real, torch.randint(data.classes, (size,)), method.draw(phase, size, CPU))
+
+
+def softplus(x: Any) -> Any:
+    return np.logaddexp(0, x)
+
+
+def cross_entropy(logits: Any, y: Any) -> float:
+    return float(-(log_softmax(logits, axis=1) * y).sum(1).mean())
+
+
+def said(method: Any, x: torch.Tensor, y: torch.Tensor) -> list[Any]:
+    """What D says of pairs, as NumPy: logits and class logits."""
+    with torch.no_grad():
+        output = method.adversary.discriminator(x, y)
+    return [None if part is None else part.double().numpy() for part in (output.logits, output.class_logits)]
+
+
+CONDITIONAL = {"name": "conditional"}
+NONE = CONDITIONAL | {"discriminator": "none"}
+METHODS = {
+    "CGAN": CONDITIONAL,
+    "joined": CONDITIONAL | {"discriminator": "joined", "width": 6},
+    "projection": CONDITIONAL | {"discriminator": "projection"},
+    "matching-aware": CONDITIONAL | {"mismatched": 0.5},
+    "AC-GAN": NONE | {"classification": {"weight": 0.7, "of": "both"}},
+    "AC-GAN, real": NONE | {"classification": {"of": "real"}},
+    "twin": NONE | {"classification": {"of": "twin"}},
+    "norms": CONDITIONAL | {"generator": "batch_norm"},
+}
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_losses_are_those_of_the_papers(name: str) -> None:
+    told = METHODS[name]
+    method = method_of(told)
+    batch = batch_for(method, "discriminator")
+    y, asked = condition_of(batch.labels, POINTS), method.asked(batch)
+    with torch.no_grad():
+        fake = method.generator(batch.noise["z"], asked)
+    (real_v, real_c), (fake_v, fake_c) = said(method, batch.x, y), said(method, fake, asked)
+    share = told.get("mismatched", 0)
+    expected = softplus(-real_v).mean() + (1 - share) * softplus(fake_v).mean()
+    if share:
+        wrong = one_hot((batch.labels + batch.noise["further"]) % 5, 5).float()
+        assert not (wrong * y).any(), "a mismatched pair has another class"
+        expected += share * softplus(said(method, batch.x, wrong)[0]).mean()
+    of = told.get("classification", {"of": None})
+    weight = of.get("weight", 1.0)
+    if of["of"]:
+        expected += weight * cross_entropy(real_c[:, :5], y.numpy())
+        if of["of"] != "real":
+            expected += weight * cross_entropy(fake_c[:, -5:], asked.numpy())
+    assert method.loss("discriminator", batch).item() == pytest.approx(expected, rel=2e-6)
+
+    # A new batch statistic in G's norms, but the same batch: the same samples.
+    expected_g = softplus(-fake_v).mean()
+    if of["of"]:
+        expected_g += weight * cross_entropy(fake_c[:, :5], asked.numpy())
+        expected_g -= weight * cross_entropy(fake_c[:, -5:], asked.numpy()) if of["of"] == "twin" else 0
+    assert method.loss("generator", batch).item() == pytest.approx(expected_g, rel=2e-6)
+
+
+def test_information_is_bounded_by_the_codes_entropy() -> None:
+    """L_I of a categorical code is at most ln K, reached by a Q that knows it; of blind Q it is at most 0."""
+    code = torch.cat([one_hot(torch.arange(6) % 3, 3).float(), torch.linspace(-1, 1, 6)[:, None]], 1)
+    knows = torch.cat([100 * code[:, :3], code[:, 3:]], 1)
+    best = np.log(3) + np.log(2) - 0.5 * np.log(2 * np.pi)
+    assert code_information(knows, code, (3,)).item() == pytest.approx(best, abs=1e-6)
+    blind = torch.zeros_like(knows)
+    value = code[:, 3].double().numpy()
+    expected = np.log(2) + (-0.5 * value**2 - 0.5 * np.log(2 * np.pi)).mean()
+    assert code_information(blind, code, (3,)).item() == pytest.approx(expected, abs=1e-6)
+
+
+def test_log_sum_of_classes_is_the_softmax_with_one_class_more() -> None:
+    """σ(log Σ e^ℓ) = Σ softmax([ℓ, 0]) over the K classes. Salimans et al. 2016, section 5."""
+    method = method_of({"name": "semi_supervised", "known": 10})
+    x = torch.randn(7, 2)
+    with torch.no_grad():
+        output = method.adversary.discriminator(x)
+    wider = np.exp(log_softmax(np.c_[output.class_logits.double().numpy(), np.zeros(7)], axis=1))
+    one = 1 / (1 + np.exp(-output.logits[:, 0].double().numpy()))
+    assert one == pytest.approx(wider[:, :5].sum(1), abs=1e-6)
+
+
+def test_the_semi_supervised_losses() -> None:
+    method = method_of({"name": "semi_supervised", "known": 10, "unlabelled": 0.5})
+    data = {"x": torch.randn(8, 2), "known": torch.randn(8, 2), "known_labels": torch.arange(8) % 5}
+    batch = Batch(data, None, {"z": torch.randn(8, 4)})
+    discriminator = method.adversary.discriminator
+    with torch.no_grad():
+        fake = method.generators[0](batch.noise["z"])
+        known, real, made = (discriminator(each) for each in (data["known"], batch.x, fake))
+    y = one_hot(data["known_labels"], 5).numpy()
+    value = lambda output: logsumexp(output.class_logits.double().numpy(), axis=1)  # noqa: E731
+    expected = cross_entropy(known.class_logits.double().numpy(), y)
+    expected += 0.5 * (softplus(-value(real)).mean() + softplus(value(made)).mean())
+    assert method.loss("discriminator", batch).item() == pytest.approx(expected, rel=2e-6)
+    gap = real.features.mean(0) - made.features.mean(0)
+    assert method.loss("generator", batch).item() == pytest.approx(gap.square().mean().item(), rel=1e-5)
+
+
+# ── optima, on a table of five values and two classes (uniform classes) ─────────────────────────────────
+
+P = np.array([[0.4, 0.3, 0.2, 0.1, 0.0], [0.0, 0.1, 0.2, 0.3, 0.4]])
+
+
+def descend(loss: Any, steps: int = 3000) -> np.ndarray:
+    """The generator (2, 5), a softmax table for each class, that minimises `loss` of it."""
+    table = torch.tensor(np.log(P + 0.02), requires_grad=True)
+    optimiser = torch.optim.LBFGS(
+        [table], max_iter=steps, tolerance_grad=1e-12, line_search_fn="strong_wolfe"
+    )
+
+    def closure() -> torch.Tensor:
+        optimiser.zero_grad()
+        value = loss(table.softmax(1))
+        value.backward()
+        return value
+
+    optimiser.step(closure)
+    return table.softmax(1).detach().numpy()
+
+
+def jensen_shannon_to(q: torch.Tensor, wrong: torch.Tensor, share: float) -> torch.Tensor:
+    """G's value against the optimal D* = p/(p + m), m = (1 − share)·q + share·wrong."""
+    p, m = torch.tensor(P), (1 - share) * q + share * wrong
+    tiny = 1e-300
+    return (p * ((p + tiny) / (p + m + tiny)).log() + m * ((m + tiny) / (p + m + tiny)).log()).sum()
+
+
+def test_cgan_has_its_optimum_at_the_data_and_matching_aware_has_not_where_classes_overlap() -> None:
+    unbiased = descend(lambda q: jensen_shannon_to(q, q, 0.0))
+    assert unbiased == pytest.approx(P, abs=2e-3)
+    other = torch.tensor(P[::-1].copy())
+    biased = descend(lambda q: jensen_shannon_to(q, other, 0.5))
+    assert biased[0] == pytest.approx([0.578, 0.333, 0.089, 0, 0], abs=2e-3)
+
+
+def test_the_auxiliary_classifier_lowers_the_entropy_of_classes_and_the_twin_does_not() -> None:
+    """H(Y | X) of the table is 0.3636 nats; AC-GAN with λ = ½ on its optimum has next to none."""
+
+    def entropy(q: Any) -> Any:
+        joint = q / 2
+        posterior = joint / (joint.sum(0, keepdim=True) + 1e-300)
+        return -(joint * (posterior + 1e-300).log()).sum()
+
+    def game(q: torch.Tensor, weight: float, twin: bool) -> torch.Tensor:
+        p = torch.tensor(P).mean(0)
+        marginal = q.mean(0)
+        m = (p + marginal) / 2
+        divergence = (p * (p / m).log()).sum() + (marginal * (marginal / m).log()).sum()
+        posterior = torch.tensor(P) / torch.tensor(P).sum(0)
+        classification = -(q / 2 * (posterior + 1e-12).log()).sum()
+        if twin:
+            classification = classification - entropy(q)
+        return divergence + weight * classification
+
+    assert entropy(torch.tensor(P)).item() == pytest.approx(0.3636, abs=1e-4)
+    biased = descend(lambda q: game(q, 0.5, twin=False))
+    cured = descend(lambda q: game(q, 0.5, twin=True))
+    assert entropy(torch.tensor(biased)).item() < 0.1
+    assert cured == pytest.approx(P, abs=5e-3)
+
+
+# ── ways in ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_norm_of_one_class_is_batch_norm() -> None:
+    plain, conditional = nn.BatchNorm1d(6), ConditionalNorm(nn.BatchNorm1d(6), 1)
+    x = torch.randn(9, 6)
+    conditional.given = torch.ones(9, 1)
+    torch.testing.assert_close(conditional(x), plain(x))
+
+
+def test_a_chunk_of_z_does_not_reach_what_stands_before_it() -> None:
+    image = DataShape((3, 32, 32), classes=5)
+    shared = CONDITIONAL | {"generator": "shared", "discriminator": "projection", "chunks": True, "width": 4}
+    network = {"family": "resnet", "width": 2}
+    norms = len(method_of(shared | {"chunks": False}, image, networks=network).generator.norms)
+    method = method_of(shared, image, networks=network, latent={"dimension": 2 * (norms + 1)})
+    seen = {}
+    for index, norm in enumerate(method.generator.norms):
+        norm.register_forward_hook(lambda _, given, out, index=index: seen.update({index: out}))
+    z = torch.randn(4, 2 * (norms + 1), requires_grad=True)
+    method.generator(z, condition_of(torch.arange(4), image))
+    for index, out in seen.items():
+        (gradient,) = torch.autograd.grad(out.square().sum(), z, retain_graph=True)
+        reached = gradient.view(4, norms + 1, 2).abs().sum((0, 2)) > 0
+        assert reached[: index + 2].all() and not reached[index + 2 :].any()
+
+
+def test_renaming_classes_with_their_weights_changes_nothing() -> None:
+    method = method_of(METHODS["projection"] | {"generator": "batch_norm"})
+    batch = batch_for(method, "generator")
+    before = method.loss("generator", batch)
+    order = torch.tensor([2, 0, 3, 1, 4])
+    renamed = torch.empty_like(order).scatter_(0, order, torch.arange(5))
+    with torch.no_grad():
+        for layer in [*method.generator.norms, method.adversary.discriminator.entry]:
+            for part in layer.children():
+                if isinstance(part, nn.Linear):
+                    part.weight.copy_(part.weight[:, order])
+    noise = dict(batch.noise) | {"fake_labels": renamed[batch.noise["fake_labels"]]}
+    after = method.loss("generator", Batch(batch.data, renamed[batch.labels], noise))
+    torch.testing.assert_close(before, after)
+
+
+def test_truncated_latents_follow_the_truncated_normal() -> None:
+    z = (
+        draw_truncated(Latent(dimension=50), 400, 0.7, torch.Generator().manual_seed(3))
+        .double()
+        .numpy()
+        .ravel()
+    )
+    assert abs(z).max() <= 0.7
+    assert kstest(z, truncnorm(-0.7, 0.7).cdf).pvalue > 0.01
+    assert kstest(z, truncnorm(-0.8, 0.8).cdf).pvalue < 1e-6, "the control: another threshold is told apart"
+
+
+@pytest.mark.parametrize(
+    ("method", "more", "message"),
+    [
+        (NONE, {}, "add classification"),
+        (CONDITIONAL | {"chunks": True}, {}, "only generator shared"),
+        (CONDITIONAL, {"generators": 2}, "take it away"),
+        (CONDITIONAL, {"objective": {"name": "realness", "outcomes": 5}}, "take another objective"),
+        (CONDITIONAL, {"terms": {"gradient_penalty": 10}}, "terms.gradient_penalty"),
+        (CONDITIONAL | {"truncation": 1}, {"latent": {"distribution": "uniform"}}, "latent.distribution"),
+        ({"name": "semi_supervised", "known": 10}, {"objective": {"name": "hinge"}}, "non_saturating"),
+        ({"name": "infogan", "categorical": []}, {}, "no code"),
+        ({"name": "condtional"}, {}, "did you mean 'conditional'"),
+    ],
+)
+def test_what_does_not_go_together_is_refused_with_the_remedy(method: Any, more: Any, message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        Recipe.model_validate(BASE | {"method": method} | more)
+
+
+@pytest.mark.parametrize(
+    ("method", "data", "more", "message"),
+    [
+        (CONDITIONAL, DataShape((2,)), {}, "has no labels"),
+        (METHODS["AC-GAN"], DataShape((2,), attributes=3), {}, "are attributes"),
+        (
+            CONDITIONAL,
+            DataShape((3, 32, 32), classes=5),
+            {"networks": {"family": "dcgan32", "width": 2}},
+            "ends in one dense layer",
+        ),
+        (
+            METHODS["norms"] | {"generator": "shared", "chunks": True},
+            POINTS,
+            {"latent": {"dimension": 5}},
+            "equal chunks",
+        ),
+    ],
+)
+def test_what_the_data_cannot_give_is_refused(method: Any, data: DataShape, more: Any, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        method_of(method, data, **more)
+
+
+# ── scores ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_scores_of_classes() -> None:
+    rng = np.random.default_rng(0)
+    asked = np.repeat(np.arange(3), 4000)
+    means = np.array([[0.0, 0], [4, 0], [0, 4]])
+    real = {k: gaussian_statistics(means[k] + rng.standard_normal((4000, 2))) for k in range(3)}
+    right = means[asked] + 0.5 * rng.standard_normal((12000, 2))
+    spread = within_class_spread(right, asked, real)
+    assert spread == pytest.approx(0.5, rel=0.05)
+    distances = class_frechet_distances(right, asked, real)
+    assert distances[1] == pytest.approx(2 * 0.5**2, rel=0.15), "(1 − ½)² in each of two directions"
+    permuted = class_frechet_distances(right, rng.permutation(asked), real)
+    assert min(permuted.values()) > 5 * max(distances.values())
+    predicted = ((right[:, None] - means) ** 2).sum(-1).argmin(1)
+    assert label_accuracy(predicted, asked) > 0.999
+    codes = (asked + 1) % 3
+    assert purity(codes, predicted) > 0.999
+    some = rng.integers(5, size=(2, 200))
+    brute = max(sum(naming[a] == b for a, b in some.T) for naming in permutations(range(5))) / 200
+    assert purity(*some) == pytest.approx(brute)

@@ -1,0 +1,120 @@
+"""Runs with labels: interrupted they end in the same bits, hidden labels change nothing, and they are scored."""
+
+import csv
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gantry.data import open_prepared, prepare
+from gantry.evaluation.score import score_run
+from gantry.files import digest_of
+from gantry.methods import semi_supervised
+from gantry.methods.labelled import known_rows
+from gantry.plan.dataset import DatasetSpec
+
+MLP = {"family": "mlp", "width": 16, "depth": 2}
+PROJECTION = {
+    "method": {"name": "conditional", "generator": "batch_norm", "discriminator": "projection"},
+    "networks": MLP,
+    "objective": {"name": "hinge"},
+    "latent": {"dimension": 4},
+    "batch_size": 8,
+    "ema": 0.9,
+}
+SEMI = PROJECTION | {
+    "method": {"name": "semi_supervised", "known": 18},
+    "objective": {"name": "non_saturating"},
+}
+INFOGAN = SEMI | {"method": {"name": "infogan", "categorical": [9], "continuous": 1}}
+
+
+@pytest.mark.parametrize(
+    "recipe", [PROJECTION, SEMI, INFOGAN], ids=["projection", "semi-supervised", "infogan"]
+)
+def test_an_interrupted_run_ends_in_the_same_bits(
+    lab: Any, tools: Any, stop_at: Callable[..., None], recipe: dict[str, Any]
+) -> None:
+    whole = tools.outcome(lab.train("whole", 12, recipe))
+    stop_at(3, 9)
+    assert lab.train_through("stopped", 12, recipe) == 2
+    assert tools.outcome(lab.root("stopped")) == whole
+
+
+def poisoned(manifest: Path, folder: Path, rows: np.ndarray) -> Path:
+    """A copy of a prepared set with the next class's label in these rows."""
+    copy = folder / "poisoned"
+    shutil.copytree(manifest.parent, copy)
+    labels = np.load(copy / "labels.npy", allow_pickle=False)
+    labels[rows] = (labels[rows] + 1) % 9
+    np.save(copy / "labels.npy", labels)
+    described = json.loads(manifest.read_text())
+    described.pop("labels_digest", None)
+    (copy / "manifest.json").write_text(json.dumps(described))
+    return copy / "manifest.json"
+
+
+def test_hidden_labels_leave_every_bit_alone_and_known_ones_do_not(
+    lab: Any, tools: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = known_rows(open_prepared(lab.manifest), 18, 0)
+    # Which rows are known depends on all labels; here the same ones stay known.
+    monkeypatch.setattr(semi_supervised, "known_rows", lambda *_: known)
+    hidden = np.setdiff1d(np.arange(400), known)
+
+    def checkpoints(name: str, rows: np.ndarray | None) -> Any:
+        if rows is not None:
+            lab.manifest = poisoned(clean, tmp_path / name, rows)
+        return tools.outcome(lab.train(name, 6, SEMI), state=False)["checkpoints"]
+
+    clean = lab.manifest
+    before = checkpoints("clean", None)
+    assert checkpoints("hidden", hidden) == before
+    assert checkpoints("known", known) != before
+
+
+def test_samples_are_scored_against_what_they_were_asked_for(lab: Any, tmp_path: Path) -> None:
+    out = tmp_path / "halved"
+    options = {"count": 400, "seed": 0, "side": 3, "spacing": 2.0, "variance": 0.05}
+    spec = DatasetSpec(title="points", source="gaussian_grid", options=options, held_out=100)
+    prepare(spec, "points", out, None, out)
+    lab.manifest = out / "manifest.json"
+    for name, recipe, metrics in (
+        (
+            "projection",
+            PROJECTION,
+            ["label_accuracy_points", "class_frechet_distance_points", "modes_covered"],
+        ),
+        ("infogan", INFOGAN, ["code_purity_points", "information_bound"]),
+        ("semi", SEMI, ["test_error", "modes_covered"]),
+    ):
+        root = lab.train(name, 6, recipe)
+        record = json.loads((root / "record-6.json").read_text())
+        scoring = {
+            "metrics": metrics,
+            "final_metrics": [],
+            "samples": 90,
+            "shown": 18,
+            "features": None,
+            "spec_digest": digest_of(record["spec"]),
+        }
+        files = {"metrics_out": tmp_path / f"{name}.csv", "samples_out": tmp_path / f"{name}.npz"}
+        score_run(
+            root / "record-6.json", lab.manifest, scoring, after=0, statistics=None, weights=None, **files
+        )
+        with files["metrics_out"].open(newline="") as stream:
+            rows = list(csv.DictReader(stream))
+        found = {row["metric"]: float(row["value"]) for row in rows if row["sampled_from"] == "G1"}
+        assert found.keys() >= set(metrics)
+        if name == "projection":
+            (real,) = [row for row in rows if row["sampled_from"] == "real"]
+            assert float(real["value"]) > 0.99, "the referee knows real points"
+            assert 0 <= found["label_accuracy_points"] <= 1
+        if name == "infogan":
+            assert found["information_bound"] <= np.log(9) + np.log(2) - 0.5 * np.log(2 * np.pi) + 1e-6
+        if name == "semi":
+            assert 0 <= found["test_error"] <= 1
