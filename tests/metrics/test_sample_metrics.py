@@ -263,6 +263,19 @@ def test_interval_of_a_biased_score_is_not_moved_by_the_bias() -> None:
     assert found == bootstrap_intervals(compute, [rows], {"fd": value}, resamples=60)
 
 
+def test_interval_covers_the_expected_score_and_another_repetitions_less_often() -> None:
+    rng, inside = np.random.default_rng(7), []
+    for seed in range(300):
+        rows, others = rng.normal(size=(2, 120, 1))
+        value = {"mean": float(rows.mean())}
+        low, high = bootstrap_intervals(
+            lambda x: {"mean": float(x.mean())}, [rows], value, resamples=80, seed=seed
+        )["mean"]
+        inside.append((low < 0 < high, low < others.mean() < high))
+    expected, repeated = np.mean(inside, axis=0)
+    assert 0.9 < expected < 0.98 and 0.75 < repeated < 0.9
+
+
 def test_interval_refuses_nonsense() -> None:
     with pytest.raises(UserError, match="at least 4 samples"):
         bootstrap_intervals(lambda x: {"m": 0.0}, [np.zeros((3, 1))], {"m": 0.0})

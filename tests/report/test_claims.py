@@ -146,7 +146,7 @@ def test_value_against_a_threshold(check):
     assert check(curves, statistic="value", against=None, threshold=10.0)["verdict"] == "holds"
     assert check(curves, statistic="value", against=None, threshold=8.0)["verdict"] == "does not hold"
     row = check(curves, statistic="value", against=None, threshold=9.05)
-    assert row["verdict"] == "undecided" and "with a chance of 80%" in row["seeds_to_decide"]
+    assert row["verdict"] == "undecided" and "with a chance of 80 %" in row["seeds_to_decide"]
     assert row["result"].startswith("median ") and row["result"].endswith(
         "sign test; claimed lower than 9.05)"
     )

@@ -3,6 +3,10 @@
 Resampling with replacement puts copies into a set, and copies are what the Fréchet distance's bias and every
 nearest neighbour react to. Halves drawn without replacement have none, and their spread needs no rescaling:
 a mean over n/2 of n varies by σ²(2/n − 1/n) = σ²/n, which is the variance of the mean over all n.
+What they cover is the expected score: the mean of what samples of this size score, which is not without that size's
+bias. (An audit of the scores here found it inside in 0.95 to 0.99 of cases at a level of 0.95; the variance of 200
+exponential numbers, as skewed as statistics get, in 0.88.) One other repetition's score varies twice as much around
+this one, and lies inside less often (0.84 to 0.93, and 0.77).
 (Shao & Wu 1989: the delete-d jackknife with d = n/2; Politis & Romano 1994 for the percentiles.)
 """
 
@@ -16,7 +20,7 @@ from gantry.errors import UserError
 
 
 class Interval(NamedTuple):
-    """An interval that should hold the score in `level` of all repetitions of the sampling."""
+    """An interval that should hold the expected score of samples of this size in `level` of all repetitions."""
 
     low: float
     high: float
@@ -31,9 +35,10 @@ def bootstrap_intervals(
     seed: int = 0,
     progress: Callable[[int], None] | None = None,
 ) -> dict[str, Interval]:
-    """Return the interval around each of `values` = compute(*sets), each set halved `resamples` times.
+    """Return the interval for the expected score, around each of `values` = compute(*sets).
 
-    The halves' scores are moved to have the value in their mean: a biased score's bias at n/2 stays out.
+    Each set is halved `resamples` times, and the halves' scores are moved to have the value in their mean: a biased
+    score's bias at n/2 stays out.
     `progress` is told how many resamples are done.
     """
     if not 0 < level < 1 or resamples < 2:

@@ -4,6 +4,8 @@ A number is named by its metric and its feature network together. Only the compl
 are FID and IS; every other network's carry that network's name.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import log
 from typing import Literal
@@ -122,6 +124,9 @@ NUMBERED: dict[str, Metric] = {
     "mode_share_": Metric("mode_share_", "points", "half", "share at mode {}", bounds=_SHARE),
 }
 
+# Metrics of runs from elsewhere, under others' names, for as long as `others_metrics` lasts.
+_DECLARED: dict[str, Metric] = {}
+
 # The complete Inception by way of resizing: these, and only these, give FID, KID and IS.
 INCEPTION = {
     "inception": "",
@@ -155,8 +160,8 @@ def metric(name: str) -> Metric:
 
     Raises UserError that lists the known names.
     """
-    if name in METRICS:
-        return METRICS[name]
+    if name in METRICS or name in _DECLARED:
+        return METRICS.get(name) or _DECLARED[name]
     for stem, family in NUMBERED.items():
         number = name.removeprefix(stem)
         if name.startswith(stem) and number.isdigit():
@@ -172,6 +177,21 @@ def metric(name: str) -> Metric:
         f"unknown metric {name!r}{suggestion(name, METRICS)}; known metrics: {', '.join(METRICS)}, "
         "swd_<resolution>, mode_share_<mode>"
     )
+
+
+@contextmanager
+def others_metrics() -> Iterator[None]:
+    """Let metrics be declared that were computed elsewhere, and forget them at the end."""
+    try:
+        yield
+    finally:
+        _DECLARED.clear()
+
+
+def declare(name: str, title: str, direction: Direction) -> None:
+    """Make known a metric that was computed elsewhere; of a name that is known here, nothing changes."""
+    if name not in METRICS:
+        _DECLARED[name] = Metric(name, "images", direction, title)
 
 
 def check_network(name: str) -> None:

@@ -185,11 +185,12 @@ def _needed(found: Comparison, boundary: float, told: Evidence) -> str:
         return ""
     needed = found.needed(boundary)
     if needed is not None:
-        chance = f"with a chance of {POWER:.0%}"
+        chance = f"with a chance of {POWER * 100:.0f} %"
         return f"about {needed} {found.design} would decide {chance}, if mean and spread stay as they are"
     if np.isnan(told.below):
         return told.test
-    return f"more than {MOST_SEEDS} {found.design} would be needed to decide" if told.interval.error else ""
+    known = told.interval.error and not np.isnan(told.interval.low)
+    return f"more than {MOST_SEEDS} {found.design} would be needed to decide" if known else ""
 
 
 REDUCED = {
@@ -240,11 +241,7 @@ def _result(
     mean, low, high = (number(value, decimals(np.asarray([shown[0]]))) for value in shown)
     counts = list(dict.fromkeys(len(side.by_seed) for side in sides))
     seeds = f"{' and '.join(map(str, counts))} seed{'' if counts == [1] else 's'}"
-    interval = (
-        "no interval"
-        if np.isnan(shown[1])
-        else f"{CONFIDENCE:.0%} interval {low} to {high}".replace("%", " %")
-    )
+    interval = "no interval" if np.isnan(shown[1]) else f"{CONFIDENCE * 100:.0f} % interval {low} to {high}"
     tests = "" if np.isnan(told.below) else f", {told.test}"
     return f"{head}{mean} ({interval}, {seeds}{tests}{_claimed(test)})"
 
@@ -268,11 +265,12 @@ def _rule_notes(frame: pd.DataFrame) -> list[str]:
     if tested:
         decided = frame["verdict"].isin(DECIDED) & frame["p"].notna()
         kept = int((decided & (frame["p_holm"] <= 1 - CONFIDENCE)).sum())
+        level, count = 1 - CONFIDENCE, int(decided.sum())
         notes.append(
-            f"{tested} claim{'s were' if tested > 1 else ' was'} tested, each at {1 - CONFIDENCE:.0%}: if nothing "
-            f"differed, chance would decide {tested * (1 - CONFIDENCE):.2g} of them. {int(decided.sum())} "
-            f"{'is' if decided.sum() == 1 else 'are'} decided here, {kept} still after Holm's correction for all of "
-            "them (p with Holm in brackets). The rule: docs/claims.md."
+            f"{tested} claim{'s were' if tested > 1 else ' was'} tested, each at {100 * level:.0f} %: if nothing "
+            f"differed, chance would decide {tested * level:.2g} of them. {count} {'is' if count == 1 else 'are'} "
+            f"decided here, {kept} still after Holm's correction for all of them (p with Holm in brackets). "
+            "The rule: docs/claims.md."
         )
     return notes
 

@@ -27,9 +27,9 @@ DISTANCES = (
 
 NOT_TESTED = "not tested at this scale"
 CRITERION = (
-    f"A claim is judged only where a side of it has learned: trained for {SHARE:.0%} of the paper's iterations on its "
-    f"data, or for {LEAST_ITERATIONS} with a distance that fell by a quarter in every run; else it is "
-    f"{NOT_TESTED}."
+    f"A claim is judged only where a side of it has learned: trained for {SHARE * 100:.0f} % of the paper's "
+    f"iterations on its data, or for {LEAST_ITERATIONS} with a distance that fell by a quarter in every run; else "
+    f"it is {NOT_TESTED}."
 )
 
 

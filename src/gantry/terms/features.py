@@ -54,7 +54,7 @@ class FeatureMatching(GeneratorTerm):
 
 @register(GENERATOR_TERMS, "pulling_away")
 class PullingAway(GeneratorTerm):
-    """Mean squared cosine between D's features of different generated samples. Zhao et al. 2017, eq. 14."""
+    """Mean squared cosine between D's features of different generated samples. Zhao et al. 2017, section 2.4."""
 
     def forward(self, batch: Batch) -> Tensor:
         features = [penultimate(batch.discriminator, fake) for fake in batch.fake_images]

@@ -6,6 +6,7 @@ from typing import Any
 
 from gantry.errors import UserError, suggestion
 from gantry.verbs.common import Verbs, load, path, settings, step, verb
+from gantry.verbs.elsewhere import arguments, claims_from, table_from
 
 
 def add(verbs: Verbs) -> None:
@@ -16,12 +17,15 @@ def add(verbs: Verbs) -> None:
         ("claims", _claims, "the paper's statements, checked, as CSV and Markdown"),
     ):
         add = step(verbs, name, function, about)
-        add.add_argument("paper")
-        add.add_argument("name")
-        add.add_argument("--config", required=True, help="JSON: the configuration")
+        elsewhere = name != "figure"
+        add.add_argument("paper", nargs="?" if elsewhere else None)
+        add.add_argument("name", nargs="?" if elsewhere else None)
+        add.add_argument("--config", required=not elsewhere, help="JSON: the configuration")
         add.add_argument(
             "--out", type=path, required=True, help="first file to write; the others lie beside it"
         )
+        if elsewhere:
+            arguments(add, name)
 
     add = step(verbs, "page", _page, "everything on one page, report.html")
     add.add_argument("--config", required=True, help="JSON: the configuration")
@@ -43,6 +47,8 @@ def _handbook(options: argparse.Namespace) -> None:
 
 
 def _table(options: argparse.Namespace) -> None:
+    if _is_elsewhere(options):
+        return table_from(options)
     from gantry.report.make import make_table
 
     out = options.out
@@ -58,10 +64,24 @@ def _figure(options: argparse.Namespace) -> None:
 
 
 def _claims(options: argparse.Namespace) -> None:
+    if _is_elsewhere(options):
+        return claims_from(options)
     from gantry.report.make import make_claims
 
     order = _order(options, "claims")
     make_claims(order, options.out, options.out.with_suffix(".md"))
+
+
+def _is_elsewhere(options: argparse.Namespace) -> bool:
+    """Whether runs from elsewhere are asked for; UserError for half of either, and for both at once."""
+    named = [options.paper, options.name, options.config]
+    if options.sources and any(named):
+        raise UserError("--from takes the place of paper, name and --config: leave these out")
+    if not options.sources and not all(named):
+        raise UserError(
+            "give paper, name and --config, as the workflow does, or runs from elsewhere with --from"
+        )
+    return bool(options.sources)
 
 
 def _page(options: argparse.Namespace) -> None:

@@ -1,7 +1,7 @@
 """Claims: statements of a paper, each with the statistic over training seeds that tests it."""
 
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -20,7 +20,7 @@ class Side(Strict):
 
     source: which samples; none is the headline. share: up to which share of the run (0.52: its first 52 %);
     since: from which share on (0.8: its last fifth); iteration: the checkpoint there, as the paper counts (a
-    shorter run is asked at the same share).
+    shorter run is asked at the same share). A bare name is a recipe.
     """
 
     recipe: str
@@ -29,6 +29,11 @@ class Side(Strict):
     since: Annotated[float, Field(ge=0, lt=1)] = 0.0
     share: Annotated[float, Field(gt=0, le=1)] = 1.0
     iteration: Positive | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_a_name(cls, given: Any) -> Any:
+        return {"recipe": given} if isinstance(given, str) else given
 
 
 class ClaimTest(Strict):
