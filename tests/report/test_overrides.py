@@ -26,7 +26,7 @@ CASES: dict[str, tuple[dict[str, Any], list[str], list[str]]] = {
     ),
     "a workload's recipe": (
         {"workloads": {"images": {"recipe": {"batch_size": 16}}}},
-        ["Batch\\_size: 16 instead of 32."],
+        ["batch\\_size: 16 instead of 32."],
         ["(changed)"],
     ),
     "a workload's size": (
@@ -117,7 +117,7 @@ def test_a_shipped_experiment_at_the_papers_scale_overrides_nothing(checkout, pa
 def test_a_scale_of_ones_own_is_an_override(checkout, spec_of, tmp_path):  # noqa: F811
     checkout.edit(TRIAL, "width: 16", "width: 8")
     text = written(spec_of("table5", papers=["bcgan"]), tmp_path)
-    assert "Networks.width: 8 instead of 32." in text and "Scored samples: 500 instead of 5,000." in text
+    assert "networks.width: 8 instead of 32." in text and "Scored samples: 500 instead of 5,000." in text
 
 
 def test_a_setting_that_is_the_default_anyway_changes_nothing(checkout):  # noqa: F811

@@ -42,7 +42,15 @@ def specs_in(folder, make_results, make_spec, make_group):
     }
     return [
         (
-            make_spec(results, kind, groups, name=name, options=options, title=f"title of {name}"),
+            make_spec(
+                results,
+                kind,
+                groups,
+                name=name,
+                options=options,
+                title=f"title of {name}",
+                highlight=0 if name == "figure4" else None,
+            ),
             {suffix: folder / f"{name}.{suffix}" for suffix in suffixes},
         )
         for name, (kind, options, suffixes) in described.items()
@@ -90,15 +98,38 @@ class Elements(HTMLParser):
         self.found.append((tag, dict(attrs)))
 
 
-def test_everything_is_on_the_page_claims_first(page):
+def test_highlights_come_first_and_claims_last_and_folded(page):
     text = page.read_text()
-    places = [
-        text.index(f'<section id="bcgan-{name}">') for name in ("claims", "table2", "table10", "figure4")
-    ]
+    names = ("figure4", "table10", "table2", "figure5", "claims")
+    places = [text.index(f'<section id="bcgan-{name}">') for name in names]
     assert places == sorted(places)
     assert "Proxy data." in text and "4, 1 diverged" in text
-    assert text.index(">1 undecided</span>") < places[0]
+    assert text.index('<p class="tally">') < places[0]
+    claims = text[places[-1] :]
+    assert claims.index('<details class="claims">') < claims.index("SWD is lower")
     assert "±" in text and "0123456789abcdef" in text
+
+
+def test_contents_are_there_and_runs_lead_back_to_what_shows_them(page):
+    text = page.read_text()
+    contents = text[text.index("<nav") : text.index("</nav>")]
+    assert [f'href="#bcgan-{name}"' in contents for name in ("figure4", "table2", "claims")] == [True] * 3
+    run = text[text.index('id="runs-digits-bcgan"') :]
+    back = re.search("Shown in (.*)</p>", run)[1]
+    assert 'href="#bcgan-table2"' in back and 'href="#bcgan-figure5"' in back
+    assert text.index('<details class="dataset">') < text.index('id="runs-digits-bcgan"')
+    assert "batch_size: 32" in run
+
+
+def test_a_part_of_a_figure_is_not_drawn_again(tmp_path, specs):
+    whole, files = next((spec, files) for spec, files in specs if spec["name"] == "figure4")
+    part = whole | {"name": "figure4_a", "title": "a part", "groups": whole["groups"][:1]}
+    both = [(whole, files), (part, {suffix: tmp_path / f"part.{suffix}" for suffix in files})]
+    make_all(both)
+    text = write_page(tmp_path, both).read_text()
+    assert text.count("<figure") == 1
+    section = text[text.index('<section id="bcgan-figure4_a">') :]
+    assert '<p class="muted">A part of <a href="#bcgan-figure4">' in section
 
 
 def test_nothing_is_loaded_from_elsewhere(page):

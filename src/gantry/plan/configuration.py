@@ -132,3 +132,5 @@ class Experiment(Strict):
     recipes: dict[Name, dict[str, Any]]
     variants: dict[Name, Variant] = {}
     outputs: dict[Name, Output]
+    # The outputs that the page shows first: pictures, and the most telling table.
+    highlights: tuple[Name, ...] = ()

@@ -25,6 +25,8 @@ def order(plan: Plan, paper: str, name: str) -> dict[str, Any]:
         "format": 1,
         "paper": paper,
         "name": name,
+        "paper_title": plan.experiments[paper].title,
+        "highlight": {each: place for place, each in enumerate(plan.experiments[paper].highlights)}.get(name),
         "kind": output.kind,
         "title": output.title,
         "notes": list(output.notes),
@@ -58,14 +60,15 @@ def _overrides(plan: Plan, recipes: list[str]) -> list[str]:
     """What the scale and the configuration change of all of an output, as sentences."""
     config, scale, found = plan.config, plan.scale, plan.overrides
     workloads = {plan.recipes[recipe].workload: None for recipe in recipes}
-    phrases = [phrase for name in workloads for phrase in found.sizes.get(name, ())]
+    sizes = [phrase for name in workloads for phrase in found.sizes.get(name, ())]
+    phrases = [phrase[0].upper() + phrase[1:] for phrase in sizes]
     phrases += [phrase for recipe in recipes for phrase in found.settings.get(recipe, ())]
     if config.features and config.features != scale.features:
-        phrases.append(f"feature network: {config.features} instead of {scale.features}")
+        phrases.append(f"Feature network: {config.features} instead of {scale.features}")
     if config.seeds and config.seeds != scale.seeds:
         ours, usual = (", ".join(map(str, seeds)) for seeds in (config.seeds, scale.seeds))
-        phrases.append(f"seeds: {ours} instead of {usual}")
-    return [phrase[0].upper() + phrase[1:] + "." for phrase in dict.fromkeys(phrases)]
+        phrases.append(f"Seeds: {ours} instead of {usual}")
+    return [f"{phrase}." for phrase in dict.fromkeys(phrases)]
 
 
 def _told_apart(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -53,6 +53,8 @@ class Overrides:
         before, after = described.model_dump(), used.model_dump()
         self.sizes[name] = tuple(
             _phrase(title, before[key], after[key])
+            if after[key] is not None
+            else f"not {title} {_text(before[key])} iterations"
             for key, title in SIZES.items()
             if before[key] != after[key]
         )

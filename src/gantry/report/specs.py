@@ -90,6 +90,9 @@ class ReportSpec(Strict):
     format: Literal[1]
     paper: str
     name: str
+    paper_title: str = ""
+    # Its place among those that the page shows first.
+    highlight: int | None = None
     kind: str
     title: str
     notes: tuple[str, ...] = ()

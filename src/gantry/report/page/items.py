@@ -2,6 +2,7 @@
 
 import base64
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from gantry.report.notes import protocol_notes
 from gantry.report.page import interactive
 from gantry.report.specs import ReportSpec
 from gantry.report.tables.make import cells_of, spread_of
+from gantry.report.titles import title_of
 
 # An SVG is sharper at any size; above this it is the picture inside that weighs, and the PNG does as well.
 LARGEST_SVG = 300_000
@@ -31,7 +33,9 @@ class Item:
     """One table, figure or list of claims as the page shows it."""
 
     anchor: str
-    heading: str
+    # What the paper calls it, "Table 2", where it is the paper's, and its title without that.
+    label: str
+    title: str
     spec: ReportSpec
     notes: Sequence[str]
     groups: Sequence[str]
@@ -43,15 +47,48 @@ class Item:
     interactive: str = ""
     claims: Sequence[Mapping[str, Any]] = ()
 
+    @property
+    def name(self) -> str:
+        """What the contents call it."""
+        return self.label or self.title
+
+    @property
+    def sections(self) -> list[tuple[str, list[Mapping[str, Any]], Counter[str]]]:
+        """The claims by where the paper makes them: (place, claims, how many have each verdict)."""
+        found: dict[str, list[Mapping[str, Any]]] = {}
+        for claim in self.claims:
+            found.setdefault(claim["source"], []).append(claim)
+        return [
+            (
+                place[:1].upper() + place[1:] or "Elsewhere",
+                claims,
+                Counter(claim["verdict"] for claim in claims),
+            )
+            for place, claims in found.items()
+        ]
+
+    def is_part_of(self, other: "Item") -> bool:
+        """Whether another figure shows all that this one shows."""
+        mine, theirs = self.spec, other.spec
+        same = ("paper", "kind", "metrics", "options", "iterations")
+        return (
+            bool(self.image)
+            and all(getattr(mine, key) == getattr(theirs, key) for key in same)
+            and set(self.groups) < set(other.groups)
+        )
+
 
 def item_of(loaded: Loaded, outputs: Mapping[str, Mapping[str, Path]]) -> Item:
+    """Return what the page shows of a spec; UserError where one of its files is not there."""
     spec = loaded.spec
     files = outputs.get(f"{spec.paper}/{spec.name}")
     if files is None:
         raise UserError(f"report page: no files given for {spec.paper}/{spec.name}")
+    label, title = _label_and_title(title_of(loaded))
     common: dict[str, Any] = {
         "anchor": f"{spec.paper}-{spec.name}",
-        "heading": _heading(spec.name),
+        "label": label,
+        "title": title,
         "spec": spec,
         "notes": protocol_notes(spec),
         "groups": list(dict.fromkeys(group.key for group in spec.groups)),
@@ -72,9 +109,12 @@ def item_of(loaded: Loaded, outputs: Mapping[str, Mapping[str, Path]]) -> Item:
     )
 
 
-def _heading(name: str) -> str:
-    """table2 → Table 2; claims → Claims; table_synthetic → Table synthetic."""
-    return re.sub(r"(?<=[a-z])(?=\d)", " ", name).replace("_", " ").capitalize()
+def _label_and_title(title: str) -> tuple[str, str]:
+    """Split "FID over iterations (figure 5), on digits": the paper's name for it, and the rest."""
+    found = re.search(r" \(((?:figure|table) \d+[a-z]?)\)", title)
+    if not found:
+        return "", title
+    return found[1].capitalize(), title[: found.start()] + title[found.end() :]
 
 
 def _read_claims(path: Path) -> list[dict[str, Any]]:
@@ -88,7 +128,7 @@ def _read_claims(path: Path) -> list[dict[str, Any]]:
     claims = [{str(key): value for key, value in row.items()} for row in rows]
     for claim in claims:
         published = claim["published"] and f"published: {claim['published']}"
-        phrases = (claim["result"], published, claim["source"], claim["note"], claim["seeds_to_decide"])
+        phrases = (claim["result"], published, claim["note"], claim["seeds_to_decide"])
         claim["details"] = [phrase[0].upper() + phrase[1:] for phrase in phrases if phrase]
     return claims
 

@@ -1,6 +1,5 @@
 """The page as a whole: its cards, its contents, and everything put into the template."""
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -14,12 +13,11 @@ from gantry.report.learned import NOT_TESTED
 from gantry.report.load import Cache, Loaded, Run, load
 from gantry.report.page import interactive
 from gantry.report.page.items import Item, item_of
-from gantry.report.page.runs import anchor, run_groups, short_commit
-from gantry.report.specs import ReportSpec, parse_spec
+from gantry.report.page.runs import anchor, by_dataset, run_groups, short_commit
+from gantry.report.specs import parse_spec
 from gantry.report.text import with_subscripts
 from gantry.system.formatting import format_duration
 
-PAPERS = {"bcgan": "BCGAN", "edgan": "EDGAN", "zoo": "The wider family"}
 VERDICTS = {"holds": "good", "does not hold": "bad", "undecided": "open", NOT_TESTED: "open"}
 
 
@@ -42,13 +40,18 @@ def make_page(
         environment()
         .get_template("page.html")
         .render(
-            overview=_overview([each.spec for each in loaded], list(runs.values())),
+            overview=_overview(list(runs.values())),
             replaced=_replaced(loaded),
+            has_proxies=any(each.spec.has_proxies for each in loaded),
+            changes=list(dict.fromkeys(change for each in loaded for change in each.spec.changes)),
+            scale=dict.fromkeys(f"scale {each.spec.scale}, {each.spec.scale_title}" for each in loaded),
             papers=[
-                (PAPERS.get(paper, paper), _sorted_items(items, paper), _tally(items, paper))
+                (_paper_title(items, paper), _sorted_items(items, paper), _tally(items, paper))
                 for paper in papers
             ],
-            groups=run_groups(loaded),
+            whole_of=_whole_of(items),
+            shown_in=_shown_in(items),
+            groups=by_dataset(run_groups(loaded)),
             verdicts=VERDICTS,
             bundle=interactive.bundle() if any(item.interactive for item in items) else "",
             sorter=interactive.sorter(),
@@ -73,14 +76,37 @@ def environment() -> Environment:
 
 
 def _sorted_items(items: Sequence[Item], paper: str) -> list[Item]:
-    """Claims first, then tables, then figures, each in the order of their numbers."""
+    """The paper's highlights first, claims last, and everything else in the order of its experiment file."""
+    mine = [item for item in items if item.spec.paper == paper]
 
-    def place(item: Item) -> tuple[int, list[tuple[bool, int | str]]]:
-        family = 0 if item.claims else 1 if item.parts else 2
-        numbered = re.findall(r"\d+|\D+", item.spec.name)
-        return family, [(part.isdigit(), int(part) if part.isdigit() else part) for part in numbered]
+    def place(item: Item) -> tuple[int, int]:
+        highlight = item.spec.highlight
+        return (2 if item.claims else 1, 0) if highlight is None else (0, highlight)
 
-    return sorted((item for item in items if item.spec.paper == paper), key=place)
+    return sorted(mine, key=place)
+
+
+def _paper_title(items: Sequence[Item], paper: str) -> str:
+    return next((item.spec.paper_title for item in items if item.spec.paper == paper), "") or paper
+
+
+def _whole_of(items: Sequence[Item]) -> dict[str, Item]:
+    """For a figure that is a part of another one (by its anchor): that other one."""
+    return {
+        item.anchor: other
+        for item in items
+        for other in items
+        if item is not other and item.is_part_of(other)
+    }
+
+
+def _shown_in(items: Sequence[Item]) -> dict[str, list[Item]]:
+    """For each group of runs the items that show it: the way back."""
+    found: dict[str, list[Item]] = {}
+    for item in items:
+        for group in item.groups:
+            found.setdefault(group, []).append(item)
+    return found
 
 
 def _tally(items: Sequence[Item], paper: str) -> list[tuple[str, int]]:
@@ -89,14 +115,12 @@ def _tally(items: Sequence[Item], paper: str) -> list[tuple[str, int]]:
     return [(verdict, found[verdict]) for verdict in VERDICTS if found[verdict]]
 
 
-def _overview(specs: Sequence[ReportSpec], runs: Sequence[Run]) -> list[tuple[str, str]]:
+def _overview(runs: Sequence[Run]) -> list[tuple[str, str]]:
     """Title and value of each card at the page's top."""
     finished = sorted(str(run.provenance.get("finished_at", ""))[:16].replace("T", " ") for run in runs)
     wall = sum(run.largest("wall_seconds") or 0.0 for run in runs)
     diverged = sum(run.diverged for run in runs)
-    scales = dict.fromkeys(f"{spec.scale}: {spec.scale_title}" for spec in specs)
     return [
-        ("scale", ", ".join(scales)),
         ("training runs", f"{len(runs)}" + (f", {diverged} diverged" if diverged else ", none diverged")),
         ("training time, all runs", format_duration(wall)),
         ("last run finished", finished[-1] if finished else "–"),

@@ -4,6 +4,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import yaml
+
 from gantry.report.load import Loaded, Run
 from gantry.system.formatting import format_duration
 
@@ -36,6 +38,9 @@ class RunGroup:
     anchor: str
     key: str
     title: str
+    dataset: str
+    changes: Sequence[str]
+    recipe: str
     rows: Sequence[RunRow]
 
 
@@ -49,7 +54,6 @@ def run_groups(loaded: Sequence[Loaded]) -> list[RunGroup]:
     for each in loaded:
         for loaded_group in each.groups:
             group = loaded_group.group
-            title = f"{group.recipe_title} on {group.dataset_title}"
             rows = [_run_row(run) for run in loaded_group.runs]
             known = groups.get(group.key)
             # One recipe may be asked for up to different iterations: the longest is shown.
@@ -57,9 +61,29 @@ def run_groups(loaded: Sequence[Loaded]) -> list[RunGroup]:
                 row.iterations for row in known.rows
             ):
                 groups[group.key] = RunGroup(
-                    anchor(group.key), group.key, known.title if known else title, rows
+                    anchor=anchor(group.key),
+                    key=group.key,
+                    title=known.title if known else group.recipe_title,
+                    dataset=group.trained_on or group.dataset_title,
+                    changes=(*group.recipe_changes, *group.dataset_changes),
+                    recipe=_recipe(loaded_group.runs[0]),
+                    rows=rows,
                 )
     return list(groups.values())
+
+
+def by_dataset(groups: Sequence[RunGroup]) -> dict[str, list[RunGroup]]:
+    """The groups by what they were trained on."""
+    found: dict[str, list[RunGroup]] = {}
+    for group in groups:
+        found.setdefault(group.dataset, []).append(group)
+    return found
+
+
+def _recipe(run: Run) -> str:
+    """What the run's record says of its recipe, as YAML."""
+    recipe = run.records[-1].get("spec", {}).get("recipe", {})
+    return yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True, default_flow_style=None)
 
 
 def _run_row(run: Run) -> RunRow:
