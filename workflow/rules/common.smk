@@ -12,6 +12,7 @@ from gantry.files import canonical_json
 from gantry.plan import load_plan, orders, resources as needs
 from gantry.plan.layering import with_settings
 from gantry.plan.reading import read_yaml
+from gantry.report import notes
 
 try:
     for each in workflow.configfiles:

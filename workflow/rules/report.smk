@@ -19,13 +19,24 @@ def samples_of(wildcards):
     )
 
 
+def about(wildcards):
+    """Title and notes of an output, beside it in Snakemake's report."""
+    return notes.labels(orders.order(PLAN, wildcards.paper, wildcards.name))
+
+
 rule table:
     input:
         records=records_of,
         metrics=metrics_of,
         published=lambda w: PLAN.published(w.paper, w.name),
     output:
-        csv="<here>/{paper}/{name}.csv",
+        csv=report(
+            "<here>/{paper}/{name}.csv",
+            caption="../report/table.rst",
+            category="{paper}",
+            subcategory="tables",
+            labels=about,
+        ),
         md="<here>/{paper}/{name}.md",
         tex="<here>/{paper}/{name}.tex",
     log:
@@ -44,7 +55,13 @@ rule figure:
         metrics=metrics_of,
         samples=samples_of,
     output:
-        png="<here>/{paper}/{name}.png",
+        png=report(
+            "<here>/{paper}/{name}.png",
+            caption="../report/figure.rst",
+            category="{paper}",
+            subcategory="figures",
+            labels=about,
+        ),
         svg="<here>/{paper}/{name}.svg",
     log:
         "<here>/{paper}/{name}.log",
@@ -61,7 +78,13 @@ rule claims:
         records=records_of,
         metrics=metrics_of,
     output:
-        csv="<here>/{paper}/{name}.csv",
+        csv=report(
+            "<here>/{paper}/{name}.csv",
+            caption="../report/claims.rst",
+            category="{paper}",
+            subcategory="claims",
+            labels=about,
+        ),
         md="<here>/{paper}/{name}.md",
     log:
         "<here>/{paper}/{name}.log",

@@ -1,6 +1,8 @@
 """What a reader of one table, figure or list of claims must know: its size, and where it departs from the paper."""
 
-from gantry.report.specs import ReportSpec
+from typing import Any
+
+from gantry.report.specs import ReportSpec, parse_spec
 
 INTERVAL_NOTE = "In brackets: the 95 % interval of the mean over training seeds (Student's t)."
 
@@ -22,3 +24,9 @@ def protocol_notes(spec: ReportSpec) -> list[str]:
     if spec.options.get("spread") == "interval":
         notes.append(INTERVAL_NOTE)
     return notes + list(spec.notes)
+
+
+def labels(spec: dict[str, Any]) -> dict[str, str]:
+    """Return title and notes of a report spec, as Snakemake's own report shows them beside a file."""
+    parsed = parse_spec(spec)
+    return {"title": parsed.heading, "notes": " ".join([scale_note(parsed), *protocol_notes(parsed)])}
