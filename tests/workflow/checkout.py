@@ -123,6 +123,10 @@ class Sketch(Checkout):
         assert done.code == 0, done.output
         return done
 
+    def report(self, file: Path) -> Done:
+        """Have Snakemake write its own report."""
+        return self._run("--report", str(file))
+
     def _run(self, *arguments: str, **config: Any) -> Done:
         return self.snakemake(*arguments, **merged(BASE, config))
 

@@ -48,6 +48,19 @@ def test_the_page_shows_all_of_it(sketch: Sketch) -> None:
     assert not re.search(r'(?:src|href)="https?://[^"]*\.(?:js|css)"', page), "the page needs the network"
 
 
+def test_snakemakes_own_report_holds_every_output_with_its_notes(sketch: Sketch, tmp_path: Path) -> None:
+    done = sketch.report(tmp_path / "snakemake.html")
+    assert done.code == 0, done.output
+    text = (tmp_path / "snakemake.html").read_text(encoding="utf-8")
+    for name, output in PAPER["outputs"].items():
+        first = KINDS[output["kind"]][0]
+        assert f"results/tiny/sketch/{name}.{first}" in text, name
+        assert output["title"] in text
+    assert all(f'"{family}"' in text for family in ("tables", "figures", "claims"))
+    assert "Trained for 20 iterations instead of 1,000." in text, "the notes are not among the labels"
+    assert "with its 95 % interval" in text, "a caption is missing"
+
+
 def test_metrics_are_of_the_checkpoints_that_were_asked_for(sketch: Sketch) -> None:
     with (sketch.folder / POINTS_TWO / "metrics-20.csv").open(encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
