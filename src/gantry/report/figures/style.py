@@ -191,7 +191,7 @@ def fitted(text: str, width: float, points: float, *, bold: bool = False) -> str
 
 def wrapped(text: str, width: float) -> str:
     """Break the lines of small print so that they fit a figure `width` inches wide."""
-    return "\n".join(fitted(line, width - 2 * EDGE, SMALL) for line in text.split("\n"))
+    return label("\n".join(fitted(line, width - 2 * EDGE, SMALL) for line in text.split("\n")))
 
 
 def heading(title: str, width: float) -> str:
