@@ -195,6 +195,25 @@ class AskedScorer:
         predicted, labels = sampler.classify(seen).argmax(1).cpu().numpy(), held_out.labels.astype(np.int64)
         return {"test_error": 1 - of_classes.label_accuracy(predicted, labels)}
 
+    @torch.inference_mode()
+    def reconstruction(self, sampler: Sampler, source: str, samples: Array) -> dict[str, float]:
+        """How far reconstructions are from real samples, held-out ones where there are any; and from others' ones.
+
+        The error is ‖x − G(E(x))‖, root mean square over samples and numbers; the ratio has the same reconstructions,
+        each beside another sample, in its denominator. 1 is an encoder that has learned nothing.
+        """
+        if "reconstruct" not in sampler.can:
+            raise UserError(
+                "metrics: this method has no encoder: take reconstruction_error out of its workload"
+            )
+        of = self.prepared.held_out() or self.prepared
+        real = torch.from_numpy(np.array(of.samples[: len(samples)]))
+        real = as_input(real) if of.kind == "images" else real
+        rebuilt = torch.cat([sampler.reconstruct(part).float().cpu() for part in real.split(500)])
+        error = (rebuilt - real).square().mean().sqrt()
+        shuffled = (rebuilt.roll(1, 0) - real).square().mean().sqrt()
+        return {"reconstruction_error": float(error), "reconstruction_ratio": float(error / shuffled)}
+
 
 ASKED: dict[str, Callable[[AskedScorer, Sampler, str, Array], dict[str, float]]] = {
     **dict.fromkeys(
@@ -215,4 +234,6 @@ ASKED: dict[str, Callable[[AskedScorer, Sampler, str, Array], dict[str, float]]]
     "code_purity_points": AskedScorer.code,
     "information_bound": AskedScorer.information,
     "test_error": AskedScorer.test_error,
+    "reconstruction_error": AskedScorer.reconstruction,
+    "reconstruction_ratio": AskedScorer.reconstruction,
 }

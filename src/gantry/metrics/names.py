@@ -114,6 +114,10 @@ METRICS: dict[str, Metric] = {
         ),
         Metric("code_purity_points", "points", "higher", "purity of the code", True, _SHARE, True),
         Metric("information_bound", "method", "higher", "information bound (nats)", False, None, True),
+        Metric("reconstruction_error", "method", "lower", "reconstruction error", True, None, True),
+        Metric(
+            "reconstruction_ratio", "method", "lower", "reconstruction error / shuffled", True, None, True
+        ),
         Metric("test_error", "method", "lower", "test error", True, _SHARE, True),
     )
 }

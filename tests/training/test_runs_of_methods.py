@@ -1,4 +1,4 @@
-"""Runs with labels: interrupted they end in the same bits, hidden labels change nothing, and they are scored."""
+"""Runs with labels or encoders: interrupted they end in the same bits, hidden labels change nothing, scores come."""
 
 import csv
 import json
@@ -30,6 +30,8 @@ SEMI = PROJECTION | {
     "method": {"name": "semi_supervised", "known": 18},
     "objective": {"name": "non_saturating"},
 }
+VAEGAN = SEMI | {"method": {"name": "vaegan"}, "optimiser": {"name": "adam", "lr_g": 1.0e-3}}
+REGRESSOR = SEMI | {"method": {"name": "latent_regressor"}}
 INFOGAN = SEMI | {"method": {"name": "infogan", "categorical": [9], "continuous": 1}}
 
 
@@ -91,6 +93,7 @@ def test_samples_are_scored_against_what_they_were_asked_for(lab: Any, tmp_path:
         ),
         ("infogan", INFOGAN, ["code_purity_points", "information_bound"]),
         ("semi", SEMI, ["test_error", "modes_covered"]),
+        ("vaegan", VAEGAN, ["reconstruction_error", "reconstruction_ratio", "js"]),
     ):
         root = lab.train(name, 6, recipe)
         record = json.loads((root / "record-6.json").read_text())

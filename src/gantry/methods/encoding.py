@@ -1,0 +1,43 @@
+"""What methods with an encoder share: a sampler that encodes and reconstructs."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from gantry.data.prepared import PreparedSet
+from gantry.methods.latents import draw_latents
+from gantry.methods.sampler import Sampler
+from gantry.plan.blocks.players import Latent
+
+
+class EncodingSampler(Sampler):
+    """Samples G(z), codes E(x) (means, where E is Gaussian), reconstructions G(E(x))."""
+
+    sources = ("G1",)
+
+    def __init__(self, kept: nn.Module, latent: Latent) -> None:
+        self.generator = kept.get_submodule("generator")
+        self.encoder = kept.get_submodule("encoder")
+        self.latent = latent
+
+    def inputs(
+        self, source: str, rows: range, randomness: torch.Generator, held_out: PreparedSet | None = None
+    ) -> dict[str, Tensor]:
+        return {"z": draw_latents(self.latent, len(rows), torch.device("cpu"), randomness)}
+
+    def sample(self, source: str, inputs: Mapping[str, Tensor]) -> Tensor:
+        samples: Tensor = self.generator(inputs["z"])
+        return samples
+
+    def encode(self, samples: Tensor) -> Tensor:
+        mean: Tensor = self.encoder(samples.to(self._device))[0]
+        return mean
+
+    def reconstruct(self, samples: Tensor) -> Tensor:
+        made: Tensor = self.generator(self.encode(samples))
+        return made
+
+    @property
+    def _device(self) -> torch.device:
+        return next(self.generator.parameters()).device
