@@ -129,6 +129,8 @@ def test_texts_and_profiles_of_any_length_do_no_harm() -> None:
     [
         (encoded(RGB, "PNG")[:11] + b"\5" + encoded(RGB, "PNG")[12:], "IHDR|part"),
         (encoded(RGB, "JPEG")[:-200] + bytes(200), "the mark of a JPEG's end is missing"),
+        (encoded(RGB, "WEBP", quality=99)[:-200] + bytes(200), "its last 64 bytes are zeros"),
+        (encoded(RGB, "AVIF", quality=99)[:-200] + bytes(200), "its last 64 bytes are zeros"),
         (encoded(RGB, "PNG")[:-12], "the mark of a PNG's end is missing"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not an image of a kind that is read"),
         (

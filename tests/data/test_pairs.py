@@ -1,5 +1,7 @@
 """Pairs and parts: inputs beside images row by row, and what is held out."""
 
+import zipfile
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -29,6 +31,11 @@ def test_two_images_in_one_file(prepared, tmp_path):
     other = prepared("folder", inputs={"half": "left"}, out="left", **keys)
     assert np.array_equal(other.inputs, IMAGES[:4]) and np.array_equal(other.samples, IMAGES[4:8])
     verify_digests(got)
+    with zipfile.ZipFile(tmp_path / "facades.zip", "w") as archive:  # as it is packed, below a folder
+        for file in sorted((tmp_path / "facades").rglob("*.png")):
+            archive.write(file, file.relative_to(tmp_path))
+    packed = prepared("folder", inputs={"half": "right"}, out="packed", **keys | {"path": "facades.zip"})
+    assert (packed.digest, packed.held_out().digest) == (got.digest, held_out.digest)
 
 
 def test_an_image_that_is_no_pair_leaves_no_gap(prepared, tmp_path):

@@ -52,6 +52,8 @@ PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # The chunks that decide about pixels; the others (texts, profiles, times) are of no account here.
 PNG_CHUNKS = {b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"eXIf", b"acTL", b"fcTL", b"fdAT"}
 ADDRESS = re.compile(r" ?<[^<>]* at 0x[0-9a-f]+>")
+# No compressed picture ends in so many zeros.
+ZERO_TAIL = 64
 TIFF_BITS, TIFF_PHOTOMETRIC, WHITE_IS_ZERO = 258, 262, 0
 
 
@@ -78,6 +80,8 @@ def decode(encoded: bytes, side: int | None = None) -> Decoded:
                     return found
         elif encoded.startswith(PNG_SIGNATURE):
             encoded = _checked_png(encoded)
+        elif encoded[8:12] == b"WEBP" or encoded[4:8] == b"ftyp":
+            _refuse_zeros(encoded)
         return _by_pillow(encoded, side)
     except BadImage:
         raise
@@ -146,6 +150,14 @@ def _refuse_absurd(width: int, height: int) -> None:
         raise BadImage(
             f"its header says {width:,}×{height:,} pixels, more than {MOST_PIXELS:,}: damaged, or too large"
         )
+
+
+def _refuse_zeros(encoded: bytes) -> None:
+    """Of WebP and AVIF, whose decoders make pixels of the zeros in which a download ends that broke off."""
+    end = 8 + int.from_bytes(encoded[4:8], "little") if encoded.startswith(b"RIFF") else len(encoded)
+    tail = encoded[:end][-ZERO_TAIL:]
+    if len(tail) == ZERO_TAIL and not any(tail):
+        raise BadImage(f"cut off: its last {ZERO_TAIL} bytes are zeros")
 
 
 def _checked_png(encoded: bytes) -> bytes:

@@ -58,7 +58,8 @@ class Folder(ImageSource):
 
     def official_held_out(self) -> dict[str, Option]:
         split = self.chosen_options["split"]
-        there = {PurePosixPath(file).parts[0] for file, _ in self._listing.files}
+        own = _without_common_folder(self._listing.files, str(split))
+        there = {PurePosixPath(file).parts[0] for file, _ in own}
         found = next((part for part in TEST_PARTS if any(each.startswith(part) for each in there)), None)
         if split == "all" or found is None or split in TEST_PARTS:
             raise UserError(
@@ -79,6 +80,7 @@ class Folder(ImageSource):
 
 def _of_split(files: list[File], split: str, where: str) -> list[File]:
     """The files inside the folder `split`, named from there on; or those in folders whose names begin so."""
+    files = _without_common_folder(files, split)
     inside = [
         (file.removeprefix(f"{split}/"), content) for file, content in files if file.startswith(f"{split}/")
     ]
@@ -94,6 +96,14 @@ def _of_split(files: list[File], split: str, where: str) -> list[File]:
             f"{where}: no folder {split} or {split}…{suggestion(split, there)}; folders there: {said}"
         )
     return inside
+
+
+def _without_common_folder(files: list[File], split: str) -> list[File]:
+    """The files named from below the one folder that holds them all, as archives have it, unless that is the part."""
+    tops = {file.partition("/")[0] for file, _ in files if "/" in file}
+    if len(tops) != 1 or any("/" not in file for file, _ in files) or next(iter(tops)).startswith(split):
+        return files
+    return [(file.partition("/")[2], content) for file, content in files]
 
 
 def _in_pairs(files: list[File], folders: tuple[str, ...], where: str) -> tuple[list[File], dict[str, Any]]:
