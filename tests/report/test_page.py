@@ -8,12 +8,14 @@ import subprocess
 import threading
 from html.parser import HTMLParser
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 
 import pytest
 
 from gantry.errors import UserError
 from gantry.report.make import make_claims, make_figure, make_page, make_table
 from gantry.report.page.interactive import bundle
+from gantry.report.page.make import _by_chance
 
 
 def specs_in(folder, make_results, make_spec, make_group):
@@ -308,3 +310,22 @@ def test_the_slider_the_menu_and_the_links_do_what_they_say(seen):
     shown, title = seen["chosen"]
     assert shown == [False] * 7 + [True] * 3 + [False] * 4 and title == "class score (embedded classifier) ↑"
     assert seen["target"] == "runs-digits-realnessgan"
+
+
+def test_a_papers_claims_say_how_many_chance_would_decide():
+    """Five claims in two lists, the third untested: Holm's correction is for all four together."""
+
+    def item(paper, *claims):
+        rows = [{"verdict": verdict, "p": p} for verdict, p in claims]
+        return SimpleNamespace(spec=SimpleNamespace(paper=paper), claims=rows)
+
+    items = [
+        item("bcgan", ("holds", "0.01"), ("undecided", "0.6"), ("not tested at this scale", "")),
+        item("bcgan", ("does not hold", "0.03"), ("holds", "0.0001")),
+        item("edgan", ("not tested at this scale", "")),
+    ]
+    assert _by_chance(items, "bcgan") == (
+        "4 tested, each at 5 %: chance alone would decide 0.2 of them; 3 decided, 2 after Holm's correction for the "
+        "whole paper"
+    )
+    assert _by_chance(items, "edgan") == ""

@@ -21,7 +21,7 @@ from gantry.report.notes import protocol_notes, scale_note
 from gantry.report.quantities import DERIVED, REACHING
 from gantry.report.sides import LEAST_DIVERGED, Comparison, Numbers, comparison, numbers
 from gantry.report.specs import ReportSpec, options_of, parse_spec
-from gantry.report.statistics import CONFIDENCE, MOST_SEEDS, POWER, Evidence, Judged, holm, judge
+from gantry.report.statistics import CONFIDENCE, LEVEL, MOST_SEEDS, POWER, Evidence, Judged, holm, judge
 from gantry.report.titles import title_of
 
 # p is two-sided, of the test that decides; p_holm is Holm's over all claims of one file that were tested.
@@ -264,11 +264,11 @@ def _rule_notes(frame: pd.DataFrame) -> list[str]:
     tested = int(frame["p"].notna().sum())
     if tested:
         decided = frame["verdict"].isin(DECIDED) & frame["p"].notna()
-        kept = int((decided & (frame["p_holm"] <= 1 - CONFIDENCE)).sum())
-        level, count = 1 - CONFIDENCE, int(decided.sum())
+        kept = int((decided & (frame["p_holm"] <= LEVEL)).sum())
+        count = int(decided.sum())
         notes.append(
-            f"{tested} claim{'s were' if tested > 1 else ' was'} tested, each at {100 * level:.0f} %: if nothing "
-            f"differed, chance would decide {tested * level:.2g} of them. {count} {'is' if count == 1 else 'are'} "
+            f"{tested} claim{'s were' if tested > 1 else ' was'} tested, each at {100 * LEVEL:.0f} %: if nothing "
+            f"differed, chance would decide {tested * LEVEL:.2g} of them. {count} {'is' if count == 1 else 'are'} "
             f"decided here, {kept} still after Holm's correction for all of them (p with Holm in brackets). "
             "The rule: docs/claims.md."
         )

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from gantry.plan.output_types.claims import Expectation, Verdict
 
 CONFIDENCE = 0.95
-SIDE = (1 - CONFIDENCE) / 2
+LEVEL = 1 - CONFIDENCE
+SIDE = LEVEL / 2
 # Fewer runs decide nothing: with two the interval's critical value is 12.7, and a chance order is common.
 LEAST_SEEDS = 3
 # Fewer numbers cannot all lie on one side with p ≤ 2.5 % (1/2⁵ is 3.1 %).

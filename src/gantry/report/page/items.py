@@ -128,8 +128,11 @@ def _read_claims(path: Path) -> list[dict[str, Any]]:
     claims = [{str(key): value for key, value in row.items()} for row in rows]
     for claim in claims:
         published = claim["published"] and f"published: {claim['published']}"
-        phrases = (claim["result"], published, claim["note"], claim["seeds_to_decide"])
-        claim["details"] = [phrase[0].upper() + phrase[1:] for phrase in phrases if phrase]
+        p = claim["p"] and f"p = {float(claim['p']):.2g}, with Holm's correction {float(claim['p_holm']):.2g}"
+        phrases = (claim["result"], p, published, claim["note"], claim["seeds_to_decide"])
+        claim["details"] = [
+            phrase if phrase is p else phrase[0].upper() + phrase[1:] for phrase in phrases if phrase
+        ]
     return claims
 
 

@@ -9,12 +9,14 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from gantry.files import write_text
+from gantry.report.claims import DECIDED
 from gantry.report.learned import NOT_TESTED
 from gantry.report.load import Cache, Loaded, Run, load
 from gantry.report.page import interactive
 from gantry.report.page.items import Item, item_of
 from gantry.report.page.runs import anchor, by_dataset, run_groups, short_commit
 from gantry.report.specs import parse_spec
+from gantry.report.statistics import LEVEL, holm
 from gantry.report.text import with_subscripts
 from gantry.system.formatting import format_duration
 
@@ -46,7 +48,12 @@ def make_page(
             changes=list(dict.fromkeys(change for each in loaded for change in each.spec.changes)),
             scale=dict.fromkeys(f"scale {each.spec.scale}, {each.spec.scale_title}" for each in loaded),
             papers=[
-                (_paper_title(items, paper), _sorted_items(items, paper), _tally(items, paper))
+                (
+                    _paper_title(items, paper),
+                    _sorted_items(items, paper),
+                    _tally(items, paper),
+                    _by_chance(items, paper),
+                )
                 for paper in papers
             ],
             whole_of=_whole_of(items),
@@ -113,6 +120,20 @@ def _tally(items: Sequence[Item], paper: str) -> list[tuple[str, int]]:
     """How many of a paper's claims have each verdict, in the order of VERDICTS."""
     found = Counter(c["verdict"] for item in items if item.spec.paper == paper for c in item.claims)
     return [(verdict, found[verdict]) for verdict in VERDICTS if found[verdict]]
+
+
+def _by_chance(items: Sequence[Item], paper: str) -> str:
+    """How many of a paper's claims chance would decide, and how many are decided after Holm's correction for all."""
+    claims = [claim for item in items if item.spec.paper == paper for claim in item.claims if claim["p"]]
+    if not claims:
+        return ""
+    corrected = holm([float(claim["p"]) for claim in claims])
+    decided = [claim["verdict"] in DECIDED for claim in claims]
+    kept = sum(p <= LEVEL for p, known in zip(corrected, decided, strict=True) if known)
+    return (
+        f"{len(claims)} tested, each at {LEVEL * 100:.0f} %: chance alone would decide "
+        f"{len(claims) * LEVEL:.2g} of them; {sum(decided)} decided, {kept} after Holm's correction for the whole paper"
+    )
 
 
 def _overview(runs: Sequence[Run]) -> list[tuple[str, str]]:
