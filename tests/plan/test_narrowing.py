@@ -5,7 +5,7 @@ import pytest
 from gantry.errors import UserError
 from gantry.plan.loading import load_plan
 from gantry.plan.orders import order
-from gantry.plan.output_types import OPTIONS
+from gantry.plan.output_types import OUTPUT_TYPES
 from gantry.plan.output_types.claims import ClaimsOptions
 
 PAPERS = ("bcgan", "bcgan_small", "bcgan_extras", "edgan", "zoo")
@@ -62,7 +62,7 @@ def test_every_claim_left_has_all_its_sides_for_every_data_set(repository, paper
             pairs = {
                 (set_, recipe) for block in output.runs for set_ in block.datasets for recipe in block.recipes
             }
-            options = OPTIONS[output.kind].model_validate(output.options)
+            options = OUTPUT_TYPES[output.kind].options.model_validate(output.options)
             assert {recipe for _, recipe in options.recipes()} <= {recipe for _, recipe in pairs}
             if isinstance(options, ClaimsOptions):
                 for claim in options.claims:

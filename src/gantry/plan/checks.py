@@ -6,14 +6,14 @@ from gantry.errors import UserError
 from gantry.metrics.names import CLASSIFYING_NETWORKS, FEATURE_NETWORKS, METRICS, metric
 from gantry.plan.blocks.networks import ImageNetworks
 from gantry.plan.configuration import Output
-from gantry.plan.output_types import CLAIMED_QUANTITIES, OPTIONS
+from gantry.plan.output_types import CLAIMED_QUANTITIES, OUTPUT_TYPES
 from gantry.plan.problems import Layers, Problems
 from gantry.plan.recipe import Recipe, Workload
 
 
 def check_options(problems: Problems, output: Output, file: str, key: str) -> None:
     """Note options that the output's kind does not have, and what they name that is not there."""
-    options = problems.validated(OPTIONS[output.kind], output.options, file, key)
+    options = problems.validated(OUTPUT_TYPES[output.kind].options, output.options, file, key)
     if options is None:
         return
     shown = {recipe for block in output.runs for recipe in block.recipes}

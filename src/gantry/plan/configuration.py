@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
 from gantry.plan.blocks.base import FilePath, Positive, Strict
-from gantry.plan.output_types import CLAIMS, TABLES, FigureKind, TableKind
+from gantry.plan.output_types import OUTPUT_TYPES, SUFFIXES, Family, Kind
 from gantry.plan.recipe import Workload
 
 
@@ -96,7 +96,7 @@ class Runs(Strict):
 class Output(Strict):
     """One table or figure: its kind, the runs it needs and the published numbers beside them."""
 
-    kind: Literal["claims", TableKind, FigureKind]
+    kind: Kind
     title: str
     runs: tuple[Runs, ...] = Field(min_length=1)
     metrics: tuple[str, ...] = ()
@@ -108,17 +108,14 @@ class Output(Strict):
     options: dict[str, Any] = {}
 
     @property
-    def family(self) -> str:
+    def family(self) -> Family:
         """'table', 'figure' or 'claims': which step makes it, and in which formats."""
-        if self.kind == CLAIMS:
-            return CLAIMS
-        return "table" if self.kind in TABLES else "figure"
+        return OUTPUT_TYPES[self.kind].family
 
     @property
     def suffixes(self) -> tuple[str, ...]:
         """The formats in which this output is written."""
-        formats = {"table": ("csv", "md", "tex"), "figure": ("png", "svg"), "claims": ("csv", "md")}
-        return formats[self.family]
+        return SUFFIXES[self.family]
 
 
 class Experiment(Strict):

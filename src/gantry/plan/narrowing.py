@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator
 
 from gantry.plan.configuration import Experiment, Output
-from gantry.plan.output_types import OPTIONS
+from gantry.plan.output_types import OUTPUT_TYPES
 from gantry.plan.output_types.claims import Claim, ClaimsOptions
 
 # A data set and a recipe that an output shows.
@@ -24,7 +24,7 @@ def _narrowed(output: Output, datasets: Collection[str]) -> Output | None:
         if names
     )
     pairs = {(name, recipe) for block in blocks for name in block.datasets for recipe in block.recipes}
-    options = OPTIONS[output.kind].model_validate(output.options)
+    options = OUTPUT_TYPES[output.kind].options.model_validate(output.options)
     left = output.model_copy(update={"runs": blocks})
     if isinstance(options, ClaimsOptions):
         claims = [claim.model_dump(exclude_defaults=True) for claim in _narrowed_claims(options, pairs)]

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from gantry.errors import UserError, suggestion
 from gantry.plan.blocks.base import Strict
-from gantry.plan.output_types import OPTIONS
+from gantry.plan.output_types import OUTPUT_TYPES, Family, OutputType
 
 CHANGED = "(changed)"
 PROXY = "(proxy)"
@@ -158,17 +158,20 @@ def parse_spec(spec: dict[str, Any]) -> ReportSpec:
 def options_of(spec: ReportSpec) -> Any:
     """Validate the options by the model of the output type (see `plan.output_types`)."""
     try:
-        return OPTIONS[spec.kind].model_validate(spec.options)
+        return OUTPUT_TYPES[spec.kind].options.model_validate(spec.options)
     except ValidationError as error:
         raise UserError(_message(f"{spec.paper}/{spec.name}: options", error)) from None
 
 
-def unknown_type(spec: ReportSpec, known: dict[str, Any]) -> str:
-    """The message for a spec whose kind is in no registry."""
-    return (
-        f"{spec.paper}/{spec.name}: kind: unknown kind {spec.kind!r}{suggestion(spec.kind, known)}; "
-        f"known kinds: {', '.join(known)}"
-    )
+def type_of(spec: ReportSpec, family: Family) -> OutputType:
+    """The spec's output type, which must be of this family; UserError names the known ones."""
+    known = {name: each for name, each in OUTPUT_TYPES.items() if each.family == family}
+    if spec.kind not in known:
+        raise UserError(
+            f"{spec.paper}/{spec.name}: kind: unknown kind {spec.kind!r}{suggestion(spec.kind, known)}; "
+            f"known kinds: {', '.join(known)}"
+        )
+    return known[spec.kind]
 
 
 def _message(name: str, error: ValidationError) -> str:

@@ -234,6 +234,3 @@ def as_html(figure: Any, name: str, above: int, below: int) -> str:
     return str(
         figure.to_html(full_html=False, include_plotlyjs=False, div_id=f"interactive-{name}", config=CONFIG)
     )
-
-
-KINDS = {"curves": curves, "grids": grids}

@@ -17,8 +17,7 @@ from gantry.report.claims import COLUMNS as CLAIM_COLUMNS
 from gantry.report.layout import Arranged, Footnotes, arrange
 from gantry.report.load import Loaded
 from gantry.report.notes import protocol_notes
-from gantry.report.page import interactive
-from gantry.report.specs import ReportSpec
+from gantry.report.specs import ReportSpec, type_of
 from gantry.report.tables.make import cells_of, spread_of
 from gantry.report.titles import title_of
 
@@ -100,7 +99,7 @@ def item_of(loaded: Loaded, outputs: Mapping[str, Mapping[str, Path]]) -> Item:
             raise UserError(f"{files['csv']}: table not found; make it first")
         parts, footnotes = arrange(cells_of(loaded), spread_of(spec))
         return Item(**common, parts=parts, footnotes=footnotes)
-    handled = interactive.KINDS.get(spec.kind)
+    handled = type_of(spec, "figure").make_on_page()
     return Item(
         **common,
         image=_embedded(files),

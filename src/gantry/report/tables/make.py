@@ -1,12 +1,10 @@
 """Tables: a spec in, CSV (tidy), Markdown and LaTeX (as in the paper) out."""
 
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from gantry.errors import UserError
 from gantry.files import write_text
 from gantry.report.cells import Cell, tidy
 from gantry.report.latex import latex
@@ -14,15 +12,8 @@ from gantry.report.layout import arrange
 from gantry.report.load import Loaded, load
 from gantry.report.markup import markdown
 from gantry.report.notes import protocol_notes, scale_note
-from gantry.report.specs import ReportSpec, options_of, parse_spec, unknown_type
-from gantry.report.tables import effect, mode_statistics, scores
+from gantry.report.specs import ReportSpec, options_of, parse_spec, type_of
 from gantry.report.titles import title_of
-
-KINDS: dict[str, Callable[[Loaded, Any], Iterator[Cell]]] = {
-    "scores": scores.cells,
-    "mode_statistics": mode_statistics.cells,
-    "effect": effect.cells,
-}
 
 
 def make_table(spec: dict[str, Any], csv: Path, md: Path, tex: Path) -> pd.DataFrame:
@@ -42,9 +33,8 @@ def make_table(spec: dict[str, Any], csv: Path, md: Path, tex: Path) -> pd.DataF
 def cells_of(loaded: Loaded) -> list[Cell]:
     """Return the cells of a table, by its type."""
     spec = loaded.spec
-    if spec.kind not in KINDS:
-        raise UserError(unknown_type(spec, KINDS))
-    return [each for cell in KINDS[spec.kind](loaded, options_of(spec)) for each in cell.apart()]
+    make = type_of(spec, "table").make()
+    return [each for cell in make(loaded, options_of(spec)) for each in cell.apart()]
 
 
 def spread_of(spec: ReportSpec) -> str:
