@@ -13,9 +13,15 @@ include: "workflow/rules/report.smk"
 
 onstart:
     require_data(workflow.dag.needrun_jobs())
-    put_aside(
-        PLAN, (file for job in workflow.dag.needrun_jobs() for file in job.output)
-    )
+    write_plan()
+
+
+onsuccess:
+    workflows.end()
+
+
+onerror:
+    workflows.end()
 
 
 rule all:
@@ -31,4 +37,15 @@ for paper in PLAN.experiments:
             paper
         input:
             PLAN.output_files(paper),
+        localrule: True
+
+
+# Files that the command line spells in another way than the plan: with // or through a link, say.
+for target, file in steps.spelled_otherwise(PLAN, sys.argv[1:]).items():
+
+    rule:
+        name:
+            target
+        input:
+            file,
         localrule: True

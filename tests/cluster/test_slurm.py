@@ -23,7 +23,8 @@ import pytest
 import torch
 import yaml
 from tests.cluster.slurm import Slurm, obstacle
-from tests.workflow.steps import HERE, MANIFEST, REPOSITORY, steps
+from tests.workflow.plans import HERE, REPOSITORY, sketch_plan
+from tests.workflow.steps import MANIFEST, steps
 
 from gantry.cli import run
 from gantry.plan import load_plan
@@ -37,11 +38,17 @@ CONFIG = {
     "workloads": {"synthetic": {"iterations": 600, "checkpoint_every": 150, "snapshots": [600]}},
 }
 INJECTED = REPOSITORY / "tests/faults/injected"
-TARGETS = [
-    f"results/tiny/runs/mixture/{recipe}/seed{seed}/metrics-600.csv"
-    for recipe in ("points_one", "points_two")
-    for seed in (0, 1)
-]
+RECIPES = ("points_one", "points_two")
+
+
+def metrics(config: dict[str, Any], recipe: str, seed: int = 0) -> str:
+    """The last scores of a run."""
+    plan = sketch_plan(config)
+    run = plan.run("mixture", recipe, seed)
+    return plan.metrics(run, max(run.ends))
+
+
+TARGETS = [metrics(CONFIG, recipe, seed) for recipe in RECIPES for seed in (0, 1)]
 # Rows of a table that hold for one machine at one time.
 COSTS = re.compile("time of one iteration|GPU memory")
 # Says which devices a step of the workflow was given, and when, then becomes the step.
@@ -140,7 +147,7 @@ class Workflow:
     def results(self) -> dict[str, Any]:
         """What must not depend on the cluster: checkpoints, their scores, the tables."""
         found: dict[str, Any] = {}
-        for record in sorted(self.folder.glob("results/*/runs/*/*/*/record-*.json")):
+        for record in sorted(self.folder.glob("results/*/runs/*/*/*/*/record-*.json")):
             entries = json.loads(record.read_text())["checkpoints"]
             found[str(record.relative_to(self.folder))] = {e["iteration"]: e["sha256"] for e in entries}
         for file in [
@@ -206,7 +213,7 @@ def alone(workflow: Workflow, config: dict[str, Any]) -> dict[str, Any]:
 def iterations(workflow: Workflow) -> dict[str, int]:
     """How far each run has got, from its history."""
     found = {}
-    for history in workflow.folder.glob("results/tiny/runs/mixture/*/*/work/*/history.csv"):
+    for history in workflow.folder.glob("results/tiny/runs/mixture/*/*/*/work/*/history.csv"):
         last = history.read_text().splitlines()[-1].partition(",")[0]
         found["/".join(history.parts[-5:-3])] = int(last) if last.isdecimal() else 0
     return found
@@ -223,7 +230,7 @@ def test_requeue_scancel_kill_preemption_and_a_node_that_fails(slurm: Slurm, tmp
 
         slurm.control("requeue", jobs[0]["number"])
         subprocess.run(["scancel", jobs[1]["number"]], check=True)
-        lock = next(workflow.folder.glob(f"results/tiny/runs/mixture/{_folder(jobs[2])}/work/lock"))
+        lock = next(workflow.folder.glob(f"results/tiny/runs/mixture/{_folder(jobs[2])}/*/work/lock"))
         found = re.match(r"process (\d+) ", lock.read_text())
         assert found
         os.kill(int(found[1]), signal.SIGKILL)
@@ -274,7 +281,7 @@ def test_the_warning_reaches_the_trainer(slurm: Slurm, tmp_path: Path) -> None:
     """SIGURG, sent by SLURM to a job as it does before a time limit: saved, ended, and gone on with."""
     config = CONFIG | {"seeds": [0]}
     workflow = Workflow(tmp_path / "slurm", config)
-    target = "results/tiny/runs/mixture/points_two/seed0/metrics-600.csv"
+    target = metrics(config, "points_two")
     snakemake = workflow.start(target, slow=0.05)
     try:
         wait_for(lambda: any(each > 0 for each in iterations(workflow).values()), workflow, snakemake)
@@ -298,10 +305,7 @@ def test_a_time_limit_ends_an_attempt_and_nothing_else(slurm: Slurm, tmp_path: P
     """
     longer = {"synthetic": {"iterations": 3200, "checkpoint_every": 800, "snapshots": [3200]}}
     config = CONFIG | {"workloads": longer, "seeds": [0]}
-    targets = [
-        f"results/tiny/runs/mixture/{recipe}/seed0/metrics-3200.csv"
-        for recipe in ("points_one", "points_two")
-    ]
+    targets = [metrics(config, recipe) for recipe in RECIPES]
     workflow = Workflow(tmp_path / "slurm", config, runtime=2, slurm_extra="'--signal=URG@45'")
     workflow.finish(workflow.start(*targets, slow=0.05))
     assert workflow.results() == alone(Workflow(tmp_path / "alone", config), config)

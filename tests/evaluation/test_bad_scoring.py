@@ -1,5 +1,6 @@
 """What may be wrong when a run is scored: one clear message each."""
 
+import hashlib
 import json
 import shutil
 from dataclasses import replace
@@ -72,7 +73,7 @@ def test_statistics_must_be_given_and_whole(images: Any, tmp_path: Path) -> None
     damaged = tmp_path / "statistics.npz"
     assert images.statistics is not None
     damaged.write_bytes(images.statistics.read_bytes()[:-100])
-    with pytest.raises(UserError, match="statistics cannot be read"):
+    with pytest.raises(UserError, match=r"statistics\.npz: not a readable file of statistics"):
         replace(images, statistics=damaged).score(tmp_path)
     with pytest.raises(UserError, match="no classifier at"):
         replace(images, weights=tmp_path / "absent").score(tmp_path)
@@ -122,8 +123,10 @@ def test_an_unlabelled_set_is_one_class_more(images: Any, tmp_path: Path) -> Non
     folder = tmp_path / "other"
     folder.mkdir()
     prepared = open_prepared(images.manifest)
-    np.save(folder / "images.npy", np.ascontiguousarray(prepared.samples[:, ::-1]))
-    (folder / "manifest.json").write_text(json.dumps(prepared.manifest | {"labels": False}))
+    upside_down = np.ascontiguousarray(prepared.samples[:, ::-1])
+    np.save(folder / "images.npy", upside_down)
+    told = {"labels": False, "digest": hashlib.sha256(upside_down.tobytes()).hexdigest()}
+    (folder / "manifest.json").write_text(json.dumps(prepared.manifest | told))
     out = tmp_path / "classifier.safetensors"
     train_classifier([images.manifest, folder / "manifest.json"], out)
     logits = load_feature_network("embedded", out, CPU).extract(prepared.samples[:3]).logits

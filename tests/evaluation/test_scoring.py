@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tests.workflow.steps import rewrite_record
 
 from gantry.data import open_prepared
 from gantry.evaluation.sample import SCORED_SEED, SHOWN_SEED
@@ -186,9 +187,8 @@ def test_a_diverged_run_is_scored_as_far_as_it_went(
 def test_checkpoints_before_a_divergence_are_scored_as_ever(points: Any, tmp_path: Path) -> None:
     run = replace(points, root=tmp_path / "set/recipe/seed0")
     shutil.copytree(points.root, run.root)
-    record = json.loads(run.record.read_text())
-    record |= {"status": "diverged", "diverged_at": 3, "checkpoints": record["checkpoints"][:1]}
-    run.record.write_text(json.dumps(record))
+    kept = json.loads(run.record.read_text())["checkpoints"][:1]
+    rewrite_record(run.record, status="diverged", diverged_at=3, checkpoints=kept)
     whole = points.score(tmp_path / "whole")
     assert run.score(tmp_path / "cut") == [row for row in whole if row["iteration"] == "2"]
     with np.load(tmp_path / "cut/samples.npz") as shown:
@@ -211,7 +211,7 @@ def test_a_checkpoint_of_nan_is_left_out(
     weights["1.0.weight"][:] = math.nan
     save_file(weights, last)
     record["checkpoints"][1]["sha256"] = sha256_of_file(last)
-    run.record.write_text(json.dumps(record))
+    rewrite_record(run.record, checkpoints=record["checkpoints"])
     assert {row["iteration"] for row in run.score(tmp_path)} == {"2"}
     with np.load(tmp_path / "samples.npz") as shown:
         assert shown["iterations"].tolist() == [2] and shown["G3"].shape == (1, 7, 2)

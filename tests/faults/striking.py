@@ -221,13 +221,13 @@ class Site:
         found = {
             str(path.relative_to(self.folder)): _digest(path)
             for path in files
-            if path.is_file() and path.suffix not in (".log", ".part")
+            if path.is_file() and path.suffix not in (".log", ".part") and not path.match("*.record.json")
         }
         for page in self.folder.glob("results/tiny/report.html"):  # it names the times of the runs
             found["report.html"] = "whole" if page.read_text().rstrip().endswith("</html>") else "cut"
         for record in sorted(self.folder.glob("results/tiny/runs/**/record-*.json")):
             content = json.loads(record.read_text())
-            del content["provenance"]
+            del content["provenance"], content["digest"]  # which hold times
             found[str(record.relative_to(self.folder))] = json.dumps(content)
         return found
 

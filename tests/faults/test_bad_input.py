@@ -20,12 +20,12 @@ import numpy as np
 import pytest
 from PIL import Image
 from tests.status.half import SETTINGS, TABLE, plan_of
-from tests.workflow.steps import CONFIG, MANIFEST, Gantry, contents, refused
+from tests.workflow.steps import CONFIG, MANIFEST, PLAN, RUN, TWO, Gantry, contents, refused
 
 from gantry.files import canonical_json
 
-RUN = Path("results/tiny/runs/mixture/points_two/seed0")
 RECORD = RUN / "record-20.json"
+METRICS, SAMPLES = Path(PLAN.metrics(TWO, 20)), Path(PLAN.samples(TWO, 20))
 ONE_SEED = [*SETTINGS, "seeds=[0]"]
 
 
@@ -117,8 +117,8 @@ class Trap:
         return os.mkdir, ("trapped",)
 
 
-STATE = "results/tiny/runs/mixture/points_two/seed0/work/*/state/state.bin"
-CHECKPOINT = "results/tiny/runs/mixture/points_two/seed0/work/*/checkpoints/0000020.safetensors"
+STATE = f"{RUN}/work/*/state/state.bin"
+CHECKPOINT = f"{RUN}/work/*/checkpoints/0000020.safetensors"
 PICKLE = pickle.dumps(Trap())
 
 CONFIGURATION = [
@@ -188,7 +188,7 @@ COMMANDS = [
             ("--config: not JSON", "gone.json")),
     Mistake("a length of time run backwards", lambda: [*train(10)[:-3], "5", "--record", str(RUN / "record-5.json")], ("--until: 5 is not on the grid",)),
     Mistake("a record into no run's folder", lambda: [*train()[:-1], "elsewhere/record-40.json"], ("<dataset>/<recipe>/seed<number>",)),
-    Mistake("a record into another seed's folder", lambda: [*train()[:-1], str(RUN.with_name("seed3") / "record-40.json")], ("another seed",)),
+    Mistake("a record into another seed's folder", lambda: [*train()[:-1], str(RUN.parent.with_name("seed3") / RUN.name / "record-40.json")], ("another seed",)),
 ]  # fmt: skip
 
 STATES = [
@@ -203,15 +203,18 @@ STATES = [
             edit(RECORD, lambda record: record | {"checkpoints": [record["checkpoints"][0] | {"file": "../../../../../../x"}]})),
     Mistake("a folder for a manifest", score, ("manifest.json", "cannot be read"), folder_for(str(MANIFEST))),
     Mistake("a pickle for points", score, ("points.npy",), replace("results/data/mixture/points.npy", PICKLE)),
-    Mistake("scores cut short", make("table", "modes", TABLE), ("metrics-20.csv",), replace(f"{RUN}/metrics-20.csv", b"dataset,recipe\n1")),
-    Mistake("scores of other bytes", make("table", "modes", TABLE), ("metrics-20.csv", "cannot be read"), replace(f"{RUN}/metrics-20.csv", b"\xff\xfe\x00")),
-    Mistake("scores that are words", make("table", "modes", TABLE), ("metrics-20.csv",),
-            lambda: (RUN / "metrics-20.csv").write_text((RUN / "metrics-20.csv").read_text().replace("js,0", "js,a lot"))),
-    Mistake("samples that are pickled", make("figure", "places", "out.png"), ("samples-20.npz", "cannot be read"),
-            lambda: np.savez(RUN / "samples-20.npz", iterations=np.array([Trap()], dtype=object))),
-    Mistake("samples cut short", make("figure", "places", "out.png"), ("samples-20.npz", "cannot be read"), replace(f"{RUN}/samples-20.npz", b"PK\x03\x04")),
-    Mistake("stale records", lambda: ["table", "sketch", "modes", "--out", TABLE, "--config",
-            json.dumps(CONFIG | {"recipes": {"points_two": {"batch_size": 30}}})], ("record-10.json: stale", "--forcerun")),
+    Mistake("scores cut short", make("table", "modes", TABLE), ("metrics-20-", "damaged"), replace(str(METRICS), b"dataset,recipe\n1")),
+    Mistake("scores of other bytes", make("table", "modes", TABLE), ("metrics-20-", "damaged"), replace(str(METRICS), b"\xff\xfe\x00")),
+    Mistake("scores that are words", make("table", "modes", TABLE), ("metrics-20-", "damaged"),
+            lambda: METRICS.write_text(METRICS.read_text().replace("js,0", "js,a lot"))),
+    Mistake("samples that are pickled", make("figure", "places", "out.png"), ("samples-20-", "damaged"),
+            lambda: np.savez(SAMPLES, iterations=np.array([Trap()], dtype=object))),
+    Mistake("samples cut short", make("figure", "places", "out.png"), ("samples-20-", "damaged"), replace(str(SAMPLES), b"PK\x03\x04")),
+    Mistake("a record with another number", score, ("record-20.json", "damaged"),
+            edit(RECORD, lambda record: record | {"iterations": 21})),
+    Mistake("runs of another recipe", lambda: ["table", "sketch", "modes", "--out", TABLE, "--config",
+            json.dumps(CONFIG | {"recipes": {"points_two": {"batch_size": 30}}})],
+            ("record-10.json", "not found", "run the same snakemake command again")),
 ]  # fmt: skip
 
 ENVIRONMENT = [

@@ -16,8 +16,8 @@ from gantry.data import open_prepared, prepare
 from gantry.data.shape import DataShape
 from gantry.methods import build_method
 from gantry.plan import Plan, load_plan
-from gantry.plan.orders import order_digest
 from gantry.plan.recipe import Recipe
+from gantry.plan.report_specs import report_spec_digest
 from gantry.training import train as loop
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -120,7 +120,8 @@ def specs_and_orders(scale: str) -> dict[str, dict[str, str]]:
             key = f"{run.dataset}/{run.recipe_name}" + ("" if papers is PAPERS else f" ({papers[0]})")
             specs[key] = hashlib.sha256((specs.get(key, "") + run.spec_digest).encode()).hexdigest()[:LISTED]
         orders |= {
-            f"{paper}/{name}": order_digest(plan, paper, name)[:LISTED] for paper, name, _ in plan.outputs()
+            f"{paper}/{name}": report_spec_digest(plan, paper, name)[:LISTED]
+            for paper, name, _ in plan.outputs()
         }
     return {"specs": dict(sorted(specs.items())), "orders": dict(sorted(orders.items()))}
 

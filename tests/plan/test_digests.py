@@ -7,7 +7,7 @@ import pytest
 from tests.plan.conftest import BCGAN, DATASETS, TRIAL, Checkout
 
 from gantry.plan import Plan
-from gantry.plan.orders import order, order_digest
+from gantry.plan.report_specs import report_spec, report_spec_digest
 
 
 def specs(plan: Plan) -> Mapping[str, str]:
@@ -17,7 +17,7 @@ def specs(plan: Plan) -> Mapping[str, str]:
 
 def orders(plan: Plan) -> Mapping[str, str]:
     """The digest of everything that is handed to the report."""
-    return {f"{paper}/{name}": order_digest(plan, paper, name) for paper, name, _ in plan.outputs()}
+    return {f"{paper}/{name}": report_spec_digest(plan, paper, name) for paper, name, _ in plan.outputs()}
 
 
 def changed(before: Mapping[str, str], after: Mapping[str, str]) -> set[str]:
@@ -153,9 +153,8 @@ def test_a_segment_length_cuts_training_and_changes_no_spec(checkout: Checkout) 
     assert run.previous_end(400) == 200
     assert run.previous_end(200) == 0
     assert run.ends_until(200) == [200]
-    assert cut.previous_record(run, 400) == [
-        "results/trial/runs/mixture/synthetic_bcgan/seed0/record-200.json"
-    ]
+    place = f"results/trial/runs/mixture/synthetic_bcgan/seed0/{run.spec_digest}"
+    assert cut.previous_record(run, 400) == [f"{place}/record-200.json"]
     assert cut.previous_record(run, 200) == []
 
 
@@ -163,10 +162,11 @@ def test_longer_runs_of_some_outputs_add_a_segment(checkout: Checkout) -> None:
     plan = checkout.plan(workloads={"images": {"extended_iterations": 480}})
     assert plan.run("digits", "bcgan", 0).ends == (240, 480)
     ends = {
-        name: order(plan, "bcgan", name)["groups"][0]["runs"][0]["ends"] for name in ("figure9", "table2")
+        name: report_spec(plan, "bcgan", name)["groups"][0]["runs"][0]["ends"]
+        for name in ("figure9", "table2")
     }
     assert ends == {"figure9": [240, 480], "table2": [240]}
-    assert order(plan, "bcgan", "figure9")["paper_iterations"] == 1_000_000
+    assert report_spec(plan, "bcgan", "figure9")["paper_iterations"] == 1_000_000
 
 
 def test_a_caption_changes_one_order(checkout: Checkout) -> None:

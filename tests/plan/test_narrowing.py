@@ -4,9 +4,9 @@ import pytest
 
 from gantry.errors import UserError
 from gantry.plan.loading import load_plan
-from gantry.plan.orders import order
 from gantry.plan.output_types import OUTPUT_TYPES
 from gantry.plan.output_types.claims import ClaimsOptions
+from gantry.plan.report_specs import report_spec
 
 PAPERS = ("bcgan", "bcgan_small", "bcgan_extras", "edgan", "zoo")
 
@@ -29,13 +29,14 @@ def test_the_runs_of_one_data_set_are_left_as_they_are(repository):
     whole, one = plan_of(repository), plan_of(repository, "cifar10")
     assert one.runs == {key: run for key, run in whole.runs.items() if run.dataset == "cifar10"}
     assert 0 < len(one.runs) < len(whole.runs)
-    same = order(one, "edgan", "table3")
-    assert same == order(whole, "edgan", "table3")  # which is about CIFAR-10 alone: not made again
+    same = report_spec(one, "edgan", "table3")
+    assert same == report_spec(whole, "edgan", "table3")  # which is about CIFAR-10 alone: not made again
 
 
 def test_a_table_of_five_data_sets_has_one_column_of_them(repository):
     datasets = {
-        group["dataset_name"] for group in order(plan_of(repository, "svhn"), "edgan", "table6")["groups"]
+        group["dataset_name"]
+        for group in report_spec(plan_of(repository, "svhn"), "edgan", "table6")["groups"]
     }
     assert datasets == {"svhn"}
     assert "table1" not in plan_of(repository, "svhn").experiments["edgan"].outputs  # of CIFAR-10 only
@@ -44,7 +45,7 @@ def test_a_table_of_five_data_sets_has_one_column_of_them(repository):
 def test_claims_are_those_that_can_be_tested(repository):
     whole, one = plan_of(repository), plan_of(repository, "svhn")
     names = [
-        {claim["name"]: claim for claim in order(plan, "edgan", "claims_networks")["options"]["claims"]}
+        {claim["name"]: claim for claim in report_spec(plan, "edgan", "claims_networks")["options"]["claims"]}
         for plan in (whole, one)
     ]
     assert set(names[1]) < set(names[0])

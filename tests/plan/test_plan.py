@@ -4,14 +4,17 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from tests.plan.conftest import BCGAN, Checkout
 
+from gantry.errors import UserError
 from gantry.files import canonical_json
-from gantry.plan import Plan, load_plan
+from gantry.plan import Plan, load_plan, load_planned
 from gantry.plan.describe import describe
-from gantry.plan.orders import order
+from gantry.plan.report_specs import report_spec
 from gantry.report.specs import parse_spec
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -28,7 +31,7 @@ def test_every_paper_plans_at_every_scale(scale: str, paper: str, repository: Pa
     for run in plan.runs.values():
         assert run.ends[-1] % run.workload.checkpoint_every == 0
     for each, name, _ in plan.outputs():
-        told = order(plan, each, name)
+        told = report_spec(plan, each, name)
         parse_spec(json.loads(canonical_json(told)))  # what the report reads it with
         for group in told["groups"]:
             assert [run["seed"] for run in group["runs"]] == [0, 1, 2]
@@ -66,10 +69,10 @@ def test_planning_imports_no_numerics(repository: Path) -> None:
 
 
 def test_the_orders_of_a_proxy_say_so(checkout: Checkout) -> None:
-    group = order(checkout.plan(), "bcgan", "table5")["groups"][0]
+    group = report_spec(checkout.plan(), "bcgan", "table5")["groups"][0]
     assert (group["dataset"], group["dataset_name"], group["dataset_label"]) == ("digits", "celeba", "CelebA")
     assert (group["trained_on"], group["is_proxy"]) == ("handwritten digits (scikit-learn)", True)
-    real = order(checkout.plan(scale="paper"), "bcgan", "table5")["groups"][0]
+    real = report_spec(checkout.plan(scale="paper"), "bcgan", "table5")["groups"][0]
     assert (real["dataset"], real["trained_on"]) == ("celeba", None)
 
 
@@ -94,7 +97,7 @@ def test_weights_of_a_network_come_from_the_configuration(checkout: Checkout) ->
 def test_runs_are_shared_between_outputs(checkout: Checkout) -> None:
     plan = checkout.plan()
     assert len(plan.runs) == len({run.key for run in plan.runs.values()}) == 2 * 21
-    files = plan.run_files(plan.output("bcgan", "table5"), "metrics-{end}.csv")
+    files = plan.metrics_of(plan.output("bcgan", "table5"))
     assert len(files) == len(set(files)) == 2 * 4
 
 
@@ -161,3 +164,71 @@ def test_one_output_needs_no_more_than_its_runs(checkout: Checkout) -> None:
     plan = checkout.plan(seeds=[3])
     needed = {run.key for run, _ in plan.runs_of(plan.output("bcgan", "figure9"))}
     assert needed == {"digits/realnessgan/seed3", "digits/bcgan/seed3"}
+
+
+# ── the plan that jobs are told of ────────────────────────────────────────────────────────────────────
+
+
+def test_a_plan_that_was_written_down_is_the_same_without_the_files(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    plan = load_plan({"scale": "smoke", "papers": PAPERS}, repository)
+    place = tmp_path / f"{plan.digest}.yaml"
+    place.write_text(plan.sources, encoding="utf-8")
+    again = load_planned(place)
+    assert again.digest == plan.digest
+    assert list(again.runs) == list(plan.runs), "the order of rows and columns follows that of the keys"
+    assert [run.spec for run in again.runs.values()] == [run.spec for run in plan.runs.values()]
+    specs = [[report_spec(each, paper, name) for paper, name, _ in each.outputs()] for each in (plan, again)]
+    assert specs[0] == specs[1]
+
+
+def test_a_plan_that_was_changed_is_refused(checkout: Checkout, tmp_path: Path) -> None:
+    plan = checkout.plan()
+    place = tmp_path / f"{plan.digest}.yaml"
+    place.write_text(plan.sources.replace("bcgan", "bcgen", 1), encoding="utf-8")
+    with pytest.raises(UserError, match="its digest differs"):
+        load_planned(place)
+    with pytest.raises(UserError, match="cannot be read"):
+        load_planned(tmp_path / "gone.yaml")
+
+
+# ── the same edit, on the command line and in the file ────────────────────────────────────────────────
+
+EDITS: dict[str, tuple[str, dict[str, Any]]] = {
+    "a weight that heirs keep": ("bcgan", {"terms": {"sample_spread": 0.7}}),
+    "a weight that heirs have themselves": ("bcgan", {"terms": {"verdict_agreement": 0.7}}),
+    "another objective": ("realnessgan", {"objective": {"name": "non_saturating"}}),
+    "an heir": ("bcgan_none", {"batch_size": 64}),
+    "another parent": ("bcgan_none", {"extends": "bcgan_patchgan"}),
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_a_change_does_the_same_on_the_command_line_and_in_the_file(checkout: Checkout, edit: str) -> None:
+    name, change = EDITS[edit]
+    before = checkout.plan()
+    given = checkout.plan(recipes={name: change})
+    path = checkout.root / "workflow/experiments/bcgan.yaml"
+    read = yaml.safe_load(path.read_text(encoding="utf-8"))
+    text = read["recipes"][name]
+    for key, value in change.items():
+        new = isinstance(value, dict) and "name" in value and text.get(key, {}).get("name") != value["name"]
+        text[key] = {**({} if new else text.get(key, {})), **value} if isinstance(value, dict) else value
+    path.write_text(yaml.safe_dump(read, sort_keys=False), encoding="utf-8")
+    written = checkout.plan()
+    assert {run.key: run.spec for run in given.runs.values()} == {
+        run.key: run.spec for run in written.runs.values()
+    }
+    changed = {run.recipe_name for run in given.runs.values() if before.runs[run.key].spec != run.spec}
+    assert changed, "nothing has changed"
+    if edit == "a weight that heirs keep":
+        assert len(changed) > 1, "no heir has followed"
+
+
+def test_the_command_line_has_the_last_word_over_the_scale_for_heirs_too(checkout: Checkout) -> None:
+    """The scale's patch of a workload lies over what recipes say; what a user types lies over both, heirs included."""
+    plan = checkout.plan(recipes={"bcgan": {"networks": {"width": 6}}})
+    widths = {name: plan.recipes[name].networks.width for name in ("bcgan", "bcgan_none")}
+    assert widths == {"bcgan": 6, "bcgan_none": 6}

@@ -3,7 +3,7 @@
 import pytest
 
 from gantry.errors import UserError
-from gantry.plan.orders import order
+from gantry.plan.report_specs import report_spec
 
 EXPERIMENT = """\
 title: T
@@ -36,7 +36,7 @@ def test_a_variant_is_the_recipe_with_the_change_over_it(trials):
     assert {run.recipe_name for run in plan.runs.values()} == {"plain", "other", "plain_two", "other_two"}
     two = plan.recipes["other_two"]
     assert (two.generators, two.terms.sample_spread, two.objective.name) == (2, 0.5, "least_squares")
-    groups = order(plan, "trials", "table")["groups"]
+    groups = report_spec(plan, "trials", "table")["groups"]
     assert [group["recipe_label"] for group in groups] == [
         "Plain", "Other", "Plain, two generators", "Other, two generators"
     ]  # fmt: skip

@@ -1,6 +1,5 @@
 """Synthetic run files: what the trainer and the scorer would have written, without training."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,11 +9,27 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from gantry.files import digest_of
 from gantry.metrics.names import COLUMNS
+from gantry.runs.outputs import record_of, recorded
+from gantry.runs.paths import record_name, scores_name
+from gantry.runs.record import write_record
 
+SCORING = "5c0de5c0"
 MODES = np.array([[x, y] for x in (-2.0, 0.0, 2.0) for y in (-2.0, 0.0, 2.0)])
 IMAGE_METRICS = {"frechet_distance": "embedded", "inception_score": "embedded", "swd": ""}
 POINT_METRICS = ("modes_covered", "share_within_3_sigma", "kl_density_samples", "js", "energy_distance")
+
+
+def spec_of(recipe: str) -> dict[str, Any]:
+    """The spec of a recipe's runs."""
+    return {"recipe": {"batch_size": 32}, "name": recipe}
+
+
+def files_of(recipe: str, ends: tuple[int, ...] = (240,)) -> dict[str, Any]:
+    """What a report spec says of where a made-up run's files lie."""
+    scorings = [SCORING] * len(ends)
+    return {"spec_digest": digest_of(spec_of(recipe)), "ends": list(ends), "scorings": scorings}
 
 
 @dataclass
@@ -44,7 +59,7 @@ class Results:
         side: int = 32,
     ) -> None:
         """Write the records, metrics and samples of one run."""
-        folder = self.root / "runs" / dataset / recipe / f"seed{seed}"
+        folder = self.root / "runs" / dataset / recipe / f"seed{seed}" / digest_of(spec_of(recipe))
         folder.mkdir(parents=True, exist_ok=True)
         rng = np.random.default_rng([seed, len(recipe)])
         previous = 0
@@ -53,9 +68,18 @@ class Results:
             self._record(folder, dataset, recipe, seed, end, done, device, diverged_at)
             rows = self._rows(dataset, recipe, seed, done, generators, points, network, rng)
             columns = list(COLUMNS)
-            pd.DataFrame(rows, columns=columns).to_csv(folder / f"metrics-{end}.csv", index=False)
-            np.savez(folder / f"samples-{end}.npz", **self._samples(done, generators, points, side, rng))
+            metrics, samples = (folder / scores_name(end, SCORING, suffix) for suffix in (".csv", ".npz"))
+            with recorded([metrics, samples], [], SCORING):
+                pd.DataFrame(rows, columns=columns).to_csv(metrics, index=False)
+                np.savez(samples, **self._samples(done, generators, points, side, rng))
             previous = end
+
+    def metrics(self, dataset: str, recipe: str, seed: int, end: int = 240) -> Path:
+        """The metrics of a run's segment, to be changed: nothing will say that they are not what was written."""
+        folder = self.root / "runs" / dataset / recipe / f"seed{seed}" / digest_of(spec_of(recipe))
+        path = folder / scores_name(end, SCORING)
+        record_of(path).unlink(missing_ok=True)
+        return path
 
     def _record(
         self, folder: Path, dataset: str, recipe: str, seed: int, end: int, done: list[int], device: str,
@@ -63,10 +87,10 @@ class Results:
     ) -> None:  # fmt: skip
         failed = diverged_at is not None and diverged_at <= end
         record = {
-            "format": 1,
             "run": {"dataset": dataset, "recipe": recipe, "seed": seed},
-            "spec": {"recipe": {"batch_size": 32}, "seed": seed},
-            "spec_digest": f"spec-{recipe}",
+            "spec": spec_of(recipe),
+            "spec_digest": digest_of(spec_of(recipe)),
+            "recipe": {"batch_size": 32},
             "iterations": diverged_at if failed else end,
             "status": "diverged" if failed else "complete",
             "diverged_at": diverged_at if failed else None,
@@ -80,7 +104,7 @@ class Results:
                 "finished_at": "2026-01-02T03:04:05+00:00",
             },
         }  # fmt: skip
-        (folder / f"record-{end}.json").write_text(json.dumps(record))
+        write_record(folder / record_name(end), record)
 
     def _rows(
         self, dataset: str, recipe: str, seed: int, done: list[int], generators: int, points: bool,
@@ -183,7 +207,7 @@ def group(
     ends: tuple[int, ...] = (240,),
 ) -> dict[str, Any]:
     """One group of an order."""
-    runs = [{"seed": seed, "spec_digest": f"spec-{recipe}", "ends": list(ends)} for seed in seeds]
+    runs = [{"seed": seed} | files_of(recipe, ends) for seed in seeds]
     return {
         "dataset": dataset, "dataset_name": name, "dataset_label": title,
         "trained_on": proxy, "is_proxy": proxy is not None,

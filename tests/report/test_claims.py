@@ -242,7 +242,7 @@ def test_wrong_claims_are_explained(check, test, words):
 
 def test_distance_between_generators(results, make_spec, make_group):
     results.run("mixture", "bcgan", 0, generators=2, points=True)
-    path = results.root / "runs/mixture/bcgan/seed0/metrics-240.csv"
+    path = results.metrics("mixture", "bcgan", 0)
     lines = path.read_text().splitlines()
     kept = [line for line in lines if "mode_share" not in line]
     # G1 at modes 0 and 1; G2 at modes 1 and 2; half of their mass is shared. Sums below 1 are scaled.

@@ -70,7 +70,7 @@ def test_a_row_and_a_picture_come_in_and_stay(plan, tmp_path):
     folder.mkdir(parents=True)
     points = np.zeros((1, 50, 2), dtype=np.float32)
     real = np.ones((50, 2), dtype=np.float32)
-    np.savez(folder / f"samples-{run.ends[-1]}.npz", iterations=[2000], G1=points, real=real)
+    np.savez(plan.samples(run, run.ends[-1]), iterations=[2000], G1=points, real=real)
 
     out = tmp_path / "methods.md"
     write_handbook(plan, "zoo", out)
@@ -84,7 +84,7 @@ def test_a_row_and_a_picture_come_in_and_stay(plan, tmp_path):
     assert "<!-- results of points_wgan -->\n<!-- end of results -->" in text
 
     table.unlink()
-    (folder / f"samples-{run.ends[-1]}.npz").unlink()
+    Path(plan.samples(run, run.ends[-1])).unlink()
     write_handbook(plan, "zoo", out)
     assert out.read_text(encoding="utf-8") == text
 

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import yaml
 from tests.plan.conftest import TRIAL, checkout  # noqa: F401
+from tests.report.conftest import files_of
 
-from gantry.plan.orders import order
+from gantry.plan.report_specs import report_spec
 from gantry.report.claims import make_claims
 from gantry.report.figures.make import make_figure
 from gantry.report.page.make import make_page
@@ -72,11 +73,11 @@ def spec_of(checkout, results, tmp_path: Path) -> Callable[..., dict[str, Any]]:
 
     def made(name: str, paper: str = "bcgan", **config: Any) -> dict[str, Any]:
         plan = checkout.plan(**config)
-        spec = order(plan, paper, name) | {"results": str(results.root)}
+        spec = report_spec(plan, paper, name) | {"results": str(results.root)}
         # The specs' own digests say what a run was trained with; the made-up runs have simpler ones.
         for group in spec["groups"]:
             for run in group["runs"]:
-                run |= {"spec_digest": f"spec-{group['recipe']}", "ends": [240]}
+                run |= files_of(group["recipe"])
                 several = plan.recipes[group["recipe"]].generators
                 results.run(
                     group["dataset"], group["recipe"], run["seed"], generators=several, network=plan.features

@@ -9,72 +9,86 @@ from typing import Any
 
 import pytest
 from tests.status.half import SETTINGS, plan_of
-from tests.workflow.steps import Gantry, contents, refused
+from tests.workflow.steps import PLAN, Gantry, contents, refused
 
 from gantry.status.clean import leftovers
 
 RUNS = Path("results/tiny/runs/mixture")
-EARLIER = Path("results/tiny/earlier")
-OLD_SEED = RUNS / "points_two/seed7"
+PLANS = Path("results/tiny/plans")
+OWN = Path(PLAN.folder(PLAN.run("mixture", "points_one", 0)))
+OTHER, OLD, NOBODYS = (
+    OWN.with_name("0" * 16),
+    RUNS / "points_two/seed7" / ("a" * 16),
+    RUNS / "points_two/seed8",
+)
 
 
 @pytest.fixture
 def littered(here: Path) -> Path:
-    """With a run that nobody wants, and beside a run's own work one of another recipe and one of other data."""
-    own = next((RUNS / "points_one/seed0/work").glob("*/"))
-    spec = json.loads((own / "spec.json").read_text())
-    for name, changed in (("0123456789abcdef", spec | {"checkpoint_every": 5}), ("fedcba9876543210", spec)):
-        other = own.with_name(name)
-        other.mkdir()
-        (other / "spec.json").write_text(json.dumps(changed))
-        (other / "weights").write_bytes(b"\0" * 2000)
-    (OLD_SEED / "work").mkdir(parents=True)
-    (OLD_SEED / "record-20.json").write_bytes(b"\0" * 3000)
-    (EARLIER / "0123").mkdir(parents=True)
-    (EARLIER / "0123/0").write_bytes(b"\0" * 1000)
+    """With runs of another recipe, of no recipe and of an earlier version; other data, scores and plans."""
+    (work,) = (OWN / "work").glob("*/")
+    spec = json.loads((work / "spec.json").read_text())
+    of_other_data = work.with_name("fedcba9876543210")
+    of_other_data.mkdir()
+    (of_other_data / "spec.json").write_text(json.dumps(spec))
+    (of_other_data / "weights").write_bytes(b"\0" * 2000)
+    (OTHER / "work/1").mkdir(parents=True)
+    (OTHER / "work/1/spec.json").write_text(
+        json.dumps(spec | {"recipe": spec["recipe"] | {"batch_size": 64}})
+    )
+    (OWN / "metrics-20-00000000.csv").write_text("of other settings")
+    OLD.mkdir(parents=True)
+    (OLD / "record-20.json").write_bytes(b"\0" * 3000)
+    NOBODYS.mkdir()
+    (NOBODYS / "seal-20.json").write_text("{}")
+    PLANS.mkdir()
+    (PLANS / "0123.yaml").write_bytes(b"\0" * 1000)
+    Path(plan_of().place).write_text("{}")
     return here
 
 
 def found(**config: Any) -> dict[str, str]:
-    return {os.path.relpath(each.folder, RUNS): each.reason for each in leftovers(plan_of(**config))}
+    return {os.path.relpath(each.paths[0], RUNS): each.reason for each in leftovers(plan_of(**config))}
 
 
 def test_nothing_is_left_over_at_first(here: Path, gantry: Gantry) -> None:
     assert gantry("clean", *SETTINGS) == (0, "nothing is left over\n")
 
 
-def test_each_leftover_with_its_reason(littered: Path) -> None:
+def test_each_leftover_with_whose_it_was(littered: Path) -> None:
     assert found() == {
-        "points_one/seed0/work/0123456789abcdef": "another recipe",
-        "points_one/seed0/work/fedcba9876543210": "other data",
-        "points_two/seed7": "no configured run",
-        "../../earlier": "results of earlier settings",
+        os.path.relpath(OTHER, RUNS): "other settings: batch_size 64",
+        os.path.relpath(OWN / "work/fedcba9876543210", RUNS): "other data",
+        os.path.relpath(OWN / "metrics-20-00000000.csv", RUNS): "other scores or segments",
+        os.path.relpath(OLD, RUNS): "of no configured recipe, data set and seed",
+        "points_two/seed8": "run of an earlier version of Gantry",
+        "../../plans/0123.yaml": "plans of other configurations",
     }
-    sizes = {each.folder.name: each.size for each in leftovers(plan_of())}
-    assert sizes["seed7"] == 3000
-    assert sizes["0123456789abcdef"] > 2000
+    sizes = {each.paths[0].name: each.size for each in leftovers(plan_of())}
+    assert sizes[OLD.name] == 3000
+    assert sizes["fedcba9876543210"] > 2000
 
 
 def test_a_dry_run_deletes_nothing(littered: Path, gantry: Gantry) -> None:
     before = contents(without="")
     code, text = gantry("clean", *SETTINGS)
     assert code == 0
-    assert "points_two/seed7" in text and "4 folders, " in text
+    assert "points_two/seed7" in text and "6 leftovers, " in text
     assert "scale tiny, papers sketch, seeds 0, 1. --yes deletes them." in text
     assert contents(without="") == before
 
 
 def test_yes_deletes_just_that(littered: Path, gantry: Gantry) -> None:
-    gone = [str(each.folder) for each in leftovers(plan_of())]
+    gone = [str(path) for each in leftovers(plan_of()) for path in each.paths]
     before = contents()
     assert gantry("clean", "--yes", *SETTINGS)[0] == 0
     kept = {path: digest for path, digest in before.items() if not path.startswith(tuple(gone))}
     assert contents() == kept and len(kept) < len(before)
-    assert not OLD_SEED.exists() and not EARLIER.exists()
+    assert not OLD.parent.exists() and not NOBODYS.exists() and found() == {}
 
 
 def test_a_recipe_that_is_gone_leaves_no_empty_folders(here: Path, gantry: Gantry) -> None:
-    lonely = Path("results/tiny/runs/elsewhere/nobody/seed0/work")
+    lonely = Path("results/tiny/runs/elsewhere/nobody/seed0", "b" * 16, "work")
     lonely.mkdir(parents=True)
     assert gantry("clean", "--yes", *SETTINGS)[0] == 0
     assert not Path("results/tiny/runs/elsewhere").exists()
@@ -83,16 +97,15 @@ def test_a_recipe_that_is_gone_leaves_no_empty_folders(here: Path, gantry: Gantr
 
 def test_other_data_stay_while_the_data_are_away(littered: Path) -> None:
     Path("results/data/mixture/manifest.json").unlink()
-    assert set(found().values()) == {
-        "another recipe", "no configured run", "results of earlier settings",
-    }  # fmt: skip
+    assert "other data" not in found().values() and len(found()) == 5
 
 
 def test_what_is_no_run_and_what_is_linked_stays(here: Path, tmp_path: Path) -> None:
     treasure = tmp_path / "treasure"
-    treasure.mkdir()
-    (treasure / "file").write_text("dear")
+    (treasure / ("c" * 16)).mkdir(parents=True)
+    (treasure / ("c" * 16) / "file").write_text("dear")
     (RUNS / "points_two/seed9").symlink_to(treasure)
+    OTHER.symlink_to(treasure / ("c" * 16))
     (RUNS / "points_two/seeds of doubt").mkdir()
     assert found() == {}
 
@@ -103,7 +116,7 @@ def test_a_run_at_work_stays_and_so_does_all_else(littered: Path, gantry: Gantry
         "with exclusive_lock(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(
-        [sys.executable, "-c", code, str(OLD_SEED / "work/lock")],
+        [sys.executable, "-c", code, str(OLD / "work/lock")],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from tests.status.half import SETTINGS, plan_of
-from tests.workflow.steps import Gantry, steps
+from tests.workflow.steps import Gantry, rewrite_record, steps
 
 from gantry.cli import run
 from gantry.plan.runs import work_identity
@@ -19,20 +19,26 @@ from gantry.status.runs import Standing, standings
 
 ONE, TWO = "mixture/points_one/seed0", "mixture/points_two/seed0"
 NEW = "mixture/points_two/seed1"
-FOLDER = Path("results/tiny/runs")
+
+
+def of(key: str) -> Path:
+    """The folder of a run."""
+    plan = plan_of()
+    return Path(plan.folder(plan.runs[key]))
 
 
 def now(**config: Any) -> dict[str, Standing]:
     return standings(plan_of(**config))
 
 
+def metrics_of(key: str, end: int = 20) -> Path:
+    plan = plan_of()
+    return Path(plan.metrics(plan.runs[key], end))
+
+
 def lacks(**config: Any) -> dict[str, tuple[str, ...]]:
     plan = plan_of(**config)
     return {each.name: each.lacks for each in output_standings(plan, standings(plan))}
-
-
-def rewrite(path: Path, **changes: Any) -> None:
-    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
 
 def history(iteration: int, rate: float) -> None:
@@ -63,7 +69,7 @@ def test_stopped_with_what_was_logged(here: Path) -> None:
 
 def test_running_where_and_how_long(here: Path) -> None:
     history(15, 2.5)
-    lock = FOLDER / NEW / "work/lock"
+    lock = of(NEW) / "work/lock"
     code = (
         "import sys; from pathlib import Path; from gantry.system.lock import exclusive_lock\n"
         "with exclusive_lock(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
@@ -83,7 +89,7 @@ def test_running_where_and_how_long(here: Path) -> None:
 
 
 def test_looking_does_not_disturb_a_trainer_that_starts(here: Path) -> None:
-    lock = FOLDER / NEW / "work/lock"
+    lock = of(NEW) / "work/lock"
     lock.parent.mkdir(parents=True)
     with lock.open("a+") as stream:
         assert now()[NEW].state == "waiting"
@@ -91,29 +97,49 @@ def test_looking_does_not_disturb_a_trainer_that_starts(here: Path) -> None:
 
 
 def test_diverged(here: Path) -> None:
-    rewrite(FOLDER / TWO / "record-20.json", status="diverged", diverged_at=17)
+    rewrite_record(of(TWO) / "record-20.json", status="diverged", diverged_at=17)
     assert (now()[TWO].state, now()[TWO].iteration, now()[TWO].diverged_at) == ("diverged", 17, 17)
 
 
-def test_stale_by_recipe_and_by_data(here: Path) -> None:
+def test_another_recipe_is_another_run(here: Path) -> None:
     changed = now(recipes={"points_two": {"terms": {"sample_spread": 0.7}}})
-    assert (changed[TWO].stale, changed[TWO].state, changed[TWO].iteration) == ((10, 20), "waiting", 0)
-    assert changed[ONE].stale == ()
-    rewrite(Path("results/data/mixture/manifest.json"), digest="0" * 64)
+    assert (changed[TWO].stale, changed[TWO].state, changed[TWO].iteration) == ((), "waiting", 0)
+    assert changed[ONE].state == "done"
+
+
+def test_stale_by_data_and_by_damage(here: Path) -> None:
+    record = of(TWO) / "record-20.json"
+    record.write_text(record.read_text().replace('"iterations": 20', '"iterations": 21'))
+    assert (now()[TWO].stale, now()[ONE].stale) == ((20,), ())
+    manifest = Path("results/data/mixture/manifest.json")
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"digest": "0" * 64}))
     assert now()[ONE].stale == (10, 20)
     Path("results/data/mixture/manifest.json").unlink()
     assert now()[ONE].stale == (), "without the data nothing says that a record is of others"
 
 
 def test_older_code(here: Path) -> None:
-    record = json.loads((FOLDER / ONE / "record-10.json").read_text())
-    rewrite(FOLDER / ONE / "record-10.json", provenance=record["provenance"] | {"code_digest": "0" * 16})
+    record = json.loads((of(ONE) / "record-10.json").read_text())
+    rewrite_record(of(ONE) / "record-10.json", provenance=record["provenance"] | {"code_digest": "0" * 16})
     assert (now()[ONE].older_code, now()[TWO].older_code) == (True, False)
 
 
+def test_other_defaults_are_told(here: Path, gantry: Gantry) -> None:
+    """A setting that the recipe leaves open, and whose default was another when the run was trained."""
+    assert not any(each.other_defaults for each in now().values())
+    path = of(ONE) / "record-20.json"
+    whole = json.loads(path.read_text())["recipe"]
+    assert whole["ema"] == 0.0 and whole["optimiser"]["name"] == "adam", (
+        "the record lacks what is as by default"
+    )
+    rewrite_record(path, recipe=whole | {"ema": 0.5, "forgotten": 1})
+    assert now()[ONE].other_defaults == ("ema was 0.5, is 0.0",)
+    assert "other defaults: ema was 0.5, is 0.0" in gantry("status", *SETTINGS)[1]
+
+
 def test_damaged_files_count_as_missing(here: Path) -> None:
-    (FOLDER / ONE / "record-20.json").write_text("{")
-    (FOLDER / TWO / "record-20.json").write_text("[]")
+    (of(ONE) / "record-20.json").write_text("{")
+    (of(TWO) / "record-20.json").write_text("[]")
     assert now()[ONE].recorded == now()[TWO].recorded == (10,)
 
 
@@ -125,13 +151,27 @@ def test_what_tables_lack(here: Path) -> None:
     assert lacks(seeds=[0])["sketch/places"] == ("to make: places.png, places.svg",)
     (missing,) = lacks()["sketch/modes"]
     assert missing.startswith("2 of 4 runs to train (mixture/points_one/seed1, mixture/points_two/seed1)")
-    (FOLDER / ONE / "metrics-20.csv").unlink()
+    metrics_of(ONE).unlink()
     assert lacks(seeds=[0])["sketch/modes"] == (f"1 of 2 runs to score ({ONE})",)
 
 
-def test_a_table_older_than_its_runs(here: Path) -> None:
-    os.utime(FOLDER / ONE / "metrics-20.csv")
-    assert lacks(seeds=[0])["sketch/modes"] == ("to make again: its runs are newer",)
+def test_a_table_of_other_scores(here: Path) -> None:
+    os.utime(metrics_of(ONE))
+    assert lacks(seeds=[0])["sketch/modes"] == (), "its time alone makes nothing stale"
+    metrics_of(ONE).write_text(metrics_of(ONE).read_text() + "\n")
+    assert lacks(seeds=[0])["sketch/modes"] == ("to make again: of other runs or settings, or damaged",)
+
+
+def test_a_table_of_other_settings(here: Path) -> None:
+    """The folder remembers itself what it was made of: a change that is taken back is seen on both ways."""
+    changed = {"recipes": {"points_two": {"terms": {"sample_spread": 0.7}}}}
+    plan = plan_of(seeds=[0], **changed)
+    for step in steps(plan, TWO):
+        assert run(step) == 0
+    assert lacks(seeds=[0], **changed)["sketch/modes"] == (
+        "to make again: of other runs or settings, or damaged",
+    )
+    assert lacks(seeds=[0])["sketch/modes"] == ()
 
 
 def test_the_run_that_was_missing_is_done(here: Path) -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from tests.status.half import SETTINGS, TABLE
-from tests.workflow.steps import Gantry, refused
+from tests.workflow.steps import PLAN, RUN, TWO, Gantry, refused
 
-RUN = Path("results/tiny/runs/mixture/points_two/seed0")
+METRICS, SAMPLES = Path(PLAN.metrics(TWO, 20)), Path(PLAN.samples(TWO, 20))
 ALONE = [*SETTINGS, "seeds=[0]"]
 
 
@@ -21,11 +21,11 @@ def test_everything_about_a_cell(here: Path, gantry: Gantry) -> None:
     record = json.loads((RUN / "record-20.json").read_text())
     provenance = record["provenance"]
     assert f"ours {cell['ours_mean']:.10g} (1 of 1 runs, 0 diverged)" in text
-    for said in (str(RUN), "seed        0", record["spec_digest"], '"sample_spread":0.1', record["data_digest"],
-                 provenance["commit"] or "outside git", provenance["code_digest"], provenance["device"],
-                 provenance["finished_at"], " of host"):  # fmt: skip
+    for said in (str(RUN), "seed        0", record["spec_digest"], '"sample_spread":0.1', '"ema":0.0',
+                 record["data_digest"], provenance["commit"] or "outside git", provenance["code_digest"],
+                 provenance["device"], provenance["finished_at"], " of host"):  # fmt: skip
         assert said in text
-    for name in ("record-10.json", "metrics-20.csv", "samples-20.npz"):
+    for name in ("record-10.json", METRICS.name, SAMPLES.name):
         assert f"{hashlib.sha256((RUN / name).read_bytes()).hexdigest()}  {RUN / name}" in text
     for entry in record["checkpoints"]:
         assert f"{entry['sha256']}  {RUN / entry['file']}" in text
@@ -65,6 +65,12 @@ def test_what_is_not_there_or_not_clear(
     refused(gantry("trace", *asked, *ALONE), *says)
 
 
-def test_a_stale_run_is_not_passed_off_as_the_source(here: Path, gantry: Gantry) -> None:
+def test_a_run_of_another_recipe_is_not_passed_off_as_the_source(here: Path, gantry: Gantry) -> None:
     changed = 'recipes={"points_two": {"terms": {"sample_spread": 0.7}}}'
-    refused(gantry("trace", "modes", "Two/20", "Modes covered", *ALONE, changed), "stale", "--forcerun")
+    refused(gantry("trace", "modes", "Two/20", "Modes covered", *ALONE, changed), "not found", "again")
+
+
+def test_a_number_with_a_flipped_bit_is_not_traced(here: Path, gantry: Gantry) -> None:
+    table = Path(TABLE)
+    table.write_text(table.read_text().replace("1", "3", 1))
+    refused(gantry("trace", "modes", "Two/20", "Modes covered", *ALONE), "modes.csv: damaged, or changed")

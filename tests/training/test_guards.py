@@ -1,26 +1,33 @@
 """Locks, damaged states, disks that are full: one clear message each."""
 
 import errno
+import hashlib
 import json
 import os
 import resource
+import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from tests.training.games import method_of
 from tests.training.holding import holding
 
+import gantry
 from gantry.errors import UserError
 from gantry.methods.checkpoint import load_sampler
 from gantry.plan.recipe import Recipe
+from gantry.runs.record import read_record
 from gantry.system import lock
 from gantry.system.lock import exclusive_lock
+from gantry.system.version import code_digest
 from gantry.training import train as loop
 from gantry.training.history import History
-from gantry.training.run import read_record
 from gantry.training.state import load_state, save_state
 
 
@@ -158,22 +165,61 @@ def test_deleting_the_state_restarts_to_the_same_bits(lab: Any, tools: Any) -> N
     assert tools.outcome(root) == before
 
 
+def copy_of(points: Path, folder: Path, **changes: Any) -> Path:
+    """A copy of a prepared set; its manifest."""
+    shutil.copytree(points.parent, folder)
+    manifest = folder / "manifest.json"
+    manifest.write_text(json.dumps(json.loads(points.read_text()) | changes))
+    return manifest
+
+
 def test_changed_data_start_afresh_beside_the_old_run(lab: Any, points: Path, tmp_path: Path) -> None:
     root = lab.train("run", 6)
-    other = tmp_path / "other"
-    other.mkdir()
-    (other / "points.npy").write_bytes((points.parent / "points.npy").read_bytes())
-    manifest = json.loads(points.read_text())
-    for name in ("labels.npy",) if manifest["labels"] else ():
-        (other / name).write_bytes((points.parent / name).read_bytes())
-    (other / "manifest.json").write_text(json.dumps(manifest | {"digest": "other"}))
-    lab.manifest = other / "manifest.json"
+    samples = np.load(points.parent / "points.npy") * 2
+    digest = hashlib.sha256(samples.tobytes()).hexdigest()
+    lab.manifest = copy_of(points, tmp_path / "other", digest=digest)
+    np.save(tmp_path / "other/points.npy", samples)
     lab.train("run", 6)
     assert len(list((root / "work").glob("*/"))) == 2
-    assert read_record(root / "record-6.json")["data_digest"] == "other"
+    assert read_record(root / "record-6.json")["data_digest"] == digest
 
 
-# ── what a user gets wrong by hand ────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize("file", ["points.npy", "labels.npy"])
+def test_a_flipped_bit_in_the_data_is_never_trained_on(
+    lab: Any, points: Path, tmp_path: Path, file: str
+) -> None:
+    """With the time kept; nothing is written, so that the repaired data start from the beginning."""
+    lab.manifest = copy_of(points, tmp_path / "other")
+    path = tmp_path / "other" / file
+    content, facts = bytearray(path.read_bytes()), path.stat()
+    content[-3] ^= 1
+    path.write_bytes(content)
+    os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    with pytest.raises(UserError, match=rf"{file}: its bytes are not those that were prepared"):
+        lab.train("run", 12)
+    assert not list(lab.root("run").rglob("*.safetensors")) and not list(lab.root("run").rglob("state.bin"))
+    assert not list(lab.root("run").rglob("record-*.json"))
+    lab.manifest = points
+    assert read_record(lab.train("run", 12) / "record-12.json")["status"] == "complete"
+
+
+def test_the_record_names_the_code_that_was_imported(tmp_path: Path) -> None:
+    """A checkout may change while a run trains: the digest is that of the files as they were imported."""
+    package = Path(gantry.__file__).parent
+    shutil.copytree(package, tmp_path / "gantry", ignore=shutil.ignore_patterns("__pycache__"))
+    code = (
+        "import pathlib, torch, gantry; from gantry.training.provenance import provenance\n"
+        f"assert gantry.__file__.startswith({str(tmp_path)!r}), gantry.__file__\n"
+        "(pathlib.Path(gantry.__file__).parent / 'errors.py').write_text('# another')\n"
+        "print(provenance(torch.device('cpu'))['code_digest'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+    )
+    assert done.stdout.strip() == code_digest(), done.stderr
 
 
 @pytest.mark.parametrize(

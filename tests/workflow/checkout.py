@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.workflow.plans import HERE, REPOSITORY, sketch_plan
+
 from gantry.plan.layering import merged
 
-HERE = Path(__file__).resolve().parent
-REPOSITORY = HERE.parents[1]
 # What the tests' own paper is made with.
 BASE = {
     "scale": str(HERE / "tiny.yaml"),
@@ -30,7 +30,9 @@ BASE = {
 }
 # The outputs that rest on points.
 OF_POINTS = {"modes", "places", "rise", "said"}
-POINTS_TWO = "results/tiny/runs/mixture/points_two/seed0"
+PLAN = sketch_plan(BASE)
+TWO = PLAN.run("mixture", "points_two", 0)
+POINTS_TWO, RECORD, METRICS = PLAN.folder(TWO), PLAN.record(TWO, 20), PLAN.metrics(TWO, 20)
 
 
 @dataclass(frozen=True)

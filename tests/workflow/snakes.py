@@ -4,6 +4,7 @@ Snakemake takes two seconds to import; each of its runs here starts from a proce
 otherwise the command line that users type. For each a line of JSON comes back: exit code, seconds of CPU.
 """
 
+import atexit
 import json
 import os
 import sys
@@ -27,6 +28,7 @@ def be_snakemake(arguments: list[str], folder: str, output: str) -> None:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
         if isinstance(end.code, str):
             print(end.code, file=sys.stderr)
+    atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

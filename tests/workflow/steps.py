@@ -15,14 +15,14 @@ from typing import Any
 
 import pytest
 import torch
+from tests.workflow.plans import HERE, REPOSITORY, sketch_plan
 
 from gantry.cli import run
 from gantry.files import canonical_json
 from gantry.plan import Plan, Run, load_plan
 from gantry.plan.layering import merged
+from gantry.runs.record import signed
 
-HERE = Path(__file__).resolve().parent
-REPOSITORY = HERE.parents[1]
 CONFIG: dict[str, Any] = {
     "scale": str(HERE / "tiny.yaml"),
     "papers": ["sketch"],
@@ -30,8 +30,11 @@ CONFIG: dict[str, Any] = {
     "segment_iterations": 10,
     "datasets": {"mixture": {"images": 300, "options": {"count": 300}}},
 }
-RUN = Path("results/tiny/runs/mixture/points_two/seed0")
-RECORD = RUN / "record-10.json"
+PLAN = sketch_plan(CONFIG)
+TWO = PLAN.run("mixture", "points_two", 0)
+SEED = Path("results/tiny/runs/mixture/points_two/seed0")
+RUN, RECORD = Path(PLAN.folder(TWO)), Path(PLAN.record(TWO, 10))
+SAMPLES = Path(PLAN.samples(TWO, 10))
 MANIFEST = Path("results/data/mixture/manifest.json")
 Gantry = Callable[..., tuple[int, str]]
 
@@ -70,17 +73,17 @@ def _steps_in(folder: Path) -> Iterator[None]:
 
 def train_step(plan: Plan, run: Run, end: int, device: str = "cpu") -> list[str]:
     """The command that trains a run of points up to `end`."""
-    record = f"{plan.folder(run)}/record-{end}.json"
+    record = plan.record(run, end)
     return ["train", "--spec", canonical_json(run.spec), "--data", str(MANIFEST), "--until", str(end),
             "--record", record, "--device", device]  # fmt: skip
 
 
 def score_step(plan: Plan, run: Run, end: int, **scoring: Any) -> list[str]:
     """The command that scores a run's segment that ends at `end`, by the plan's scoring with `scoring` over it."""
-    folder, told = plan.folder(run), plan.scoring(run) | scoring
-    return ["score-run", "--record", f"{folder}/record-{end}.json", "--data", str(MANIFEST),
+    told = plan.scoring(run) | scoring
+    return ["score-run", "--record", plan.record(run, end), "--data", str(MANIFEST),
             "--scoring", json.dumps(told), "--after", str(run.previous_end(end)),
-            "--metrics", f"{folder}/metrics-{end}.csv", "--samples", f"{folder}/samples-{end}.npz"]  # fmt: skip
+            "--metrics", plan.metrics(run, end), "--samples", plan.samples(run, end)]  # fmt: skip
 
 
 def steps(plan: Plan, key: str) -> Iterator[list[str]]:
@@ -89,6 +92,13 @@ def steps(plan: Plan, key: str) -> Iterator[list[str]]:
     for end in each.ends:
         yield train_step(plan, each, end)
         yield score_step(plan, each, end)
+
+
+def rewrite_record(path: Path, **changes: Any) -> None:
+    """Change entries of a run record, and sign it again."""
+    content = json.loads(path.read_text()) | changes
+    del content["digest"]
+    path.write_text(json.dumps(signed(content)))
 
 
 def train_arguments(until: int = 10, device: str = "cpu", **config: Any) -> list[str]:

@@ -15,14 +15,17 @@ from tests.workflow.steps import (
     MANIFEST,
     RECORD,
     RUN,
+    SEED,
     Gantry,
     contents,
     refused,
+    rewrite_record,
     score_arguments,
     train_arguments,
 )
 
 from gantry.cli import run
+from gantry.files import digest_of
 
 # ── states, checkpoints, records, prepared sets ─────────────────────────────────────────────────────────
 
@@ -43,7 +46,7 @@ def state_of_another_spec() -> None:
     """As if a work folder had been renamed: the state is whole, and of another weight."""
     own = the("work/*/state/state.bin")
     assert run(train_arguments(recipes={"points_two": {"terms": {"sample_spread": 0.3}}})) == 0
-    (other,) = set(RUN.glob("work/*/state/state.bin")) - {own}
+    (other,) = set(SEED.glob("*/work/*/state/state.bin")) - {own}
     shutil.copy(other, own)
 
 
@@ -59,7 +62,10 @@ def rewrite(path: Path, **changes: Any) -> Callable[[], None]:
     """Change entries of a JSON file."""
 
     def spoil() -> None:
-        path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+        if path.name.startswith("record-"):
+            rewrite_record(path, **changes)
+        else:
+            path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
     return spoil
 
@@ -81,7 +87,7 @@ DAMAGE: dict[str, tuple[Callable[[], None], str, list[str]]] = {
         ["0000010.safetensors", "missing", "delete the run's"],
     ),
     "a record of another spec": (
-        rewrite(RECORD, spec_digest="0123456789abcdef"),
+        rewrite(RECORD, spec={"seed": 0}, spec_digest=digest_of({"seed": 0})),
         "score",
         ["record-10.json", "another spec", "delete it"],
     ),

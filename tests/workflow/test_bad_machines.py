@@ -16,6 +16,7 @@ import torch
 from tests.workflow.steps import (
     RECORD,
     RUN,
+    SAMPLES,
     Gantry,
     contents,
     fill,
@@ -98,7 +99,7 @@ def test_a_full_disk_while_training(disk: Path, gantry: Gantry, leave: int) -> N
 def test_a_full_disk_while_scoring(disk: Path, gantry: Gantry) -> None:
     filler = fill(disk, 0)
     before = contents()
-    refused(gantry(*score_arguments()), "samples-10.npz: cannot be written", "free some space")
+    refused(gantry(*score_arguments()), f"{SAMPLES}: cannot be written", "free some space")
     assert contents() == before
     filler.unlink()
     assert gantry(*score_arguments())[0] == 0
@@ -120,7 +121,7 @@ def test_results_that_may_not_be_written(folder: Path, gantry: Gantry) -> None:
         refused(
             gantry(*train_arguments(20)), str(RUN), "cannot be written", "choose another `results` folder"
         )
-        refused(gantry(*score_arguments()), "samples-10.npz: cannot be written", "another `results` folder")
+        refused(gantry(*score_arguments()), f"{SAMPLES}: cannot be written", "another `results` folder")
         assert contents() == before
     finally:
         if is_root:

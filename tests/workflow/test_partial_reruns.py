@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.workflow.checkout import HERE, OF_POINTS, POINTS_TWO, Sketch, names
+from tests.workflow.checkout import BASE, HERE, METRICS, OF_POINTS, RECORD, Sketch, names
+from tests.workflow.plans import sketch_plan
 
 PAPER = yaml.safe_load((HERE / "sketch.yaml").read_text(encoding="utf-8"))
 KINDS = {
@@ -62,7 +63,7 @@ def test_snakemakes_own_report_holds_every_output_with_its_notes(sketch: Sketch,
 
 
 def test_metrics_are_of_the_checkpoints_that_were_asked_for(sketch: Sketch) -> None:
-    with (sketch.folder / POINTS_TWO / "metrics-20.csv").open(encoding="utf-8") as stream:
+    with (sketch.folder / METRICS).open(encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
     assert {int(row["iteration"]) for row in rows} == {10, 20}
     assert {row["sampled_from"] for row in rows} == {"G1", "G2", "mixture"}
@@ -80,9 +81,11 @@ def test_nothing_changed_nothing_to_do(sketch: Sketch) -> None:
 
 
 def test_a_weight_retrains_one_recipe(sketch: Sketch) -> None:
-    done = sketch.plan(recipes={"points_two": {"terms": {"sample_spread": 0.2}}})
-    assert done.outputs("train") == {f"{POINTS_TWO}/record-20.json"}
-    assert done.outputs("score") == {f"{POINTS_TWO}/metrics-20.csv"}
+    changed = {"recipes": {"points_two": {"terms": {"sample_spread": 0.2}}}}
+    done, plan = sketch.plan(**changed), sketch_plan(BASE, **changed)
+    run = plan.run("mixture", "points_two", 0)
+    assert done.outputs("train") == {plan.record(run, 20)} != {RECORD}
+    assert done.outputs("score") == {plan.metrics(run, 20)}
     assert names(done) == OF_POINTS
     assert done.outputs("page") == {"results/tiny/report.html"}
     assert {rule for rule, _ in done.jobs} == {"train", "score", "table", "figure", "claims", "page"}
@@ -131,7 +134,7 @@ def test_other_numbers_of_samples_score_again_and_train_nothing(sketch: Sketch) 
 def test_a_metric_more_scores_again_and_trains_nothing(sketch: Sketch) -> None:
     done = sketch.plan(workloads={"synthetic": {"metrics": ["modes_covered", "js", "energy_distance"]}})
     assert done.outputs("train") == set()
-    assert {Path(output).parts[-3] for output in done.outputs("score")} == {"points_one", "points_two"}
+    assert {Path(output).parts[4] for output in done.outputs("score")} == {"points_one", "points_two"}
     assert names(done) == OF_POINTS
 
 

@@ -1,33 +1,47 @@
 # The plan, read once, and what the rules ask of it.
+import atexit
 import os
 import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from gantry.system.orphans import be_watched, release_stale_locks
-from gantry.earlier import put_aside, put_back
 from gantry.errors import UserError
-from gantry.files import canonical_json
-from gantry.plan import load_plan, orders, resources as needs
+from gantry.files import canonical_json, write_text
+from gantry.plan import load_plan, load_planned, report_specs, resources as needs, steps
 from gantry.plan.layering import with_settings
+from gantry.plan.raw import differences
 from gantry.plan.reading import read_yaml
 from gantry.report import notes
+from gantry.system import workflows
+from gantry.system.orphans import be_watched
+
+PLANNED = "GANTRY_PLAN"
 
 try:
-    for each in workflow.configfiles:
-        read_yaml(Path(each), each)  # Snakemake would let a key be given twice
-    # Snakemake reads the numbers inside --config 'workloads={…}' as words; here they are numbers.
-    GIVEN = with_settings(config, workflow.config_settings.config_args or [])
-    PLAN = load_plan(GIVEN)
+    if workflow.remote_exec and PLANNED in os.environ:
+        # A job on another machine: its files and parameters are those of the plan as it was made.
+        PLAN = load_planned(Path(os.environ[PLANNED]))
+    else:
+        for each in workflow.configfiles:
+            read_yaml(Path(each), each)  # Snakemake would let a key be given twice
+        # Snakemake reads the numbers inside --config 'workloads={…}' as words; here they are numbers.
+        GIVEN = with_settings(config, workflow.config_settings.config_args or [])
+        PLAN = load_plan(GIVEN)
+        PLAN.refuse_former_results()
 except UserError as error:
     sys.exit(f"gantry: {error}")
 
 be_watched()
+# Before Snakemake looks for locks: those of one that was killed go.
+if workflow.is_main_process and not {"-n", "--dry-run", "--dryrun"}.intersection(
+    sys.argv
+):
+    workflows.begin(workflows.unlock_folder)
+    atexit.register(workflows.end)
+os.environ[PLANNED] = os.path.abspath(PLAN.place)
 # The steps are those of this installation, whether or not its environment is activated.
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-if workflow.is_main_process and release_stale_locks():
-    put_back(PLAN)
 
 # Short jobs on a CPU share one process that has imported everything; GANTRY_FORKSERVER=0 turns it off. On a
 # cluster it would be the process of another job.
@@ -40,7 +54,8 @@ os.environ.setdefault(
 if workflow.remote_exec:
     os.environ["GANTRY_FORKSERVER"] = "0"
 
-CONFIG = canonical_json(GIVEN)
+# What jobs are told of instead of the configuration: its files may change while they wait.
+PLAN_FILE = PLAN.place
 GPUS = 1 if PLAN.device == "cuda" else 0
 # With several runs a GPU, `gpu` counts shares of GPUs; a job that asks for 1 takes the whole of one otherwise.
 DEVICE = f"--device {PLAN.device} --runs-per-gpu {PLAN.config.runs_per_gpu}"
@@ -60,6 +75,8 @@ wildcard_constraints:
     dataset="[^/]+",
     recipe="[^/]+",
     seed="[0-9]+",
+    digest="[0-9a-f]{16}",
+    scoring="[0-9a-f]{8}",
     end="[0-9]+",
 
 
@@ -74,7 +91,43 @@ localrules:
 
 def run_of(wildcards):
     """The run that a job's wildcards name."""
-    return PLAN.run(wildcards.dataset, wildcards.recipe, wildcards.seed)
+    return PLAN.run(
+        wildcards.dataset, wildcards.recipe, wildcards.seed, wildcards.digest
+    )
+
+
+BEGUN = []
+
+
+def noticed(wildcards):
+    """No input. But asked for the first, when Snakemake knows what is wanted, it begins: see `begin`."""
+    if not BEGUN and workflow.is_main_process:
+        BEGUN.append(True)
+        begin()
+    return []
+
+
+def begin():
+    """Have files made again that are of other settings or inputs than the plan's, or damaged, whatever Snakemake
+    remembers of them; refuse what cannot be.
+    """
+    wanted = steps.needed(PLAN, workflow.dag_settings.targets)
+    try:
+        changed = differences(PLAN, steps.prepared_by(wanted))
+    except UserError as error:
+        raise WorkflowError(f"gantry: {error}")
+    for each in changed:
+        print(f"gantry: {each}", file=sys.stderr)
+    stale = steps.stale(wanted)
+    if stale:
+        print(f"gantry: {steps.stale_text(stale)}", file=sys.stderr)
+    workflow.dag.forcefiles.update(stale, (each.manifest for each in changed))
+
+
+def write_plan():
+    """Write the plan that the jobs are told of."""
+    if not Path(PLAN_FILE).exists():
+        write_text(Path(PLAN_FILE), PLAN.sources)
 
 
 ANNOUNCED = set()

@@ -3,6 +3,7 @@
 
 rule prepare:
     input:
+        noticed,
         raw_data,
     output:
         manifest="<prepared>/{prepared}/manifest.json",
@@ -12,4 +13,4 @@ rule prepare:
     params:
         identity=lambda w: canonical_json(PLAN.preparation(w.prepared)),
     shell:
-        "gantry prepare {wildcards.prepared} --config {CONFIG:q} --out {output.manifest:q} --workers {threads} --log {log:q}"
+        "gantry prepare {wildcards.prepared} --plan {PLAN_FILE:q} --out {output.manifest:q} --workers {threads} --log {log:q}"

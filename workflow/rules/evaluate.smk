@@ -3,9 +3,11 @@
 
 rule classifier:
     input:
+        noticed,
         manifests=PLAN.embedded_manifests(),
     output:
         weights="<prepared>/embedded-classifier.safetensors",
+        record="<prepared>/embedded-classifier.record.json",
     log:
         "<prepared>/embedded-classifier.log",
     threads: 1
@@ -15,10 +17,12 @@ rule classifier:
 
 rule real_statistics:
     input:
+        noticed,
         manifest="<prepared>/{prepared}/manifest.json",
         weights=PLAN.feature_weights(),
     output:
         statistics="<prepared>/{prepared}/statistics-{features}.npz",
+        record="<prepared>/{prepared}/statistics-{features}.record.json",
     log:
         "<prepared>/{prepared}/statistics-{features}.log",
     threads: THREADS
@@ -33,17 +37,19 @@ rule real_statistics:
 
 rule score:
     input:
-        record="<here>/runs/{dataset}/{recipe}/seed{seed}/record-{end}.json",
+        noticed,
+        record="<here>/runs/{dataset}/{recipe}/seed{seed}/{digest}/record-{end}.json",
         manifest=lambda w: PLAN.manifest(run_of(w)),
         statistics=lambda w: PLAN.real_statistics(run_of(w)),
         weights=lambda w: (
             PLAN.feature_weights() if run_of(w).workload.resolution else []
         ),
     output:
-        metrics="<here>/runs/{dataset}/{recipe}/seed{seed}/metrics-{end}.csv",
-        samples="<here>/runs/{dataset}/{recipe}/seed{seed}/samples-{end}.npz",
+        metrics="<here>/runs/{dataset}/{recipe}/seed{seed}/{digest}/metrics-{end}-{scoring}.csv",
+        samples="<here>/runs/{dataset}/{recipe}/seed{seed}/{digest}/samples-{end}-{scoring}.npz",
+        record="<here>/runs/{dataset}/{recipe}/seed{seed}/{digest}/metrics-{end}-{scoring}.record.json",
     log:
-        "<here>/runs/{dataset}/{recipe}/seed{seed}/score-{end}.log",
+        "<here>/runs/{dataset}/{recipe}/seed{seed}/{digest}/score-{end}-{scoring}.log",
     threads: THREADS
     resources:
         gpu=GPUS,

@@ -1,34 +1,19 @@
 # Metrics of many runs → tables, figures, one page.
 
 
-def records_of(wildcards):
-    return PLAN.run_files(
-        PLAN.output(wildcards.paper, wildcards.name), "record-{end}.json"
-    )
-
-
-def metrics_of(wildcards):
-    return PLAN.run_files(
-        PLAN.output(wildcards.paper, wildcards.name), "metrics-{end}.csv"
-    )
-
-
-def samples_of(wildcards):
-    return PLAN.run_files(
-        PLAN.output(wildcards.paper, wildcards.name), "samples-{end}.npz"
-    )
+def inputs_of(wildcards):
+    return PLAN.inputs_of(wildcards.paper, wildcards.name)
 
 
 def about(wildcards):
     """Title and notes of an output, beside it in Snakemake's report."""
-    return notes.labels(orders.order(PLAN, wildcards.paper, wildcards.name))
+    return notes.labels(report_specs.report_spec(PLAN, wildcards.paper, wildcards.name))
 
 
 rule table:
     input:
-        records=records_of,
-        metrics=metrics_of,
-        published=lambda w: PLAN.published(w.paper, w.name),
+        noticed,
+        inputs_of,
     output:
         csv=report(
             "<here>/{paper}/{name}.csv",
@@ -39,21 +24,21 @@ rule table:
         ),
         md="<here>/{paper}/{name}.md",
         tex="<here>/{paper}/{name}.tex",
+        record="<here>/{paper}/{name}.record.json",
     log:
         "<here>/{paper}/{name}.log",
     wildcard_constraints:
         name=PLAN.name_pattern("table"),
     params:
-        order=lambda w: orders.order_digest(PLAN, w.paper, w.name),
+        spec=lambda w: report_specs.report_spec_digest(PLAN, w.paper, w.name),
     shell:
-        "gantry table {wildcards.paper} {wildcards.name} --config {CONFIG:q} --out {output.csv:q} --log {log:q}"
+        "gantry table {wildcards.paper} {wildcards.name} --plan {PLAN_FILE:q} --out {output.csv:q} --log {log:q}"
 
 
 rule figure:
     input:
-        records=records_of,
-        metrics=metrics_of,
-        samples=samples_of,
+        noticed,
+        inputs_of,
     output:
         png=report(
             "<here>/{paper}/{name}.png",
@@ -63,20 +48,21 @@ rule figure:
             labels=about,
         ),
         svg="<here>/{paper}/{name}.svg",
+        record="<here>/{paper}/{name}.record.json",
     log:
         "<here>/{paper}/{name}.log",
     wildcard_constraints:
         name=PLAN.name_pattern("figure"),
     params:
-        order=lambda w: orders.order_digest(PLAN, w.paper, w.name),
+        spec=lambda w: report_specs.report_spec_digest(PLAN, w.paper, w.name),
     shell:
-        "gantry figure {wildcards.paper} {wildcards.name} --config {CONFIG:q} --out {output.png:q} --log {log:q}"
+        "gantry figure {wildcards.paper} {wildcards.name} --plan {PLAN_FILE:q} --out {output.png:q} --log {log:q}"
 
 
 rule claims:
     input:
-        records=records_of,
-        metrics=metrics_of,
+        noticed,
+        inputs_of,
     output:
         csv=report(
             "<here>/{paper}/{name}.csv",
@@ -86,24 +72,27 @@ rule claims:
             labels=about,
         ),
         md="<here>/{paper}/{name}.md",
+        record="<here>/{paper}/{name}.record.json",
     log:
         "<here>/{paper}/{name}.log",
     wildcard_constraints:
         name=PLAN.name_pattern("claims"),
     params:
-        order=lambda w: orders.order_digest(PLAN, w.paper, w.name),
+        spec=lambda w: report_specs.report_spec_digest(PLAN, w.paper, w.name),
     shell:
-        "gantry claims {wildcards.paper} {wildcards.name} --config {CONFIG:q} --out {output.csv:q} --log {log:q}"
+        "gantry claims {wildcards.paper} {wildcards.name} --plan {PLAN_FILE:q} --out {output.csv:q} --log {log:q}"
 
 
 rule page:
     input:
-        PLAN.output_files(),
+        noticed,
+        PLAN.inputs_of_page(),
     output:
-        "<here>/report.html",
+        html="<here>/report.html",
+        record="<here>/report.record.json",
     log:
         "<here>/report.log",
     params:
-        orders=orders.orders_digest(PLAN),
+        specs=report_specs.report_specs_digest(PLAN),
     shell:
-        "gantry page --config {CONFIG:q} --out {output:q} --log {log:q}"
+        "gantry page --plan {PLAN_FILE:q} --out {output.html:q} --log {log:q}"

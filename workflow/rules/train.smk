@@ -4,12 +4,13 @@
 
 rule train:
     input:
+        noticed,
         manifest=lambda w: PLAN.manifest(run_of(w)),
         previous=lambda w: PLAN.previous_record(run_of(w), int(w.end)),
     output:
-        record="<here>/runs/{dataset}/{recipe}/seed{seed}/record-{end}.json",
+        record="<here>/runs/{dataset}/{recipe}/seed{seed}/{digest}/record-{end}.json",
     log:
-        "<here>/runs/{dataset}/{recipe}/seed{seed}/train-{end}.log",
+        "<here>/runs/{dataset}/{recipe}/seed{seed}/{digest}/train-{end}.log",
     threads: lambda w: THREADS * run_of(w).recipe.processes
     resources:
         gpu=lambda w: needs.training_gpus(PLAN, run_of(w)),

@@ -25,10 +25,15 @@ class Parts:
     held_out: tuple[Source, Indices] | None = None
 
 
+def place_of(spec: DatasetSpec, name: str, data_root: Path) -> Path | None:
+    """Where the raw files of a data set lie; None for one that the project brings."""
+    return None if spec.is_embedded else expanded(data_root) / (spec.path or name)
+
+
 def open_source(spec: DatasetSpec, name: str, data_root: Path) -> Source:
     """List the source of `spec`; UserError where it is missing (with how to get it) or of a wrong count."""
     source_class = SOURCES[spec.source]
-    path = None if spec.is_embedded else expanded(data_root) / (spec.path or name)
+    path = place_of(spec, name, data_root)
     if path is not None and not path.exists():
         raise UserError(f"{path}: data set {name} ({spec.title}) is not there\n{spec.acquisition}".rstrip())
     source = source_class(spec, name, path)

@@ -10,13 +10,14 @@ import numpy as np
 
 from gantry.data.items import Indices
 from gantry.data.listing import in_words
-from gantry.data.parts import in_parts, open_source
+from gantry.data.parts import in_parts, open_source, place_of
 from gantry.data.rows import GOES_ON
 from gantry.data.sources.base import ImageSource, PointSource, Source
 from gantry.data.writing import Writer, Written, digest_of_indices, partial_folder
 from gantry.errors import UserError
 from gantry.files import write_json, write_with
 from gantry.plan.dataset import DatasetSpec
+from gantry.plan.raw import Entry, entries_of, listing
 from gantry.system.disk import writes_to
 
 FORMAT = 1
@@ -34,6 +35,8 @@ def prepare(
     order. A preparation that was killed goes on where it stopped; the result does not depend on that, nor
     on `workers`. Raises UserError where data are missing, damaged or not of the expected number.
     """
+    place = place_of(spec, name, data_root)
+    before = [] if place is None else entries_of(place, spec.looks_for)
     source = open_source(spec, name, data_root)
     _say_left_out(source)
     parts = in_parts(source, data_root)
@@ -49,8 +52,17 @@ def prepare(
             kept, described = held_out
             _publish(kept, described | {"part": "held_out"}, out / "held_out")
             manifest |= {"held_out": {key: described[key] for key in ("count", "digest")}}
+        manifest |= {"listing": _listing(place, before, spec.looks_for)}
         _publish(written, manifest, out)
     return manifest
+
+
+def _listing(place: Path | None, before: list[Entry], looks_for: tuple[str, ...]) -> dict[str, Any] | None:
+    """The raw files as they were when preparation began, with what a source itself has unpacked since."""
+    if place is None:
+        return None
+    after = entries_of(place, looks_for)
+    return listing(after if set(before) <= set(after) else before)
 
 
 def _written(

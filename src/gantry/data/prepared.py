@@ -1,6 +1,7 @@
 """Opens a prepared set and checks that its files are what its manifest says."""
 
 import hashlib
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,15 @@ def verify_digests(prepared: PreparedSet) -> None:
                 f"{prepared.folder / file}: its bytes are not those that were prepared (their SHA-256 differs from "
                 f"the manifest's); {REMEDY}"
             )
+
+
+def verify_beside(prepared: PreparedSet) -> Future[None]:
+    """Do so in a thread; `.result()` waits for it and raises what it found."""
+    beside = ThreadPoolExecutor(1, thread_name_prefix="gantry-digests")
+    try:
+        return beside.submit(verify_digests, prepared)
+    finally:
+        beside.shutdown(wait=False)
 
 
 def _digest(array: np.ndarray) -> str:

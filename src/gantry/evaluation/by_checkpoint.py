@@ -22,7 +22,7 @@ from gantry.files import write_with
 from gantry.methods import Sampler, build_method
 from gantry.methods.checkpoint import load_sampler
 from gantry.plan.recipe import Recipe
-from gantry.training.run import read_record
+from gantry.runs.record import read_record
 
 Array = NDArray[Any]
 Inputs = Mapping[str, Tensor]
@@ -45,7 +45,7 @@ def load_trained(source: Path, iteration: int | None = None, device: str | torch
 
     The file's header holds the spec, so nothing beside it is needed. Raises UserError for anything else.
     """
-    path = _checkpoint_of(source, iteration) if source.is_dir() else source
+    path, sha256 = _checkpoint_of(source, iteration) if source.is_dir() else (source, None)
     header = _header(path)
     resolution = header["spec"]["dataset"]["resolution"]
     try:
@@ -54,23 +54,31 @@ def load_trained(source: Path, iteration: int | None = None, device: str | torch
         raise UserError(f"{path}: its recipe is none of this version of Gantry: {error}") from None
     sample = (2,) if resolution is None else (3, resolution, resolution)
     data = DataShape.from_json(header["data"]) if "data" in header else DataShape(sample)
-    sampler = load_sampler(build_method(recipe, data).to(device), path)
+    sampler = load_sampler(build_method(recipe, data).to(device), path, sha256)
     return Trained(path, header["iteration"], recipe, resolution, sampler)
 
 
-def _checkpoint_of(folder: Path, iteration: int | None) -> Path:
-    """The checkpoint that a run's records list last, or the one of `iteration`."""
-    records = [read_record(path) for path in folder.glob("record-*.json")]
-    entries = {entry["iteration"]: entry["file"] for record in records for entry in record["checkpoints"]}
+def _checkpoint_of(folder: Path, iteration: int | None) -> tuple[Path, str]:
+    """The checkpoint that a run's records list last, or the one of `iteration`; and its SHA-256.
+
+    `folder` is a run's, or `seed<k>` above it where that holds one run alone.
+    """
+    found = sorted(folder.glob("record-*.json")) or sorted(folder.glob("*/record-*.json"))
+    runs = sorted({path.parent for path in found})
+    if len(runs) > 1:
+        listed = ", ".join(map(str, runs))
+        raise UserError(f"{folder}: holds runs of {len(runs)} recipes; give the folder of one: {listed}")
+    entries = {entry["iteration"]: entry for path in found for entry in read_record(path)["checkpoints"]}
     if not entries:
         raise UserError(
             f"{folder}: no recorded checkpoints here; give the folder of a finished run "
-            "(…/runs/<dataset>/<recipe>/seed<k>) or a .safetensors file"
+            "(…/runs/<dataset>/<recipe>/seed<k>/<digest>) or a .safetensors file"
         )
     if iteration is not None and iteration not in entries:
         known = ", ".join(map(str, sorted(entries)))
         raise UserError(f"{folder}: no checkpoint at iteration {iteration}; there are {known}")
-    return folder / entries[max(entries) if iteration is None else iteration]
+    entry = entries[max(entries) if iteration is None else iteration]
+    return runs[0] / entry["file"], entry["sha256"]
 
 
 def _header(path: Path) -> dict[str, Any]:

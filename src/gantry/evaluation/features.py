@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from gantry.data import open_prepared
+from gantry.data.prepared import verify_beside, verify_digests
 from gantry.errors import UserError
 from gantry.evaluation.stored import StoredStatistics
 from gantry.metrics.features import load_feature_network, train_embedded_classifier
@@ -24,6 +25,7 @@ def train_classifier(manifests: list[Path], out: Path) -> None:
         prepared = open_prepared(manifest)
         if prepared.kind != "images":
             raise UserError(f"{manifest}: the classifier learns from images, and this set holds points")
+        verify_digests(prepared)
         own = np.zeros(len(prepared.samples), np.int64) if prepared.labels is None else prepared.labels
         images.append(np.asarray(prepared.samples))
         labels.append(np.asarray(own) + classes)
@@ -42,5 +44,7 @@ def store_real_statistics(
     prepared = open_prepared(manifest)
     if prepared.kind != "images":
         raise UserError(f"{manifest}: features are of images, and this set holds points")
+    intact = verify_beside(prepared)
     seen = load_feature_network(network, weights, chosen).extract(prepared.samples)
+    intact.result()
     StoredStatistics.of(prepared.name, seen, network, prepared.digest).save(out)

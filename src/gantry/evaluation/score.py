@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from gantry.data import PreparedSet, open_prepared
+from gantry.data.prepared import verify_beside
 from gantry.data.shape import DataShape
 from gantry.errors import Diverged, UserError
 from gantry.evaluation.asked import AskedScorer, asked_metrics
@@ -23,9 +24,9 @@ from gantry.methods.checkpoint import load_sampler
 from gantry.metrics import metric
 from gantry.metrics.names import COLUMNS, MIXTURE, REAL
 from gantry.plan.recipe import Recipe
+from gantry.runs.record import read_record
 from gantry.system.device import choose_device
 from gantry.system.formatting import format_clock
-from gantry.training.run import read_record
 
 Array = NDArray[Any]
 # What a scorer does: samples by source ("G1", "G2", …) and names of metrics → rows (source, metric, value,
@@ -60,6 +61,7 @@ def score_run(
             "delete it and run the same command again: the run is trained, or found, under the configured spec"
         )
     prepared = open_prepared(manifest)
+    intact = verify_beside(prepared)
     if prepared.digest != record["data_digest"]:
         raise UserError(
             f"{record_path}: trained on other data than {manifest} holds now; delete the record and run the same "
@@ -102,6 +104,7 @@ def score_run(
             file=sys.stderr,
             flush=True,
         )
+    intact.result()
     _write_samples(samples_out, shown, prepared, scoring["shown"])
     _write_rows(metrics_out, rows)
 

@@ -2,6 +2,7 @@
 
 from gantry.plan.estimate import disk_bytes, training_seconds
 from gantry.plan.plan import Plan
+from gantry.plan.raw import differences
 from gantry.plan.resources import START_MINUTES, scoring_minutes
 from gantry.plan.runs import Run
 from gantry.system.formatting import align_columns, format_bytes, format_duration
@@ -40,6 +41,7 @@ def describe(plan: Plan) -> str:
         *_scoring(plan),
         f"{len(files)} files of tables and figures, and {plan.results}/report.html",
     ]
+    lines += ["", *map(str, changed)] if (changed := differences(plan)) else []
     missing = plan.missing()
     if missing:
         lines += ["", f"{len(missing)} data sets are missing:", *(f"  {each}" for each in missing)]

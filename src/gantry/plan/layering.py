@@ -70,13 +70,17 @@ def with_settings(given: dict[str, Any], settings: Sequence[str]) -> dict[str, A
     return given
 
 
+# Blocks of a recipe, and the key whose value says which model's options the others are.
+TAGGED = (("networks", "family"), ("objective", "name"))
+
+
 def laid_over(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
     """Return the recipe `base` with `own` over it.
 
     A block whose family or name changes starts afresh: what `base` says there belongs to another model.
     """
     base = dict(base)
-    for block, tag in (("networks", "family"), ("objective", "name")):
+    for block, tag in TAGGED:
         before, after = base.get(block), own.get(block)
         if (
             isinstance(before, dict)
@@ -116,6 +120,45 @@ def extended(recipes: dict[str, dict[str, Any]], line: Sequence[str]) -> dict[st
     for name in reversed(line):
         whole = laid_over(whole, own_text(recipes[name]))
     return whole
+
+
+def edited(recipes: dict[str, dict[str, Any]], name: str, change: dict[str, Any]) -> dict[str, Any]:
+    """Return the recipe's own text with `change` made to it, as if it stood in the file.
+
+    A block that becomes another model's starts afresh, whether the old one's name stands in the text or is inherited.
+    """
+    text = dict(recipes[name])
+    if change:
+        whole = extended(recipes, lineage(recipes, name, "", Problems()))
+        for block, tag in TAGGED:
+            before, after = whole.get(block), change.get(block)
+            tags = [each.get(tag) for each in (before, after) if isinstance(each, dict)]
+            if len(tags) == 2 and tags[1] not in (None, tags[0]):
+                text.pop(block, None)
+    return cast(dict[str, Any], merged(text, change))
+
+
+def inherited_changes(
+    recipes: dict[str, dict[str, Any]], changes: dict[str, dict[str, Any]], line: Sequence[str]
+) -> dict[str, Any]:
+    """Return what of the changes to the recipes of a lineage reaches its first: all that no heir says itself."""
+    found: dict[str, Any] = {}
+    for name in reversed(line):
+        found = _without(found, own_text(recipes[name]))
+        found = laid_over(found, own_text(changes.get(name, {})))
+    return found
+
+
+def _without(base: dict[str, Any], text: dict[str, Any]) -> dict[str, Any]:
+    """Return `base` without what `text` says; a block that `text` gives to another model goes as a whole."""
+    left: dict[str, Any] = {}
+    tags = dict(TAGGED)
+    for key, value in base.items():
+        if key not in text:
+            left[key] = value
+        elif isinstance(value, dict) and isinstance(text[key], dict) and tags.get(key) not in text[key]:
+            left[key] = _without(value, text[key])
+    return left
 
 
 def read_datasets(

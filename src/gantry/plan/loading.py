@@ -1,16 +1,30 @@
 """From the files to a plan: everything that they refer to is resolved and checked, all problems at once."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from gantry.errors import UserError
+from gantry.files import digest_of
 from gantry.metrics.names import FEATURE_NETWORKS
 from gantry.plan.checks import check_metric, check_metrics, check_networks, check_options, check_segments
 from gantry.plan.configuration import Config, Experiment, Scale
-from gantry.plan.layering import extended, laid_over, lineage, merged, own_text, read_datasets, with_variants
+from gantry.plan.layering import (
+    edited,
+    extended,
+    inherited_changes,
+    laid_over,
+    lineage,
+    merged,
+    own_text,
+    read_datasets,
+    with_variants,
+)
 from gantry.plan.narrowing import narrowed
 from gantry.plan.overrides import Overrides, Reference
 from gantry.plan.plan import Plan
 from gantry.plan.problems import Layers, Problems
+from gantry.plan.reading import load_yaml
 from gantry.plan.recipe import Recipe, Workload
 
 
@@ -22,12 +36,30 @@ def load_plan(given: dict[str, Any], root: Path = Path()) -> Plan:
     return _Loading(given, root).plan()
 
 
+def load_planned(place: Path) -> Plan:
+    """Return the plan whose sources Snakemake has written to `place`, whatever the files say by now.
+
+    Raises UserError where it is missing, or not what was written.
+    """
+    try:
+        text = place.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{place}: cannot be read: {error}; run the same snakemake command again") from None
+    if digest_of(text) != place.stem:
+        raise UserError(
+            f"{place}: not the plan that the workflow has made (its digest differs); run the same snakemake command "
+            "again"
+        )
+    sources = load_yaml(text)
+    return _Loading(sources["given"], Path(), sources["files"]).plan()
+
+
 class _Loading:
     """The files as they are read, and what is wrong with them."""
 
-    def __init__(self, given: dict[str, Any], root: Path) -> None:
+    def __init__(self, given: dict[str, Any], root: Path, frozen: Mapping[str, Any] | None = None) -> None:
         self.root = root
-        self.problems = Problems()
+        self.problems = Problems(frozen)
         # Every key of the configuration has a default, so something is always left of it.
         self.config = self.problems.validated_in_part(Config, given, "config") or Config()
         name = self.config.scale
@@ -54,6 +86,8 @@ class _Loading:
         self._check_scale_and_config()
         self.problems.raise_if_any()
         assert self.scale is not None
+        given = self.config.model_dump(mode="json", exclude_defaults=True)
+        sources = {"given": given, "files": self.problems.files}
         return Plan(
             self.config,
             self.scale,
@@ -62,6 +96,7 @@ class _Loading:
             self.datasets,
             self.workloads,
             self.overrides,
+            sources,
         )
 
     def _kept(self) -> dict[str, Experiment]:
@@ -181,33 +216,52 @@ class _Loading:
         workload_names: set[str],
         reference: Reference,
     ) -> dict[str, Recipe]:
-        """Resolve `extends`, lay the workload's patch and then the configuration's over each recipe."""
+        """Put the configuration's changes into the recipes, resolve `extends`, lay the workload's patch over it.
+
+        A change that the configuration makes to one recipe reaches its heirs, as one in the file does; and it has
+        the last word over the scale.
+        """
         found = {}
-        for name in experiment.recipes:
-            line = lineage(experiment.recipes, name, file, self.problems)
-            block = extended(experiment.recipes, line)
+        changes = self.config.recipes
+        recipes = {
+            name: edited(experiment.recipes, name, changes.get(name, {})) for name in experiment.recipes
+        }
+        lines = {name: lineage(recipes, name, file, self.problems) for name in recipes}
+        spoilt: set[str] = set()  # by a change: what its heirs inherit of that is reported once
+        for name, line in sorted(lines.items(), key=lambda item: len(item[1])):
+            if spoilt.intersection(line):
+                continue
+            before = len(self.problems.messages)
+            block = extended(recipes, line)
             named = block.get("workload")
             workload = workloads.get(named) if isinstance(named, str) else None
             if workload is None:
+                blamed = "config" if "workload" in changes.get(name, {}) else file
                 self.problems.expect_known(
-                    file, f"recipes.{name}.workload", "workload", str(named), workload_names
+                    blamed, f"recipes.{name}.workload", "workload", str(named), workload_names
                 )
+                spoilt |= {name} & changes.keys()
                 continue
             assert isinstance(named, str)
-            own = self.config.recipes.get(name, {})
-            patches = [("config", f"recipes.{name}", own)] + [
-                (patched_in, f"{key}.recipe", patch["recipe"])
-                for patched_in, key, patch in self._workload_patches(named)
-                if "recipe" in patch
+            patches: Layers = [
+                *(("config", f"recipes.{each}", changes[each]) for each in line if each in changes),
+                *(
+                    (patched_in, f"{key}.recipe", patch["recipe"])
+                    for patched_in, key, patch in self._workload_patches(named)
+                    if "recipe" in patch
+                ),
+                *((file, f"recipes.{each}", own_text(experiment.recipes[each])) for each in line),
             ]
-            patches += [(file, f"recipes.{each}", own_text(experiment.recipes[each])) for each in line]
-            patched = laid_over(laid_over(block, workload.recipe), own)
+            last = inherited_changes(experiment.recipes, changes, line)
+            patched = laid_over(laid_over(block, workload.recipe), last)
             recipe = self.problems.validated(Recipe, patched, file, f"recipes.{name}", patches)
             if recipe is not None:
                 found[name] = recipe
                 self.overrides.of_recipe(name, *reference.recipes_of(name, workload), recipe)
                 self._check_recipe(recipe, file, name, workloads)
-        return found
+            if len(self.problems.messages) > before:
+                spoilt |= {name} & changes.keys()
+        return {name: found[name] for name in recipes if name in found}
 
     def _check_recipe(self, recipe: Recipe, file: str, name: str, workloads: dict[str, Workload]) -> None:
         """Note a workload that the configuration has put in place and that is not there, or does not suit."""
@@ -251,6 +305,8 @@ class _Loading:
         """The workloads of every paper there is, read only if the scale names one that the chosen lack."""
         if set(scale.workloads) <= self.workload_names:
             return set()
+        if self.problems.frozen is not None:
+            return set(scale.workloads)  # they were known when the plan was made
         others = sorted((self.root / "workflow/experiments").glob("*.yaml"))
         unheeded = Problems()
         return {name for path in others for name in _names(unheeded.read(path, path.name), "workloads")}

@@ -62,7 +62,7 @@ class Overrides:
     def of_dataset(self, name: str, described: DatasetSpec, used: DatasetSpec) -> None:
         """Note how a data set's contents differ from what its name stands for."""
         before, after = described.identity(None), used.identity(None)
-        found = _between(_flat(before), _flat(after))
+        found = _between(flat(before), flat(after))
         if found:
             self.datasets[name] = found
         if described.source != used.source:
@@ -125,7 +125,7 @@ def differences(before: BaseModel, after: BaseModel) -> tuple[str, ...]:
     """Return a phrase for each setting that `after` has otherwise than `before`, defaults included."""
     if before == after:
         return ()
-    return _between(*(_flat(each.model_dump(mode="json")) for each in (before, after)))
+    return _between(*(flat(each.model_dump(mode="json")) for each in (before, after)))
 
 
 def _between(before: dict[str, Any], after: dict[str, Any]) -> tuple[str, ...]:
@@ -153,11 +153,9 @@ def _text(value: Any) -> str:
     return ", ".join(map(_text, value)) if isinstance(value, list | tuple) else str(value)
 
 
-def _flat(block: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
+def flat(block: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return a nested mapping with dotted keys."""
+    found: dict[str, Any] = {}
     for key, value in block.items():
-        if isinstance(value, dict):
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
+        found |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return found

@@ -1,18 +1,23 @@
 """The plan: which runs there are, which files they make, and what each step of training and scoring is told.
 
-Everything that the Snakefile knows comes from here and from `orders`, as plain strings, numbers and JSON.
+Everything that the Snakefile knows comes from here, `steps` and `report_specs`, as plain strings, numbers and JSON.
 """
 
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from gantry.errors import UserError
+from gantry.files import digest_of
 from gantry.plan.configuration import Config, Experiment, Output, Scale
 from gantry.plan.dataset import DatasetSpec
 from gantry.plan.missing import Missing, is_present
 from gantry.plan.overrides import Overrides
+from gantry.plan.reading import dump_yaml
 from gantry.plan.recipe import Recipe, Workload
 from gantry.plan.runs import Run
+from gantry.runs import paths
 
 # What the embedded classifier tells apart: ten digits and two photographs.
 EMBEDDED_CLASSES = ("digits", "china", "flower")
@@ -30,6 +35,7 @@ class Plan:
         datasets: dict[str, DatasetSpec],
         workloads: dict[str, Workload],
         overrides: Overrides,
+        sources: dict[str, Any] | None = None,
     ) -> None:
         self.config = config
         self.scale = scale
@@ -38,12 +44,14 @@ class Plan:
         self.datasets = datasets
         self.workloads = workloads
         self.overrides = overrides
+        self._sources = sources or {}
         self.seeds = config.seeds or scale.seeds
         self.device = config.device or scale.device
         self.features = config.features or scale.features
         self.scale_name = Path(config.scale).stem
-        self.results = f"{config.results}/{self.scale_name}"
-        self.prepared_root = f"{config.results}/data"
+        root = paths.canonical(config.results)
+        self.results = paths.canonical(f"{root}/{self.scale_name}")
+        self.prepared_root = paths.canonical(f"{root}/data")
         self.runs = self._runs()
 
     # ── runs ──────────────────────────────────────────────────────────────────────────────────────
@@ -83,9 +91,14 @@ class Plan:
         cuts = range(length, max(ends), length) if length else ()
         return Run(dataset, recipe_name, recipe, workload, seed, spec, tuple(sorted(ends | set(cuts))))
 
-    def run(self, dataset: str, recipe: str, seed: str | int) -> Run:
-        """The run with these names; KeyError if the configuration does not ask for it."""
-        return self.runs[f"{dataset}/{recipe}/seed{seed}"]
+    def run(self, dataset: str, recipe: str, seed: str | int, digest: str | None = None) -> Run:
+        """The run with these names; KeyError if the configuration does not ask for it, or for one of another spec."""
+        run = self.runs[f"{dataset}/{recipe}/seed{seed}"]
+        if digest not in (None, run.spec_digest):
+            raise KeyError(
+                f"{run.key}: spec {digest} is of another configuration, whose recipe or data differ"
+            )
+        return run
 
     # ── files ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -107,7 +120,47 @@ class Plan:
 
     def folder(self, run: Run) -> str:
         """The run's folder, without a trailing slash."""
-        return f"{self.results}/runs/{run.key}"
+        return f"{self.results}/{paths.RUNS}/{run.place}"
+
+    def record(self, run: Run, end: int) -> str:
+        """The record of the segment of `run` that ends at iteration `end`."""
+        return f"{self.folder(run)}/{paths.record_name(end)}"
+
+    def metrics(self, run: Run, end: int) -> str:
+        """The metrics of the checkpoints of that segment."""
+        return f"{self.folder(run)}/{paths.scores_name(end, self.scoring_digest(run, end))}"
+
+    def samples(self, run: Run, end: int) -> str:
+        """The samples of these checkpoints that figures show."""
+        return f"{self.folder(run)}/{paths.scores_name(end, self.scoring_digest(run, end), '.npz')}"
+
+    def scoring_digest(self, run: Run, end: int) -> str:
+        """What tells the scores of that segment from those of other settings, in their files' names."""
+        return paths.scoring_digest(self.scoring(run), run.previous_end(end))
+
+    def refuse_former_results(self) -> None:
+        """Raise UserError if results of an earlier version of Gantry, whose runs lay elsewhere, are in the way."""
+        if former := paths.former_records(Path(self.results)):
+            raise UserError(
+                f"{self.results}/{paths.RUNS} holds runs of an earlier version of Gantry ({former[0].name} in "
+                f"{former[0].parent}), which this one does not read: move {self.results} elsewhere, or choose another "
+                "`results` folder"
+            )
+
+    @property
+    def place(self) -> str:
+        """The file with this plan's sources, which jobs are told of; its name is the digest of its content."""
+        return f"{self.results}/{paths.plan_name(self.digest)}"
+
+    @cached_property
+    def sources(self) -> str:
+        """What it was read from, as YAML: the configuration and the files that it names, for jobs to read instead."""
+        return dump_yaml(self._sources)
+
+    @cached_property
+    def digest(self) -> str:
+        """The digest of everything that the plan was read from, the order of keys included: rows follow it."""
+        return digest_of(self.sources)
 
     def outputs(self) -> Iterator[tuple[str, str, Output]]:
         """Every (paper, name, output) of the papers that the configuration names."""
@@ -118,10 +171,10 @@ class Plan:
     def output_files(self, paper: str | None = None) -> list[str]:
         """The files of every table and figure of one paper, or of all."""
         return [
-            f"{self.results}/{each}/{name}.{suffix}"
-            for each, name, output in self.outputs()
+            file
+            for each, name, _ in self.outputs()
             if paper in (None, each)
-            for suffix in output.suffixes
+            for file in self.files_of(each, name)
         ]
 
     def _pairs(self, output: Output) -> Iterable[tuple[str, str]]:
@@ -142,13 +195,34 @@ class Plan:
                 found[run.key] = (run, run.ends_until(end))
         return list(found.values())
 
-    def run_files(self, output: Output, pattern: str) -> list[str]:
-        """`pattern` (with {end}) for every run and segment behind an output."""
-        return [
-            f"{self.folder(run)}/{pattern.format(end=end)}"
-            for run, ends in self.runs_of(output)
-            for end in ends
-        ]
+    def records_of(self, output: Output) -> list[str]:
+        """The record of every run and segment behind an output."""
+        return [self.record(run, end) for run, ends in self.runs_of(output) for end in ends]
+
+    def metrics_of(self, output: Output) -> list[str]:
+        """The metrics of every run and segment behind an output."""
+        return [self.metrics(run, end) for run, ends in self.runs_of(output) for end in ends]
+
+    def samples_of(self, output: Output) -> list[str]:
+        """The shown samples of every run and segment behind an output, if it is one that shows them."""
+        if output.family != "figure":
+            return []
+        return [self.samples(run, end) for run, ends in self.runs_of(output) for end in ends]
+
+    def inputs_of(self, paper: str, name: str) -> list[str]:
+        """Every file that a table, figure or list of claims is made of."""
+        output = self.output(paper, name)
+        files = [*self.records_of(output), *self.metrics_of(output), *self.samples_of(output)]
+        return [*files, *self.published(paper, name)]
+
+    def inputs_of_page(self) -> list[str]:
+        """Every file that the page is made of: the outputs, and what their numbers and curves are read from."""
+        files = [file for paper, name, _ in self.outputs() for file in self.inputs_of(paper, name)]
+        return list(dict.fromkeys([*self.output_files(), *files]))
+
+    def files_of(self, paper: str, name: str) -> list[str]:
+        """The files of one table, figure or list of claims."""
+        return [f"{self.results}/{paper}/{name}.{suffix}" for suffix in self.output(paper, name).suffixes]
 
     def output(self, paper: str, name: str) -> Output:
         """One table or figure; KeyError if no experiment describes it."""
@@ -162,7 +236,7 @@ class Plan:
     def previous_record(self, run: Run, end: int) -> list[str]:
         """The record of the segment before the one that ends at `end`, if there is one."""
         previous = run.previous_end(end)
-        return [f"{self.folder(run)}/record-{previous}.json"] if previous else []
+        return [self.record(run, previous)] if previous else []
 
     def published(self, paper: str, name: str) -> list[str]:
         """The file with the published numbers of an output, if it has one."""
@@ -177,7 +251,7 @@ class Plan:
         if name == "embedded":
             return [f"{self.prepared_root}/embedded-classifier.safetensors"]
         given = self.config.weights.get(name)
-        return [given] if given else []
+        return [paths.canonical(given)] if given else []
 
     def embedded_manifests(self) -> list[str]:
         """The prepared sets that the embedded classifier learns from."""

@@ -1,6 +1,6 @@
 """What is wrong with the files a user edits: gathered, put down to the text it stands in, said in plain words."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from datetime import date
 from pathlib import Path
@@ -17,10 +17,15 @@ Layers = Sequence[tuple[str, str, Any]]
 
 
 class Problems:
-    """All that is wrong with the configuration, gathered before anything is said."""
+    """All that is wrong with the configuration, gathered before anything is said; and the files that it was read from.
 
-    def __init__(self) -> None:
+    `frozen` holds what was read before: then no file is looked at.
+    """
+
+    def __init__(self, frozen: Mapping[str, Any] | None = None) -> None:
         self.messages: list[str] = []
+        self.frozen = frozen
+        self.files: dict[str, Any] = {}
 
     def add(self, file: str, key: str, message: str) -> None:
         """Note one problem of `key` in `file`."""
@@ -90,7 +95,13 @@ class Problems:
     def read(self, path: Path, shown: str) -> dict[str, Any]:
         """Read one YAML file as `read_yaml` does; note why that fails and return an empty dictionary."""
         try:
-            return read_yaml(path, shown)
+            if self.frozen is None:
+                self.files[shown] = read_yaml(path, shown)
+            elif shown in self.frozen:
+                self.files[shown] = deepcopy(self.frozen[shown])
+            else:
+                raise UserError(f"{shown}: not part of the plan; run the same snakemake command again")
+            return dict(self.files[shown])
         except UserError as error:
             self.messages.append(str(error))
             return {}

@@ -60,6 +60,26 @@ def parse_yaml(text: str) -> Any:
     return yaml.load(text, _StrictLoader)
 
 
+_SafeDumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+class _PlainDumper(_SafeDumper):
+    """YAML without references: what is there twice is written twice."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def dump_yaml(content: Any) -> str:
+    """Return YAML that `load_yaml` reads as it was: the order of keys, and numbers as keys, included."""
+    return str(yaml.dump(content, Dumper=_PlainDumper, sort_keys=False, allow_unicode=True, width=1 << 16))
+
+
+def load_yaml(text: str) -> Any:
+    """Read what `dump_yaml` wrote."""
+    return yaml.load(text, _SafeLoader)
+
+
 def read_yaml(path: Path, shown: str) -> dict[str, Any]:
     """Read one YAML file as a dictionary; `shown` is how errors name the file."""
     try:

@@ -27,13 +27,18 @@ class Run:
 
     @property
     def key(self) -> str:
-        """The run's place below results/<scale>/runs."""
+        """The run's name: data set, recipe and seed."""
         return f"{self.dataset}/{self.recipe_name}/seed{self.seed}"
 
     @cached_property
     def spec_digest(self) -> str:
-        """The digest that names the run's work folder and is compared wherever its results are used."""
+        """The digest that names the run's folder and is compared wherever its results are used."""
         return digest_of(self.spec)
+
+    @property
+    def place(self) -> str:
+        """The run's place below results/<scale>/runs: its name, and the digest of its spec."""
+        return f"{self.key}/{self.spec_digest}"
 
     def ends_until(self, end: int) -> list[int]:
         """The ends of the segments that a result at iteration `end` rests on."""

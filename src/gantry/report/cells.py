@@ -11,7 +11,6 @@ import pandas as pd
 from gantry.errors import UserError
 from gantry.metrics import names
 from gantry.report.load import LoadedGroup, Run
-from gantry.report.reading import command
 from gantry.report.specs import ReportSpec
 
 # The tidy table. `part` is "main" or the title of a supplementary part; `source` is what was scored;
@@ -230,10 +229,9 @@ def require_metrics(spec: ReportSpec, groups: Iterable[LoadedGroup]) -> None:
         for run in group.complete:
             lacking = [metric for metric in spec.metrics if not (run.metrics["metric"] == metric).any()]
             if lacking:
-                file = f"{run.folder}/metrics-{run.ends[-1]}.csv"
                 raise UserError(
-                    f"{file}: no {', '.join(lacking)}, which {spec.paper}/{spec.name} needs; score again: "
-                    f"{command(file, spec.scale, force=True)}"
+                    f"{run.files[-1][1]}: no {', '.join(lacking)}, which {spec.paper}/{spec.name} needs; delete the "
+                    "file and run the same snakemake command again"
                 )
 
 

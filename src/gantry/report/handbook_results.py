@@ -61,7 +61,7 @@ def _picture(plan: Plan, output: Output, recipe: str, label: str, out: Path) -> 
     """Draw the samples of the first run that has some; the line that shows them, if so."""
     runs = [(run, ends) for run, ends in plan.runs_of(output) if run.recipe_name == recipe]
     for run, ends in runs:
-        archive = Path(plan.folder(run), f"samples-{ends[-1]}.npz")
+        archive = Path(plan.samples(run, ends[-1]))
         if not archive.is_file():
             continue
         with np.load(archive, allow_pickle=False) as arrays:

@@ -11,6 +11,7 @@ import pandas as pd
 from gantry.metrics import names
 from gantry.report.reading import read_metrics, read_record, read_samples
 from gantry.report.specs import Group, ReportSpec, RunReference
+from gantry.runs.paths import RUNS, record_name, scores_name
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Run:
     seed: int
     folder: Path
     ends: tuple[int, ...]
+    scorings: tuple[str, ...]
     records: tuple[dict[str, Any], ...]
     metrics: pd.DataFrame
 
@@ -31,6 +33,18 @@ class Run:
     def key(self) -> str:
         """The run's name in anchors and messages: data set, recipe and seed."""
         return f"{self.group.key}/seed{self.seed}"
+
+    @property
+    def files(self) -> list[tuple[Path, Path, Path]]:
+        """(record, metrics, samples) of every segment."""
+        return [
+            (
+                self.folder / record_name(end),
+                self.folder / scores_name(end, scoring),
+                self.folder / scores_name(end, scoring, ".npz"),
+            )
+            for end, scoring in zip(self.ends, self.scorings, strict=True)
+        ]
 
     @property
     def provenance(self) -> dict[str, Any]:
@@ -85,7 +99,7 @@ class Run:
         `iterations` (C,) int64; per generator (C, S, 2) float32 points or (C, S, H, W, 3) uint8 images; for
         points also `real` (S, 2).
         """
-        parts = [read_samples(self.folder / f"samples-{end}.npz") for end in self.ends]
+        parts = [read_samples(samples, metrics) for _, metrics, samples in self.files]
         parts = [part for part in parts if len(part["iterations"])] or parts[:1]
         return {
             name: parts[0][name] if name == "real" else np.concatenate([part[name] for part in parts])
@@ -140,15 +154,14 @@ class Loaded:
     groups: tuple[LoadedGroup, ...]
 
 
-Cache = dict[tuple[Path, tuple[int, ...], str], tuple[tuple[dict[str, Any], ...], pd.DataFrame]]
+Cache = dict[tuple[Path, RunReference], tuple[tuple[dict[str, Any], ...], pd.DataFrame]]
 
 
 def load(spec: ReportSpec, cache: Cache | None = None) -> Loaded:
     """Read the records and metrics of every run of a spec.
 
     `cache` is shared by specs that are made in one process, so that each run is read once.
-    A missing, damaged or stale file (trained with another spec than the configuration now asks for) raises
-    UserError that names the file and the command that makes it anew.
+    A missing or damaged file, or one of another spec than the configuration asks for, raises UserError that names it.
     """
     cache = {} if cache is None else cache
     groups = [
@@ -159,14 +172,17 @@ def load(spec: ReportSpec, cache: Cache | None = None) -> Loaded:
 
 
 def _load_run(spec: ReportSpec, group: Group, reference: RunReference, cache: Cache) -> Run:
-    folder = spec.results / "runs" / group.dataset / group.recipe / f"seed{reference.seed}"
-    key = (folder, reference.ends, reference.spec_digest)
+    ends, scorings = reference.ends, reference.scorings
+    folder = (
+        spec.results / RUNS / group.dataset / group.recipe / f"seed{reference.seed}" / reference.spec_digest
+    )
+    key = (folder, reference)
     if key not in cache:
-        records = tuple(
-            read_record(folder / f"record-{end}.json", reference.spec_digest, spec.scale)
-            for end in reference.ends
-        )
-        frames = [read_metrics(folder / f"metrics-{end}.csv", spec.scale) for end in reference.ends]
+        records = tuple(read_record(folder / record_name(end), reference.spec_digest) for end in ends)
+        frames = [
+            read_metrics(folder / scores_name(end, scoring))
+            for end, scoring in zip(ends, scorings, strict=True)
+        ]
         cache[key] = records, pd.concat([f for f in frames if len(f)] or frames[:1], ignore_index=True)
     records, metrics = cache[key]
-    return Run(group, reference.seed, folder, reference.ends, records, metrics)
+    return Run(group, reference.seed, folder, ends, scorings, records, metrics)

@@ -1,4 +1,4 @@
-"""Report specs: what the plan (`gantry.plan.orders`) tells the report of one table, figure or list of claims."""
+"""Report specs: what the plan (`gantry.plan.report_specs`) tells the report of one table, figure or list of claims."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,11 +15,15 @@ PROXY = "(proxy)"
 
 
 class RunReference(Strict):
-    """One training run: its seed, the spec it must have been trained with, the ends of its segments."""
+    """One training run: its seed, the spec it must have been trained with, the ends of its segments.
+
+    `scorings` tells, for each segment, the scores of these settings from others'.
+    """
 
     seed: int
     spec_digest: str
     ends: tuple[int, ...]
+    scorings: tuple[str, ...]
 
 
 class Group(Strict):

@@ -1,15 +1,17 @@
-"""What no configuration names any more, and how much room it takes."""
+"""What no configuration names any more, whose it was, and how much room it takes."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from gantry.earlier import folder_of
 from gantry.errors import UserError
-from gantry.files import digest_of, read_mapping
+from gantry.files import read_mapping
 from gantry.plan import Plan, Run
+from gantry.plan.overrides import flat
 from gantry.plan.runs import work_identity
+from gantry.runs.paths import FORMER_RECORDS, PLANS, RUNS, lock_of
 from gantry.status.runs import data_digest
 from gantry.system.formatting import align_columns, format_bytes
 from gantry.system.lock import exclusive_lock, holder
@@ -17,29 +19,40 @@ from gantry.system.lock import exclusive_lock, holder
 
 @dataclass(frozen=True)
 class Leftover:
-    """A folder that may go: why, its bytes, and the run whose lock must be held meanwhile."""
+    """Files and folders that may go together: why, their bytes, and the run whose lock must be held meanwhile."""
 
-    folder: Path
+    paths: tuple[Path, ...]
     reason: str
     size: int
-    run: Path
+    run: Path | None = None
+
+    @property
+    def name(self) -> str:
+        """What is listed: the one path, or the first and how many more."""
+        more = f" and {len(self.paths) - 1} more" if len(self.paths) > 1 else ""
+        return f"{self.paths[0]}{more}"
 
 
 def leftovers(plan: Plan) -> list[Leftover]:
-    """Runs below results/<scale>/runs that the plan does not have, work folders of other specs or data, and what is
-    kept of the results of earlier settings.
+    """Runs below results/<scale>/runs that the plan does not have, work folders of other data, scores of other
+    settings, and the plans of other configurations.
     """
+    root = Path(plan.results, RUNS)
     runs = {Path(plan.folder(run)): run for run in plan.runs.values()}
     found = []
-    for folder in _run_folders(Path(plan.results, "runs")):
+    for folder in _run_folders(root):
         run = runs.get(folder)
         if run is None:
-            found.append(Leftover(folder, "no configured run", _size(folder), folder))
+            found.append(Leftover((folder,), _whose(plan, folder), _size([folder]), folder))
         else:
             found += _other_work(plan, run, folder)
-    earlier = folder_of(plan)
-    if earlier.is_dir() and not earlier.is_symlink():
-        found.append(Leftover(earlier, "results of earlier settings", _size(earlier), earlier))
+            found += _other_scores(plan, run, folder)
+    for folder in _seed_folders(root):
+        if any(folder.glob(FORMER_RECORDS)):
+            found.append(Leftover((folder,), "run of an earlier version of Gantry", _size([folder]), folder))
+    plans = [path for path in sorted(Path(plan.results, PLANS).glob("*.yaml")) if path != Path(plan.place)]
+    if plans:
+        found.append(Leftover(tuple(plans), "plans of other configurations", _size(plans)))
     return found
 
 
@@ -47,63 +60,109 @@ def describe(found: list[Leftover]) -> str:
     """The leftovers as a table with their sizes and the sum."""
     if not found:
         return "nothing is left over"
-    rows = [(str(each.folder), format_bytes(each.size), each.reason) for each in found]
+    rows = [(each.name, format_bytes(each.size), each.reason) for each in found]
     total = format_bytes(sum(each.size for each in found))
-    return "\n".join([*align_columns(rows), "", f"{len(found)} folders, {total}"])
+    return "\n".join([*align_columns(rows), "", f"{len(found)} leftovers, {total}"])
 
 
 def remove(found: list[Leftover]) -> None:
     """Delete the leftovers. UserError, before anything is deleted, if a trainer is at work in one."""
     for each in found:
-        at_work = holder(each.run / "work/lock")
+        at_work = each.run and holder(lock_of(each.run))
         if at_work:
             raise UserError(f"{each.run}: a trainer is at work ({at_work}); nothing was deleted")
     for each in found:
-        with exclusive_lock(each.run / "work/lock"):
-            _remove(each.folder)
-        if each.folder == each.run:
-            for parent in list(each.folder.parents)[:2]:  # the recipe's and the data set's, once empty
-                if not any(parent.iterdir()):
-                    parent.rmdir()
+        if each.run is None:
+            _remove(each.paths)
+            continue
+        with exclusive_lock(lock_of(each.run)):
+            _remove(each.paths)
+        if each.paths == (each.run,):
+            for parent in list(each.run.parents)[
+                :3
+            ]:  # the seed's, the recipe's and the data set's, once empty
+                if parent.name == RUNS or any(parent.iterdir()):
+                    break
+                parent.rmdir()
 
 
-def _remove(folder: Path) -> None:
+def _remove(paths: Iterable[Path]) -> None:
     try:
-        shutil.rmtree(folder)
+        for path in paths:
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
     except OSError as error:
         raise UserError(
-            f"{error.filename or folder}: cannot be deleted: {error.strerror}; see to its permissions"
+            f"{error.filename}: cannot be deleted: {error.strerror}; see to its permissions"
         ) from error
 
 
-def _run_folders(root: Path) -> Iterator[Path]:
+def _seed_folders(root: Path) -> Iterator[Path]:
     """`<dataset>/<recipe>/seed<k>` below `root`; nothing that is reached through a link."""
-    for folder in sorted(root.glob("*/*/seed*")):
+    for folder in sorted(root.glob("*/*/seed*/")):
         numbered = folder.name.removeprefix("seed").isdecimal()
-        if (
-            numbered
-            and folder.is_dir()
-            and not any(each.is_symlink() for each in (folder, *folder.parents[:2]))
-        ):
+        if numbered and not any(each.is_symlink() for each in (folder, *folder.parents[:2])):
             yield folder
 
 
+def _run_folders(root: Path) -> Iterator[Path]:
+    """The folders of runs, named after the digest of their spec, below `root`."""
+    for seed in _seed_folders(root):
+        for folder in sorted(seed.glob("*/")):
+            is_digest = len(folder.name) == 16 and not set(folder.name) - set("0123456789abcdef")
+            if is_digest and not folder.is_symlink():
+                yield folder
+
+
+def _whose(plan: Plan, folder: Path) -> str:
+    """What sets a run apart from the one that the plan has in its place; or that it has none."""
+    dataset, recipe, seed = folder.parts[-4:-1]
+    run = plan.runs.get(f"{dataset}/{recipe}/{seed}")
+    spec = _spec_of(folder)
+    if run is None or not spec:
+        return "of no configured recipe, data set and seed" if run is None else "another recipe"
+    then, now = flat(spec), flat(run.spec)
+    told = [
+        f"{key} {then.get(key, 'as by default')}"
+        for key in sorted({*then, *now})
+        if then.get(key) != now.get(key)
+    ]
+    return f"other settings: {', '.join(told).replace('recipe.', '')}"
+
+
+def _spec_of(folder: Path) -> dict[str, Any]:
+    """The spec of the run in a folder; empty where nothing says it."""
+    for path in (*sorted(folder.glob("record-*.json")), *sorted(folder.glob("work/*/spec.json"))):
+        found = read_mapping(path)
+        if spec := found.get("spec", found):
+            return dict(spec)
+    return {}
+
+
 def _other_work(plan: Plan, run: Run, folder: Path) -> Iterator[Leftover]:
-    """The work folders of `run` that are not its own."""
+    """The work folders of `run` that are of other data; of none while nothing says which data it will be."""
     data = data_digest(plan, run)
     for work in sorted((folder / "work").glob("*/")):
-        if work.is_symlink() or work.name == work_identity(run.spec, data):
-            continue
-        if not _is_of(work, run):
-            yield Leftover(work, "another recipe", _size(work), folder)
-        elif data:  # while the data are not there, nothing says which of them it will be
-            yield Leftover(work, "other data", _size(work), folder)
+        if data and not work.is_symlink() and work.name != work_identity(run.spec, data):
+            yield Leftover((work,), "other data", _size([work]), folder)
 
 
-def _is_of(work: Path, run: Run) -> bool:
-    """Whether a work folder is of the run's own spec; one whose spec cannot be read is nobody's."""
-    return digest_of(read_mapping(work / "spec.json")) == run.spec_digest
+def _other_scores(plan: Plan, run: Run, folder: Path) -> Iterator[Leftover]:
+    """The records and scores in a run's folder that the plan does not name."""
+    named = {Path(file) for end in run.ends for file in (plan.record(run, end), plan.metrics(run, end))}
+    stems = {path.stem.partition("-")[2] for path in named}
+    others = [
+        path
+        for pattern in ("record-*.json", "metrics-*", "samples-*", "score-*.log", "train-*.log")
+        for path in sorted(folder.glob(pattern))
+        if path.name.partition(".")[0].partition("-")[2] not in stems
+    ]
+    if others:
+        yield Leftover(tuple(others), "other scores or segments", _size(others), folder)
 
 
-def _size(folder: Path) -> int:
-    return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+def _size(paths: Iterable[Path]) -> int:
+    files = [file for path in paths for file in (path.rglob("*") if path.is_dir() else [path])]
+    return sum(path.lstat().st_size for path in files if path.is_file() and not path.is_symlink())

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from gantry.plan import Plan
+from gantry.plan.raw import differences
 from gantry.status.outputs import output_standings
 from gantry.status.runs import DIVERGED, Standing, standings
 from gantry.system.formatting import align_columns, format_duration
@@ -28,13 +29,22 @@ def describe(plan: Plan) -> str:
     if any(each.stale for each in runs.values()):
         lines += [
             "",
-            "stale: trained with another recipe or on other data; the next run of snakemake trains anew",
+            "stale: trained on other data, or its record is damaged; the next run of snakemake trains anew",
         ]
     if any(each.older_code for each in runs.values()):
         lines += [
             "",
             "older code: results stay good; to make one anew: snakemake <its record> --forcerun <its record>",
         ]
+    if any(each.other_defaults for each in runs.values()):
+        lines += [
+            "",
+            "other defaults: a setting that the recipe leaves open had another default when the run was trained; to "
+            "train it anew: snakemake <its record> --forcerun <its record>",
+        ]
+    changed = differences(plan)
+    if changed:
+        lines += ["", *map(str, changed)]
     return "\n".join(lines)
 
 
@@ -54,6 +64,7 @@ def _row(run: Standing) -> tuple[str, ...]:
         run.holder or "",
         f"stale: {', '.join(f'record-{end}' for end in run.stale)}" if run.stale else "",
         "older code" if run.older_code else "",
+        f"other defaults: {', '.join(run.other_defaults)}" if run.other_defaults else "",
         f"{len(run.recorded) - len(run.scored)} to score" if len(run.scored) < len(run.recorded) else "",
     ]
     eta = "" if run.eta_seconds is None else format_duration(run.eta_seconds)

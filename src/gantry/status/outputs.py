@@ -6,6 +6,8 @@ from pathlib import Path
 
 from gantry.plan import Plan
 from gantry.plan.configuration import Output
+from gantry.plan.report_specs import report_spec_digest
+from gantry.runs.outputs import is_current
 from gantry.status.runs import Standing
 
 
@@ -39,18 +41,12 @@ def _lacks(plan: Plan, paper: str, name: str, output: Output, runs: Mapping[str,
         if keys:
             shown = ", ".join(keys[:3]) + (", …" if len(keys) > 3 else "")
             lacks.append(f"{len(keys)} of {len(wanted)} runs {what} ({shown})")
-    files = [Path(plan.results, paper, f"{name}.{suffix}") for suffix in output.suffixes]
+    files = [Path(file) for file in plan.files_of(paper, name)]
     missing = [path.name for path in files if not path.exists()]
     if missing:
         lacks.append("to make: " + ", ".join(missing))
-    elif not lacks and min(map(_time, files)) < max(map(_time, _sources(plan, output))):
-        lacks.append("to make again: its runs are newer")
+    elif not lacks and not is_current(
+        files, [Path(file) for file in plan.inputs_of(paper, name)], report_spec_digest(plan, paper, name)
+    ):
+        lacks.append("to make again: of other runs or settings, or damaged")
     return lacks
-
-
-def _sources(plan: Plan, output: Output) -> list[Path]:
-    return [Path(file) for file in plan.run_files(output, "metrics-{end}.csv")]
-
-
-def _time(path: Path) -> int:
-    return path.stat().st_mtime_ns

@@ -1,14 +1,16 @@
 """Where each run of a plan stands, read from its records, its history and its lock."""
 
 import csv
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gantry.files import read_mapping
 from gantry.plan import Plan, Run
+from gantry.plan.overrides import flat
 from gantry.plan.runs import work_identity
+from gantry.runs.paths import lock_of
+from gantry.runs.record import is_whole
 from gantry.system.lock import holder
 from gantry.system.version import code_digest
 
@@ -28,9 +30,11 @@ class Standing:
     holder: str | None = None
     eta_seconds: float | None = None
     diverged_at: int | None = None
-    # The ends of segments whose records are of another recipe, or of other data, than the plan's.
+    # The ends of segments whose records are of other data than the plan's, or damaged.
     stale: tuple[int, ...] = ()
     older_code: bool = False
+    # Settings of the recipe whose default was another when it was trained: 'ema was 0.0, is 0.999'.
+    other_defaults: tuple[str, ...] = ()
 
 
 def standings(plan: Plan) -> dict[str, Standing]:
@@ -42,13 +46,14 @@ def standing(plan: Plan, run: Run) -> Standing:
     """Where one run stands."""
     folder = Path(plan.folder(run))
     data = data_digest(plan, run)
-    records = dict(_records(folder, run))
+    records = {end: read_mapping(Path(plan.record(run, end))) for end in run.ends}
+    records = {end: record for end, record in records.items() if record}
     fresh = {end: record for end, record in records.items() if is_fresh(record, run, data)}
     until = max(run.ends)
-    diverged_at = next((record["diverged_at"] for record in fresh.values() if record["diverged_at"]), None)
+    diverged_at = next((each for record in fresh.values() if (each := record.get("diverged_at"))), None)
     trained = max(fresh, default=0)
     rate = None
-    at_work = holder(folder / "work/lock")
+    at_work = holder(lock_of(folder))
     if until in fresh:
         state, iteration = (DIVERGED, int(diverged_at)) if diverged_at else (DONE, until)
     else:
@@ -61,12 +66,13 @@ def standing(plan: Plan, run: Run) -> Standing:
         iteration,
         until,
         tuple(sorted(fresh)),
-        tuple(end for end in sorted(fresh) if (folder / f"metrics-{end}.csv").exists()),
+        tuple(end for end in sorted(fresh) if Path(plan.metrics(run, end)).exists()),
         at_work,
         (until - iteration) / rate if state == RUNNING and rate else None,
         diverged_at,
         tuple(sorted(records.keys() - fresh.keys())),
         any(_code(record) != code_digest() for record in fresh.values()),
+        tuple(dict.fromkeys(each for record in fresh.values() for each in other_defaults(record, run))),
     )
 
 
@@ -77,15 +83,19 @@ def data_digest(plan: Plan, run: Run) -> str:
 
 
 def is_fresh(record: dict[str, Any], run: Run, data: str) -> bool:
-    """Whether a record is of the run's own spec, and of the data that are there (or were, if they are gone)."""
-    return record.get("spec_digest") == run.spec_digest and data in ("", record.get("data_digest"))
+    """Whether a record is whole, of the run's own spec, and of the data that are there (or were, if they are gone)."""
+    is_of = record.get("spec_digest") == run.spec_digest and data in ("", record.get("data_digest"))
+    return is_of and is_whole(record)
 
 
-def _records(folder: Path, run: Run) -> Iterator[tuple[int, dict[str, Any]]]:
-    for end in run.ends:
-        path = folder / f"record-{end}.json"
-        if path.exists():
-            yield end, {"diverged_at": None} | read_mapping(path)
+def other_defaults(record: dict[str, Any], run: Run) -> list[str]:
+    """What of the whole recipe was another when the run was trained, though its spec was the same: changed defaults.
+
+    A setting that was not known then has changed nothing.
+    """
+    now = flat(run.recipe.model_dump(mode="json", exclude={"workload"}))
+    then = flat(record.get("recipe", {}))
+    return [f"{key} was {then[key]}, is {now[key]}" for key in then if key in now and now[key] != then[key]]
 
 
 def _code(record: dict[str, Any]) -> Any:

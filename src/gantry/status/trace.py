@@ -9,11 +9,12 @@ import pandas as pd
 from gantry.errors import UserError, suggestion
 from gantry.files import canonical_json, sha256_of_file
 from gantry.plan import Plan
-from gantry.plan.orders import order
+from gantry.plan.report_specs import report_spec
 from gantry.report.cells import MAIN, read_tidy
 from gantry.report.layout import number
 from gantry.report.load import Run, load
 from gantry.report.specs import parse_spec
+from gantry.runs.outputs import verify_output
 from gantry.system.formatting import align_columns, format_bytes, format_duration
 
 # What a row is called by, in the order in which its name lists them.
@@ -28,12 +29,14 @@ def trace(plan: Plan, table: str, row: str, column: str, *, verify: bool = False
     and compared with its record. UserError where nothing, or more than one cell, is meant.
     """
     paper, name = _table(plan, table)
-    frame = read_tidy(Path(plan.results, paper, f"{name}.csv"))
+    csv = Path(plan.results, paper, f"{name}.csv")
+    verify_output(csv)
+    frame = read_tidy(csv)
     rows = _column(_row(frame, row), column)
     if len(rows) > 1:
         raise UserError(_choose(f"row {row!r}", map(_title, rows.to_dict("records"))))
     cell = rows.to_dict("records")[0]
-    loaded = load(parse_spec(order(plan, paper, name)))
+    loaded = load(parse_spec(report_spec(plan, paper, name)))
     wanted = str(cell["groups"]).split()
     runs = [run for each in loaded.groups if each.group.key in wanted for run in each.runs]
     lines = [f"{paper}/{name}: {_title(cell)}: {cell['quantity']}", *_numbers(cell)]
@@ -120,13 +123,14 @@ def _describe(run: Run, verify: bool) -> list[str]:
         ("code", str(provenance.get("code_digest", "–"))),
         ("software", run.software),
         ("recipe", f"{last['spec_digest']}  {canonical_json(last['spec']['recipe'])}"),
+        ("settings", canonical_json(last["recipe"])),
         ("data", str(last.get("data_digest", "–"))),
         ("device", str(provenance.get("device", "–"))),
         ("time", "–" if wall is None else format_duration(wall)),
         ("memory", ", ".join(_memory(memory, host)) or "–"),
         ("finished", str(provenance.get("finished_at", "–"))),
     ]
-    files = [path for end in run.ends for path in _files(run.folder, end)]
+    files = [path for segment in run.files for path in segment]
     rows += [("file", f"{sha256_of_file(path)}  {path}") for path in files if path.exists()]
     # A later segment's record repeats the checkpoints of those before it.
     for entry in last["checkpoints"]:
@@ -139,10 +143,6 @@ def _describe(run: Run, verify: bool) -> list[str]:
 
 def _memory(gpu: float | None, host: float | None) -> list[str]:
     return [f"{format_bytes(size)} of {kind}" for kind, size in (("GPU", gpu), ("host", host)) if size]
-
-
-def _files(folder: Path, end: int) -> list[Path]:
-    return [folder / name for name in (f"record-{end}.json", f"metrics-{end}.csv", f"samples-{end}.npz")]
 
 
 def _verdict(path: Path, sha256: str) -> str:

@@ -10,6 +10,9 @@ import torch
 import gantry
 from gantry.system.version import code_digest, commit
 
+# Taken as this code is imported: a checkout may change while a run trains, and the run is still of the old code.
+CODE = {"gantry": gantry.__version__, "commit": commit(), "code_digest": code_digest()}
+
 
 def device_name(device: torch.device) -> str:
     """Return the GPU's name, or the CPU's model and the number of threads."""
@@ -28,9 +31,7 @@ def device_name(device: torch.device) -> str:
 def provenance(device: torch.device) -> dict[str, Any]:
     """Return what every record says of the code and the machine that made it."""
     return {
-        "gantry": gantry.__version__,
-        "commit": commit(),
-        "code_digest": code_digest(),
+        **CODE,
         "device": device_name(device),
         "torch": torch.__version__,
         "python": platform.python_version(),

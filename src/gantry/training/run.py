@@ -1,4 +1,4 @@
-"""A run's folder: where its state, checkpoints, history and records lie."""
+"""A run's folder: where its state, checkpoints, history and records lie, and how the last two are written."""
 
 import shutil
 from dataclasses import dataclass
@@ -10,16 +10,19 @@ from torch import Tensor
 
 from gantry.data.shape import DataShape
 from gantry.errors import UserError
-from gantry.files import canonical_json, digest_of, read_json, sha256_of_file, write_json, write_with
+from gantry.files import canonical_json, digest_of, sha256_of_file, write_with
+from gantry.plan.recipe import Recipe
 from gantry.plan.runs import work_identity
+from gantry.runs.paths import lock_of
+from gantry.runs.record import write_record
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """`…/<dataset>/<recipe>/seed<k>` and, in it, the work folder of one spec on one prepared set.
+    """`…/<dataset>/<recipe>/seed<k>/<digest of the spec>` and, in it, the work folder on one prepared set.
 
-    The work folder is keyed by both digests: a changed recipe or data set starts afresh beside the old
-    one, and one that is changed back finds its results where they were.
+    A changed recipe has another folder; changed data start afresh in another work folder beside the old one. What
+    is changed back finds its results where they were. A run that is trained by hand may lie in `seed<k>` itself.
     """
 
     root: Path
@@ -27,21 +30,27 @@ class RunFolder:
     data_digest: str
 
     @property
+    def _names(self) -> tuple[str, ...]:
+        """(dataset, recipe, seed<k>), from the folder's path."""
+        parts = self.root.absolute().parts
+        return parts[-4:-1] if parts[-1] == self.spec_digest else parts[-3:]
+
+    @property
     def key(self) -> dict[str, Any]:
         """The run's names, as the record gives them: dataset, recipe, seed. UserError if the folder has none."""
-        parts = self.root.absolute().parts[-3:]
-        number = parts[-1].removeprefix("seed")
-        if len(parts) < 3 or parts[-1] == number or not number.isdecimal():
+        names = self._names
+        number = names[-1].removeprefix("seed")
+        if len(names) < 3 or names[-1] == number or not number.isdecimal():
             raise UserError(
-                f"{self.root}: a run's folder is called <dataset>/<recipe>/seed<number>; "
-                "put the record (--record) into such a folder"
+                f"{self.root}: a run's folder is called <dataset>/<recipe>/seed<number>/{self.spec_digest} (the digest "
+                "of its spec); put the record (--record) into such a folder"
             )
-        return {"dataset": parts[0], "recipe": parts[1], "seed": int(number)}
+        return {"dataset": names[0], "recipe": names[1], "seed": int(number)}
 
     @property
     def name(self) -> str:
         """'dataset/recipe/seed0', as in the progress line."""
-        return "/".join(self.root.absolute().parts[-3:])
+        return "/".join(self._names)
 
     @property
     def spec_digest(self) -> str:
@@ -61,7 +70,7 @@ class RunFolder:
     @property
     def lock(self) -> Path:
         """The file that a trainer holds."""
-        return self.root / "work" / "lock"
+        return lock_of(self.root)
 
     @property
     def state(self) -> Path:
@@ -113,12 +122,14 @@ class RunFolder:
         end: int,
         checkpoints: list[dict[str, Any]],
         diverged_at: int | None,
+        recipe: Recipe,
         provenance: dict[str, Any],
     ) -> None:
         """Write the record: the last file of a segment, and the only one that Snakemake knows.
 
-        A run that has gone on beyond `end`, and perhaps diverged there, is recorded as it was at `end`. Raises
-        UserError if a checkpoint is not there any more.
+        A run that has gone on beyond `end`, and perhaps diverged there, is recorded as it was at `end`. The whole
+        recipe stands in it beside the spec, which leaves out what is as the defaults have it. Raises UserError if a
+        checkpoint is not there any more.
         """
         if diverged_at is not None and diverged_at > end:
             diverged_at = None
@@ -129,13 +140,13 @@ class RunFolder:
                     f"{self.root / entry['file']}: the checkpoint is missing; delete the run's work folder "
                     f"({self.work}) and run the same command again"
                 )
-        write_json(
+        write_record(
             path,
             {
-                "format": 1,
                 "run": self.key,
                 "spec": self.spec,
                 "spec_digest": self.spec_digest,
+                "recipe": recipe.model_dump(mode="json", exclude={"workload"}),
                 "data_digest": self.data_digest,
                 "iterations": end,
                 "status": "complete" if diverged_at is None else "diverged",
@@ -144,17 +155,3 @@ class RunFolder:
                 "provenance": provenance,
             },
         )
-
-
-def read_record(path: Path) -> dict[str, Any]:
-    """Read a record, checked for its format."""
-    record = read_json(path, "the record of a training run")
-    if not isinstance(record, dict) or record.get("format") != 1:
-        raise UserError(f"{path}: not a record of this version; delete it and run the same command again")
-    for entry in record.get("checkpoints", []):
-        file = Path(entry["file"])
-        if file.is_absolute() or ".." in file.parts:
-            raise UserError(
-                f"{path}: lists a checkpoint outside of its run's folder ({file}); delete the record"
-            )
-    return record

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from gantry.data import open_prepared
 from gantry.data.batches import Streams
+from gantry.data.prepared import verify_beside
 from gantry.data.shape import DataShape
 from gantry.errors import UserError
 from gantry.files import write_json
@@ -67,6 +68,8 @@ class Trainer:
         if state is not None:
             self.progress.iteration = state["progress"]["iteration"]
         prepared = open_prepared(manifest)
+        # Nothing that was trained on damaged data is ever written: see `save` and `checkpoint`.
+        self.intact = verify_beside(prepared) if distributed.is_main_process else None
         seed = int(run.spec["seed"])
         torch.manual_seed(seed)
         self.data = DataShape.of(prepared)
@@ -133,6 +136,7 @@ class Trainer:
         content, arrived = to_host(content, self.device)
 
         def write() -> None:
+            self._expect_intact_data()
             arrived()
             save_state(self.run.state, self.run.identity, content)
 
@@ -151,6 +155,7 @@ class Trainer:
         )
 
         def write() -> None:
+            self._expect_intact_data()
             arrived()
             # A new list, in one assignment: nobody reads it before `flush`, and nobody sees half of it.
             self.progress.checkpoints = [
@@ -161,6 +166,11 @@ class Trainer:
             save_state(self.run.state, self.run.identity, content)
 
         self.writer.submit(write)
+
+    def _expect_intact_data(self) -> None:
+        """Wait for the data's digests, the first time; UserError if they are not what was prepared."""
+        if self.intact is not None:
+            self.intact.result()
 
     def close(self) -> None:
         """End the threads that work beside training; what they have begun to write, they finish."""
@@ -256,9 +266,8 @@ def train(
             trainer.close()
         if distributed.is_main_process:
             measured = provenance(chosen) | _cost(trainer) | {"step": trainer.step.backend}
-            run.write_record(
-                record, until, trainer.progress.checkpoints, trainer.progress.diverged_at, measured
-            )
+            progress = trainer.progress
+            run.write_record(record, until, progress.checkpoints, progress.diverged_at, recipe, measured)
 
 
 def _checked(spec: dict[str, Any]) -> Recipe:

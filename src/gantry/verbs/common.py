@@ -25,6 +25,22 @@ def load(settings: list[str] | str) -> Any:
     return load_plan(with_settings(read_yaml(Path("config.yaml"), "config.yaml"), settings))
 
 
+def planned(options: argparse.Namespace) -> Any:
+    """Return the plan that a step of the workflow is told of: as it was made (--plan), or of a configuration."""
+    from gantry.plan import load_planned
+
+    return load(options.config) if options.plan is None else load_planned(options.plan)
+
+
+def of_plan(added: argparse.ArgumentParser, *, required: bool = True) -> None:
+    """Let a step be told of the plan."""
+    which = added.add_mutually_exclusive_group(required=required)
+    which.add_argument("--config", help="JSON: the configuration")
+    which.add_argument(
+        "--plan", type=path, help="the plan that the workflow has made (…/plans/<digest>.yaml)"
+    )
+
+
 def read_json(text: str, option: str, keys: Sequence[str] = ()) -> dict[str, Any]:
     """Return the JSON mapping that `option` was given, as text or as @file; it must have all of `keys`."""
     try:

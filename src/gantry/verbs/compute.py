@@ -4,14 +4,16 @@ import argparse
 from pathlib import Path
 
 from gantry.errors import UserError, suggestion
-from gantry.verbs.common import Verbs, compute, load, path, positive, read_json, step
+from gantry.runs.outputs import recorded
+from gantry.runs.paths import scoring_digest
+from gantry.verbs.common import Verbs, compute, of_plan, path, planned, positive, read_json, step
 
 
 def add(verbs: Verbs) -> None:
     """Make the verbs known to the parser."""
     add = step(verbs, "prepare", _prepare, "raw data set → images.npy and its manifest")
     add.add_argument("prepared", help="name of the prepared set: data set and resolution, e.g. celeba-64")
-    add.add_argument("--config", required=True, help="JSON: the configuration")
+    of_plan(add)
     add.add_argument("--out", type=path, required=True, help="manifest.json to write")
     add.add_argument("--workers", type=positive, default=1)
 
@@ -53,7 +55,7 @@ def add(verbs: Verbs) -> None:
 def _prepare(options: argparse.Namespace) -> None:
     from gantry.data import prepare
 
-    plan = load(options.config)
+    plan = planned(options)
     sets = plan.prepared_sets()
     if options.prepared not in sets:
         known = ", ".join(sets)
@@ -98,15 +100,22 @@ def _train(options: argparse.Namespace) -> None:
 
 def _classifier(options: argparse.Namespace) -> None:
     from gantry.evaluation.features import train_classifier
+    from gantry.plan.steps import classifier_told
 
-    train_classifier(options.data, options.out)
+    with recorded([options.out], options.data, classifier_told()):
+        train_classifier(options.data, options.out)
 
 
 def _statistics(options: argparse.Namespace) -> None:
     from gantry.evaluation.features import store_real_statistics
+    from gantry.plan.steps import statistics_told
     from gantry.system.gpus import gpu_slot
 
-    with gpu_slot(options.device, runs_per_gpu=options.runs_per_gpu):
+    inputs = [options.data, *filter(None, [options.weights])]
+    with (
+        gpu_slot(options.device, runs_per_gpu=options.runs_per_gpu),
+        recorded([options.out], inputs, statistics_told(options.network)),
+    ):
         store_real_statistics(
             options.data, options.network, options.weights, options.out, options.device, options.threads
         )
@@ -116,15 +125,19 @@ def _score_run(options: argparse.Namespace) -> None:
     from gantry.evaluation.score import score_run
     from gantry.system.gpus import gpu_slot
 
-    with gpu_slot(options.device, runs_per_gpu=options.runs_per_gpu):
+    keys = ("metrics", "final_metrics", "samples", "shown", "features", "spec_digest")
+    scoring = read_json(options.scoring, "--scoring", keys)
+    outputs = [options.metrics, options.samples]
+    inputs = [options.record, options.data, *filter(None, [options.statistics, options.weights])]
+    told = scoring_digest(scoring, options.after)
+    with (
+        gpu_slot(options.device, runs_per_gpu=options.runs_per_gpu),
+        recorded(outputs, inputs, told, of_training=True),
+    ):
         score_run(
             options.record,
             options.data,
-            read_json(
-                options.scoring,
-                "--scoring",
-                ("metrics", "final_metrics", "samples", "shown", "features", "spec_digest"),
-            ),
+            scoring,
             after=options.after,
             statistics=options.statistics,
             weights=options.weights,

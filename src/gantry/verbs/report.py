@@ -1,11 +1,14 @@
 """Steps of the workflow that make tables, figures, claims and the page."""
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from gantry.errors import UserError, suggestion
-from gantry.verbs.common import Verbs, load, path, settings, step, verb
+from gantry.runs.outputs import recorded
+from gantry.verbs.common import Verbs, load, of_plan, path, planned, settings, step, verb
 from gantry.verbs.elsewhere import arguments, claims_from, table_from
 
 
@@ -20,7 +23,7 @@ def add(verbs: Verbs) -> None:
         elsewhere = name != "figure"
         add.add_argument("paper", nargs="?" if elsewhere else None)
         add.add_argument("name", nargs="?" if elsewhere else None)
-        add.add_argument("--config", required=not elsewhere, help="JSON: the configuration")
+        of_plan(add, required=not elsewhere)
         add.add_argument(
             "--out", type=path, required=True, help="first file to write; the others lie beside it"
         )
@@ -28,7 +31,7 @@ def add(verbs: Verbs) -> None:
             arguments(add, name)
 
     add = step(verbs, "page", _page, "everything on one page, report.html")
-    add.add_argument("--config", required=True, help="JSON: the configuration")
+    of_plan(add)
     add.add_argument("--out", type=path, required=True)
 
     add = verb(
@@ -51,16 +54,15 @@ def _table(options: argparse.Namespace) -> None:
         return table_from(options)
     from gantry.report.make import make_table
 
-    out = options.out
-    order = _order(options, "table")
-    make_table(order, out, out.with_suffix(".md"), out.with_suffix(".tex"))
+    with _step(options, "table") as (spec, out):
+        make_table(spec, out, out.with_suffix(".md"), out.with_suffix(".tex"))
 
 
 def _figure(options: argparse.Namespace) -> None:
     from gantry.report.make import make_figure
 
-    order = _order(options, "figure")
-    make_figure(order, options.out, options.out.with_suffix(".svg"))
+    with _step(options, "figure") as (spec, out):
+        make_figure(spec, out, out.with_suffix(".svg"))
 
 
 def _claims(options: argparse.Namespace) -> None:
@@ -68,13 +70,13 @@ def _claims(options: argparse.Namespace) -> None:
         return claims_from(options)
     from gantry.report.make import make_claims
 
-    order = _order(options, "claims")
-    make_claims(order, options.out, options.out.with_suffix(".md"))
+    with _step(options, "claims") as (spec, out):
+        make_claims(spec, out, out.with_suffix(".md"))
 
 
 def _is_elsewhere(options: argparse.Namespace) -> bool:
     """Whether runs from elsewhere are asked for; UserError for half of either, and for both at once."""
-    named = [options.paper, options.name, options.config]
+    named = [options.paper, options.name, options.config or options.plan]
     if options.sources and any(named):
         raise UserError("--from takes the place of paper, name and --config: leave these out")
     if not options.sources and not all(named):
@@ -85,28 +87,32 @@ def _is_elsewhere(options: argparse.Namespace) -> bool:
 
 
 def _page(options: argparse.Namespace) -> None:
-    from gantry.plan.orders import order
+    from gantry.plan.report_specs import report_spec, report_specs_digest
     from gantry.report.make import make_page
 
-    plan = load(options.config)
+    plan = planned(options)
     made = {
-        f"{paper}/{name}": {
-            suffix: Path(plan.results, paper, f"{name}.{suffix}") for suffix in output.suffixes
-        }
-        for paper, name, output in plan.outputs()
+        f"{paper}/{name}": {Path(file).suffix[1:]: Path(file) for file in plan.files_of(paper, name)}
+        for paper, name, _ in plan.outputs()
     }
-    make_page([order(plan, paper, name) for paper, name, _ in plan.outputs()], made, options.out)
+    inputs = [Path(file) for file in plan.inputs_of_page()]
+    with recorded([options.out], inputs, report_specs_digest(plan)):
+        specs = [report_spec(plan, paper, name) for paper, name, _ in plan.outputs()]
+        make_page(specs, made, options.out)
 
 
-def _order(options: argparse.Namespace, family: str) -> dict[str, Any]:
-    """Return the order of the output that the arguments name, which must be of this family."""
-    from gantry.plan.orders import order
+@contextmanager
+def _step(options: argparse.Namespace, family: str) -> Iterator[tuple[dict[str, Any], Path]]:
+    """Yield the spec of the output that the arguments name, and its first file; at the end record how it was made."""
+    from gantry.plan.report_specs import report_spec, report_spec_digest
 
-    plan = load(options.config)
+    plan = planned(options)
+    paper, name = options.paper, options.name
     known = [f"{paper} {name}" for paper, name, output in plan.outputs() if output.family == family]
-    asked = f"{options.paper} {options.name}"
-    if asked not in known:
-        raise UserError(
-            f"{asked}: no {family} of this name{suggestion(asked, known)}; known: {', '.join(known)}"
-        )
-    return order(plan, options.paper, options.name)
+    if f"{paper} {name}" not in known:
+        near = suggestion(f"{paper} {name}", known)
+        raise UserError(f"{paper} {name}: no {family} of this name{near}; known: {', '.join(known)}")
+    inputs = [Path(file) for file in plan.inputs_of(paper, name)]
+    outputs = [options.out.with_suffix(f".{suffix}") for suffix in plan.output(paper, name).suffixes]
+    with recorded(outputs, inputs, report_spec_digest(plan, paper, name)):
+        yield report_spec(plan, paper, name), options.out

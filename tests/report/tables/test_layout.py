@@ -8,7 +8,7 @@ from tests.report.tables.making import BEST, CURVES, STATISTICS, cell, edgan_tab
 def test_data_sets_side_by_side_and_real_against_real(results, make, make_group, tmp_path):
     for dataset in ("cifar10", "svhn"):
         write_runs(results, "edgan", dataset=dataset, network="inception")
-    path = results.root / "runs/svhn/edgan/seed0/metrics-240.csv"
+    path = results.metrics("svhn", "edgan", 0)
     with path.open("a") as stream:
         stream.write("svhn,edgan,0,240,real,frechet_distance,0.25,500,inception\n")
     published = edgan_table(

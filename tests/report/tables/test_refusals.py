@@ -29,7 +29,7 @@ def test_published_rows_must_be_named_exactly(results, make, make_group, publish
 def test_missing_metric_is_named_with_the_command(results, make, make_group):
     write_runs(results)
     with pytest.raises(
-        UserError, match=r"metrics-240\.csv: no coverage, which bcgan/table2 needs; .*snakemake"
+        UserError, match=r"metrics-240-\w+\.csv: no coverage, which bcgan/table2 needs; .*snakemake"
     ):
         make(results, "scores", [make_group("bcgan", "BCGAN")], metrics=["coverage"])
 

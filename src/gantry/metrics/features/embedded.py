@@ -19,6 +19,7 @@ from gantry.errors import UserError
 from gantry.files import write_with
 from gantry.metrics.checks import images_of
 from gantry.metrics.features.network import FeatureNetwork
+from gantry.runs.outputs import verify_output
 
 SIDE = 32
 WIDTH = 64
@@ -85,6 +86,7 @@ def embedded_classifier(name: str, weights: Path | None, device: torch.device | 
             f"feature network {name!r}: no classifier at {weights}; the workflow trains it in its own step, "
             "or call gantry.metrics.features.train_embedded_classifier"
         )
+    verify_output(weights)
     try:
         with safe_open(weights, framework="pt") as stored:
             facts = json.loads((stored.metadata() or {})["gantry_classifier"])

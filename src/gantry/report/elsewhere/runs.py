@@ -89,7 +89,7 @@ def _group(dataset: str, name: str, runs: dict[int, list[Value]]) -> LoadedGroup
     group = Group(
         dataset=dataset or "elsewhere", dataset_name=dataset or "elsewhere", dataset_label=dataset, recipe=name,
         recipe_label=name, method=name,
-        runs=tuple(RunReference(seed=seed, spec_digest="", ends=(end,)) for seed, end in ends.items()),
+        runs=tuple(RunReference(seed=seed, spec_digest="", ends=(end,), scorings=("",)) for seed, end in ends.items()),
     )  # fmt: skip
     return LoadedGroup(group, tuple(_run(group, seed, ends[seed], runs[seed]) for seed in sorted(runs)))
 
@@ -107,4 +107,4 @@ def _run(group: Group, seed: int, end: int, values: Sequence[Value]) -> Run:
         for value in values
     ]
     frame = pd.DataFrame(rows, columns=list(names.COLUMNS))
-    return Run(group, seed, Path(values[0].run), (end,), (record,), frame)
+    return Run(group, seed, Path(values[0].run), (end,), ("",), (record,), frame)

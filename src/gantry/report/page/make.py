@@ -18,6 +18,7 @@ from gantry.report.page.runs import anchor, by_dataset, run_groups, short_commit
 from gantry.report.specs import parse_spec
 from gantry.report.statistics import LEVEL, holm
 from gantry.report.text import with_subscripts
+from gantry.runs.outputs import verify_output
 from gantry.system.formatting import format_duration
 
 VERDICTS = {"holds": "good", "does not hold": "bad", "undecided": "open", NOT_TESTED: "open"}
@@ -33,6 +34,9 @@ def make_page(
     `outputs` gives the files that were made of each, "paper/name" → {"csv": …} for tables and claims,
     {"png": …, "svg": …} for figures. Images are embedded; the page refers to nothing outside itself.
     """
+    for files in outputs.values():
+        for path in files.values():
+            verify_output(path)
     cache: Cache = {}
     loaded = [load(parse_spec(spec), cache) for spec in specs]
     items = [item_of(each, outputs) for each in loaded]

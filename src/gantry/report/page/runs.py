@@ -81,8 +81,8 @@ def by_dataset(groups: Sequence[RunGroup]) -> dict[str, list[RunGroup]]:
 
 
 def _recipe(run: Run) -> str:
-    """What the run's record says of its recipe, as YAML."""
-    recipe = run.records[-1].get("spec", {}).get("recipe", {})
+    """The whole recipe, defaults included, as the run's record has it; as YAML."""
+    recipe = run.records[-1].get("recipe", {})
     return yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True, default_flow_style=None)
 
 

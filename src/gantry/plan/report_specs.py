@@ -1,4 +1,4 @@
-"""Orders: what the report is told of each table, figure or list of claims, all of it plain data."""
+"""Report specs: what the report is told of each table, figure or list of claims, all of it plain data."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from gantry.plan.configuration import Output
 from gantry.plan.plan import Plan
 
 
-def order(plan: Plan, paper: str, name: str) -> dict[str, Any]:
+def report_spec(plan: Plan, paper: str, name: str) -> dict[str, Any]:
     """What the report needs to know to make one output; KeyError if no experiment describes it.
 
     `gantry.report.specs` reads it.
@@ -46,14 +46,14 @@ def order(plan: Plan, paper: str, name: str) -> dict[str, Any]:
     }
 
 
-def order_digest(plan: Plan, paper: str, name: str) -> str:
-    """The digest of an order: what Snakemake watches, so that a changed caption remakes one table."""
-    return digest_of(order(plan, paper, name))
+def report_spec_digest(plan: Plan, paper: str, name: str) -> str:
+    """The digest of a spec, wherever the results lie: a changed caption remakes one table, a moved folder none."""
+    return digest_of(report_spec(plan, paper, name) | {"results": None})
 
 
-def orders_digest(plan: Plan) -> str:
-    """The digest of every order, for the page that shows them all."""
-    return digest_of([order(plan, paper, name) for paper, name, _ in plan.outputs()])
+def report_specs_digest(plan: Plan) -> str:
+    """The digest of every spec, for the page that shows them all."""
+    return digest_of([report_spec_digest(plan, paper, name) for paper, name, _ in plan.outputs()])
 
 
 def _overrides(plan: Plan, recipes: list[str]) -> list[str]:
@@ -102,6 +102,12 @@ def _group(plan: Plan, output: Output, dataset: str, recipe: str, label: str) ->
         "dataset_changes": list(plan.overrides.datasets.get(used, ())),
         "method": output.methods.get(recipe, recipe),
         "runs": [
-            {"seed": run.seed, "spec_digest": run.spec_digest, "ends": run.ends_until(end)} for run in runs
+            {
+                "seed": run.seed,
+                "spec_digest": run.spec_digest,
+                "ends": run.ends_until(end),
+                "scorings": [plan.scoring_digest(run, each) for each in run.ends_until(end)],
+            }
+            for run in runs
         ],
     }
