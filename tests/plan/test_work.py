@@ -136,6 +136,14 @@ NEARLY: dict[str, dict[str, Any]] = {
     "neural entropy distance": {"terms": {"entropy_distance": NEURAL}},
     "entropy distance by InfoNCE": {"terms": {"entropy_distance": NEURAL | {"bound": "infonce"}}},
     "entropy distance of features": {"terms": {"entropy_distance": {"weight": 1, "of": "features"}}},
+    "entropy distance, detached": {"terms": {"entropy_distance": {"weight": 1, "detached": True}}},
+    "entropy distance of pairs of samples": {"terms": {"entropy_distance": NEURAL | {"of": "images"}}},
+    **{
+        f"cross-entropies of {of}": {
+            "terms": {"entropy_distance": {"weight": 1, "estimator": "cross_entropy", "of": of}}
+        }
+        for of in ("images", "mean_image", "logits")
+    },
     "unrolled D2GAN": {"objective": {"name": "d2gan"}, "unroll": 2},
     "unrolled and penalised": {"unroll": 2, "terms": {"gradient_penalty": 10}},
 }

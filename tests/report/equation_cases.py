@@ -58,12 +58,21 @@ TERM_BLOCKS = [
     {"orthogonal_regularisation": {"weight": 0.1}},
     {"orthogonal_regularisation": {"weight": 0.1, "form": "full"}},
     {"entropy_distance": {"weight": 1.5, "bins": 8}},
+    *(
+        {"entropy_distance": {"weight": 1.5, "estimator": "cross_entropy", "of": of}}
+        for of in ("images", "mean_image", "logits")
+    ),
     {"jensen_shannon": {"weight": 1.5, "bins": 8}},
+    {"jensen_shannon": {"weight": 1.5, "of": "images"}},
     {"verdict_agreement": 2.0},
     {"sample_spread": 2.0},
 ]
-# Drawn points, which are told of in words.
-DRAWN_BLOCKS = [{"gradient_penalty": {"weight": 1, "points": points}} for points in ("lines", "perturbed")]
+# Drawn points, trained bounds and constants, which are told of in words.
+DRAWN_BLOCKS = [
+    *({"gradient_penalty": {"weight": 1, "points": points}} for points in ("lines", "perturbed")),
+    {"entropy_distance": {"weight": 1, "estimator": "neural", "of": "images"}},
+    {"entropy_distance": {"weight": 1, "detached": True}},
+]
 TRAINING = {"pack": 2, "unroll": 3, "ema": 0.9}
 LAYERS = {
     "minibatch_discrimination": {"kernels": 3, "dimensions": 2},

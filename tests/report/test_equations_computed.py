@@ -255,6 +255,18 @@ def of_histograms(real, fake, bins):
     return marginals | {"P": marginals["X"], "Q": marginals["Y"], "H": conditional}
 
 
+def of_distributions(of, real, fake, given):
+    """The softmax of samples, of their mean, or of D's verdicts, in rows."""
+    rows = {
+        "images": lambda x: x,
+        "mean_image": lambda x: x.mean(0, keepdims=True),
+        "logits": given["D"],
+    }[of]
+    p, q = (softmax(rows(x), axis=1) for x in (real, fake))
+    entropy = lambda a: -(a * np.log(a)).sum(1).mean()  # noqa: E731
+    return {"P": p, "Q": q, "d": lambda a, b: -(a * np.log(b)).sum(1).mean(), "H": entropy}
+
+
 @pytest.mark.parametrize("block", TERM_BLOCKS, ids=shown)
 def test_a_term_adds_what_its_equation_says(block):
     (name, options), *_ = block.items()
@@ -267,7 +279,9 @@ def test_a_term_adds_what_its_equation_says(block):
     weight = options["weight"] if isinstance(options, dict) else options
     halved = any("half of the weight" in entry.where for entry in brought)
     given = sides_of(block, discriminator, generators, samples)
-    given |= of_histograms(*samples[:2], 8) | {r"\lambda": weight / 2 if halved else weight}
+    of = options.get("of") if isinstance(options, dict) else None
+    given |= of_distributions(of, *samples[:2], given) if of else of_histograms(*samples[:2], 8)
+    given |= {r"\lambda": weight / 2 if halved else weight}
     given |= {r"\lambda_D": weight, r"\lambda_G": weight}
     given = stated(recipe, given)
 

@@ -71,7 +71,12 @@ def test_players(name: str, players: list[str] | None, counts: tuple[int, int]) 
         ("entropy_distance", "much", "weight", "valid number"),
         ("entropy_distance", {"bins": 8}, "weight", "Field required"),
         ("entropy_distance", {"weight": 1, "bins": 1}, "bins", "greater than or equal to 2"),
-        ("entropy_distance", {"weight": 1, "estimator": "exact"}, "estimator", "'parzen' or 'neural'"),
+        (
+            "entropy_distance",
+            {"weight": 1, "estimator": "exact"},
+            "estimator",
+            "'parzen', 'neural' or 'cross_entropy'",
+        ),
         ("entropy_distance", {"weight": 1, "bound": "infonce"}, None, "set estimator: neural"),
         ("jensen_shannon", {"weight": 1, "range": [1, -1]}, None, "low < high"),
         ("jensen_shannon", {"weight": 1, "pairs": "sorted"}, "pairs", "Extra inputs are not permitted"),

@@ -12,7 +12,15 @@ from torch import Tensor, nn
 
 from gantry.plan.blocks.terms import EntropyDistance as Options
 from gantry.terms import Batch
-from gantry.terms.entropy_distance import ESTIMATORS, PAIRINGS, EntropyDistance, Parzen, entropy_distance
+from gantry.terms.entropy_distance import (
+    DISTANCES,
+    ESTIMATORS,
+    PAIRINGS,
+    SOURCES,
+    EntropyDistance,
+    Parzen,
+    entropy_distance,
+)
 from gantry.terms.histograms import SoftBins, entropy, joint_histogram
 from gantry.terms.information import BOUNDS, StatisticNetwork, donsker_varadhan, infonce
 
@@ -161,7 +169,7 @@ def test_on_independent_pairs_the_gradient_is_that_of_the_generated_entropy() ->
     fake = (0.6 * torch.rand_like(real)).requires_grad_()
     ours = term(bins=8)
     (found,) = torch.autograd.grad(ours(batch_of(real, fake)), fake)
-    (alone,) = torch.autograd.grad(entropy(ours.estimator.bins(fake.flatten()).mean(0)), fake)
+    (alone,) = torch.autograd.grad(entropy(ours.distance.estimator.bins(fake.flatten()).mean(0)), fake)
     assert torch.cosine_similarity(found.flatten(), alone.flatten(), dim=0) > 0.99
 
 
@@ -197,7 +205,7 @@ def test_a_draw_of_pixels_keeps_pairs_together() -> None:
     torch.manual_seed(6)
     seen: list[tuple[Tensor, Tensor]] = []
     drawing = term(pixels=500)
-    drawing.estimator.register_forward_pre_hook(lambda _, pair: seen.append(pair))
+    drawing.distance.estimator.register_forward_pre_hook(lambda _, pair: seen.append(pair))
     real = 2 * torch.rand(16, 3, 8, 8) - 1
     drawing(batch_of(real, -real))
     drawing(batch_of(real, -real))
@@ -304,5 +312,6 @@ def test_joint_histograms_have_the_single_ones_as_marginals() -> None:
 
 def test_the_plan_and_the_registries_know_the_same_names() -> None:
     fields = Options.model_fields
-    for name, registry in (("estimator", ESTIMATORS), ("pairs", PAIRINGS), ("bound", BOUNDS)):
+    registries = {"estimator": ESTIMATORS | DISTANCES, "pairs": PAIRINGS, "bound": BOUNDS, "of": SOURCES}
+    for name, registry in registries.items():
         assert set(get_args(fields[name].annotation)) == set(registry)

@@ -46,12 +46,16 @@ TERMS: dict[str, dict[str, Any]] = {
     "both constraints": {"verdict_agreement": 1.0, "sample_spread": 0.01},
     "entropy_distance": {"entropy_distance": 0.1},
     "entropy_distance of features": {"entropy_distance": {"weight": 0.1, "of": "features"}},
+    "entropy_distance of logits": {
+        "entropy_distance": {"weight": 0.1, "estimator": "cross_entropy", "of": "logits"}
+    },
 }
 # What cannot be: GMMN has no discriminator that could give verdicts.
 REFUSED = {
     ("GMMN", "verdict_agreement"): "no discriminator: take terms.verdict_agreement away",
     ("GMMN", "both constraints"): "no discriminator: take terms.verdict_agreement away",
     ("GMMN", "entropy_distance of features"): "no discriminator: take terms.entropy_distance.of away",
+    ("GMMN", "entropy_distance of logits"): "no discriminator: take terms.entropy_distance.of away",
 }
 
 

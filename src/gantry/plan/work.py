@@ -157,26 +157,39 @@ def pulling(work: Work, block: Any) -> int:
 def entropies(work: Work, block: EntropyDistance) -> int:
     """The joint histogram, or the statistic network, of each generated batch; their features, if it is of these."""
     of_features = block.of == "features"
+    if block.of == "logits" and not work.recipe.objective.generator_uses_real:
+        return work.discriminator  # on the real batch
     values = work.features if of_features else work.numbers
     counted = min(block.pixels or values, values)
-    return ESTIMATORS[block.estimator](block, counted) * work.recipe.views + (
+    return ESTIMATORS[block.estimator](work, block, counted) * work.recipe.views + (
         matching(work, block) if of_features else 0
     )
 
 
-def parzen(block: EntropyDistance, values: int) -> int:
+def parzen(work: Work, block: EntropyDistance, values: int) -> int:
     """Bins × bins for each pair of values, forward and towards the generated values."""
-    return 2 * values * block.bins**2
+    return (1 if block.detached else 2) * values * block.bins**2
 
 
-def neural(block: EntropyDistance, values: int) -> int:
+def neural(work: Work, block: EntropyDistance, values: int) -> int:
     """The statistic network, trained, on pairs that belong together and on others."""
-    pairs = min(STATISTIC_PAIRS, values)
+    of_images = block.of == "images"
+    pairs = work.recipe.batch_size if of_images else min(STATISTIC_PAIRS, values)
+    inputs = 2 * (work.numbers // work.recipe.batch_size if of_images else 1)
     seen = {"donsker_varadhan": 2 * pairs, "infonce": min(INFONCE_CANDIDATES, pairs) * pairs}[block.bound]
-    return 3 * seen * (2 * block.width + block.width**2 + block.width)
+    return 3 * seen * (inputs * block.width + block.width**2 + block.width)
 
 
-ESTIMATORS: dict[str, Callable[[EntropyDistance, int], int]] = {"parzen": parzen, "neural": neural}
+def cross_entropies(work: Work, block: EntropyDistance, values: int) -> int:
+    """Of distributions entry by entry."""
+    return 0
+
+
+ESTIMATORS: dict[str, Callable[[Work, EntropyDistance, int], int]] = {
+    "parzen": parzen,
+    "neural": neural,
+    "cross_entropy": cross_entropies,
+}
 
 
 def of_discriminators(work: Work, block: OrthogonalRegularisation) -> int:

@@ -4,18 +4,29 @@ The paper leaves the estimate open ("train and estimate δ", algorithm 1), so he
 numbers, all pixels of a batch (or coordinates, or features) taken for draws of one variable. With pairs that
 are drawn independently, as a real and a generated image are, δ is close to H(X) + H(Y), and its gradient to
 that of the generated entropy alone, which it lowers. `pairs: sorted` pairs quantiles instead; yet δ is 0
-wherever each variable determines the other, so that no pairing makes it ask for equal distributions.
+wherever each variable determines the other, so that no pairing makes it ask for equal distributions. X and Y can
+also be whole images, or the distributions that their softmax, or D, gives: `of`.
 """
 
+from collections.abc import Callable, Sequence
+from math import prod
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from gantry.plan.blocks.terms import STATISTIC_PAIRS
+from gantry.plan.blocks.terms import COUNTED, STATISTIC_PAIRS
 from gantry.terms.base import GENERATOR_TERMS, Batch, GeneratorTerm, register
+from gantry.terms.bidirectional import as_outcomes
 from gantry.terms.features import features_of
-from gantry.terms.histograms import SoftBins, Values, entropy, histogram, joint_histogram
+from gantry.terms.histograms import (
+    SoftBins,
+    Values,
+    at_least_single,
+    entropy,
+    histogram,
+    joint_histogram,
+)
 from gantry.terms.information import BOUNDS, StatisticNetwork
 
 
@@ -76,24 +87,102 @@ PAIRINGS = {"batch": in_batch_order, "sorted": in_order_of_size}
 ESTIMATORS: dict[str, type[nn.Module]] = {"parzen": Parzen, "neural": Neural}
 
 
-@register(GENERATOR_TERMS, "entropy_distance")
-class EntropyDistance(GeneratorTerm):
-    """δ(X, X̂) of a real and a generated batch, by the estimator of the recipe. EDGAN eqs. 8 and 10.
+class OfValues(nn.Module):
+    """δ of the numbers of two batches, as draws of one variable each, by a histogram's or a network's estimate."""
 
-    With several generated batches it is their sum.
-    """
-
-    def __init__(self, formulation: str, options: Any, sample_shape: tuple[int, ...]) -> None:
-        super().__init__(formulation, options, sample_shape)
+    def __init__(self, options: Any, sample_shape: tuple[int, ...]) -> None:
+        super().__init__()
         self.values = Values(options, are_images=options.of == "samples" and len(sample_shape) == 3)
         self.pair = PAIRINGS[options.pairs]
         self.estimator = ESTIMATORS[options.estimator](options, self.values.range)
 
+    def forward(self, real: Tensor, fake: Tensor) -> Tensor:
+        return self.estimator(*self.values(self.pair(real), self.pair(fake)))
+
+
+class NeuralOfImages(nn.Module):
+    """−2·Î(X; X̂) of pairs of images (B, D), which is δ up to H(X) + H(X̂); both count as constants.
+
+    Î is a trained lower bound, whose network sees the i-th real image with the i-th generated one.
+    """
+
+    def __init__(self, options: Any, sample_shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.statistic = StatisticNetwork(options.width, prod(sample_shape))
+        self.bound = BOUNDS[options.bound]
+
+    def forward(self, real: Tensor, fake: Tensor) -> Tensor:
+        return -2 * self.bound(self.statistic, real, fake)
+
+
+class CrossEntropies(nn.Module):
+    """−Σ p log q − Σ q log p of distributions p (real) and q (generated), given by logits (N, n); mean over N.
+
+    "H(X|Y)" read as the cross-entropy of Y's distribution under X's, as a loss function of that name computes it.
+    """
+
+    def __init__(self, options: Any, sample_shape: tuple[int, ...]) -> None:
+        super().__init__()
+
+    def forward(self, real: Tensor, fake: Tensor) -> Tensor:
+        log_p, log_q = real.log_softmax(1), fake.log_softmax(1)
+        return -(log_p.exp() * log_q + log_q.exp() * log_p).sum(1).mean()
+
+
+def samples(batch: Batch) -> tuple[Tensor, Sequence[Tensor]]:
+    """The real and the generated samples."""
+    return batch.real_images, batch.fake_images
+
+
+def images(batch: Batch) -> tuple[Tensor, Sequence[Tensor]]:
+    """The samples as rows (B, D)."""
+    return batch.real_images.flatten(1), [fake.flatten(1) for fake in batch.fake_images]
+
+
+def mean_image(batch: Batch) -> tuple[Tensor, Sequence[Tensor]]:
+    """The mean of each batch as one row (1, D)."""
+    real, fakes = images(batch)
+    return real.mean(0, keepdim=True), [fake.mean(0, keepdim=True) for fake in fakes]
+
+
+def logits(batch: Batch) -> tuple[Tensor, Sequence[Tensor]]:
+    """What each discriminator says of a sample as logits over outcomes (N, n), two where it says one number."""
+
+    def rows(outputs: Tensor) -> Tensor:
+        return as_outcomes(at_least_single(outputs).unflatten(1, (batch.discriminators, -1)).flatten(0, 1))
+
+    with torch.no_grad():
+        seen = batch.real_outputs
+        real = batch.discriminator(batch.real_images) if seen is None else seen
+    return rows(real.detach()), [rows(outputs) for outputs in batch.fake_outputs]
+
+
+SOURCES: dict[str, Callable[[Batch], tuple[Tensor, Sequence[Tensor]]]] = {
+    "samples": samples,
+    "features": features_of,
+    "images": images,
+    "mean_image": mean_image,
+    "logits": logits,
+}
+# What of whole samples, or of distributions; values are counted by the estimators above.
+DISTANCES: dict[str, type[nn.Module]] = {"neural": NeuralOfImages, "cross_entropy": CrossEntropies}
+
+
+@register(GENERATOR_TERMS, "entropy_distance")
+class EntropyDistance(GeneratorTerm):
+    """δ(X, X̂) of a real and a generated batch, by the estimator of the recipe. EDGAN eqs. 8 and 10.
+
+    With several generated batches it is their sum. `detached`, it has a value and no gradient.
+    """
+
+    def __init__(self, formulation: str, options: Any, sample_shape: tuple[int, ...]) -> None:
+        super().__init__(formulation, options, sample_shape)
+        kind = OfValues if options.of in COUNTED else DISTANCES[options.estimator]
+        self.distance = kind(options, sample_shape)
+
     def forward(self, batch: Batch) -> Tensor:
-        real, fakes = batch.real_images, batch.fake_images
-        if self.options.of == "features":
-            real, fakes = features_of(batch)
+        real, fakes = SOURCES[self.options.of](batch)
         with torch.autocast(real.device.type, enabled=False):
-            return torch.stack(
-                [self.estimator(*self.values(self.pair(real), self.pair(fake))) for fake in fakes]
-            ).sum()
+            found = [self.distance(at_least_single(real), at_least_single(fake)) for fake in fakes]
+            distance = torch.stack(found).sum()
+        return distance.detach() if self.options.detached else distance

@@ -12,15 +12,17 @@ Statistic = Callable[[Tensor, Tensor], Tensor]
 
 
 class StatisticNetwork(nn.Module):
-    """T(x, y): two hidden layers of `width` units; x and y of any one shape, T of the same.
+    """T(x, y): two hidden layers of `width` units; x and y are numbers of any one shape, T of the same.
 
-    The last layer has no bias: a constant in T falls out of both bounds.
+    With `dimension`, x and y are vectors, (…, dimension) each, and T is (…). The last layer has no bias: a
+    constant in T falls out of both bounds.
     """
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, dimension: int | None = None) -> None:
         super().__init__()
+        self.of_vectors = dimension is not None
         self.layers = nn.Sequential(
-            nn.Linear(2, width),
+            nn.Linear(2 * (dimension or 1), width),
             nn.SiLU(),
             nn.Linear(width, width),
             nn.SiLU(),
@@ -28,13 +30,14 @@ class StatisticNetwork(nn.Module):
         )
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
-        return self.layers(torch.stack([x, y], dim=-1)).squeeze(-1)
+        pairs = torch.cat([x, y], dim=-1) if self.of_vectors else torch.stack([x, y], dim=-1)
+        return self.layers(pairs).squeeze(-1)
 
 
 def donsker_varadhan(statistic: Statistic, x: Tensor, y: Tensor) -> Tensor:
     """E T(x, y) − log E exp T(x, y′), y′ being y in another order. Belghazi et al. 2018 (MINE).
 
-    x and y are (N,). The batch's gradient is MINE's plain one, biased by the logarithm of a mean over N
+    x and y are (N,), or (N, D). The batch's gradient is MINE's plain one, biased by the logarithm of a mean over N
     (their correction by a moving average is for small N).
     """
     others = y[torch.randperm(len(y), device=y.device)]
@@ -44,11 +47,13 @@ def donsker_varadhan(statistic: Statistic, x: Tensor, y: Tensor) -> Tensor:
 def infonce(statistic: Statistic, x: Tensor, y: Tensor) -> Tensor:
     """log n + E log softmax_j T(x_i, y_j) at j = i, among n ≤ 64 candidates; van den Oord et al. 2018, eq. 4.
 
-    x and y are (N,), cut into groups of n. Less variable than Donsker–Varadhan, and never above log n.
+    x and y are (N,), or (N, D), cut into groups of n. Less variable than Donsker–Varadhan, and never above log n.
     """
     n = min(INFONCE_CANDIDATES, len(x))
-    x, y = x[: len(x) // n * n].view(-1, n, 1), y[: len(y) // n * n].view(-1, 1, n)
-    scores = statistic(x.expand(-1, n, n), y.expand(-1, n, n)).log_softmax(2)
+    whole, inner = len(x) // n * n, x.shape[1:]
+    x, y = x[:whole].view(-1, n, 1, *inner), y[:whole].view(-1, 1, n, *inner)
+    shape = (-1, n, n, *inner)
+    scores = statistic(x.expand(shape), y.expand(shape)).log_softmax(2)
     return math.log(n) + scores.diagonal(dim1=1, dim2=2).mean()
 
 

@@ -53,29 +53,67 @@ class Histogram(Weighted):
         return self
 
 
+# What each estimator of the entropy distance can be taken of.
+READINGS: dict[str, tuple[str, ...]] = {
+    "parzen": ("samples", "features"),
+    "neural": ("samples", "features", "images"),
+    "cross_entropy": ("images", "mean_image", "logits"),
+}
+# Whose values are counted one by one, in histograms.
+COUNTED = ("samples", "features")
+OF_HISTOGRAMS = ("bins", "bandwidth", "pixels", "range")
+
+
 class EntropyDistance(Histogram):
     """EDGAN: δ(X, Y) = H(X|Y) + H(Y|X) of a real and a generated batch.
 
-    `pairs` says which real value goes with which generated one, `of` what the values are; `bound` and
-    `width` are those of the statistic network, which only the estimator `neural` has.
+    `of` says what X and Y are: the values of all samples, or of D's features, as draws of one variable; whole
+    images; the batch's mean image; what D says of a sample. `pairs` says which real value goes with which
+    generated one; `bound` and `width` are those of the statistic network, which only the estimator `neural` has.
+    `detached`: the value is computed and moves nobody.
     """
 
-    estimator: Literal["parzen", "neural"] = "parzen"
+    estimator: Literal["parzen", "neural", "cross_entropy"] = "parzen"
     pairs: Literal["batch", "sorted"] = "batch"
-    of: Literal["samples", "features"] = "samples"
+    of: Literal["samples", "features", "images", "mean_image", "logits"] = "samples"
     bound: Literal["donsker_varadhan", "infonce"] = "donsker_varadhan"
     width: Positive = 64
+    detached: bool = False
 
     @model_validator(mode="after")
-    def _bound_needs_a_network(self) -> "EntropyDistance":
+    def _an_estimator_has_its_readings(self) -> "EntropyDistance":
+        readings = READINGS[self.estimator]
+        if self.of not in readings:
+            raise ValueError(f"of {self.of}: estimator {self.estimator} takes of: {', '.join(readings)}")
+        return self
+
+    @model_validator(mode="after")
+    def _options_are_those_of_the_estimator(self) -> "EntropyDistance":
         given = sorted({"bound", "width"} & self.model_fields_set)
         if self.estimator != "neural" and given:
             raise ValueError(f"{', '.join(given)}: only estimator neural has it; set estimator: neural")
+        given = sorted({"pairs", *OF_HISTOGRAMS} & self.model_fields_set)
+        if self.of not in COUNTED and given:
+            raise ValueError(f"{', '.join(given)}: no values are counted of {self.of}; take it away")
+        if self.estimator == "neural" and self.detached:
+            raise ValueError("detached: nobody would train the statistic network; take estimator parzen")
         return self
 
 
 class JensenShannon(Histogram):
-    """The Jensen–Shannon divergence of the real and the generated values' histograms."""
+    """The Jensen–Shannon divergence of the real and the generated values' histograms.
+
+    `of: images`: of each real and generated image, taken as distributions over their pixels.
+    """
+
+    of: Literal["values", "images"] = "values"
+
+    @model_validator(mode="after")
+    def _images_are_not_counted(self) -> "JensenShannon":
+        given = sorted(set(OF_HISTOGRAMS) & self.model_fields_set)
+        if self.of == "images" and given:
+            raise ValueError(f"{', '.join(given)}: no values are counted of images; take it away")
+        return self
 
 
 class GradientPenalty(Weighted):
