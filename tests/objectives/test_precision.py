@@ -8,7 +8,7 @@ from tests.objectives.conftest import objective_of
 from tests.training.games import batch_of, method_of
 from torch import Tensor
 
-from gantry.objectives import OBJECTIVES
+from gantry.objectives import OBJECTIVES, Objective
 from gantry.objectives.f_gan import DIVERGENCES, WEIGHTED
 from gantry.plan.recipe import Recipe
 
@@ -18,6 +18,7 @@ BLOCKS: list[dict[str, Any]] = [
     {"name": "least_squares"},
     {"name": "hinge"},
     {"name": "wasserstein"},
+    {"name": "loss_sensitive", "margin": 1.0, "slope": 0.2},
     *({"name": "f_gan", "divergence": each} for each in [*DIVERGENCES, *WEIGHTED]),
     {"name": "relativistic", "of": "non_saturating"},
     {"name": "relativistic", "of": "least_squares", "average": False},
@@ -64,6 +65,13 @@ def test_losses_of_a_game_in_bfloat16(block: dict[str, Any], monkeypatch: pytest
 
         monkeypatch.setattr(method.adversary.objective, verb, heard)
 
+    looked_at: list[tuple[Tensor, list[Tensor]]] = []
+    monkeypatch.setattr(Objective, "look", lambda _, *samples: looked_at.append(samples))
+    if "look" in vars(type(method.adversary.objective)):
+        look = method.adversary.objective.look
+        monkeypatch.setattr(
+            method.adversary.objective, "look", lambda *samples: looked_at.append(samples) or look(*samples)
+        )
     listen("discriminator_loss")
     listen("generator_loss")
     real, noise = torch.randn(64, 2), {"z": torch.randn(64, 4)}
@@ -79,6 +87,8 @@ def test_losses_of_a_game_in_bfloat16(block: dict[str, Any], monkeypatch: pytest
     exact.load_state_dict(
         {name: value.double() for name, value in method.adversary.objective.state_dict().items()}
     )
+    for samples, generated in looked_at:
+        exact.look(samples.double(), [each.double() for each in generated])
     for verb, (real_outputs, fakes), found in asked:
         assert all(
             each.dtype == torch.float32

@@ -27,6 +27,7 @@ OBJECTIVE_BLOCKS = [
     {"name": "hinge"},
     {"name": "wasserstein"},
     {"name": "wasserstein", "clip": 0.1},
+    {"name": "loss_sensitive", "margin": 0.7, "slope": 0.3},
     {"name": "d2gan", "alpha": 0.3, "beta": 0.6},
     {"name": "ebgan", "margin": 0.5},
     {"name": "began", "diversity": 0.7, "gain": 0.01},
@@ -50,11 +51,13 @@ PENALTIES = [
         (1.0, "real", False, "logits"), (0.0, "generated", True, "logits"), (0.5, "real", True, "sigmoid")
     )
 ]  # fmt: skip
+PENALTIES += [{"weight": 3.0, "center": 0.4, "points": "real", "one_sided": True}]
 TERM_BLOCKS = [
     *({"gradient_penalty": each} for each in PENALTIES),
     {"feature_matching": 2.0},
     {"pulling_away": 0.5},
     {"historical_averaging": 0.25},
+    {"spectral_regularisation": {"weight": 0.1, "players": ["discriminator", "generators"]}},
     {"orthogonal_regularisation": {"weight": 0.1}},
     {"orthogonal_regularisation": {"weight": 0.1, "form": "full"}},
     {"entropy_distance": {"weight": 1.5, "bins": 8}},

@@ -22,7 +22,7 @@ KNOWN: dict[str, Callable[..., Any]] = {
     r"\exp": np.exp,
     r"\tanh": np.tanh,
     r"\max": np.maximum,
-    r"\sigma": lambda value: 1 / (1 + np.exp(-value)),
+    r"\sigma": lambda value: sigmoid_or_singular_value(value),
 }
 # Names that call what stands in brackets behind them; behind all others brackets multiply.
 CALLED = {"D", "D_1", "D_2", "G", "G_1", "G_2", "T", "f", "f_1", "f_2", "f^*", "d", "k", "W", "H"}
@@ -40,6 +40,13 @@ class Matrix:
 
     def __sub__(self, other: "Matrix") -> "Matrix":
         return Matrix(self.values - other.values)
+
+
+def sigmoid_or_singular_value(value: Any) -> Any:
+    """σ of numbers is the sigmoid, of a matrix its largest singular value."""
+    if isinstance(value, Matrix):
+        return np.linalg.norm(value.values, 2)
+    return 1 / (1 + np.exp(-value))
 
 
 def mean(values: Any) -> Any:

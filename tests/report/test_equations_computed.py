@@ -79,6 +79,9 @@ def surroundings(block, objective, real, fake):
     given |= {name: block.get(name) for name in "abc"} | {"m": block.get("margin")}
     given |= {r"\pi": block.get("data_share", 0.5), "W": lambda value: lambertw(value).real}
     given |= {r"\gamma": block.get("diversity"), r"\lambda": block.get("gain"), "k": BALANCE}
+    if block["name"] == "loss_sensitive":  # samples of one coordinate, of which D's output is the sine
+        given |= {"x": np.arcsin(real), "z": np.arcsin(fake), "D": lambda samples: np.sin(samples[:, 0])}
+        given |= {"m": block["margin"], r"\nu": block["slope"]}
     if block["name"] == "d2gan":
         given |= {"x": real, "z": fake, "D_1": lambda o: np.log1p(np.exp(o[:, 0]))}
         given |= {"D_2": lambda o: np.log1p(np.exp(o[:, 1]))}
@@ -111,7 +114,11 @@ def both_sides(block):
         objective.load_state_dict({"k": torch.tensor(BALANCE)})
     width = 2 if not objective.discriminators else objective.outputs * objective.discriminators
     real, fake = drawn(1, SIZE, width), drawn(2, SIZE, width)
+    if block["name"] == "loss_sensitive":
+        real, fake = np.tanh(real), np.tanh(fake)
     given = stated(recipe, surroundings(block, objective, real, fake))
+    if block["name"] == "loss_sensitive":
+        objective.look(tensor(given["x"]), [tensor(given["z"])])
     if block["name"] in ("mmd_gan", "gmmn"):
         pairs = over_pairs(given, alone=block["name"] == "mmd_gan" and not block["root"])
         given[r"\mathrm{MMD}"] = lambda a, b: _root(
@@ -300,6 +307,9 @@ def test_a_term_adds_what_its_equation_says(block):
                     term(batch)
                     for parameter in network.parameters():
                         parameter.add_(1.0)
+            if name == "spectral_regularisation":  # the power iteration has to arrive
+                for _ in range(200):
+                    term(batch)
             (text,) = [entry.losses[player] for entry in brought if player in entry.losses]
             expected = formula_of(text)(given | of_weights(network))
             assert factor * term(batch).item() == pytest.approx(expected, rel=1e-5), player

@@ -77,6 +77,20 @@ def test_lines_between_real_and_generated_samples(three: Any, center: float) -> 
         torch.testing.assert_close(along, along[:, :1].expand(-1, 3))
 
 
+def test_one_sided_it_is_on_slopes_above_the_center_alone(three: Any) -> None:
+    discriminator, real, _, _ = three
+    batch, norms = batch_of(discriminator, real), discriminator.norms(real).detach()
+    center = norms.median().item()  # so that there are slopes on both sides
+    found = term(center=center, points="real", one_sided=True)(batch)
+    torch.testing.assert_close(found, (norms - center).clamp(min=0).square().mean().to(found))
+    both = term(center=center, points="real")(batch)
+    below = (center - norms).clamp(min=0).square().mean()
+    assert below > 0 and both.item() == pytest.approx((found + below).item())
+    above_all = norms.max().item() + 1
+    assert term(center=above_all, points="real", one_sided=True)(batch) == 0
+    assert term(center=above_all, points="real")(batch) >= 1
+
+
 def test_one_place_on_each_line_of_images() -> None:
     seen: list[Tensor] = []
     discriminator = nn.Sequential(nn.Flatten(), nn.Linear(48, 1))

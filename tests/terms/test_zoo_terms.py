@@ -11,15 +11,22 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from gantry.networks import build_discriminator
 from gantry.plan.blocks.networks import DcganNetworks, MlpNetworks
-from gantry.plan.blocks.terms import HistoricalAveraging, JensenShannon, OrthogonalRegularisation
+from gantry.plan.blocks.terms import (
+    HistoricalAveraging,
+    JensenShannon,
+    OrthogonalRegularisation,
+    SpectralRegularisation,
+)
 from gantry.terms import Batch
 from gantry.terms import jensen_shannon as shannon
 from gantry.terms.features import FeatureMatching, PullingAway, penultimate
 from gantry.terms.weights import (
     DiscriminatorAveraging,
     DiscriminatorOrthogonality,
+    DiscriminatorSpectralRegularisation,
     GeneratorAveraging,
     GeneratorOrthogonality,
+    GeneratorSpectralRegularisation,
 )
 
 
@@ -184,6 +191,39 @@ def test_orthogonal_weights_cost_nothing() -> None:
     for form in ("off_diagonal", "full"):
         options = OrthogonalRegularisation(weight=1, form=form)
         assert DiscriminatorOrthogonality("paper", options)(batch_of(discriminator=network)) < 1e-10
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_spectral_regularisation(stopped: bool) -> None:
+    """½ Σ σ² of NumPy's singular values, and its gradient σ·uvᵀ, also where a run is taken up again."""
+    network = layers().double()
+    matrices = [
+        network[0].parametrizations.weight.original.detach().numpy().reshape(3, 8),
+        network[2].weight.detach().numpy().swapaxes(0, 1).reshape(4, 12),
+        network[3].weight.detach().numpy(),
+    ]
+    decomposed = [np.linalg.svd(matrix) for matrix in matrices]
+    options = SpectralRegularisation(weight=1)
+    ours = DiscriminatorSpectralRegularisation("paper", options, (2,))
+    first = ours(batch_of(discriminator=network)).item()
+    expected = 0.5 * sum(sigma[0] ** 2 for _, sigma, _ in decomposed)
+    assert 0 < first < expected * (1 - 1e-6)  # one step of the power iteration, from below
+    for step in range(200):
+        if stopped and step == 20:
+            state, ours = ours.state_dict(), DiscriminatorSpectralRegularisation("paper", options, (2,))
+            ours.load_state_dict(state)
+        network.zero_grad()
+        found = ours(batch_of(discriminator=network))
+    assert found.item() == pytest.approx(expected, rel=1e-9)
+    found.backward()
+    left, sigma, right = decomposed[2]
+    np.testing.assert_allclose(
+        network[3].weight.grad.numpy(), sigma[0] * np.outer(left[:, 0], right[0]), atol=1e-6
+    )
+    of_g = GeneratorSpectralRegularisation("paper", options, (2,))
+    for _ in range(200):
+        same = of_g(batch_of(generators=network))
+    assert same.item() == pytest.approx(expected, rel=1e-9)
 
 
 @pytest.mark.parametrize("stopped", [False, True])

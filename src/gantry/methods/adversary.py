@@ -71,6 +71,7 @@ class Adversary(nn.Module):
         if self.pool is not None:
             fakes = [self.pool(fake) for fake in fakes]
         said_of_real, *said_of_fakes = self.outputs([real, *fakes], _together(labels, fake_labels))
+        self.objective.look(real, fakes)
         loss = self.objective.discriminator_loss(said_of_real.logits, _logits(said_of_fakes))
         seen = self._seen(real, said_of_real, fakes, said_of_fakes, generators, labels, fake_labels, noise)
         return loss + _weighted(self.discriminator_weights, self.discriminator_terms, seen)

@@ -29,6 +29,9 @@ class Objective(ABC):
     def redraw(self, device: torch.device | str) -> None:  # noqa: B027 (most objectives draw nothing)
         """Draw anew what the objective draws at the start of every iteration; tensors stay on `device`."""
 
+    def look(self, real: Tensor, fakes: Sequence[Tensor]) -> None:  # noqa: B027 (most see outputs alone)
+        """Take note of the samples, (B, …) each, whose outputs `discriminator_loss` is given next."""
+
     @abstractmethod
     def discriminator_loss(self, real: Tensor, fakes: Sequence[Tensor]) -> Tensor:
         """Return D's loss."""

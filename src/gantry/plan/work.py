@@ -3,7 +3,7 @@
 Counted are products of matrices and convolutions. A layer's forward pass counts once, its gradients towards the
 weights and towards the input once each; towards a network's own input only where somebody asks for it. Biases,
 normalisation, activations, the optimiser and spectral norm's power iteration are left out, as are the cosines of
-`pulling_away`.
+`pulling_away` and the products of matrices with vectors of `spectral_regularisation`.
 """
 
 from collections.abc import Callable, Sequence
@@ -208,6 +208,7 @@ DISCRIMINATOR_TERMS: dict[str, TermWork] = {
     "verdict_agreement": no_products,
     "gradient_penalty": slopes,
     "orthogonal_regularisation": of_discriminators,
+    "spectral_regularisation": no_products,
     "historical_averaging": no_products,
 }
 GENERATOR_TERMS: dict[str, TermWork] = {
@@ -215,6 +216,7 @@ GENERATOR_TERMS: dict[str, TermWork] = {
     "entropy_distance": entropies,
     "jensen_shannon": no_products,
     "orthogonal_regularisation": of_generators,
+    "spectral_regularisation": no_products,
     "historical_averaging": no_products,
     "feature_matching": matching,
     "pulling_away": pulling,

@@ -152,8 +152,8 @@ def logits(batch: Batch) -> tuple[Tensor, Sequence[Tensor]]:
         return as_outcomes(at_least_single(outputs).unflatten(1, (batch.discriminators, -1)).flatten(0, 1))
 
     with torch.no_grad():
-        seen = batch.real_outputs
-        real = batch.discriminator(batch.real_images) if seen is None else seen
+        said = batch.discriminator(batch.real_images) if batch.real_outputs is None else batch.real_outputs
+        real: Tensor = getattr(said, "logits", said)
     return rows(real.detach()), [rows(outputs) for outputs in batch.fake_outputs]
 
 

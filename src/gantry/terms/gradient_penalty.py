@@ -7,6 +7,7 @@
 | R1, R2 | center 0, points real (generated), halved, weight γ | Mescheder et al. 2018, eqs. 9 and 10 |
 | MMD-GAN | center 1, points lines, through witness, weight 1 | Bińkowski et al. 2018 |
 | DRAGAN | center 1, points perturbed, weight 10 | Kodali et al. 2017 |
+| WGAN-LP | center 1, points lines, one_sided | Petzka et al. 2018, eq. 8 |
 """
 
 from collections.abc import Callable, Sequence
@@ -83,9 +84,9 @@ THROUGH: dict[str, Callable[[Tensor, Batch, int], Tensor]] = {
 class GradientPenalty(DiscriminatorTerm):
     """E (‖∇ₓD(x)‖ − center)², or half of it; summed over generated batches where the points depend on them.
 
-    D(x) is the sum of its outputs, raw or through the sigmoid, or the witness function of them. Costs a pass
-    through D and one through its gradient. Where D normalises over a batch, the gradient of one sample's output
-    has parts in others.
+    With `one_sided` E max(0, ‖∇ₓD(x)‖ − center)². D(x) is the sum of its outputs, raw or through the sigmoid, or
+    the witness function of them. Costs a pass through D and one through its gradient. Where D normalises over a
+    batch, the gradient of one sample's output has parts in others.
     """
 
     def forward(self, batch: Batch) -> Tensor:
@@ -106,4 +107,7 @@ class GradientPenalty(DiscriminatorTerm):
         # Where D judges packs, a pack is one point: its samples stand together.
         apart = min(len(points), len(verdicts))
         norms = torch.linalg.vector_norm(at_least_single(slopes).reshape(apart, -1), dim=1)
-        return (norms - self.options.center).square().mean() * (0.5 if self.options.halved else 1.0)
+        excess = norms - self.options.center
+        if self.options.one_sided:
+            excess = excess.relu()
+        return excess.square().mean() * (0.5 if self.options.halved else 1.0)

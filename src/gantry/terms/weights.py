@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from torch.nn.utils.parametrize import is_parametrized
 
+from gantry.matrices import left_first, singular_value, unit
 from gantry.terms.base import (
     DISCRIMINATOR_TERMS,
     GENERATOR_TERMS,
@@ -65,6 +66,60 @@ class DiscriminatorOrthogonality(Orthogonality, DiscriminatorTerm):
 @register(GENERATOR_TERMS, "orthogonal_regularisation")
 class GeneratorOrthogonality(Orthogonality, GeneratorTerm):
     """Orthogonal regularisation of all the generators."""
+
+
+class SpectralRegularisation(Term):
+    """½ Σ σ(W)² over the player's layers, σ being the largest singular value. Yoshida and Miyato 2017, eq. 3.
+
+    σ is uᵀWv of vectors that each evaluation brings one step of the power iteration closer to the singular ones, as
+    there; they are constants to the gradient, which is σ·uvᵀ.
+    """
+
+    def __init__(self, formulation: str, options: Any, sample_shape: tuple[int, ...]) -> None:
+        super().__init__(formulation, options, sample_shape)
+        # The right vectors of all layers in a row, as long as they are once the player is seen.
+        self.register_buffer("vectors", torch.empty(0))
+        self.vectors: Tensor
+
+    def forward(self, batch: Batch) -> Tensor:
+        matrices = [wide(weight) for weight in filters(self.player(batch))]
+        with torch.autocast(matrices[0].device.type, enabled=False):
+            if not len(self.vectors):
+                self.vectors = torch.cat([start(matrix) for matrix in matrices])
+            values, kept = [], []
+            for matrix, v in zip(matrices, self.vectors.split([m.shape[1] for m in matrices]), strict=True):
+                with torch.no_grad():
+                    u, v, sigma = left_first(matrix, matrix[:, 0], v)
+                values.append(singular_value(matrix, u, v, sigma))
+                kept.append(v)
+            self.vectors.copy_(torch.cat(kept))
+            return 0.5 * torch.stack(values).square().sum()
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *more: Any) -> None:
+        self.vectors = torch.empty_like(state_dict[f"{prefix}vectors"], device=self.vectors.device)
+        super()._load_from_state_dict(state_dict, prefix, *more)
+
+
+def wide(weight: Tensor) -> Tensor:
+    """Return float32 or wider."""
+    return weight.to(torch.promote_types(weight.dtype, torch.float32))
+
+
+@torch.no_grad()
+def start(matrix: Tensor) -> Tensor:
+    """Return the row sums, of length 1: a vector to start from that draws nothing."""
+    sums = matrix.t().mv(matrix.sum(1))
+    return unit(sums, sums.norm())
+
+
+@register(DISCRIMINATOR_TERMS, "spectral_regularisation")
+class DiscriminatorSpectralRegularisation(SpectralRegularisation, DiscriminatorTerm):
+    """Spectral-norm regularisation of D."""
+
+
+@register(GENERATOR_TERMS, "spectral_regularisation")
+class GeneratorSpectralRegularisation(SpectralRegularisation, GeneratorTerm):
+    """Spectral-norm regularisation of all the generators."""
 
 
 class Averaging(Term):

@@ -75,6 +75,14 @@ class WassersteinObjective(ObjectiveBlock):
     clip: Rate | None = None
 
 
+class LossSensitiveObjective(ObjectiveBlock):
+    """LS-GAN: real samples beat generated ones by `margin` times their distance; `slope` ν above 0 is GLS-GAN."""
+
+    name: Literal["loss_sensitive"]
+    margin: Rate
+    slope: Annotated[float, Field(ge=0, le=1)] = 0.0
+
+
 class FGanObjective(ObjectiveBlock):
     """f-GAN: D bounds the named divergence; G minimises the bound, or follows the non-saturating heuristic."""
 
@@ -226,6 +234,7 @@ Objective = Annotated[
     | LeastSquaresObjective
     | HingeObjective
     | WassersteinObjective
+    | LossSensitiveObjective
     | FGanObjective
     | RelativisticObjective
     | DualObjective

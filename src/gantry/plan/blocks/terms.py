@@ -119,6 +119,7 @@ class JensenShannon(Histogram):
 class GradientPenalty(Weighted):
     """(‖∇D‖ − center)² at `points`, or half of it; `perturbation` counts in deviations of the real batch.
 
+    `one_sided`: only where ‖∇D‖ is above the center.
     `through: witness` has the kernel's mean over real outputs less that over generated ones in place of D.
     """
 
@@ -126,6 +127,7 @@ class GradientPenalty(Weighted):
     points: Literal["lines", "real", "generated", "perturbed"] = "lines"
     through: Literal["logits", "sigmoid", "witness"] = "logits"
     halved: bool = False
+    one_sided: bool = False
     perturbation: Rate = 0.5
 
     @model_validator(mode="after")
@@ -150,6 +152,12 @@ class OrthogonalRegularisation(Weighted):
     players: Annotated[tuple[Player, ...], Field(min_length=1, max_length=2)] = BOTH
 
 
+class SpectralRegularisation(Weighted):
+    """Half of the squares of the weights' largest singular values, summed over the layers."""
+
+    players: Annotated[tuple[Player, ...], Field(min_length=1, max_length=2)] = ("discriminator",)
+
+
 class HistoricalAveraging(Weighted):
     """Weights pulled towards their own mean over training."""
 
@@ -166,6 +174,9 @@ class Terms(Strict):
     gradient_penalty: Annotated[GradientPenalty, *NumberOrMapping] = GradientPenalty(weight=0)
     orthogonal_regularisation: Annotated[OrthogonalRegularisation, *NumberOrMapping] = (
         OrthogonalRegularisation(weight=0)
+    )
+    spectral_regularisation: Annotated[SpectralRegularisation, *NumberOrMapping] = SpectralRegularisation(
+        weight=0
     )
     historical_averaging: Annotated[HistoricalAveraging, *NumberOrMapping] = HistoricalAveraging(weight=0)
     feature_matching: Weight = 0.0
