@@ -28,7 +28,8 @@ def by_pillow(file: bytes, side: int, crop: str = "center") -> np.ndarray:
         edge = min(image.size)
         left, top = (image.width - edge) // 2, (image.height - edge) // 2
         image = image.crop((left, top, left + edge, top + edge))
-    return np.asarray(image.resize((side, side), Image.Resampling.BICUBIC), int)
+    filter = Image.Resampling.BILINEAR if crop == "resize_bilinear" else Image.Resampling.BICUBIC
+    return np.asarray(image.resize((side, side), filter), int)
 
 
 def assert_close(got: np.ndarray, expected: np.ndarray) -> None:
@@ -46,7 +47,7 @@ def test_real_faces_as_pillow_makes_them(shared_data, side, crop):
 
 
 @pytest.mark.parametrize("decoder", ["torchvision", "pillow"])
-@pytest.mark.parametrize("crop", ["center", "resize"])
+@pytest.mark.parametrize("crop", ["center", "resize", "resize_bilinear"])
 def test_photographs_of_all_sizes_as_pillow_makes_them(photographs, formats, crop, decoder, monkeypatch):
     if decoder == "pillow":
         monkeypatch.setattr(decoding, "decode_jpeg", None)

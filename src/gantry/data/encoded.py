@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from gantry.data.decoding import decode
-from gantry.data.pixels import Squares, box
+from gantry.data.pixels import FILTERS, Squares, box
 
 # Pixels of decoded images that wait for others of their size.
 WAITING_BYTES = 1 << 25
@@ -47,7 +47,9 @@ class EncodedSquares(Squares):
         with one_thread():
             for group in self._waiting.values():
                 places = [place for place, _ in group]
-                self.pixels[places] = resize(torch.stack([image for _, image in group]), self.side).numpy()
+                self.pixels[places] = resize(
+                    torch.stack([image for _, image in group]), self.side, FILTERS[self.crop]
+                ).numpy()
         self._waiting, self._bytes = {}, 0
 
 
@@ -62,11 +64,11 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def resize(images: Tensor, side: int) -> Tensor:
-    """(N, H, W, 3) uint8 → (N, side, side, 3), bicubic, antialiased."""
+def resize(images: Tensor, side: int, mode: str = "bicubic") -> Tensor:
+    """(N, H, W, 3) uint8 → (N, side, side, 3), by PyTorch's bicubic or bilinear filter, antialiased."""
     if images.shape[1:3] == (side, side):
         return images
     planes = torch.nn.functional.interpolate(
-        images.permute(0, 3, 1, 2), size=(side, side), mode="bicubic", antialias=True
+        images.permute(0, 3, 1, 2), size=(side, side), mode=mode, antialias=True
     )
     return planes.permute(0, 2, 3, 1)

@@ -8,14 +8,17 @@ from PIL import Image
 
 from gantry.data.items import Pixels
 
+# The filter by which a square is resized, as Pillow and PyTorch name it; both antialias.
+FILTERS = {"center": "bicubic", "resize": "bicubic", "resize_bilinear": "bilinear"}
+
 
 def box(width: int, height: int, crop: str) -> tuple[int, int, int, int]:
     """(left, top, right, bottom) of what is kept of an image.
 
-    crop "center" keeps the largest centred square; "resize" keeps everything, to be squeezed, as
-    RealnessGAN's and BCGAN's code does.
+    crop "center" keeps the largest centred square; "resize" and "resize_bilinear" keep everything, to be squeezed,
+    the second by the filter of RealnessGAN's and BCGAN's code.
     """
-    if crop == "resize":
+    if crop != "center":
         return 0, 0, width, height
     edge = min(width, height)
     left, top = (width - edge) // 2, (height - edge) // 2
@@ -39,12 +42,14 @@ class Squares:
         return content
 
     def place(self, place: int, image: Any) -> None:
-        """Crop and resize one image (H, W, 3) by Pillow's bicubic, which antialiases."""
+        """Crop and resize one image (H, W, 3) by Pillow's filters, which antialias."""
         height, width = image.shape[:2]
         left, top, right, bottom = box(width, height, self.crop)
         kept = image[top:bottom, left:right]
         if kept.shape[:2] != (self.side, self.side):
-            kept = Image.fromarray(kept).resize((self.side, self.side), Image.Resampling.BICUBIC)
+            kept = Image.fromarray(kept).resize(
+                (self.side, self.side), Image.Resampling[FILTERS[self.crop].upper()]
+            )
         self.pixels[place] = kept
 
     def finish(self) -> None:

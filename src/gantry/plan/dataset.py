@@ -47,7 +47,7 @@ class DatasetSpec(Strict):
     ]
     path: FilePath | None = None
     images: Positive | None = None
-    crop: Literal["center", "resize"] = "center"
+    crop: Literal["center", "resize", "resize_bilinear"] = "center"
     fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
     subset_seed: Annotated[int, Field(ge=0)] = 0
     on_bad_image: Literal["stop", "skip"] = "stop"
