@@ -8,7 +8,7 @@ from tests.objectives.conftest import objective_of
 from tests.training.games import batch_of, method_of
 from torch import Tensor
 
-from gantry.objectives import OBJECTIVES, Objective
+from gantry.objectives import OBJECTIVES
 from gantry.objectives.f_gan import DIVERGENCES, WEIGHTED
 from gantry.plan.recipe import Recipe
 
@@ -66,12 +66,13 @@ def test_losses_of_a_game_in_bfloat16(block: dict[str, Any], monkeypatch: pytest
         monkeypatch.setattr(method.adversary.objective, verb, heard)
 
     looked_at: list[tuple[Tensor, list[Tensor]]] = []
-    monkeypatch.setattr(Objective, "look", lambda _, *samples: looked_at.append(samples))
-    if "look" in vars(type(method.adversary.objective)):
-        look = method.adversary.objective.look
-        monkeypatch.setattr(
-            method.adversary.objective, "look", lambda *samples: looked_at.append(samples) or look(*samples)
-        )
+    look = method.adversary.objective.look
+
+    def looking(*samples: Any) -> None:
+        looked_at.append(samples)
+        look(*samples)
+
+    monkeypatch.setattr(method.adversary.objective, "look", looking)
     listen("discriminator_loss")
     listen("generator_loss")
     real, noise = torch.randn(64, 2), {"z": torch.randn(64, 4)}

@@ -65,7 +65,17 @@ def test_every_way_of_training_has_its_words():
     for recipe in trained({"name": "hinge"}):
         assert len([entry for entry in equations_of(recipe) if entry not in plain]) == 1, recipe
     # What else a recipe has is a block with equations or values of its own, or changes no mathematics.
-    blocks = {"method", "workload", "networks", "objective", "terms", "generators", "latent", "optimiser", "updates"}
+    blocks = {
+        "method",
+        "workload",
+        "networks",
+        "objective",
+        "terms",
+        "generators",
+        "latent",
+        "optimiser",
+        "updates",
+    }
     assert set(Recipe.model_fields) == blocks | set(TRAINING) | {
         "batch_size",
         "flip",
