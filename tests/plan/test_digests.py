@@ -28,12 +28,12 @@ def changed(before: Mapping[str, str], after: Mapping[str, str]) -> set[str]:
 def reversed_blocks(text: str) -> str:
     """The recipes of an experiment in the opposite order."""
     head, rest = text.split("recipes:\n", 1)
-    block, tail = rest.split("\noutputs:", 1)
+    block, tail = re.split(r"\n(?=\w)", rest, maxsplit=1)
     block = re.sub(r"^ *#.*\n", "", block, flags=re.MULTILINE)
     block = re.sub(r" #.*", "", block)
     entries = re.findall(r"  \w+:\n(?:    .*\n?)+", block + "\n")
     assert len(entries) > 10
-    return head + "recipes:\n" + "".join(reversed(entries)) + "\noutputs:" + tail
+    return head + "recipes:\n" + "".join(reversed(entries)) + "\n" + tail
 
 
 COSMETIC = {
