@@ -1,7 +1,9 @@
 """How a command ends: exit codes, the last message, the log. What verbs do is tested in their rooms."""
 
+import contextlib
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -105,3 +107,44 @@ def test_a_plan_may_be_cut_short_by_its_reader(repository: Path) -> None:
     )
     assert done.stderr == ""
     assert done.stdout == "scale paper: the papers' own scale\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "module", "function"),
+    [
+        ("statistics", "gantry.evaluation.features", "store_real_statistics"),
+        ("score-run", "gantry.evaluation.score", "score_run"),
+    ],
+)
+def test_scoring_holds_its_share_of_a_gpu(
+    command: str, module: str, function: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    held: list[Any] = []
+
+    @contextlib.contextmanager
+    def slot(device: str, **options: Any) -> Iterator[None]:
+        held.append((device, options))
+        yield
+        held.append("free")
+
+    monkeypatch.setattr("gantry.system.gpus.gpu_slot", slot)
+    monkeypatch.setattr(f"{module}.{function}", lambda *_, **__: held.append("at work"))
+    scoring = (
+        '{"metrics": [], "final_metrics": [], "samples": 1, "shown": 1, "features": null, "spec_digest": ""}'
+    )
+    of_a_run = [
+        "score-run",
+        "--record",
+        "r",
+        "--data",
+        "d",
+        "--scoring",
+        scoring,
+        "--metrics",
+        "m",
+        "--samples",
+        "s",
+    ]
+    arguments = STATISTICS if command == "statistics" else of_a_run
+    assert cli.run([*arguments, "--device", "cuda", "--runs-per-gpu", "4"]) == 0
+    assert held == [("cuda", {"runs_per_gpu": 4}), "at work", "free"]

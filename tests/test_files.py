@@ -221,3 +221,29 @@ def test_permissions_are_what_the_umask_leaves(tmp_path: Path, umask: int, mode:
     finally:
         os.umask(before)
     assert [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("ours", "library")] == [mode, mode]
+
+
+@pytest.mark.parametrize("way", ["bytes", "library"])
+def test_file_and_folder_are_on_the_disk_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """The bytes before the name, and the name, which the folder holds, at the end."""
+    path, done = tmp_path / "file.bin", []
+    fsync, replace = os.fsync, Path.replace
+
+    def flushed(file: int) -> None:
+        is_folder = stat.S_ISDIR(os.fstat(file).st_mode)
+        done.append("folder" if is_folder else f"{os.fstat(file).st_size} bytes")
+        fsync(file)
+
+    def renamed(self: Path, target: Path) -> Path:
+        done.append("rename")
+        return replace(self, target)
+
+    monkeypatch.setattr(os, "fsync", flushed)
+    monkeypatch.setattr(Path, "replace", renamed)
+    if way == "bytes":
+        write_bytes(path, b"12345")
+    else:
+        write_with(path, lambda temporary: temporary.write_bytes(b"12345"))
+    assert done == ["5 bytes", "rename", "folder"]

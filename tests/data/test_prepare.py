@@ -134,10 +134,11 @@ def interrupted(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def test_not_enough_room_is_said_before_anything_starts(prepared, image_folder, monkeypatch):
+def test_not_enough_room_is_said_before_anything_starts(prepared, image_folder, tmp_path, monkeypatch):
     monkeypatch.setattr("shutil.disk_usage", lambda _: shutil._ntuple_diskusage(10**6, 10**6, 1000))
     with pytest.raises(UserError, match=r"needs 0\.0 GB and the disk has 0\.0 GB left: free some space"):
         prepared("folder", path="images", resolution=32)
+    assert not (tmp_path / "out").exists() and not list(tmp_path.rglob("images.npy"))
 
 
 def test_a_disk_that_fills_up(tmp_path):
@@ -185,3 +186,44 @@ def test_opening_what_is_truncated_missing_or_something_else(prepared, tmp_path)
     (tmp_path / "out/manifest.json").write_text("{}")
     with pytest.raises(UserError, match="not the manifest of a prepared set"):
         open_prepared(tmp_path / "out/manifest.json")
+
+
+def test_a_fraction_is_counted_exactly(prepared, tmp_path):
+    """29 of 100, although 0.29 × 100 falls short of it by a rounding error; at least one."""
+    np.save(tmp_path / "rows.npy", np.arange(100 * 12, dtype=np.uint8).reshape(100, 2, 2, 3))
+    for fraction, count in ((0.29, 29), (0.57, 57), (0.299, 29), (0.001, 1), (1.0, 100)):
+        made = prepared("array", path="rows.npy", resolution=2, fraction=fraction, out=f"of-{fraction}")
+        assert len(made) == count
+
+
+def test_nothing_of_an_earlier_set_stays_beside_a_new_one(prepared, image_folder, tmp_path):
+    prepared("folder", path="images", resolution=16)
+    out = tmp_path / "out"
+    stale = [out / "labels.npy", out / "points.npy", out / "inputs.npy", out / "held_out" / "images.npy"]
+    (out / "held_out").mkdir(exist_ok=True)
+    for path in stale:
+        path.write_bytes(b"of another set")
+    (out / "manifest.json").unlink()
+    prepared("folder", path="images", resolution=16)
+    assert [path for path in stale if path.exists() and path.read_bytes() == b"of another set"] == []
+
+
+def test_an_array_is_on_the_disk_before_it_has_its_name(prepared, image_folder, monkeypatch):
+    """After a power cut, a manifest whose array is empty would be the worst of all."""
+    done = []
+    fsync, replace = os.fsync, Path.replace
+
+    def flushed(file):
+        done.append(("flush", str(Path(f"/proc/self/fd/{file}").readlink())))
+        fsync(file)
+
+    def renamed(self, target):
+        done.append(("rename", str(self)))
+        return replace(self, target)
+
+    monkeypatch.setattr(os, "fsync", flushed)
+    monkeypatch.setattr(Path, "replace", renamed)
+    prepared("folder", path="images", resolution=16)
+    (array,) = {path for what, path in done if what == "rename" and path.endswith("images.npy")}
+    header_written = [place for place, each in enumerate(done) if each == ("flush", array)]
+    assert header_written and header_written[-1] < done.index(("rename", array))

@@ -14,6 +14,7 @@ import torch
 from tests.workflow.steps import rewrite_record
 
 from gantry.data import open_prepared
+from gantry.evaluation import score
 from gantry.evaluation.sample import SCORED_SEED, SHOWN_SEED
 from gantry.metrics.density import mixture_divergences
 from gantry.metrics.energy import energy_distance
@@ -249,3 +250,13 @@ def test_a_mixture_scored_alone_scores_the_same(
     assert mixture and alone.keys() == mixture.keys() < usual.keys()
     # The network sees the images in other batches, so that its last digits differ.
     assert alone == pytest.approx(mixture, rel=1e-4)
+
+
+def test_the_real_samples_that_are_scored_are_drawn_with_replacement(points: Any) -> None:
+    """More than there are, from all of them, the same each time."""
+    prepared = open_prepared(points.manifest)
+    count = 3 * len(prepared.samples)
+    drawn = score._real_again(prepared, count)
+    rows = np.random.default_rng(SCORED_SEED).integers(len(prepared.samples), size=count)
+    np.testing.assert_array_equal(drawn, prepared.samples[np.sort(rows)])
+    assert 0.9 < len(np.unique(drawn, axis=0)) / len(np.unique(prepared.samples, axis=0)) < 1

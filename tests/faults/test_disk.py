@@ -29,16 +29,17 @@ def disk(here: Path) -> Iterator[Path]:
         yield place
 
 
-@pytest.mark.parametrize("leave", [0, 4096])
 @pytest.mark.parametrize(
-    "command", [PREPARE, TABLE_THERE, FIGURE_THERE, CLAIMS_THERE], ids=lambda command: command[0]
+    ("command", "leave"),
+    # 4 kB are enough for all that a table and claims are.
+    [(command, 0) for command in (PREPARE, TABLE_THERE, FIGURE_THERE, CLAIMS_THERE)]
+    + [(command, 4096) for command in (PREPARE, FIGURE_THERE)],
+    ids=lambda value: value[0] if isinstance(value, list) else str(value),
 )
 def test_a_full_disk_at_each_step(disk: Path, gantry: Gantry, command: list[str], leave: int) -> None:
     """One message; nothing by halves; with space, the same command ends well."""
     filler = fill(disk, leave)
     code, output = gantry(*command)
-    if leave and code == 0:
-        pytest.skip(f"{leave} bytes were enough for all that this step writes")
     refused((code, output), "disk/", "free some space")
     made = [path for path in disk.rglob("*") if path.is_file() and path != filler]
     assert not [path for path in made if path.suffix == ".part"], "half a file was left behind"

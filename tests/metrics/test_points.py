@@ -125,3 +125,22 @@ def test_mode_coverage_threshold_is_a_tenth_of_the_expected_count() -> None:
 
     assert covered(9) == 1 and covered(10) == 2
     assert brentq(lambda n: covered(round(n)) - 1.5, 1, 50) == pytest.approx(9.5, abs=0.51)
+
+
+def test_divergences_by_hand() -> None:
+    """One Gaussian and four samples: the histogram is smoothed by one more sample, for KL(density ‖ samples) only."""
+    mean, samples = np.zeros((1, 2)), np.array([[0.2, 0.3], [0.2, 0.4], [-0.3, 0.2], [1.2, -0.1]])
+    edges = [cell_edges(mean[:, 0], 1.0)] * 2
+    p = cell_masses(edges, mean, 1.0)
+    counts = np.zeros_like(p)
+    for x, y in samples:
+        counts[int((edges[0] < x).sum()), int((edges[1] < y).sum())] += 1
+    q, smoothed = counts / 4, (counts + p) / 5
+    there = q > 0
+    found = mixture_divergences(samples, mean, 1.0)
+    assert smoothed.sum() == pytest.approx(1)
+    assert found.density_samples == pytest.approx((p * np.log(p / smoothed)).sum(), rel=1e-9)
+    assert found.samples_density == pytest.approx((q[there] * np.log(q[there] / p[there])).sum(), rel=1e-9)
+    middle = (p + q) / 2
+    js = ((p * np.log(p / middle)).sum() + (q[there] * np.log(q[there] / middle[there])).sum()) / 2
+    assert found.js == pytest.approx(js, rel=1e-9)

@@ -281,3 +281,20 @@ def test_interval_refuses_nonsense() -> None:
         bootstrap_intervals(lambda x: {"m": 0.0}, [np.zeros((3, 1))], {"m": 0.0})
     with pytest.raises(UserError, match="level 95"):
         bootstrap_intervals(lambda x: {"m": 0.0}, [np.zeros((9, 1))], {"m": 0.0}, level=95)
+
+
+def test_a_sample_on_the_border_of_a_ball_is_outside() -> None:
+    """As in the authors' code. Whole numbers, so that the distances are exact: real 0 and 2, generated −2 and 4."""
+    real, generated = np.array([[0.0], [2.0]]), np.array([[-2.0], [4.0]])
+    assert precision_recall_density_coverage(real, generated, k=1) == (0, 1, 0, 0)
+    # The other way round the balls of the real samples, of radius 6, hold both of the generated ones.
+    assert precision_recall_density_coverage(generated, real, k=1) == (1, 0, 2, 1)
+
+
+def test_the_order_of_the_samples_does_not_bias_infinity() -> None:
+    """Sets come class by class: each size takes its samples from all of them."""
+    low, high = normal(1000, 4, 3), normal(1000, 4, 4, 6.0)
+    rows = np.concatenate([low, high])
+    real = gaussian_statistics(np.concatenate([normal(4000, 4, 5), normal(4000, 4, 6, 6.0)]))
+    sorted_by_class = frechet_distance_infinity(real, rows, least=200)
+    assert abs(sorted_by_class.value) < 1 and sorted_by_class.distances.max() < 3

@@ -174,3 +174,17 @@ def test_the_generators_gradient_is_that_of_the_bound() -> None:
     objective.generator_loss(None, [fake]).backward()
     assert fake.grad is not None
     np.testing.assert_allclose(fake.grad, -np.exp(fake.detach().numpy() - 1) / len(fake), rtol=1e-10)
+
+
+@pytest.mark.parametrize("pi", [0.1, 0.5, 0.9])
+def test_the_weighted_conjugate_to_the_last_digits(pi: float) -> None:
+    """On both sides of v = 40, where its formula changes."""
+    v = np.array([-30.0, 0.0, 10.0, 25.0, 35.0, 39.99, 40.01, 60.0, 700.0])
+    objective = objective_of(name="f_gan", divergence="weighted_jensen_shannon", data_share=pi)
+    conjugate = objective.fake_cost(torch.tensor(v))
+    # log(1 − σ(v)^(1/π)); for large v, 1 − σ(v) is e^−v.
+    log_rest = np.where(
+        v < 36, np.log(-np.expm1(-np.log1p(np.exp(-np.minimum(v, 36))) / pi)), -v - np.log(pi)
+    )
+    expected = (1 - pi) * (np.log(1 - pi) - log_rest)
+    np.testing.assert_allclose(conjugate, expected, rtol=1e-12, atol=1e-12)

@@ -10,6 +10,8 @@ from tests.objectives.conftest import objective_of
 from torch import nn
 
 from gantry.objectives.kernels import KERNELS, squared_distances, squared_mmd
+from gantry.objectives.moments import discrepancy as distance
+from gantry.objectives.moments import root_of
 
 FUNCTIONS: dict[str, Callable[[float, float], float]] = {
     "rbf": lambda squared, scale: np.exp(-squared / (2 * scale**2)),
@@ -102,8 +104,12 @@ def test_the_root_of_mmd_gan_is_the_biased_discrepancy() -> None:
 
 def test_mmd_gan_clips_like_the_critic_of_wgan() -> None:
     network = nn.Linear(3, 3)
+    with torch.no_grad():
+        network.weight.copy_(torch.tensor([[-2.0, 0.004, 2.0]] * 3))
+        network.bias.copy_(torch.tensor([0.02, -0.004, -0.02]))
     objective_of(name="mmd_gan", clip=0.01).constrain(network)
-    assert all(each.abs().max() <= 0.01 for each in network.parameters())
+    assert network.weight[0].tolist() == pytest.approx([-0.01, 0.004, 0.01])
+    assert network.bias.tolist() == pytest.approx([0.01, -0.004, -0.01])
     free = nn.Linear(3, 3)
     before = free.weight.detach().clone()
     objective_of(name="mmd_gan").constrain(free)
@@ -147,3 +153,16 @@ def test_they_ask_for_a_real_batch() -> None:
     for name in ("mmd_gan", "gmmn"):
         with pytest.raises(ValueError, match="real batch"):
             objective_of(name=name).generator_loss(None, [torch.zeros(3, 2)])
+
+
+def test_equal_batches_have_a_gradient() -> None:
+    """The biased MMD² is then 0 but for rounding, and a root has no slope there."""
+    for dtype in (torch.float32, torch.float64):
+        squared = torch.tensor([0.0, -1e-20, 1e-30, 4.0], dtype=dtype, requires_grad=True)
+        roots = root_of(squared)
+        roots.sum().backward()
+        assert squared.grad is not None and squared.grad.isfinite().all()
+        assert roots[3] == 2 and squared.grad[3] == 0.25
+    x = torch.randn(6, 2, requires_grad=True)
+    distance(x, x.detach().clone(), "rbf", (1.0,), root=True).backward()
+    assert x.grad is not None and x.grad.isfinite().all()

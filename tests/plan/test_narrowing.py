@@ -4,6 +4,7 @@ import pytest
 
 from gantry.errors import UserError
 from gantry.plan.loading import load_plan
+from gantry.plan.narrowing import _narrowed_claims
 from gantry.plan.output_types import OUTPUT_TYPES
 from gantry.plan.output_types.claims import ClaimsOptions
 from gantry.plan.report_specs import report_spec
@@ -77,3 +78,18 @@ def test_a_name_that_no_output_uses_is_a_mistake(repository):
         plan_of(repository, "cifar")
     with pytest.raises(UserError, match=r"only_datasets.*lsun_bridge"):  # known, but not to this paper
         plan_of(repository, "lsun_bridge")
+
+
+def test_a_claim_keeps_the_baselines_that_are_left_and_goes_with_the_last():
+    """By hand: two baselines, of which one's data set is gone; then both."""
+    test = {"metric": "frechet_distance", "of": {"recipe": "ours"}, "expect": "lower"}
+    claim = {"name": "c", "statement": "s", "baselines": {"one": "", "two": ""}, "test": test}
+    options = ClaimsOptions.model_validate({"claims": [claim]})
+
+    def left(*recipes):
+        found = list(_narrowed_claims(options, {("set", recipe) for recipe in recipes}))
+        return [sorted(each.baselines) for each in found]
+
+    assert left("ours", "one", "two") == [["one", "two"]]
+    assert left("ours", "two") == [["two"]]
+    assert left("ours") == [] and left("one", "two") == []

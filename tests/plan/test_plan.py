@@ -82,6 +82,10 @@ def test_scoring_follows_the_workload(checkout: Checkout) -> None:
     assert plan.scoring(points)["features"] is None
     assert plan.scoring(images)["features"] == "embedded"
     assert plan.scoring(images)["spec_digest"] == images.spec_digest
+    asked = {"score_real": True, "score_generators": False, "inception_splits": 5}
+    plain, more = plan.scoring(images), checkout.plan(workloads={"images": asked})
+    assert more.scoring(more.run("digits", "bcgan", 0)) == plain | asked
+    assert not plain.keys() & asked.keys(), "what is not asked for changes nothing that was scored before"
     assert plan.real_statistics(points) == []
     assert plan.real_statistics(images) == ["results/data/digits-32/statistics-embedded.npz"]
     assert plan.manifest(points) == "results/data/mixture/manifest.json"

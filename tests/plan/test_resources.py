@@ -40,6 +40,9 @@ def test_scoring_asks_for_more_at_each_attempt_up_to_a_point(checkout: Checkout)
     run = plan.runs["lsun_bedroom/bcgan/seed0"]
     asked = [resources.scoring_mb(plan, run, attempt) for attempt in (1, 2, 4, 20)]
     assert asked == [asked[0], 2 * asked[0], 4 * asked[0], 4 * asked[0]]
+    # Two generators and their mixture, twice: images of 64 pixels and 2,048 features, four bytes a number.
+    size, samples = run.workload.resolution, run.workload.samples
+    assert size is not None and asked[0] == 8000 + ceil(4 * 6 * samples * (3 * size**2 + 2048) / 1e6)
     minutes = [resources.scoring_minutes(plan, run, 520000, attempt) for attempt in (1, 2, 4, 20)]
     assert minutes[0] < minutes[1] < minutes[2] == minutes[3]
 
@@ -56,6 +59,8 @@ def test_a_run_takes_the_shares_of_a_gpu_that_its_memory_fills(checkout: Checkou
     needed = training_gpu_mb(plan.runs["lsun_bedroom/bcgan/seed0"])
     assert asked(runs_per_gpu=4, gpu_memory_gb=4 * needed / 1000) == (1, 1)
     assert asked(runs_per_gpu=4, gpu_memory_gb=2 * needed / 1000) == (1, 2)
+    assert asked(runs_per_gpu=4, gpu_memory_gb=4 * needed / 1200) == (1, 2)  # a fifth more than a share
+    assert asked(runs_per_gpu=4, gpu_memory_gb=4 * needed / 3900) == (1, 4)
     assert asked(runs_per_gpu=4, gpu_memory_gb=1) == (4, 4)  # never more than a whole one
 
 
@@ -75,6 +80,20 @@ def test_the_memory_of_a_gpu_is_counted_from_the_layers(checkout: Checkout) -> N
     values = 1000000 * (2 * generator + 3 * discriminator)
     weights = 2 * (32 * 16 + 16 * 2) + 2 * 16 + 8 * outcomes
     assert training_gpu_mb(run) == 1500 + ceil(2 * 4 * (4 * weights + 3 * values) / 1e6)
+    few = checkout.plan(
+        scale="paper",
+        seeds=[0],
+        recipes={
+            "synthetic_bcgan": {
+                "networks": networks | {"width": 100_000},
+                "batch_size": 10,
+                "latent": {"dimension": 32},
+            }
+        },
+    ).runs["mixture/synthetic_bcgan/seed0"]
+    weights = 2 * (32 * 100_000 + 100_000 * 2) + 2 * 16 + 8 * outcomes
+    values = 10 * (2 * (100_000 + 2) + 3 * discriminator)
+    assert training_gpu_mb(few) == 1500 + ceil(2 * 4 * (4 * weights + 3 * values) / 1e6)
     penalised = checkout.plan(scale="paper", seeds=[0], recipes={"bcgan": {"terms": {"gradient_penalty": 1}}})
     key = "lsun_bedroom/bcgan/seed0"
     before = training_gpu_mb(checkout.plan(scale="paper", seeds=[0]).runs[key])

@@ -130,6 +130,11 @@ CONFIGURATIONS: list[tuple[dict[str, Any], str, tuple[str, ...]]] = [
         (),
     ),
     (
+        {"workloads": {"images": {"extended_iterations": 240}}},
+        "config: workloads.images: extended_iterations 240 is not above iterations",
+        (),
+    ),
+    (
         {"workloads": {"synthetic": {"iterations": 200}}},
         "config: workloads.synthetic: snapshot 300 is not on the grid of checkpoints",
         ("every 100 up to 200",),

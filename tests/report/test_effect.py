@@ -105,3 +105,14 @@ def test_a_variant_may_be_held_against_another(results, make_group, make_spec, t
 def test_nothing_to_compare_is_said(results, make_group, make_spec, tmp_path):
     with pytest.raises(UserError, match="no method is there both without and with it"):
         table(results, make_group, make_spec, tmp_path, options={"variants": ["three"]})
+
+
+def test_a_method_that_lost_a_run_is_no_part_of_the_mean(results, make_group, make_spec, tmp_path):
+    """Its other runs are those that went well."""
+    both = table(results, make_group, make_spec, tmp_path, lost=("worse_two",))
+    (together,) = both.loc[both["part"] == TOGETHER, "method"].unique()
+    assert together == "2 methods"
+    of_two = np.mean(
+        [np.mean(with_) - np.mean(without) for without, with_ in (ENDS["better"], ENDS["unclear"])]
+    )
+    assert number(both, "2 methods", "difference") == pytest.approx(of_two)

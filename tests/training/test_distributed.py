@@ -300,7 +300,13 @@ def launched(tmp_path: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_all_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    launched(tmp_path, 'end("done", "", 0)', monkeypatch)
+    """All three have run to their end, and nobody is left over."""
+    script = f'open({str(tmp_path)!r} + f"/{{rank}}", "w").write(str(os.getpid())); end("done", "", 0)'
+    launched(tmp_path, script, monkeypatch)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0", "1", "2"]
+    for path in tmp_path.iterdir():
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(path.read_text()), 0)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import torch
+from tests.training import games
 from tests.training.games import batch_of, logits, method_of
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -312,3 +313,29 @@ def test_the_wide_linear_layer_is_a_linear_layer(rows: int, inputs: int, outputs
         results.append([value, slope, penalty, *gradients])
     for single, double in zip(*results, strict=True):
         torch.testing.assert_close(single.double(), double, rtol=2e-4, atol=2e-5)
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp32"])
+def test_every_phase_computes_in_the_precision_of_the_recipe(precision: str) -> None:
+    """And D's leaves the generators alone: nothing of theirs is kept for a gradient that nobody takes."""
+    recipe = games.recipe_of(games.HAND_PICKED["BCGAN"] | {"precision": precision})
+    method = method_of(recipe, (2,))
+    step, seen = Step(method, recipe, CPU), {}
+    method.begin(0, CPU)
+    generate, logits_of = method.generate, method.adversary.discriminator.forward
+
+    def generated(noise: Any) -> list[Tensor]:
+        fakes = generate(noise)
+        seen["fakes"] = [fake.requires_grad for fake in fakes]
+        return fakes
+
+    def judged(x: Tensor) -> Any:
+        seen["cast"] = torch.is_autocast_enabled("cpu")
+        return logits_of(x)
+
+    method.generate = generated  # type: ignore[method-assign]
+    method.adversary.discriminator.forward = judged
+    for phase, learns in (("discriminator", False), ("generator", True)):
+        real = torch.rand(recipe.batch_size, 2)
+        step.update(phase, batch_of(real, method.draw(phase, recipe.batch_size, CPU)))
+        assert seen == {"fakes": [learns, learns], "cast": precision == "bf16"}, phase

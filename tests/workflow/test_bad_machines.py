@@ -132,6 +132,12 @@ def test_results_that_may_not_be_written(folder: Path, gantry: Gantry) -> None:
 
 
 def test_a_lock_is_free_when_nobody_holds_it(folder: Path) -> None:
-    """What the test of two trainers rests on."""
-    with (RUN / "work/lock").open("a+") as stream:
+    """What the test of two trainers rests on: held, it says who holds it; let go, it is anybody's."""
+    path = RUN / "work/lock"
+    with lock.exclusive_lock(path):
+        with path.open("a+") as stream, pytest.raises(BlockingIOError):
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        assert (lock.holder(path) or "").startswith(f"process {os.getpid()} on ")
+    assert lock.holder(path) is None
+    with path.open("a+") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)

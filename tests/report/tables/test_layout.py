@@ -4,6 +4,10 @@ import numpy as np
 import pytest
 from tests.report.tables.making import BEST, CURVES, STATISTICS, cell, edgan_table, write_runs
 
+from gantry.report import layout
+from gantry.report.cells import Cell
+from gantry.report.layout import Footnotes
+
 
 def test_data_sets_side_by_side_and_real_against_real(results, make, make_group, tmp_path):
     for dataset in ("cifar10", "svhn"):
@@ -96,3 +100,21 @@ def test_what_others_publish_is_a_last_column_with_its_source(
     lines = (tmp_path / "t.md").read_text().splitlines()
     assert any("| SNGAN | published | 20.70 | 21.70<sup>a</sup> |" in line for line in lines), lines
     assert any(line.startswith("<sup>a</sup> Miyato et al. 2018") for line in lines), lines
+
+
+@pytest.mark.parametrize(
+    ("published", "ours", "shown"),
+    [(0.45, 0.0123, "0.45"), (0.4567, 0.0123, "0.4567"), (12.0, 0.0123, "12.00"), (0.4, 0.0123, "0.40")],
+)
+def test_a_published_number_has_the_digits_that_were_printed(published, ours, shown):
+    """Two decimals, as the papers have, however many ours need; more where it has more."""
+    cell = Cell("main", "", "", "", ("FID",), [ours], 1, 0, (), published=published)
+    assert layout._published(cell, 4, Footnotes()).text == shown
+
+
+def test_footnotes_go_on_after_z():
+    notes = Footnotes()
+    letters = [notes.mark(f"note {number}") for number in range(26 * 27 + 1)]
+    assert letters[:2] == ["a", "b"] and letters[25:29] == ["z", "aa", "ab", "ac"]
+    assert letters[51:54] == ["az", "ba", "bb"] and letters[-2:] == ["zz", "aaa"]
+    assert len(set(letters)) == len(letters) and notes.mark("note 30") == letters[30]
