@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
+# CUDA reads it once, at its first matrix product, which may come long before the test of determinism.
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 

@@ -97,9 +97,9 @@ class Results:
             "checkpoints": [{"iteration": i, "file": f"{i}.safetensors", "sha256": "00"} for i in done],
             "data_digest": "d1a2b3c4",
             "provenance": {
-                "commit": "0123456789abcdef", "code_digest": "c0de", "device": device, "torch": "2.11.0",
-                "python": "3.11.9", "wall_seconds": 12.5, "seconds_per_iteration": 0.04 + 0.01 * seed,
-                "images_per_second": 800.0,
+                "commit": "0123456789abcdef", "code_digest": "c0de", "device": device, "step": "captured",
+                "torch": "2.11.0", "python": "3.11.9", "wall_seconds": 12.5,
+                "seconds_per_iteration": 0.04 + 0.01 * seed, "images_per_second": 800.0,
                 "peak_memory_bytes": None if device == "cpu" else (2 + seed) * 2**30,
                 "finished_at": "2026-01-02T03:04:05+00:00",
             },

@@ -110,6 +110,7 @@ def test_highlights_come_first_and_claims_last_and_folded(page):
     claims = text[places[-1] :]
     assert claims.index('<details class="claims">') < claims.index("SWD is lower")
     assert "±" in text and "0123456789abcdef" in text
+    assert '<th class="left">Steps</th>' in text and '<td class="left">captured</td>' in text
 
 
 def test_contents_are_there_and_runs_lead_back_to_what_shows_them(page):

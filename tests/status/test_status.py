@@ -137,6 +137,18 @@ def test_other_defaults_are_told(here: Path, gantry: Gantry) -> None:
     assert "other defaults: ema was 0.5, is 0.0" in gantry("status", *SETTINGS)[1]
 
 
+def test_how_the_steps_were_run(here: Path, gantry: Gantry) -> None:
+    """The one thing that makes a GPU several times as slow, in silence."""
+    said = "plain (operation not permitted when stream is capturing)"
+    record = json.loads((of(ONE) / "record-20.json").read_text())
+    assert now()[ONE].backend == record["provenance"]["step"] == "plain (a CPU captures nothing)"
+    rewrite_record(of(ONE) / "record-20.json", provenance=record["provenance"] | {"step": said})
+    assert (now()[ONE].backend, now()[TWO].backend) == (said, "plain (a CPU captures nothing)")
+    text = gantry("status", *SETTINGS)[1]
+    assert "steps of the trained runs: " in text and f"1 {said}" in text
+    assert said in gantry("status", "--json", *SETTINGS)[1]
+
+
 def test_damaged_files_count_as_missing(here: Path) -> None:
     (of(ONE) / "record-20.json").write_text("{")
     (of(TWO) / "record-20.json").write_text("[]")

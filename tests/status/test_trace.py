@@ -23,7 +23,7 @@ def test_everything_about_a_cell(here: Path, gantry: Gantry) -> None:
     assert f"ours {cell['ours_mean']:.10g} (1 of 1 runs, 0 diverged)" in text
     for said in (str(RUN), "seed        0", record["spec_digest"], '"sample_spread":0.1', '"ema":0.0',
                  record["data_digest"], provenance["commit"] or "outside git", provenance["code_digest"],
-                 provenance["device"], provenance["finished_at"], " of host"):  # fmt: skip
+                 provenance["device"], provenance["step"], provenance["finished_at"], " of host"):  # fmt: skip
         assert said in text
     for name in ("record-10.json", METRICS.name, SAMPLES.name):
         assert f"{hashlib.sha256((RUN / name).read_bytes()).hexdigest()}  {RUN / name}" in text

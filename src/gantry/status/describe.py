@@ -26,6 +26,10 @@ def describe(plan: Plan) -> str:
         "",
         *align_columns([(each.name, "; ".join(each.lacks) or "complete") for each in outputs]),
     ]
+    backends = Counter(each.backend for each in runs.values() if each.backend)
+    if backends:
+        said = "; ".join(f"{count} {backend}" for backend, count in backends.most_common())
+        lines += ["", f"steps of the trained runs: {said}"]
     if any(each.stale for each in runs.values()):
         lines += [
             "",

@@ -35,6 +35,8 @@ class Standing:
     older_code: bool = False
     # Settings of the recipe whose default was another when it was trained: 'ema was 0.0, is 0.999'.
     other_defaults: tuple[str, ...] = ()
+    # How its steps were run, as its last record says: "captured", or "plain (why)".
+    backend: str = ""
 
 
 def standings(plan: Plan) -> dict[str, Standing]:
@@ -71,8 +73,9 @@ def standing(plan: Plan, run: Run) -> Standing:
         (until - iteration) / rate if state == RUNNING and rate else None,
         diverged_at,
         tuple(sorted(records.keys() - fresh.keys())),
-        any(_code(record) != code_digest() for record in fresh.values()),
+        any(_provenance(record).get("code_digest") != code_digest() for record in fresh.values()),
         tuple(dict.fromkeys(each for record in fresh.values() for each in other_defaults(record, run))),
+        str(_provenance(fresh[trained]).get("step", "")) if fresh else "",
     )
 
 
@@ -98,9 +101,9 @@ def other_defaults(record: dict[str, Any], run: Run) -> list[str]:
     return [f"{key} was {then[key]}, is {now[key]}" for key in then if key in now and now[key] != then[key]]
 
 
-def _code(record: dict[str, Any]) -> Any:
-    provenance = record.get("provenance")
-    return provenance.get("code_digest") if isinstance(provenance, dict) else None
+def _provenance(record: dict[str, Any]) -> dict[str, Any]:
+    found = record.get("provenance")
+    return found if isinstance(found, dict) else {}
 
 
 def _progress(history: Path) -> tuple[int, float | None]:

@@ -126,6 +126,7 @@ def _describe(run: Run, verify: bool) -> list[str]:
         ("settings", canonical_json(last["recipe"])),
         ("data", str(last.get("data_digest", "–"))),
         ("device", str(provenance.get("device", "–"))),
+        ("steps", str(provenance.get("step", "–"))),
         ("time", "–" if wall is None else format_duration(wall)),
         ("memory", ", ".join(_memory(memory, host)) or "–"),
         ("finished", str(provenance.get("finished_at", "–"))),

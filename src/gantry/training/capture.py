@@ -27,9 +27,12 @@ WARM_UP = 3
 # How far two iterations, replayed, may be from two plain ones: losses; weights and moments, as a share of the
 # way that the plain ones went. Kernels that add up in no fixed order cause the difference, and Adam makes a
 # whole step of a gradient that is 0 but for rounding, such as a bias's before BatchNorm; a graph that reads old
-# data or moves nothing is off by about the whole way.
-LOSS_TOLERANCE = 1e-3
+# data or moves nothing is off by about the whole way. In bfloat16 one unit in the last place is 4e-3.
+LOSS_TOLERANCE = {"bf16": 1e-2, "tf32": 1e-3, "fp32": 1e-3}
 STATE_TOLERANCE = 0.3
+
+# Graphs whose recording broke off. When PyTorch 2.11 frees one, its allocator of pinned memory goes on recording.
+_broken: list[object] = []
 
 Replay = Callable[[], None]
 Update = Callable[[str, Batch], Tensor]
@@ -65,8 +68,12 @@ class CudaGraphs:
     def record(self, work: Callable[[], Tensor]) -> tuple[Replay, Tensor]:
         graph = torch.cuda.CUDAGraph()
         # Thread-local: the thread that sends batches ahead may go on with it.
-        with torch.cuda.graph(graph, pool=self.pool, capture_error_mode="thread_local"):
-            result = work()
+        try:
+            with torch.cuda.graph(graph, pool=self.pool, capture_error_mode="thread_local"):
+                result = work()
+        except BaseException:
+            _broken.append(graph)
+            raise
         return graph.replay, result
 
     def abandon(self) -> None:
@@ -202,9 +209,12 @@ class CapturedStep(Step):
             self._recorded[name] = self._graphs.record(partial(self._plain_update, name, place))
             self._clear_gradients()
         found = rehearse(self._replayed)
-        if not all(map(close, found, expected)):
+        tolerance = LOSS_TOLERANCE[self.recipe.precision]
+        if not all(
+            close(loss, plain_loss, tolerance) for loss, plain_loss in zip(found, expected, strict=True)
+        ):
             raise RuntimeError(f"replayed, losses are {found}, and should be {expected}")
-        Snapshot(self).expect(plain, before, STATE_TOLERANCE)
+        plain.expect(before, STATE_TOLERANCE)
 
     def _clear_gradients(self) -> None:
         """Give up the gradients: the memory of one recording's may serve the next."""
@@ -222,11 +232,11 @@ def _places(examples: Mapping[str, Batch]) -> dict[str, Batch]:
     return found
 
 
-def close(loss: float, expected: float) -> bool:
+def close(loss: float, expected: float, tolerance: float) -> bool:
     """Whether two losses agree; those of a run that diverges agree if neither is a number."""
     if not (math.isfinite(loss) and math.isfinite(expected)):
         return math.isfinite(loss) == math.isfinite(expected)
-    return math.isclose(loss, expected, rel_tol=LOSS_TOLERANCE, abs_tol=LOSS_TOLERANCE)
+    return math.isclose(loss, expected, rel_tol=tolerance, abs_tol=tolerance)
 
 
 def capturable(step: Step, on: bool) -> None:

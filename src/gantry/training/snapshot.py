@@ -32,29 +32,40 @@ class Snapshot:
         self.step.method.load_objective_state(self.objective)
         restore_random_state(self.random, self.step.device)
 
-    def expect(self, other: "Snapshot", start: "Snapshot", share: float) -> None:
-        """Raise RuntimeError where this is further from `other` than `share` of the way from `start` to there.
+    @torch.no_grad()
+    def expect(self, start: "Snapshot", share: float) -> None:
+        """Raise RuntimeError where the step is now further from here than `share` of the way from `start` to here.
 
-        Distances are Euclidean, over all weights of a module, all its buffers, all moments of a kind.
+        Distances are Euclidean, over all weights of a module, all its buffers, all moments of a kind, and are
+        computed on the step's device. Whole numbers, such as BatchNorm's count of batches, have to be equal.
         """
-        distance: dict[str, float] = {}
-        way: dict[str, float] = {}
-        for name, value in (self.values | self.objective).items():
-            expected = other.values[name] if name in other.values else other.objective[name]
-            before = start.values.get(name, start.objective.get(name))
-            if before is None or before.shape != value.shape:
-                before = torch.zeros_like(value)
-            if not expected.isfinite().all():
+        now = dict(named_state(self.step)) | self.step.method.objective_state()
+        kept, before = self.values | self.objective, start.values | start.objective
+        distance: dict[str, Tensor] = {}
+        way: dict[str, Tensor] = {}
+        for name, value in now.items():
+            if not kept[name].isfinite().all():
                 continue
+            expected = kept[name].to(value.device)
+            if not value.is_floating_point():
+                if not torch.equal(value, expected):
+                    raise RuntimeError(
+                        f"replayed, {name} is {value.tolist()}, and should be {expected.tolist()}"
+                    )
+                continue
+            began = before.get(name)
+            if began is None or began.shape != value.shape:
+                began = torch.zeros_like(value)
             kind = name.partition("/")[0]
-            difference, path = (value.double() - expected.double()), (expected.double() - before.double())
-            distance[kind] = distance.get(kind, 0.0) + difference.square().sum().item()
-            way[kind] = way.get(kind, 0.0) + path.square().sum().item()
+            difference = (value.double() - expected.double()).square().sum()
+            path = (expected.double() - began.to(value.device).double()).square().sum()
+            distance[kind] = distance[kind] + difference if kind in distance else difference
+            way[kind] = way[kind] + path if kind in way else path
         for kind, squared in distance.items():
-            if not squared <= share**2 * way[kind]:
+            found, of = squared.item(), way[kind].item()
+            if not found <= share**2 * of:
                 raise RuntimeError(
-                    f"replayed, the {kind} are {squared**0.5:.3g} from where they should be, "
-                    f"on a way of {way[kind] ** 0.5:.3g}"
+                    f"replayed, the {kind} are {found**0.5:.3g} from where they should be, on a way of {of**0.5:.3g}"
                 )
 
 

@@ -172,6 +172,13 @@ class Trainer:
         if self.intact is not None:
             self.intact.result()
 
+    def reserve(self) -> None:
+        """Take, before the first checkpoint, the pinned memory that it needs: to take it stops the GPU."""
+        content = self._content()
+        if self.device.type == "cuda" and self.distributed.is_main_process:
+            _, arrived = to_host((self.step.sampling_networks().state_dict(), content), self.device)
+            arrived()
+
     def close(self) -> None:
         """End the threads that work beside training; what they have begun to write, they finish."""
         self.batches.close()
@@ -295,10 +302,12 @@ def _train_until(trainer: Trainer, until: int, request: StopFlag, tensorboard: b
     events = Events(trainer.run.events, progress.iteration) if tensorboard and main else None
     line = ProgressLine(trainer.run.name, until)
     saved_at = mark_time = time.perf_counter()
-    mark_iteration = progress.iteration
+    mark_iteration = first = progress.iteration
     while progress.iteration < until and progress.diverged_at is None:
         trainer.iterate()
         done = progress.iteration
+        if done == first + 1:  # the optimisers have their moments
+            trainer.reserve()
         if done % LOG_EVERY == 0 or done % every == 0:
             losses, healthy, finite = trainer.losses.read()
             now = time.perf_counter()

@@ -19,6 +19,7 @@ class RunRow:
     status: str
     iterations: int
     device: str
+    step: str
     wall: str
     speed: str
     memory: str
@@ -89,7 +90,7 @@ def _recipe(run: Run) -> str:
 def _run_row(run: Run) -> RunRow:
     provenance = run.provenance
     speed = provenance.get("images_per_second")
-    step = provenance.get("seconds_per_iteration")
+    seconds = provenance.get("seconds_per_iteration")
     peak = run.largest("peak_memory_bytes")
     wall = run.largest("wall_seconds")
     return RunRow(
@@ -98,9 +99,10 @@ def _run_row(run: Run) -> RunRow:
         status=run.ending,
         iterations=run.iterations,
         device=str(provenance.get("device", "–")),
+        step=str(provenance.get("step", "–")),
         wall="–" if wall is None else format_duration(wall),
         speed=" · ".join(
-            filter(None, [f"{1e3 * step:.3g} ms" if step else "", f"{speed:,.0f}/s" if speed else ""])
+            filter(None, [f"{1e3 * seconds:.3g} ms" if seconds else "", f"{speed:,.0f}/s" if speed else ""])
         )
         or "–",
         memory=f"{peak / 2**30:.2f} GiB" if peak else "–",
