@@ -1,6 +1,7 @@
 """A configuration that keeps some data sets: fewer runs, and only what can be said of them."""
 
 import pytest
+from tests.plan.conftest import TRIAL
 
 from gantry.errors import UserError
 from gantry.plan.loading import load_plan
@@ -93,3 +94,38 @@ def test_a_claim_keeps_the_baselines_that_are_left_and_goes_with_the_last():
     assert left("ours", "one", "two") == [["one", "two"]]
     assert left("ours", "two") == [["two"]]
     assert left("ours") == [] and left("one", "two") == []
+
+
+# ── some outputs alone ──────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_scale_chooses_outputs_and_only_their_runs_are_planned(checkout):
+    checkout.edit(TRIAL, "substitute:\n", "outputs:\n  bcgan: [table5, figure9]\nsubstitute:\n")
+    plan = checkout.plan(papers=["bcgan", "edgan"])
+    assert list(plan.experiments["bcgan"].outputs) == ["table5", "figure9"]
+    assert {run.dataset for run in plan.runs.values() if run.recipe_name.startswith("bcgan")} == {"digits"}
+    assert "table1" in plan.experiments["edgan"].outputs, "a paper that is not named makes all of its own"
+
+
+def test_the_configurations_choice_lies_over_the_scales(checkout):
+    checkout.edit(TRIAL, "substitute:\n", "outputs:\n  bcgan: [table5]\nsubstitute:\n")
+    whole = set(checkout.plan(scale="paper").experiments["bcgan"].outputs)
+    assert set(checkout.plan(outputs={"bcgan": ["figure3"]}).experiments["bcgan"].outputs) == {"figure3"}
+    assert set(checkout.plan(outputs={"bcgan": "all"}).experiments["bcgan"].outputs) == whole
+
+
+def test_a_scale_keeps_to_data_sets_unless_a_paper_has_none_of_them(checkout):
+    checkout.edit(TRIAL, "substitute:\n", "only_datasets: [celeba]\nsubstitute:\n")
+    plan = checkout.plan(papers=["bcgan", "zoo"])
+    assert {name for name in plan.experiments["bcgan"].datasets} == {"celeba"}
+    assert "celeba" not in plan.experiments["zoo"].datasets and plan.experiments["zoo"].outputs
+    assert checkout.plan(only_datasets=["lsun_bridge"]).experiments["bcgan"].datasets == {"lsun_bridge"}
+
+
+def test_a_choice_that_names_nothing_is_a_mistake(checkout):
+    (said,) = checkout.problems(outputs={"bcgan": ["tabel5"]})
+    assert said.startswith("config: outputs.bcgan: unknown output of bcgan 'tabel5'") and '"table5"' in said
+    (said,) = checkout.problems(outputs={"bcgna": ["table5"]})
+    assert said.startswith("config: outputs.bcgna: unknown paper 'bcgna'") and '"bcgan"' in said
+    (said,) = checkout.problems(outputs={"bcgan": ["figure6"]}, only_datasets=["celeba"])
+    assert said.startswith("config: outputs.bcgan: nothing of 'figure6' is left on celeba")

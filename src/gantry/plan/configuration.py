@@ -28,6 +28,10 @@ Seed = Annotated[int, BeforeValidator(_no_boolean), Field(ge=0, lt=2**63)]
 Seeds = Annotated[tuple[Seed, ...], Field(min_length=1), AfterValidator(_all_different)]
 # Names become folders, wildcards and words of shell commands.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")]
+# The data sets that outputs are kept to: of each output, the runs on these alone.
+OnlyDatasets = Annotated[tuple[str, ...], Field(min_length=1)]
+# Paper → which of its outputs are made; "all" undoes a scale's choice. A paper that is not named makes all.
+Selection = dict[Name, Literal["all"] | Annotated[tuple[Name, ...], Field(min_length=1)]]
 
 
 class Config(Strict):
@@ -47,8 +51,8 @@ class Config(Strict):
     runs_per_gpu: Annotated[int, Field(ge=1, le=32)] = 1
     features: str | None = None
     weights: dict[str, FilePath] = {}
-    # Of each output, the runs on these alone; None: on all that it names.
-    only_datasets: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    outputs: Selection = {}
+    only_datasets: OnlyDatasets | None = None
     datasets: dict[Name, dict[str, Any]] = {}
     substitute: dict[str, str] = {}
     recipes: dict[str, dict[str, Any]] = {}
@@ -71,6 +75,8 @@ class Scale(Strict):
     device: Literal["cpu", "cuda"]
     seeds: Seeds
     features: str
+    outputs: Selection = {}
+    only_datasets: OnlyDatasets | None = None
     substitute: dict[str, str] = {}
     workloads: dict[str, dict[str, Any]] = {}
 
@@ -131,3 +137,8 @@ class Experiment(Strict):
     outputs: dict[Name, Output]
     # The outputs that the page shows first: pictures, and the most telling table.
     highlights: tuple[Name, ...] = ()
+
+    @property
+    def datasets(self) -> set[str]:
+        """The data sets that its outputs name."""
+        return {name for output in self.outputs.values() for block in output.runs for name in block.datasets}

@@ -20,7 +20,7 @@ from gantry.plan.layering import (
     read_datasets,
     with_variants,
 )
-from gantry.plan.narrowing import narrowed
+from gantry.plan.narrowing import narrowed, selected
 from gantry.plan.overrides import Overrides, Reference
 from gantry.plan.plan import Plan
 from gantry.plan.problems import Layers, Problems
@@ -100,21 +100,35 @@ class _Loading:
         )
 
     def _kept(self) -> dict[str, Experiment]:
-        """The papers, on the data sets that the configuration keeps."""
-        only = self.config.only_datasets
-        if only is None:
-            return self.experiments
-        used = {
-            name
-            for each in self.experiments.values()
-            for output in each.outputs.values()
-            for block in output.runs
-            for name in block.datasets
+        """The papers' outputs that the configuration, or else the scale, chooses, on the data sets that it keeps."""
+        assert self.scale is not None
+        chosen = self.scale.outputs | self.config.outputs
+        kept = {
+            paper: selected(experiment, chosen.get(paper, "all"))
+            for paper, experiment in self.experiments.items()
         }
-        for name in only:
-            self.problems.expect_known("config", "only_datasets", "data set of these papers", name, used)
+        only = self.config.only_datasets or self.scale.only_datasets
+        if only is None:
+            return kept
+        if self.config.only_datasets:
+            used = {name for experiment in self.experiments.values() for name in experiment.datasets}
+            for name in only:
+                self.problems.expect_known("config", "only_datasets", "data set of these papers", name, used)
+        for paper, experiment in kept.items():
+            # A scale's choice is made with some papers in mind; one with none of its sets is left whole.
+            if self.config.only_datasets or not experiment.datasets.isdisjoint(only):
+                kept[paper] = narrowed(experiment, only)
+        for paper in kept.keys() & self.config.outputs.keys() - {
+            name for name, wanted in self.config.outputs.items() if wanted == "all"
+        }:
+            for name in set(self.config.outputs[paper]) - kept[paper].outputs.keys():
+                self.problems.add(
+                    "config",
+                    f"outputs.{paper}",
+                    f"nothing of {name!r} is left on {', '.join(only)}: name its data sets in only_datasets",
+                )
         self.problems.raise_if_any()
-        return {paper: narrowed(experiment, only) for paper, experiment in self.experiments.items()}
+        return kept
 
     # ── papers ────────────────────────────────────────────────────────────────────────────────────
 
@@ -290,6 +304,7 @@ class _Loading:
                     )
             if network is not None:
                 self.problems.expect_known(file, "features", "feature network", network, FEATURE_NETWORKS)
+        self._check_selections()
         for name in config.weights:
             self.problems.expect_known("config", f"weights.{name}", "feature network", name, FEATURE_NETWORKS)
         if self.experiments:
@@ -300,6 +315,23 @@ class _Loading:
                     "config", f"workloads.{name}", "workload", name, self.workload_names
                 )
         check_segments(self.problems, config.segment_iterations, self.workloads)
+
+    def _check_selections(self) -> None:
+        """Note papers and outputs that are chosen from and do not exist."""
+        files = (self.root / "workflow/experiments").glob("*.yaml")
+        papers = {path.stem for path in files} | self.experiments.keys()
+        layers = [
+            ("config", self.config.outputs),
+            (self.scale_file, self.scale.outputs if self.scale else {}),
+        ]
+        for file, chosen in layers:
+            for paper, names in chosen.items():
+                self.problems.expect_known(file, f"outputs.{paper}", "paper", paper, papers)
+                if names == "all" or paper not in self.experiments:
+                    continue
+                for name in names:
+                    known = self.experiments[paper].outputs
+                    self.problems.expect_known(file, f"outputs.{paper}", f"output of {paper}", name, known)
 
     def _all_workload_names(self, scale: Scale) -> set[str]:
         """The workloads of every paper there is, read only if the scale names one that the chosen lack."""

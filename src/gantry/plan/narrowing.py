@@ -1,6 +1,7 @@
-"""A paper on some of its data sets: what is left of its outputs where the others are not to be trained on."""
+"""A paper in part: some of its outputs, and what is left of them on some of its data sets."""
 
 from collections.abc import Collection, Iterator
+from typing import Literal
 
 from gantry.plan.configuration import Experiment, Output
 from gantry.plan.output_types import OUTPUT_TYPES
@@ -8,6 +9,14 @@ from gantry.plan.output_types.claims import Claim, ClaimsOptions
 
 # A data set and a recipe that an output shows.
 Pair = tuple[str, str]
+
+
+def selected(experiment: Experiment, names: Collection[str] | Literal["all"]) -> Experiment:
+    """The paper with these of its outputs alone, in the paper's order."""
+    if names == "all":
+        return experiment
+    left = {name: output for name, output in experiment.outputs.items() if name in names}
+    return experiment.model_copy(update={"outputs": left})
 
 
 def narrowed(experiment: Experiment, datasets: Collection[str]) -> Experiment:
