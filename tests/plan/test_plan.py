@@ -14,8 +14,10 @@ from gantry.errors import UserError
 from gantry.files import canonical_json
 from gantry.plan import Plan, load_plan, load_planned
 from gantry.plan.describe import describe
+from gantry.plan.estimate import training_seconds
 from gantry.plan.report_specs import report_spec
 from gantry.report.specs import parse_spec
+from gantry.system.formatting import format_duration
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SCALES = sorted(path.stem for path in (REPOSITORY / "workflow/scales").glob("*.yaml"))
@@ -154,13 +156,28 @@ def test_the_description_says_what_it_will_cost(checkout: Checkout) -> None:
     (bcgan,) = [line for line in lines if line.startswith("celeba") and " bcgan " in line]
     assert "0, 1, 2" in bcgan
     assert "1,000,000" in bcgan
-    assert any(line.startswith("63 runs; training takes about") and "one GPU" in line for line in lines)
+    assert any(
+        line.startswith("63 runs; training takes about") and "one large data-centre GPU" in line
+        for line in lines
+    )
     # 39 runs of images; 500 a second, each generator's samples and the mixture's, at every checkpoint and for SWD
     # and coverage at the end.
     assert any(line.startswith("scoring the images of 39 runs with Inception takes up to") for line in lines)
     assert any("files of tables and figures, and results/paper/report.html" in line for line in lines)
     assert "3 data sets are missing:" in lines
     assert "missing" not in describe(checkout.plan())
+
+
+def test_the_cost_is_that_of_what_is_left(checkout: Checkout) -> None:
+    plan = checkout.plan(seeds=[0, 1])
+    seconds = {key: training_seconds(run, "cpu") for key, run in plan.runs.items()}
+    key = "digits/bcgan/seed0"
+    text = describe(plan, {key: 1.0, "digits/bcgan/seed1": 0.5})
+    left = format_duration(sum(seconds.values()) - 1.5 * seconds[key])
+    assert f"{len(seconds)} runs, 1 of them trained; training the rest takes about {left} of one core" in text
+    (row,) = [line.split() for line in text.splitlines() if line.split()[:2] == ["digits", "bcgan"]]
+    assert row[row.index("of") - 1 : row.index("of") + 2] == ["1", "of", "2"]
+    assert f"{len(seconds)} runs, all of them trained" in describe(plan, dict.fromkeys(seconds, 1.0))
 
 
 def test_one_output_needs_no_more_than_its_runs(checkout: Checkout) -> None:

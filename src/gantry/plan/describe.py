@@ -1,6 +1,8 @@
 """A plan as a text for people: its runs, what they will cost, and the data that are missing."""
 
-from gantry.plan.estimate import disk_bytes, training_seconds
+from collections.abc import Mapping
+
+from gantry.plan.estimate import DEVICES, disk_bytes, training_seconds
 from gantry.plan.plan import Plan
 from gantry.plan.raw import differences
 from gantry.plan.resources import START_MINUTES, scoring_minutes
@@ -8,9 +10,13 @@ from gantry.plan.runs import Run
 from gantry.system.formatting import align_columns, format_bytes, format_duration
 
 
-def describe(plan: Plan) -> str:
-    """The plan as a text for people: runs, data, time, disk."""
-    rows: list[tuple[str, ...]] = [("data set", "recipe", "seeds", "iterations", "a run", "disk")]
+def describe(plan: Plan, trained: Mapping[str, float] | None = None) -> str:
+    """Return the plan as a text for people: runs, data, time, disk.
+
+    `trained` is the share of each run, by its key, that is trained already, in 0 to 1: it costs no more time.
+    """
+    shares = trained or {}
+    rows: list[tuple[str, ...]] = [("data set", "recipe", "seeds", "iterations", "a run", "done", "disk")]
     groups: dict[tuple[str, str], list[Run]] = {}
     for run in plan.runs.values():
         groups.setdefault((run.dataset, run.recipe_name), []).append(run)
@@ -22,23 +28,26 @@ def describe(plan: Plan) -> str:
                 ", ".join(str(run.seed) for run in runs),
                 f"{max(runs[0].ends):,}",
                 format_duration(training_seconds(runs[0], plan.device)),
+                f"{sum(shares.get(run.key, 0) >= 1 for run in runs)} of {len(runs)}",
                 format_bytes(sum(disk_bytes(run) for run in runs)),
             )
         )
-    total = sum(training_seconds(run, plan.device) for run in plan.runs.values())
+    left = sum(
+        training_seconds(run, plan.device) * (1 - shares.get(run.key, 0)) for run in plan.runs.values()
+    )
+    done = sum(shares.get(run.key, 0) >= 1 for run in plan.runs.values())
     disk = sum(disk_bytes(run) for run in plan.runs.values()) + sum(
         _prepared_bytes(plan, *each) for each in plan.prepared_sets().values()
     )
-    unit = "GPU" if plan.device == "cuda" else "core"
     files = plan.output_files()
     lines = [
         f"scale {plan.scale_name}: {plan.scale.title}",
         "",
         *align_columns(rows),
         "",
-        f"{len(plan.runs)} runs; training takes about {format_duration(total)} of one {unit}; "
-        f"about {format_bytes(disk)} of disk",
-        *_scoring(plan),
+        _training(len(plan.runs), done, left, plan.device),
+        *_scoring(plan, shares),
+        f"about {format_bytes(disk)} of disk in all",
         f"{len(files)} files of tables and figures, and {plan.results}/report.html",
     ]
     lines += ["", *map(str, changed)] if (changed := differences(plan)) else []
@@ -48,11 +57,20 @@ def describe(plan: Plan) -> str:
     return "\n".join(lines)
 
 
-def _scoring(plan: Plan) -> list[str]:
+def _training(runs: int, done: int, left: float, device: str) -> str:
+    if done == runs:
+        return f"{runs} runs, all of them trained"
+    count = f"{runs} runs, {done} of them trained; training the rest" if done else f"{runs} runs; training"
+    return f"{count} takes about {format_duration(left)} of {DEVICES[device]}"
+
+
+def _scoring(plan: Plan, shares: Mapping[str, float]) -> list[str]:
     """What Inception takes to look at all samples, if it is Inception: other networks are soon done."""
     if not plan.features.startswith("inception"):
         return []
-    images = [run for run in plan.runs.values() if run.workload.resolution]
+    images = [run for run in plan.runs.values() if run.workload.resolution and shares.get(run.key, 0) < 1]
+    if not images:
+        return []
     minutes = sum(scoring_minutes(plan, run, end) - START_MINUTES for run in images for end in run.ends)
     return [
         f"scoring the images of {len(images)} runs with Inception takes up to {format_duration(60.0 * minutes)} more"

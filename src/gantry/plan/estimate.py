@@ -8,7 +8,9 @@ from gantry.plan.recipe import Recipe
 from gantry.plan.runs import Run
 from gantry.plan.work import flops_per_iteration, sizes
 
-# Sustained multiply-add rates in FLOP/s: one core of a desktop CPU; a large data-centre GPU in fp32.
+# What the times are for.
+DEVICES = {"cpu": "one core of a desktop CPU", "cuda": "one large data-centre GPU (30 TFLOP/s in fp32)"}
+# Sustained multiply-add rates in FLOP/s of these.
 RATES = {"cpu": 5e10, "cuda": 3e13}
 # No iteration is shorter than its kernel launches and Python.
 OVERHEAD = {"cpu": 1e-3, "cuda": 4e-3}

@@ -19,8 +19,12 @@ def add(verbs: Verbs) -> None:
 
 def _plan(options: argparse.Namespace) -> None:
     from gantry.plan.describe import describe
+    from gantry.status.runs import DIVERGED, standings
 
-    print(describe(load(options.settings)))
+    plan = load(options.settings)
+    runs = standings(plan)
+    trained = {key: 1.0 if run.state == DIVERGED else run.iteration / run.until for key, run in runs.items()}
+    print(describe(plan, trained))
 
 
 def _fetch(options: argparse.Namespace) -> None:
