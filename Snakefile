@@ -13,6 +13,7 @@ include: "workflow/rules/report.smk"
 
 onstart:
     require_data(workflow.dag.needrun_jobs())
+    show_jobs(workflow.dag.needrun_jobs())
     write_plan()
 
 

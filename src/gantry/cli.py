@@ -10,12 +10,14 @@ import traceback
 from pathlib import Path
 
 from gantry.errors import UserError
+from gantry.progress.channel import is_watched
 from gantry.system.orphans import stop_if_orphaned
 from gantry.system.signals import EXIT_CONTINUE, Stopped
 from gantry.system.terminal import forgive
 from gantry.verbs import GROUPS
 
 EXIT_USER_ERROR = 2
+EXIT_INTERRUPTED = 130
 
 
 # Verbs that import PyTorch or the plotting library: worth handing to the forkserver, see gantry/system/forkserver.
@@ -31,7 +33,10 @@ def main() -> None:
     if wanted == "1" and arguments and arguments[0] in HEAVY:
         from gantry.system import forkserver
 
-        code = forkserver.run(arguments)
+        try:
+            code = forkserver.run(arguments)
+        except KeyboardInterrupt:  # while the server was starting
+            sys.exit(EXIT_INTERRUPTED)
     sys.exit(run(arguments) if code is None else code)
 
 
@@ -49,7 +54,7 @@ def run(arguments: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
-        return _end("gantry: interrupted", 130, log)
+        return _end("gantry: interrupted", EXIT_INTERRUPTED, log)
     except Stopped as stopped:
         return _end(f"gantry: {stopped}; the same command continues", EXIT_CONTINUE, log)
     except Exception:
@@ -59,7 +64,8 @@ def run(arguments: list[str] | None = None) -> int:
 
 def _end(message: str, code: int, log: Path | None) -> int:
     """Print the last message, leave it in the log, return the exit code."""
-    if message:
+    # A workflow's display shows the log of what failed; without one, or without a log, the message stands here.
+    if message and not (log is not None and is_watched()):
         print(message, file=sys.stderr, flush=True)
     if log is not None:
         try:

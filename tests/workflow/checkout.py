@@ -112,12 +112,17 @@ class Sketch(Checkout):
 
     def __init__(self, folder: Path, snakes: Snakes) -> None:
         super().__init__(folder, snakes)
+        self.said: Done | None = None  # how it was made
         self.paper = folder / "workflow/experiments/sketch.yaml"
         shutil.copy(HERE / "sketch.yaml", self.paper)
 
     def make(self, *targets: str, **config: Any) -> Done:
-        """Run Snakemake for real on one core."""
-        return self._run(*targets, "--cores", "1", **config)
+        """Run Snakemake for real on one core, with all that it says of its jobs."""
+        return self._run(*targets, "--cores", "1", "--printshellcmds", **config)
+
+    def make_quietly(self, *targets: str, **config: Any) -> Done:
+        """Run Snakemake for real, as people type it."""
+        return self._run(*targets, **config)
 
     def plan(self, *targets: str, **config: Any) -> Done:
         """Ask Snakemake what it would do."""

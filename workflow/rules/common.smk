@@ -10,8 +10,10 @@ from gantry.errors import UserError
 from gantry.files import canonical_json, write_text
 from gantry.plan import load_plan, load_planned, report_specs, resources as needs, steps
 from gantry.plan.layering import with_settings
+from gantry.plan.estimate import training_seconds
 from gantry.plan.raw import differences
 from gantry.plan.reading import read_yaml
+from gantry.progress.channel import send
 from gantry.report import notes
 from gantry.system import workflows
 from gantry.system.orphans import be_watched
@@ -56,6 +58,8 @@ if workflow.remote_exec:
 
 # What jobs are told of instead of the configuration: its files may change while they wait.
 PLAN_FILE = PLAN.place
+if workflow.is_main_process:
+    send({"page": f"{PLAN.results}/report.html"})
 GPUS = 1 if PLAN.device == "cuda" else 0
 # With several runs a GPU, `gpu` counts shares of GPUs; a job that asks for 1 takes the whole of one otherwise.
 DEVICE = f"--device {PLAN.device} --runs-per-gpu {PLAN.config.runs_per_gpu}"
@@ -146,6 +150,22 @@ def raw_data(wildcards):
     if not Path(PLAN.prepared_root, wildcards.prepared, "manifest.json").exists():
         announce(PLAN.missing_for([wildcards.prepared]))
     return []
+
+
+def seconds_of(job):
+    """What training a job's segment is estimated to take; None of other jobs."""
+    if job.rule.name != "train":
+        return None
+    run, end = run_of(job.wildcards), int(job.wildcards.end)
+    share = (end - run.previous_end(end)) / max(run.ends)
+    return share * training_seconds(run, PLAN.device)
+
+
+def show_jobs(jobs):
+    """Let the terminal know what is to be done, and where the page will be."""
+    known = {workflow.dag.jobid(job): (job.rule.name, seconds_of(job)) for job in jobs}
+    page = any(rule == "page" for rule, _ in known.values())
+    send({"jobs": known, "makes_page": page})
 
 
 def require_data(jobs):

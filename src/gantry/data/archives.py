@@ -15,9 +15,9 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, NamedTuple, cast
 
 from gantry.data.items import BadImage
-from gantry.data.progress import ProgressLine
 from gantry.errors import UserError
 from gantry.files import writing
+from gantry.progress import ProgressBar
 from gantry.system.disk import require_space
 
 BLOCK = 1 << 20
@@ -219,7 +219,7 @@ def unpack(path: Path, wanted: tuple[str, ...], folder: Path, named: str) -> Non
             if name not in wanted:
                 continue
             require_space(folder, size, f"unpacking {path.name}")
-            line = ProgressLine(f"unpacking {path.name}: {name}", size, "bytes")
+            line = ProgressBar(f"unpacking {path.name}: {name}", size, "bytes")
             with writing(folder / name) as target:
                 for block in _blocks(stream, path, named):
                     target.write(block)

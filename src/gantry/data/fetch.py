@@ -8,11 +8,11 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import IO
 
-from gantry.data.progress import ProgressLine
 from gantry.data.rows import GOES_ON
 from gantry.errors import UserError
 from gantry.paths import expanded
 from gantry.plan.dataset import DatasetSpec
+from gantry.progress import ProgressBar
 from gantry.system.disk import require_space, writes_to
 
 BLOCK = 1 << 20
@@ -102,7 +102,7 @@ def _download(url: str, partial: Path, name: str) -> None:
         had = had if resumes else 0
         left = int(response.headers.get("Content-Length") or 0)
         require_space(partial.parent, left, f"downloading {partial.name.strip('.')}")
-        line = ProgressLine(f"fetching {name}", had + left, "bytes", had)
+        line = ProgressBar(f"fetching {name}", had + left, "bytes", had)
         with writes_to(partial, GOES_ON), partial.open("ab" if resumes else "wb") as stream:
             while block := _received(response):
                 stream.write(block)

@@ -21,12 +21,12 @@ import numpy as np
 
 from gantry.data.items import Indices, Item, Label, Labels
 from gantry.data.pairs import pairing
-from gantry.data.progress import ProgressLine
 from gantry.data.rows import Rows
 from gantry.data.sources.base import ImageSource
 from gantry.data.workers import Chunk, Done, Work, in_order
 from gantry.errors import UserError
 from gantry.files import digest_of, read_json, write_json
+from gantry.progress import ProgressBar
 from gantry.system.disk import writes_to
 from gantry.system.lock import open_locked
 
@@ -104,7 +104,7 @@ class Writer:
         source = self.source
         crop = source.spec.crop
         work = Work(source.reader(), source.encoded, self.rows, self.side, crop, self.pairing, self.inputs)
-        line = ProgressLine(f"preparing {self.source.name}", len(self.chosen), "images", progress.done)
+        line = ProgressBar(f"prepare {self.rows.path.parent.name}", len(self.chosen), "images", progress.done)
         saved = time.monotonic()
         for (first, chunk), done in in_order(work, self._chunks(items, progress.done), self.workers):
             self._account(progress, first, chunk, done)

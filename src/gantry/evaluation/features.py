@@ -1,6 +1,5 @@
 """Feature networks prepared for scoring: the embedded classifier, and statistics of the real images."""
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,7 @@ from gantry.data.prepared import verify_beside, verify_digests
 from gantry.errors import UserError
 from gantry.evaluation.stored import StoredStatistics
 from gantry.metrics.features import load_feature_network, train_embedded_classifier
+from gantry.progress import tell
 from gantry.system.device import choose_device
 
 CLASSIFIER_SEED = 0
@@ -31,9 +31,7 @@ def train_classifier(manifests: list[Path], out: Path) -> None:
         labels.append(np.asarray(own) + classes)
         classes += int(own.max()) + 1
     accuracy = train_embedded_classifier(np.concatenate(images), np.concatenate(labels), CLASSIFIER_SEED, out)
-    print(
-        f"embedded classifier: {classes} classes, accuracy {accuracy:.3f} on held-out images", file=sys.stderr
-    )
+    tell(f"embedded classifier: {classes} classes, accuracy {accuracy:.3f} on held-out images")
 
 
 def store_real_statistics(

@@ -2,8 +2,6 @@
 
 import csv
 import io
-import sys
-import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,9 +22,9 @@ from gantry.methods.checkpoint import load_sampler
 from gantry.metrics import metric
 from gantry.metrics.names import COLUMNS, MIXTURE, REAL
 from gantry.plan.recipe import Recipe
+from gantry.progress import ProgressBar, tell
 from gantry.runs.record import read_record
 from gantry.system.device import choose_device
-from gantry.system.formatting import format_clock
 
 Array = NDArray[Any]
 # What a scorer does: samples by source ("G1", "G2", …) and names of metrics → rows (source, metric, value,
@@ -77,7 +75,7 @@ def score_run(
     shown: dict[int, dict[str, Array]] = {}
     run = record["run"]
     name = f"{run['dataset']}/{run['recipe']}/seed{run['seed']}"
-    started = time.monotonic()
+    bar = ProgressBar(name, len(entries), "checkpoints")
     for number, entry in enumerate(entries, 1):
         path = record_path.parent / entry["file"]
         sampler = load_sampler(method, path, entry["sha256"])
@@ -85,7 +83,7 @@ def score_run(
         try:
             drawn, pictures = _draw(sampler, prepared, scoring, chosen)
         except Diverged as reason:
-            print(f"{name}  left out iteration {key[-1]}: {reason}", file=sys.stderr, flush=True)
+            tell(f"{name}: iteration {key[-1]} is left out: {reason}")
             continue
         shown[entry["iteration"]] = pictures
         is_last = entry["iteration"] == record["iterations"]
@@ -97,13 +95,8 @@ def score_run(
         if is_last and scoring.get("score_real"):
             real = {REAL: _real_again(prepared, scoring["samples"])}
             rows += [[*key, *row] for row in scorer(real, names)]
-        elapsed = time.monotonic() - started
-        left = format_clock(elapsed / number * (len(entries) - number))
-        print(
-            f"{name}  scored {number}/{len(entries)} checkpoints  ETA {left}",
-            file=sys.stderr,
-            flush=True,
-        )
+        bar.show(number)
+    bar.close()
     intact.result()
     _write_samples(samples_out, shown, prepared, scoring["shown"])
     _write_rows(metrics_out, rows)

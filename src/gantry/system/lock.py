@@ -4,7 +4,6 @@ import errno
 import fcntl
 import os
 import socket
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from gantry.errors import UserError
+from gantry.progress import tell
 from gantry.system.disk import writes_to
 
 # A trainer whose Snakemake was killed takes a moment to notice and to save its state.
@@ -87,7 +87,7 @@ def _wait_for(stream: IO[str], path: Path) -> None:
                 "wait for it or stop it, then run the same command again"
             )
         if not waiting and PATIENCE_SECONDS:
-            print(f"{path.parent}: waiting for {other} to let go", file=sys.stderr, flush=True)
+            tell(f"{path.parent}: waiting for {other} to let go")
             waiting = True
         time.sleep(min(0.2, PATIENCE_SECONDS))
 

@@ -7,7 +7,6 @@ is one path for all recipes and nothing to keep in step with it.
 
 import math
 import os
-import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -19,6 +18,7 @@ from torch import Tensor
 
 from gantry.methods import Batch, Method, Stage
 from gantry.plan.recipe import Recipe
+from gantry.progress import tell
 from gantry.training.snapshot import Snapshot
 from gantry.training.step import Step
 
@@ -161,7 +161,7 @@ class CapturedStep(Step):
             capturable(self, False)
             reason = first_reason(error)
             self.backend = f"plain ({reason})"
-            print(f"no CUDA graphs, so training is slower, with the same results: {reason}", file=sys.stderr)
+            tell(f"no CUDA graphs, so training is slower, with the same results: {reason}")
         before.restore()
 
     def _examples(self, batch: Batch, sign: int) -> dict[str, Batch]:

@@ -1,21 +1,17 @@
-"""What happened during a run: losses averaged over log intervals, speed, memory, a line of progress."""
+"""What happened during a run: losses averaged over log intervals, speed, memory."""
 
 import csv
 import io
 import resource
-import sys
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
-from typing import IO
 
 import torch
 from torch import Tensor
 
 from gantry.files import write_text
 from gantry.system.disk import writes_to
-from gantry.system.formatting import format_clock
 
 # After the iteration come the losses, a column for each phase: "loss_d", "loss_g", "loss_classifier".
 COSTS = ("iterations_per_second", "images_per_second", "peak_memory_bytes")
@@ -122,32 +118,6 @@ class History:
         writer.writerow(self.columns)
         writer.writerows(self.rows)
         write_text(self.path, text.getvalue())
-
-
-class ProgressLine:
-    """'digits/bcgan/seed0  1200/5000  24 %  15.1 it/s  ETA 4:12 …': in place on a terminal, sparse in a log."""
-
-    def __init__(self, name: str, total: int, stream: IO[str] | None = None, every: float = 15.0) -> None:
-        self.name = name
-        self.total = total
-        self.stream = stream or sys.stderr
-        self.is_terminal = self.stream.isatty()
-        self.every = 0.5 if self.is_terminal else every
-        self.shown_at = time.monotonic()
-
-    def show(self, iteration: int, rate: float, losses: Mapping[str, float], *, force: bool = False) -> None:
-        """Print the line if enough time has passed since the last one, or if `force`."""
-        now = time.monotonic()
-        if not force and now - self.shown_at < self.every:
-            return
-        self.shown_at = now
-        left = format_clock((self.total - iteration) / rate) if rate > 0 else "?"
-        line = (
-            f"{self.name}  {iteration}/{self.total}  {100 * iteration // max(self.total, 1)} %  "
-            f"{rate:.1f} it/s  ETA {left}  loss {'  '.join(f'{name} {loss:.4f}' for name, loss in losses.items())}"
-        )
-        end = "\n" if force or not self.is_terminal else ""
-        print(("\r\x1b[K" if self.is_terminal else "") + line, end=end, file=self.stream, flush=True)
 
 
 def peak_memory(device: torch.device) -> int | None:

@@ -18,6 +18,7 @@ from gantry.errors import UserError
 from gantry.files import write_json
 from gantry.methods import Batch, Phase, Stage, build_method, stage_at
 from gantry.plan.recipe import Recipe
+from gantry.progress import ProgressBar
 from gantry.system.device import choose_device
 from gantry.system.gpus import gpu_slot
 from gantry.system.lock import exclusive_lock
@@ -28,7 +29,6 @@ from gantry.training.events import Events
 from gantry.training.history import (
     History,
     LossMeter,
-    ProgressLine,
     label,
     peak_host_memory,
     peak_memory,
@@ -300,7 +300,7 @@ def _train_until(trainer: Trainer, until: int, request: StopFlag, tensorboard: b
     main = distributed.is_main_process
     history = History(trainer.run.history, progress.iteration, keys) if main else None
     events = Events(trainer.run.events, progress.iteration) if tensorboard and main else None
-    line = ProgressLine(trainer.run.name, until)
+    bar = ProgressBar(trainer.run.name, until, "it", progress.iteration) if main else None
     saved_at = mark_time = time.perf_counter()
     mark_iteration = first = progress.iteration
     while progress.iteration < until and progress.diverged_at is None:
@@ -314,10 +314,11 @@ def _train_until(trainer: Trainer, until: int, request: StopFlag, tensorboard: b
             rate = (done - mark_iteration) / (now - mark_time)
             progress.seconds += now - mark_time
             named = dict(zip(map(label, keys), losses, strict=True))
-            if history is not None:
+            if history is not None and bar is not None:
                 batch, memory = trainer.recipe.batch_size, peak_memory(trainer.device)
                 history.add(done, losses, rate, batch, memory)
-                line.show(done, rate, named, force=done == until)
+                shown = ", ".join(f"{name} {loss:.4f}" for name, loss in named.items())
+                bar.show(done, f"loss {shown}", rate)
             if events:
                 events.add(done, named, rate)
             if not finite:
@@ -342,6 +343,8 @@ def _train_until(trainer: Trainer, until: int, request: StopFlag, tensorboard: b
                     f"{request.signal or 'signal to another process'}: state saved at iteration {done} of {until}"
                 )
     trainer.writer.flush()
+    if bar is not None:
+        bar.close()
 
 
 def _cost(trainer: Trainer) -> dict[str, Any]:

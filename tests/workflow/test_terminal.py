@@ -1,0 +1,96 @@
+"""What `snakemake` prints as people type it: a line now and then, what failed, and last where the page is."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from tests.workflow.checkout import Sketch
+
+PROGRESS = re.compile(r"gantry: \d+ of \d+ jobs done, about [\d:]+ left(: .+)?")
+
+
+def lines(output: str) -> list[str]:
+    """What was printed, without the progress of a slow machine and Snakemake's word on its profile."""
+    kept = [line for line in output.splitlines() if line and not PROGRESS.fullmatch(line)]
+    return [line for line in kept if not line.startswith("Using workflow specific profile")]
+
+
+def test_a_whole_run_is_a_few_lines_and_the_last_names_the_page(sketch: Sketch) -> None:
+    assert sketch.said is not None
+    said = lines(sketch.said.output)
+    assert re.fullmatch(r"gantry: \d+ jobs done in [\d:]+; open results/tiny/report.html", said[-1])
+    assert [line for line in said[:-1] if not line.startswith("embedded classifier: ")] == []
+    assert sketch.said.jobs == set()
+
+
+def test_nothing_to_do_is_one_line_that_names_the_page(sketch: Sketch) -> None:
+    done = sketch.make_quietly()
+    assert done.code == 0
+    assert lines(done.output) == [
+        "gantry: nothing to do, all that was asked for is there: results/tiny/report.html"
+    ]
+
+
+def test_a_dry_run_is_snakemakes_own(spoilt: Sketch) -> None:
+    done = spoilt.plan(**{"recipes": {"points_two": {"terms": {"sample_spread": 0.3}}}})
+    assert "rule train:" in done.output and "This was a dry-run" in done.output
+
+
+def test_what_failed_is_said_once_with_its_reason(spoilt: Sketch) -> None:
+    folder = "results/tiny/runs/mixture/points_one/seed0"
+    (spoilt.folder / folder / "metrics-20.csv").unlink()
+    for checkpoint in (spoilt.folder / folder).glob("work/*/checkpoints/*"):
+        checkpoint.write_bytes(b"spoilt")
+    done = spoilt.make_quietly(f"{folder}/metrics-20.csv")
+    said = lines(done.output)
+    assert done.code == 1
+    assert said[0] == "failed: score mixture/points_one/seed0"
+    assert said[1].startswith("gantry: ") and "the checkpoint is damaged" in said[1]
+    assert said[-1].startswith("gantry: 1 job failed (score mixture/points_one/seed0); what is done is kept")
+    assert done.output.count("the checkpoint is damaged") == 1
+    assert "Traceback" not in done.output and len(said) <= 4, done.output
+
+
+def test_ctrl_c_ends_in_one_sentence_and_the_same_command_goes_on(spoilt: Sketch, tmp_path: Path) -> None:
+    config = [
+        "scale=workflow/scales/tiny.yaml",
+        "papers=[sketch]",
+        'workloads={"synthetic": {"iterations": 200000}}',
+    ]
+    (spoilt.folder / "workflow/scales/tiny.yaml").write_bytes(
+        (Path(__file__).parent / "tiny.yaml").read_bytes()
+    )
+    command = [
+        "snakemake",
+        "results/tiny/runs/mixture/points_one/seed0/record-200000.json",
+        "--config",
+        *config,
+    ]
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    history = "results/tiny/runs/mixture/points_one/seed0/work/*/history.csv"
+    with (tmp_path / "said").open("w+") as said:
+        process = subprocess.Popen(
+            command, cwd=spoilt.folder, env=environment, stdout=said, stderr=said, start_new_session=True
+        )
+        try:
+            give_up = time.monotonic() + 600
+            while not any(",".join(["100", ""]) in path.read_text() for path in spoilt.folder.glob(history)):
+                if process.poll() is not None or time.monotonic() > give_up:
+                    pytest.fail(f"training did not begin: {Path(said.name).read_text()}")
+                time.sleep(0.1)
+            os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+            assert process.wait(timeout=300) != 0
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+        said.seek(0)
+        assert lines(said.read())[-1:] == [
+            "gantry: stopping; what is done and trained so far is kept, and the same command goes on"
+        ]
+        said.seek(0)
+        assert "Traceback" not in said.read()
