@@ -217,7 +217,8 @@ def test_a_checkpoint_of_nan_is_left_out(
     with np.load(tmp_path / "samples.npz") as shown:
         assert shown["iterations"].tolist() == [2] and shown["G3"].shape == (1, 7, 2)
     assert (
-        "set/recipe/seed0: iteration 4 is left out: the generator's samples hold NaN" in capsys.readouterr().err
+        "set/recipe/seed0: iteration 4 is left out: the generator's samples hold NaN"
+        in capsys.readouterr().err
     )
 
 
