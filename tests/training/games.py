@@ -85,10 +85,14 @@ SURROUNDINGS: tuple[dict[str, Any], ...] = (
     {"objective": REALNESS, "generators": 2},
     {"objective": {"name": "mmd_gan", "outputs": 3}},
     {"terms": {"entropy_distance": {"estimator": "neural"}}},
+    {"terms": {"entropy_distance": {"estimator": "cross_entropy"}}},
+    {"terms": {"entropy_distance": {"of": "mean_image"}}},
 )
 # Options without a default of their own, and sizes that keep tests quick.
 NEEDED = {"divergence": "jeffrey", "of": "hinge", "margin": 1.0}
 SMALL = {"width": 2, "outcomes": 5, "outputs": 3, "kernels": 4, "dimensions": 2, "reference": 4}
+# Readings of the entropy distance without a statistic network.
+WITHOUT_NETWORK = {"cross_entropy", "images", "mean_image", "logits", True}
 WIDTHS = {"mlp": 8, "mlp_autoencoder": 16, "sagan": 8}
 
 
@@ -194,6 +198,8 @@ def named() -> Iterator[tuple[str, dict[str, Any]]]:
             continue
         if isinstance(field.default, BaseModel):
             for suffix, options in variants(type(field.default), ()):
+                if "width" in options and not WITHOUT_NETWORK.isdisjoint(options.values()):
+                    del options["width"]  # of the statistic network, which these have not
                 yield f"term {name}{suffix}", {"terms": {name: {"weight": 1.0} | options}}
         else:
             yield f"term {name}", {"terms": {name: 1.0}}

@@ -252,7 +252,7 @@ def test_whole_numbers_have_to_be_equal() -> None:
     recipe = recipe_of({"networks": DCGAN})
     step, _ = play(recipe, plain, 1)
     start = Snapshot(step)
-    go_on(step, recipe, (3, 64, 64), 8)
+    go_on(step, recipe, (3, 32, 32), 8)
     there = Snapshot(step)
     there.expect(start, 0.0)
     count = next(

@@ -85,10 +85,12 @@ class SpectralRegularisation(Term):
         matrices = [wide(weight) for weight in filters(self.player(batch))]
         with torch.autocast(matrices[0].device.type, enabled=False):
             if not len(self.vectors):
-                self.vectors = torch.cat([start(matrix) for matrix in matrices])
+                self.vectors = matrices[0].new_zeros(sum(matrix.shape[1] for matrix in matrices))
             values, kept = [], []
             for matrix, v in zip(matrices, self.vectors.split([m.shape[1] for m in matrices]), strict=True):
                 with torch.no_grad():
+                    # Zeros are where nothing has been iterated yet: at the start, and after a graph's rehearsal.
+                    v = torch.where(v.any(), v, start(matrix))
                     u, v, sigma = left_first(matrix, matrix[:, 0], v)
                 values.append(singular_value(matrix, u, v, sigma))
                 kept.append(v)
