@@ -129,6 +129,8 @@ def test_scoring_holds_its_share_of_a_gpu(
 
     monkeypatch.setattr("gantry.system.gpus.gpu_slot", slot)
     monkeypatch.setattr(f"{module}.{function}", lambda *_, **__: held.append("at work"))
+    # The files that a step is made of are no matter here, and there are none.
+    monkeypatch.setattr("gantry.verbs.compute.recorded", lambda *_, **__: contextlib.nullcontext())
     scoring = (
         '{"metrics": [], "final_metrics": [], "samples": 1, "shown": 1, "features": null, "spec_digest": ""}'
     )

@@ -37,7 +37,7 @@ FILES = [
     ),
     (
         BCGAN,
-        "metric: mode_share_4",
+        "metric: middle_mode_error",
         "metric: mode_4",
         f"{BCGAN}: outputs.claims_synthetic.options.claims.0.test.metric: unknown metric 'mode_4'",
         "known metrics",
