@@ -44,7 +44,7 @@ def test_every_objective_has_its_losses():
 def test_every_term_and_each_of_its_forms_has_an_equation():
     named = {name for block in TERM_BLOCKS for name in block}
     assert named == set(DISCRIMINATOR_TERMS) | set(GENERATOR_TERMS)
-    assert named == set(Terms.model_fields) - {"formulation"}
+    assert named == set(Terms.model_fields) - {"formulation", "schedules"}
     points = {block["points"] for block in PENALTIES} | {"lines", "perturbed"}
     assert points == set(GradientPenalty.model_fields["points"].annotation.__args__)
     forms = OrthogonalRegularisation.model_fields["form"].annotation.__args__
@@ -77,8 +77,10 @@ def test_every_way_of_training_has_its_words():
         "updates",
     }
     assert set(Recipe.model_fields) == blocks | set(TRAINING) | {
+        "batch_multiples",
         "batch_size",
         "flip",
+        "method",
         "precision",
         "processes",
     }

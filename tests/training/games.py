@@ -194,7 +194,7 @@ def named() -> Iterator[tuple[str, dict[str, Any]]]:
         for suffix, options in variants(objectives[name], ("name",)):
             yield f"objective {name}{suffix}", {"objective": {"name": name} | options}
     for name, field in Terms.model_fields.items():
-        if name == "formulation":
+        if name in ("formulation", "schedules"):
             continue
         if isinstance(field.default, BaseModel):
             for suffix, options in variants(type(field.default), ()):

@@ -179,7 +179,7 @@ def test_options_are_checked_where_they_are_declared() -> None:
     told = Recipe.model_validate({"workload": ""} | RECIPE | {"method": "toy"})
     assert told.method == ToyOptions(name="toy")
     assert told.model_dump(exclude_defaults=True)["method"] == {"name": "toy"}
-    usual = Recipe.model_validate({"workload": ""} | RECIPE | {"method": "adversarial"})
+    usual = Recipe.model_validate({"workload": ""} | RECIPE | {"method": "adversarial", "optimiser": {}})
     assert "method" not in usual.model_dump(exclude_defaults=True)
 
 

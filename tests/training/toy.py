@@ -5,7 +5,7 @@ It is the smallest that asks everything of the core; nobody should want its imag
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
@@ -26,6 +26,8 @@ from gantry.terms import build_terms
 
 class ToyOptions(MethodOptions):
     """`grow_at`: the iteration from which images are 16×16 instead of 8×8."""
+
+    phases: ClassVar[tuple[str, ...]] = ("discriminator", "generator", "classifier")
 
     name: Literal["toy"]
     grow_at: int = 5

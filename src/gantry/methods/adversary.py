@@ -1,6 +1,7 @@
 """An adversary: a discriminator with its objective, its terms, and its pool of earlier samples."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -26,8 +27,8 @@ class Adversary(nn.Module):
         self,
         discriminator: nn.Module,
         objective: Objective,
-        discriminator_terms: Sequence[tuple[float | Tensor, DiscriminatorTerm]] = (),
-        generator_terms: Sequence[tuple[float | Tensor, GeneratorTerm]] = (),
+        discriminator_terms: Sequence[tuple[float, DiscriminatorTerm]] = (),
+        generator_terms: Sequence[tuple[float, GeneratorTerm]] = (),
         pool: nn.Module | None = None,
     ) -> None:
         super().__init__()
@@ -98,6 +99,12 @@ class Adversary(nn.Module):
         seen = self._seen(real, said_of_real, fakes, said_of_fakes, generators, labels, fake_labels, noise)
         return loss + _weighted(self.generator_weights, self.generator_terms, seen)
 
+    def begin(self, iteration: int, device: torch.device) -> None:
+        """Do what an iteration begins with: the objective draws anew, terms' weights follow their schedules."""
+        self.objective.redraw(device)
+        for term in (*self.discriminator_terms, *self.generator_terms):
+            term.begin(iteration)
+
     def constrain(self) -> None:
         """Put D's weights back to where the objective allows them, in place; follows every step of D."""
         self.objective.constrain(self.discriminator)
@@ -160,5 +167,8 @@ def _split(outputs: DiscriminatorOutput, sizes: Sequence[int]) -> list[Discrimin
     return [DiscriminatorOutput(*each) for each in zip(*parts, strict=True)]
 
 
-def _weighted(weights: Sequence[float | Tensor], terms: Iterable[nn.Module], seen: Seen) -> Tensor | float:
-    return sum(weight * term(seen) for weight, term in zip(weights, terms, strict=True))
+def _weighted(weights: Sequence[float], terms: Iterable[Any], seen: Seen) -> Tensor | float:
+    return sum(
+        weight * term(seen) if term.share is None else term.share * (weight * term(seen))
+        for weight, term in zip(weights, terms, strict=True)
+    )

@@ -88,7 +88,7 @@ class Method(nn.Module, ABC):
         `iteration` counts from 0. Tensors must keep their places in memory.
         """
         for adversary in self.adversaries().values():
-            adversary.objective.redraw(device)
+            adversary.begin(iteration, device)
 
     def after(self, phase: str) -> None:
         """Change weights or buffers in place after a step of `phase`: clipping, BEGAN's k, pools of images."""

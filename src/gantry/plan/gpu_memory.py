@@ -33,7 +33,8 @@ def training_gpu_mb(run: Run) -> int:
 
 def kept_numbers(recipe: Recipe, resolution: int | None) -> int:
     """Numbers that an update keeps until its gradient is taken; those of all players at once, for simplicity."""
-    work = Work(recipe, resolution)
+    largest = max(recipe.method.phases, key=lambda phase: recipe.with_batch_of(phase).batch_size)
+    work = Work(recipe.with_batch_of(largest), resolution)
     generator, discriminator = (put_out(each) for each in layers(recipe, resolution))
     judged = (1 + AHEAD * recipe.unroll) * recipe.objective.discriminators * work.packs * discriminator
     numbers = recipe.views * work.latents * generator + (recipe.views + 1) * judged

@@ -270,7 +270,8 @@ class _Loading:
             patched = laid_over(laid_over(block, workload.recipe), last)
             recipe = self.problems.validated(Recipe, patched, file, f"recipes.{name}", patches)
             if recipe is not None:
-                found[name] = recipe
+                ran_as = workloads.get(recipe.workload, workload)
+                found[name] = recipe.until(ran_as.iterations)
                 self.overrides.of_recipe(name, *reference.recipes_of(name, workload), recipe)
                 self._check_recipe(recipe, file, name, workloads)
             if len(self.problems.messages) > before:

@@ -36,6 +36,8 @@ class Recipe(Strict):
     optimiser: Optimiser = Optimiser()
     updates: Updates = Updates()
     batch_size: Annotated[int, Field(ge=2)] = 32
+    # Of phases whose batches are so many times as large, by name: {generator: 2}.
+    batch_multiples: dict[str, Positive] = {}
     # Samples that the discriminator sees together (PacGAN).
     pack: Positive = 1
     # Updates that D looks ahead in the generators' loss (unrolled GAN).
@@ -45,6 +47,18 @@ class Recipe(Strict):
     precision: Literal["fp32", "tf32", "bf16"] = "fp32"
     # Among which a batch is divided, with a GPU each; see training/team.py.
     processes: Annotated[int, Field(ge=1, le=64)] = 1
+
+    def with_batch_of(self, phase: str) -> "Recipe":
+        """Return the recipe with the size that batches of `phase` have as its one size."""
+        return self.model_copy(update={"batch_size": self.batch_size * self.batch_multiples.get(phase, 1)})
+
+    def until(self, iterations: int) -> "Recipe":
+        """Return the recipe with the end of a run in place of schedules' ends that are not given."""
+        terms = self.terms.until(iterations)
+        optimiser = self.optimiser.until(iterations)
+        if terms is self.terms and optimiser is self.optimiser:
+            return self
+        return self.model_copy(update={"terms": terms, "optimiser": optimiser})
 
     @property
     def views(self) -> int:
@@ -73,6 +87,21 @@ class Recipe(Strict):
     @model_validator(mode="after")
     def _the_method_can_do_it(self) -> "Recipe":
         self.method.check(self)
+        return self
+
+    @model_validator(mode="after")
+    def _phases_are_the_methods_own(self) -> "Recipe":
+        told: dict[str, dict[str, Any]] = {
+            "batch_multiples": self.batch_multiples,
+            "optimiser.lr": self.optimiser.lr,
+            "optimiser.schedules": self.optimiser.schedules,
+        }
+        phases = self.method.phases
+        for key, by_phase in told.items():
+            for name in (name for name in by_phase if name not in phases):
+                raise ValueError(
+                    f"{key}.{name}: method {self.method.name} has no phase of this name (it has {', '.join(phases)})"
+                )
         return self
 
     @model_validator(mode="after")

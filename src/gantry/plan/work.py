@@ -273,8 +273,11 @@ def generator_update(work: Work) -> int:
 
 def flops_per_iteration(recipe: Recipe, resolution: int | None) -> float:
     """Floating-point operations of one iteration, two a multiply-add."""
-    work = Work(recipe, resolution)
     updates = recipe.updates
+    of_discriminator, of_generator = (
+        Work(recipe.with_batch_of(phase), resolution) for phase in ("discriminator", "generator")
+    )
     return 2.0 * (
-        updates.discriminator * discriminator_update(work) + updates.generator * generator_update(work)
+        updates.discriminator * discriminator_update(of_discriminator)
+        + updates.generator * generator_update(of_generator)
     )

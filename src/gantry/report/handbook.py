@@ -142,8 +142,18 @@ def _settings(recipe: Recipe) -> str:
     betas = f", β = {optimiser.betas}" if optimiser.name in ("adam", "oadam") else ""
     return (
         f"Networks {recipe.networks.family}; {optimiser.name}, {' and '.join(rates)}{betas}; updates of D and G in an "
-        f"iteration: {updates.discriminator} and {updates.generator}; batches of {recipe.batch_size}."
+        f"iteration: {updates.discriminator} and {updates.generator}; batches of {recipe.batch_size}"
+        f"{_changing(recipe)}."
     )
+
+
+def _changing(recipe: Recipe) -> str:
+    """What differs between phases, or changes with the iterations."""
+    larger = [f"{times} times as large for the {phase}" for phase, times in recipe.batch_multiples.items()]
+    schedule = recipe.optimiser.schedule
+    falling = [f"rates {schedule.words()}"] if schedule else []
+    falling += [f"that of the {phase} {each.words()}" for phase, each in recipe.optimiser.schedules.items()]
+    return "".join(f", {part}" for part in larger) + "".join(f"; {part}" for part in falling)
 
 
 def _variants(experiment: Experiment, paper: str) -> Iterator[str]:

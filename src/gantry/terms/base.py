@@ -5,7 +5,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+import torch
 from torch import Tensor, nn
+
+from gantry.plan.blocks.schedules import Changing
 
 
 @dataclass
@@ -53,6 +56,19 @@ class Term(nn.Module, ABC):
         self.formulation = formulation
         self.options = options
         self.sample_shape = sample_shape
+        self.schedule: Changing | None = None
+        self.share: Tensor | None
+        self.register_buffer("share", None, persistent=False)
+
+    def begin(self, iteration: int) -> None:
+        """Set the share of its weight that the term's schedule, if it has one, gives in this iteration."""
+        if self.schedule is not None and self.share is not None:
+            self.share.fill_(self.schedule.at(iteration))
+
+    def follow(self, schedule: Changing | None) -> None:
+        """Let the term's weight follow a schedule; a tensor holds its share of it, so that a graph reads it anew."""
+        self.schedule = schedule
+        self.share = None if schedule is None else torch.ones(())
 
     @abstractmethod
     def forward(self, batch: Batch) -> Tensor:
@@ -113,6 +129,8 @@ def build_terms(
             block = getattr(terms_block, name)
             weight = getattr(block, "weight", block)
             if weight and player in getattr(block, "players", (player,)):
-                yield weight, term(formulation, block, sample_shape)
+                summand = term(formulation, block, sample_shape)
+                summand.follow(terms_block.schedules.get(name))
+                yield weight, summand
 
     return list(chosen(DISCRIMINATOR_TERMS, "discriminator")), list(chosen(GENERATOR_TERMS, "generators"))

@@ -144,6 +144,7 @@ class CapturedStep(Step):
 
     def _prepare(self, batch: Batch) -> None:
         """Record the steps of all phases, rehearse them, and decide; leave everything as it was."""
+        self._rates_on_device()
         before = Snapshot(self)
         rehearsed = [self._examples(batch, sign) for sign in (1, -1)]
         self._places = _places(rehearsed[0])
@@ -163,6 +164,12 @@ class CapturedStep(Step):
             self.backend = f"plain ({reason})"
             tell(f"no CUDA graphs, so training is slower, with the same results: {reason}")
         before.restore()
+
+    def _rates_on_device(self) -> None:
+        """Put the rates that follow a schedule where a graph reads them anew."""
+        for name in self.schedules:
+            for group in self.optimisers[name].param_groups:
+                group["lr"] = torch.as_tensor(group["lr"], dtype=torch.float32, device=self.device).clone()
 
     def _examples(self, batch: Batch, sign: int) -> dict[str, Batch]:
         """A batch for each phase, of its size and with noise of its own, made of one; other data for each sign.

@@ -69,8 +69,14 @@ class OptimisticAdam(torch.optim.Optimizer):
         torch._foreach_add_(deviations, group["eps"])
         torch._foreach_div_(update, deviations)
 
-        torch._foreach_add_(weights, update, alpha=-2 * rate)
-        torch._foreach_add_(weights, previous, alpha=rate)
+        if isinstance(
+            rate, Tensor
+        ):  # of a schedule, on the device: a factor, since alpha would be read from there
+            torch._foreach_add_(weights, torch._foreach_mul(update, rate), alpha=-2)
+            torch._foreach_add_(weights, torch._foreach_mul(previous, rate))
+        else:
+            torch._foreach_add_(weights, update, alpha=-2 * rate)
+            torch._foreach_add_(weights, previous, alpha=rate)
         torch._foreach_copy_(previous, update)
 
     def _remembered(self, weight: Tensor, name: str) -> Tensor:
@@ -80,16 +86,22 @@ class OptimisticAdam(torch.optim.Optimizer):
         return state[name]
 
 
-def _adam(weights: Groups, lr: float, betas: tuple[float, float]) -> torch.optim.Optimizer:
-    return torch.optim.Adam(weights, lr=lr, betas=betas, fused=True)
+def _adam(
+    weights: Groups, lr: float, betas: tuple[float, float], weight_decay: float
+) -> torch.optim.Optimizer:
+    return torch.optim.Adam(weights, lr=lr, betas=betas, weight_decay=weight_decay, fused=True)
 
 
-def _sgd(weights: Groups, lr: float, momentum: float) -> torch.optim.Optimizer:
-    return torch.optim.SGD(weights, lr=lr, momentum=momentum, fused=True)
+def _sgd(weights: Groups, lr: float, momentum: float, weight_decay: float) -> torch.optim.Optimizer:
+    return torch.optim.SGD(weights, lr=lr, momentum=momentum, weight_decay=weight_decay, fused=True)
 
 
-def _rmsprop(weights: Groups, lr: float, momentum: float, smoothing: float) -> torch.optim.Optimizer:
-    return torch.optim.RMSprop(weights, lr=lr, momentum=momentum, alpha=smoothing, foreach=True)
+def _rmsprop(
+    weights: Groups, lr: float, momentum: float, smoothing: float, weight_decay: float
+) -> torch.optim.Optimizer:
+    return torch.optim.RMSprop(
+        weights, lr=lr, momentum=momentum, alpha=smoothing, weight_decay=weight_decay, foreach=True
+    )
 
 
 OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {

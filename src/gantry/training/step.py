@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from gantry.methods import Batch, Method, Part, Phase, Stage
+from gantry.plan.blocks.schedules import Changing
 from gantry.plan.recipe import Recipe
 from gantry.training.optimisers import build_optimiser, keep_moments
 
@@ -39,12 +40,16 @@ class Step:
         # Convolutions run channels last on CPUs and GPUs; weights in that order spare them a copy every time.
         method.to(memory_format=torch.channels_last)
         self.optimisers = {}
+        # Of phases whose rates follow a schedule: the rate that it multiplies, and the schedule.
+        self.schedules: dict[str, tuple[float, Changing]] = {}
         for name, phase in named.items():
             block, rate = method.optimiser(name)
-            parameters = parameters_of(method, phase.trains)
-            self.optimisers[name] = build_optimiser(block, parameters, rate * self.stage.rate)
+            rate *= self.stage.rate
+            self.optimisers[name] = build_optimiser(block, parameters_of(method, phase.trains), rate)
             if before is not None and not self.stage.fresh:
                 keep_moments(self.optimisers[name], before.optimisers[name])
+            if (schedule := block.schedule_of(name)) is not None:
+                self.schedules[name] = rate, schedule
         method.bind(self.optimisers)
         self.phases = {
             name: phase
@@ -70,7 +75,8 @@ class Step:
 
     def size(self, phase: Phase) -> int:
         """Return how many samples a step of `phase` sees, over all processes."""
-        return self.stage.batch_size or phase.batch_size or self.recipe.batch_size
+        own = phase.batch_size or self.recipe.with_batch_of(phase.name).batch_size
+        return self.stage.batch_size or own
 
     def sizes(self) -> tuple[int, ...]:
         """Return the sizes of the batches that one iteration draws, in order."""
@@ -80,6 +86,17 @@ class Step:
             if phase.fresh
             for _ in range(phase.repeat)
         ) or (self.recipe.batch_size,)  # fmt: skip
+
+    def begin(self, iteration: int) -> None:
+        """Do what an iteration, counted from 0, begins with: rates, weights and what the method draws anew."""
+        for name, (rate, schedule) in self.schedules.items():
+            for group in self.optimisers[name].param_groups:
+                now = rate * schedule.at(iteration)
+                if isinstance(group["lr"], Tensor):
+                    group["lr"].fill_(now)
+                else:
+                    group["lr"] = now
+        self.method.begin(iteration, self.device)
 
     def update(self, name: str, batch: Batch) -> Tensor:
         """Move the weights of the phase called `name` by one step, and the running average if they are kept."""

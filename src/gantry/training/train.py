@@ -102,7 +102,7 @@ class Trainer:
         if stage is not self.step.stage:
             self.step = self._step(stage, self.step)
             self.batches.resize(self.step.sizes())
-        self.method.begin(self.progress.iteration, self.device)
+        self.step.begin(self.progress.iteration)
         self.distributed.broadcast_objectives(self.method)
         batch: Batch | None = None
         for name, phase in self.step.phases.items():

@@ -4,14 +4,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from gantry.plan.blocks.base import Beta, Positive, Rate, Strict
+from gantry.plan.blocks.base import Beta, Positive, Rate, Strict, Weight
+from gantry.plan.blocks.schedules import Changing, Schedule
 
 # What an optimiser has besides its learning rates.
 OPTIMISER_OPTIONS: dict[str, tuple[str, ...]] = {
-    "adam": ("betas",),
+    "adam": ("betas", "weight_decay"),
     "oadam": ("betas",),
-    "sgd": ("momentum",),
-    "rmsprop": ("momentum", "smoothing"),
+    "sgd": ("momentum", "weight_decay"),
+    "rmsprop": ("momentum", "smoothing", "weight_decay"),
 }
 
 
@@ -29,6 +30,11 @@ class Optimiser(Strict):
     betas: tuple[Beta, Beta] = (0.5, 0.9)
     momentum: Beta = 0.0
     smoothing: Beta = 0.99
+    # Added to the gradient, times the weights (L2).
+    weight_decay: Weight = 0.0
+    # Of all rates; `schedules` has those of single phases, by name.
+    schedule: Schedule | None = None
+    schedules: dict[str, Schedule] = {}
 
     @model_validator(mode="before")
     @classmethod
@@ -41,12 +47,24 @@ class Optimiser(Strict):
     @model_validator(mode="after")
     def _options_are_the_optimisers_own(self) -> "Optimiser":
         own = OPTIMISER_OPTIONS[self.name]
-        for option in sorted(self.model_fields_set - {"name", "lr_g", "lr_d", "lr", *own}):
+        for option in sorted(
+            self.model_fields_set - {"name", "lr_g", "lr_d", "lr", "schedule", "schedules", *own}
+        ):
             raise ValueError(
                 f"{option}: {self.name} has no such option (it has {', '.join(own)}); take it away, or write "
                 f"{option}: null where the recipe inherits it"
             )
         return self
+
+    def schedule_of(self, phase: str) -> Changing | None:
+        """Return the schedule of a phase's learning rate; None where it does not change."""
+        return self.schedules.get(phase, self.schedule)
+
+    def until(self, iterations: int) -> "Optimiser":
+        """Return the block with the end of a run where a schedule gives none."""
+        ended = {phase: each.until(iterations) for phase, each in self.schedules.items()}
+        whole = self.schedule and self.schedule.until(iterations)
+        return self.model_copy(update={"schedule": whole, "schedules": ended}) if whole or ended else self
 
 
 class Updates(Strict):

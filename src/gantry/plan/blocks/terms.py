@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from gantry.plan.blocks.base import Formulation, Positive, Rate, Strict, Weight
+from gantry.plan.blocks.schedules import Schedule
 
 Player = Literal["discriminator", "generators"]
 BOTH: tuple[Player, Player] = ("discriminator", "generators")
@@ -183,3 +184,20 @@ class Terms(Strict):
     pulling_away: Weight = 0.0
     # None follows the objective where it has a formulation, and the paper elsewhere.
     formulation: Formulation | None = None
+    # How weights change with the iterations, by the terms' names.
+    schedules: dict[str, Schedule] = {}
+
+    @model_validator(mode="after")
+    def _schedules_are_of_terms(self) -> "Terms":
+        for name in self.schedules:
+            block = getattr(self, name, 0) if name not in ("formulation", "schedules") else 0
+            if not getattr(block, "weight", block):
+                raise ValueError(
+                    f"schedules.{name}: the recipe has no term of this name: give {name} its weight"
+                )
+        return self
+
+    def until(self, iterations: int) -> "Terms":
+        """Return the block with the end of a run in place of schedules' ends that are not given."""
+        ended = {name: schedule.until(iterations) for name, schedule in self.schedules.items()}
+        return self.model_copy(update={"schedules": ended}) if ended else self

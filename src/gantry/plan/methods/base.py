@@ -3,7 +3,7 @@
 import difflib
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import ValidationError
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 class MethodOptions(Strict):
     """A recipe's `method` block. A subclass says `name: Literal["…"]`, without a default, and its own options."""
+
+    phases: ClassVar[tuple[str, ...]] = ("discriminator", "generator")
+    """Names of the method's phases, by which recipes tell rates, schedules and sizes of batches."""
 
     name: str
 
