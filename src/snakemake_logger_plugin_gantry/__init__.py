@@ -15,6 +15,7 @@ from snakemake_interface_logger_plugins.common import LogEvent
 from gantry.progress.display import Display
 
 BY_USER = "on user request"  # in what Snakemake says when Ctrl-C reaches it
+NAMES = ("prepared", "dataset", "recipe", "paper", "name")  # wildcards that say what a job is about
 NOTHING = "Nothing to be done"
 # Of these Snakemake's own words say nothing that the display does not.
 AFTER_FAILURE = (
@@ -98,7 +99,7 @@ class LogHandler(LogHandlerBase):
 
 def _label(rule: str, wildcards: dict[str, str]) -> str:
     """What a job does, and to what: a run, a table or figure, a prepared set."""
-    parts = [str(value) for name, value in wildcards.items() if name not in ("seed", "end")]
+    parts = [str(wildcards[name]) for name in NAMES if name in wildcards]
     if "seed" in wildcards:
         parts.append(f"seed{wildcards['seed']}")
     return f"{rule} {'/'.join(parts)}".strip()
