@@ -12,7 +12,7 @@ import torch
 from gantry.cli import run
 from gantry.data import open_prepared
 from gantry.errors import UserError
-from gantry.evaluation import computations, points, stored
+from gantry.evaluation import asked, computations, points, stored
 from gantry.evaluation.by_hand import score_by_hand
 from gantry.evaluation.sample import SCORED_SEED
 from gantry.evaluation.stored import StoredStatistics
@@ -21,12 +21,14 @@ from gantry.metrics.features import Features, load_feature_network
 from gantry.metrics.frechet import gaussian_statistics
 from gantry.metrics.inception_score import inception_score
 
-OF_IMAGES = [name for name, metric in METRICS.items() if metric.needs != "points"]
+OF_ASKED = {name for name, metric in METRICS.items() if metric.of_asked}
+OF_IMAGES = [name for name, metric in METRICS.items() if metric.needs != "points" and name not in OF_ASKED]
 
 
 def test_every_metric_is_computed_for_runs() -> None:
     assert set(computations.COMPUTATIONS) == set(OF_IMAGES)
-    assert set(points.COMPUTATIONS) == set(METRICS) - set(OF_IMAGES)
+    assert set(points.COMPUTATIONS) == set(METRICS) - set(OF_IMAGES) - OF_ASKED
+    assert set(asked.ASKED) == OF_ASKED
 
 
 def test_a_seeded_choice_of_features_is_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -98,7 +98,7 @@ def test_a_file_system_without_locks(here: Path, gantry: Gantry, monkeypatch: py
     monkeypatch.setattr(fcntl, "flock", no_locks)
     before = contents()
     train = next(steps(plan_of(), NEW))
-    refused(gantry(*train), "seed1/work/lock: this file system has no locks", "put `results` on one that has")
+    refused(gantry(*train), "/work/lock: this file system has no locks", "put `results` on one that has")
     assert contents() == before
     assert gantry("status", *SETTINGS)[0] == 0
 
