@@ -17,7 +17,13 @@ def method() -> Adversarial:
     torch.manual_seed(0)
     recipe = Recipe(
         workload="images",
-        networks={"family": "dcgan", "width": 2, "head": "linear", "discriminator": "patchgan"},
+        networks={
+            "family": "dcgan",
+            "width": 2,
+            "head": "linear",
+            "discriminator": "patchgan",
+            "power_iteration": "shared",  # all batches in one pass
+        },
         objective={"name": "realness", "outcomes": 5, "formulation": "reference"},
         terms={"verdict_agreement": 1.0},
         generators=2,
