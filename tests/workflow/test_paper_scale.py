@@ -20,7 +20,7 @@ def test_a_dry_run_plans_every_job_without_data(planned: Done) -> None:
     assert planned.code == 0
     assert "Traceback" not in planned.output
     # BCGAN's recipes, of which two are continued; EDGAN's; three seeds each.
-    runs = 20 + 2 + 89
+    runs = 21 + 2 + 132
     assert len(planned.outputs("train")) == runs * 3
     assert len(planned.outputs("score")) == runs * 3
     assert planned.outputs("page") == {"results/paper/report.html"}
@@ -53,7 +53,7 @@ def test_an_output_that_needs_no_missing_data_is_not_stopped(checkout: Checkout)
     done = checkout.snakemake("results/paper/bcgan/figure12.png", "-n", scale="paper", seeds=[0])
     assert done.code == 0
     assert done.outputs("prepare") == {"results/data/mixture/manifest.json"}
-    assert len(done.outputs("train")) == 4
+    assert len(done.outputs("train")) == 5
 
 
 @pytest.mark.parametrize(
