@@ -160,7 +160,7 @@ def test_images_resume(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """DCGAN with spectral norm, the random head, flips, across the end of an epoch (89 images)."""
-    monkeypatch.setattr("gantry.data.batches.fitting", lambda size, device: residence)
+    monkeypatch.setattr("gantry.data.batches.fitting", lambda *_: residence)
     image_lab.every = 4
     recipe = {
         "networks": {"family": "dcgan", "width": 4},

@@ -45,6 +45,7 @@ TERMS: dict[str, dict[str, Any]] = {
     "bi-penalty": {"gradient_penalty": 10, "entropy_distance": 1},
     "orthogonal_regularisation": {"orthogonal_regularisation": 1},
     "historical_averaging": {"historical_averaging": {"weight": 1, "players": ["generators"]}},
+    "spectral_regularisation": {"spectral_regularisation": {"weight": 1, "players": ["generators"]}},
     "feature_matching": {"feature_matching": 1},
     "pulling_away": {"pulling_away": 1},
 }

@@ -27,9 +27,9 @@ def test_training_goes_on_while_a_checkpoint_is_written(
     gone_on, held = threading.Event(), []
     save, iterate = RunFolder.save_checkpoint, loop.Trainer.iterate
 
-    def slow(self: RunFolder, iteration: int, generators: Any) -> Any:
+    def slow(self: RunFolder, iteration: int, generators: Any, *more: Any) -> Any:
         held.append((iteration, gone_on.wait(PATIENCE), threading.current_thread().name))
-        return save(self, iteration, generators)
+        return save(self, iteration, generators, *more)
 
     def noted(self: loop.Trainer) -> None:
         iterate(self)
