@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from tests.workflow.checkout import Sketch
 
+from gantry.plan import load_plan
+
 PROGRESS = re.compile(r"gantry: \d+ of \d+ jobs done, about [\d:]+ left(: .+)?")
 
 
@@ -42,11 +44,12 @@ def test_a_dry_run_is_snakemakes_own(spoilt: Sketch) -> None:
 
 
 def test_what_failed_is_said_once_with_its_reason(spoilt: Sketch) -> None:
-    folder = "results/tiny/runs/mixture/points_one/seed0"
-    (spoilt.folder / folder / "metrics-20.csv").unlink()
-    for checkpoint in (spoilt.folder / folder).glob("work/*/checkpoints/*"):
+    folder = spoilt.folder / "results/tiny/runs/mixture/points_one/seed0"
+    (metrics,) = folder.glob("*/metrics-20-*.csv")
+    metrics.unlink()
+    for checkpoint in folder.glob("*/work/*/checkpoints/*"):
         checkpoint.write_bytes(b"spoilt")
-    done = spoilt.make_quietly(f"{folder}/metrics-20.csv")
+    done = spoilt.make_quietly(str(metrics.relative_to(spoilt.folder)))
     said = lines(done.output)
     assert done.code == 1
     assert said[0] == "failed: score mixture/points_one/seed0"
@@ -65,14 +68,20 @@ def test_ctrl_c_ends_in_one_sentence_and_the_same_command_goes_on(spoilt: Sketch
     (spoilt.folder / "workflow/scales/tiny.yaml").write_bytes(
         (Path(__file__).parent / "tiny.yaml").read_bytes()
     )
+    given = {
+        "scale": "workflow/scales/tiny.yaml",
+        "papers": ["sketch"],
+        "workloads": {"synthetic": {"iterations": 200000}},
+    }
+    plan = load_plan(given, spoilt.folder)
     command = [
         "snakemake",
-        "results/tiny/runs/mixture/points_one/seed0/record-200000.json",
+        plan.record(plan.run("mixture", "points_one", 0), 200000),
         "--config",
         *config,
     ]
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    history = "results/tiny/runs/mixture/points_one/seed0/work/*/history.csv"
+    history = "results/tiny/runs/mixture/points_one/seed0/*/work/*/history.csv"
     with (tmp_path / "said").open("w+") as said:
         process = subprocess.Popen(
             command, cwd=spoilt.folder, env=environment, stdout=said, stderr=said, start_new_session=True
