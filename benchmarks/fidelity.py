@@ -2,7 +2,7 @@
 
 uv run python benchmarks/fidelity.py            everything that is at hand
 uv run python benchmarks/fidelity.py points     the checks whose names say so
-uv run python benchmarks/fidelity.py --long     also 1,500 iterations of three generators (minutes)
+uv run python benchmarks/fidelity.py --long     also FID-768 of real images (minutes)
 
 Each check gives figures with the limits between which they should lie; the exit code is 1 where one does not. The
 authors' code is no part of this project: tests/fidelity/authors.py makes its step anew. The packages that metrics are

@@ -15,7 +15,7 @@ from gantry.methods.adversary import Adversary
 from gantry.methods.batch import Batch
 from gantry.methods.sampler import Sampler
 from gantry.methods.stage import Stage
-from gantry.plan.blocks.players import Optimiser
+from gantry.plan.blocks.players import Optimiser, Updates
 from gantry.plan.recipe import Recipe
 
 # Histories and states have had short names for these two since there was nobody else.
@@ -41,6 +41,13 @@ class Phase(NamedTuple):
     def key(self) -> str:
         """Its name in histories ("loss_d") and states ("optimiser_d")."""
         return SHORT.get(self.name, self.name)
+
+
+def game_phases(updates: Updates, *made_by: str) -> tuple[Phase, Phase]:
+    """Return the phases of a method's one `adversary` and of the modules `made_by` that play against it."""
+    d = ("adversary.discriminator", "adversary.discriminator_terms")
+    g = (*made_by, "adversary.generator_terms")
+    return Phase("discriminator", d, updates.discriminator), Phase("generator", g, updates.generator)
 
 
 class Part(NamedTuple):

@@ -14,7 +14,7 @@ from gantry.data.prepared import PreparedSet
 from gantry.data.shape import DataShape
 from gantry.errors import UserError
 from gantry.methods.adversary import Adversary
-from gantry.methods.base import Method, Phase, register
+from gantry.methods.base import Method, Phase, game_phases, register
 from gantry.methods.batch import Batch
 from gantry.methods.latents import draw_latents, draw_truncated
 from gantry.methods.sampler import Sampler
@@ -79,10 +79,7 @@ class Conditional(Method):
 
     @property
     def phases(self) -> tuple[Phase, ...]:
-        updates = self.recipe.updates
-        d = ("adversary.discriminator", "adversary.discriminator_terms")
-        g = ("generator", "adversary.generator_terms")
-        return Phase("discriminator", d, updates.discriminator), Phase("generator", g, updates.generator)
+        return game_phases(self.recipe.updates, "generator")
 
     def streams(self, prepared: PreparedSet) -> dict[str, Stream]:
         return {"x": Stream(beside=("labels",))}

@@ -1,4 +1,4 @@
-"""What methods with an encoder share: a sampler that encodes and reconstructs."""
+"""What methods with an encoder share: phases, draws, and a sampler that encodes and reconstructs."""
 
 from collections.abc import Mapping
 
@@ -6,9 +6,39 @@ import torch
 from torch import Tensor, nn
 
 from gantry.data.prepared import PreparedSet
+from gantry.methods.adversary import Adversary
+from gantry.methods.base import Method, Phase, game_phases
 from gantry.methods.latents import draw_latents
 from gantry.methods.sampler import Sampler
+from gantry.networks.encoders import Encoder
 from gantry.plan.blocks.players import Latent
+
+
+class Encoding(Method):
+    """A generator, an encoder whose codes may be drawn, and one adversary of both."""
+
+    adversary: Adversary
+    generator: nn.Module
+    encoder: Encoder
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        return game_phases(self.recipe.updates, "generator", "encoder")
+
+    def draw(self, phase: str, size: int, device: torch.device) -> dict[str, Tensor]:
+        z = draw_latents(self.recipe.latent, size, device)
+        return {"z": z, "code_noise": torch.randn(z.shape, device=device)}
+
+    def after(self, phase: str) -> None:
+        if phase == "discriminator":
+            self.adversary.constrain()
+
+    @property
+    def kept(self) -> nn.Module:
+        return nn.ModuleDict({"generator": self.generator, "encoder": self.encoder})
+
+    def sampler(self, kept: nn.Module) -> Sampler:
+        return EncodingSampler(kept, self.recipe.latent)
 
 
 class EncodingSampler(Sampler):

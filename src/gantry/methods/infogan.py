@@ -12,7 +12,7 @@ from torch.nn.functional import one_hot
 from gantry.data.prepared import PreparedSet
 from gantry.data.shape import DataShape
 from gantry.methods.adversary import Adversary
-from gantry.methods.base import Method, Phase, register
+from gantry.methods.base import Method, Phase, game_phases, register
 from gantry.methods.batch import Batch
 from gantry.methods.latents import draw_latents
 from gantry.methods.sampler import Sampler
@@ -59,10 +59,7 @@ class Infogan(Method):
 
     @property
     def phases(self) -> tuple[Phase, ...]:
-        updates = self.recipe.updates
-        d = ("adversary.discriminator", "adversary.discriminator_terms")
-        g = ("generator", "adversary.generator_terms")
-        return Phase("discriminator", d, updates.discriminator), Phase("generator", g, updates.generator)
+        return game_phases(self.recipe.updates, "generator")
 
     def draw(self, phase: str, size: int, device: torch.device) -> dict[str, Tensor]:
         z = draw_latents(self.recipe.latent, size, device)

@@ -1,15 +1,13 @@
 """Pairs (x, E(x)) against pairs (G(z), z). BiGAN: Donahue et al. 2017; ALI: Dumoulin et al. 2017."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from gantry.data.shape import DataShape
 from gantry.methods.adversary import Adversary
-from gantry.methods.base import Method, Phase, register
+from gantry.methods.base import register
 from gantry.methods.batch import Batch
-from gantry.methods.encoding import EncodingSampler
-from gantry.methods.latents import draw_latents
-from gantry.methods.sampler import Sampler
+from gantry.methods.encoding import Encoding
 from gantry.networks import build_discriminator, build_generator
 from gantry.networks.conditions import ConditionalDiscriminator
 from gantry.networks.encoders import Encoder
@@ -20,7 +18,7 @@ from gantry.terms import build_terms
 
 
 @register("joint")
-class Joint(Method):
+class Joint(Encoding):
     """min over G and E, max over D of E log D(x, E(x)) + E log(1 − D(G(z), z)); Donahue et al., eq. 3.
 
     G and E minimise D's loss with the roles of the two kinds of pairs exchanged, as their codes do.
@@ -42,17 +40,6 @@ class Joint(Method):
         terms = build_terms(recipe.terms, recipe.objective, data.sample)
         self.adversary = Adversary(discriminator, build_objective(recipe.objective), *terms)
 
-    @property
-    def phases(self) -> tuple[Phase, ...]:
-        updates = self.recipe.updates
-        d = ("adversary.discriminator", "adversary.discriminator_terms")
-        g = ("generator", "encoder", "adversary.generator_terms")
-        return Phase("discriminator", d, updates.discriminator), Phase("generator", g, updates.generator)
-
-    def draw(self, phase: str, size: int, device: torch.device) -> dict[str, Tensor]:
-        z = draw_latents(self.recipe.latent, size, device)
-        return {"z": z, "code_noise": torch.randn(z.shape, device=device)}
-
     def loss(self, phase: str, batch: Batch) -> Tensor:
         z, noise = batch.noise["z"], batch.noise["code_noise"]
         if phase == "discriminator":
@@ -62,14 +49,3 @@ class Joint(Method):
         pairs = [batch.x, self.generator(z)], [self.encoder.code(batch.x, noise), z]
         encoded, generated = self.adversary.outputs(*pairs)
         return self.adversary.objective.discriminator_loss(generated.logits, [encoded.logits])
-
-    def after(self, phase: str) -> None:
-        if phase == "discriminator":
-            self.adversary.constrain()
-
-    @property
-    def kept(self) -> nn.Module:
-        return nn.ModuleDict({"generator": self.generator, "encoder": self.encoder})
-
-    def sampler(self, kept: nn.Module) -> Sampler:
-        return EncodingSampler(kept, self.recipe.latent)

@@ -12,7 +12,7 @@ from gantry.data.shape import DataShape
 from gantry.errors import UserError
 from gantry.methods.adversarial import GeneratorSampler
 from gantry.methods.adversary import Adversary
-from gantry.methods.base import Method, Phase, register
+from gantry.methods.base import Method, Phase, game_phases, register
 from gantry.methods.batch import Batch
 from gantry.methods.labelled import known_rows
 from gantry.methods.latents import draw_latents
@@ -70,10 +70,7 @@ class SemiSupervised(Method):
 
     @property
     def phases(self) -> tuple[Phase, ...]:
-        updates = self.recipe.updates
-        d = ("adversary.discriminator", "adversary.discriminator_terms")
-        g = ("generators", "adversary.generator_terms")
-        return Phase("discriminator", d, updates.discriminator), Phase("generator", g, updates.generator)
+        return game_phases(self.recipe.updates, "generators")
 
     def streams(self, prepared: PreparedSet) -> dict[str, Stream]:
         known = known_rows(prepared, self.options.known, self.options.labels_seed)

@@ -3,16 +3,14 @@
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from gantry.data.shape import DataShape
 from gantry.methods.adversary import Adversary
-from gantry.methods.base import Method, Part, Phase, register
+from gantry.methods.base import Part, register
 from gantry.methods.batch import Batch
-from gantry.methods.encoding import EncodingSampler
-from gantry.methods.latents import draw_latents
-from gantry.methods.sampler import Sampler
+from gantry.methods.encoding import Encoding
 from gantry.networks import build_discriminator, build_generator
 from gantry.networks.conditions import ConditionalDiscriminator
 from gantry.networks.encoders import Encoder, divergence_from_prior
@@ -25,7 +23,7 @@ REAL, RECONSTRUCTED, GENERATED = range(3)
 
 
 @register("vaegan")
-class Vaegan(Method):
+class Vaegan(Encoding):
     """L_E = KL + NLL, L_G = γ·NLL + L_GAN, L_D = L_GAN; NLL = ½‖f(x) − f(G(E(x)))‖², f being D's features.
 
     No gradient of the game reaches E, none of the likelihood D.
@@ -47,17 +45,6 @@ class Vaegan(Method):
         )
         terms = build_terms(recipe.terms, recipe.objective, data.sample)
         self.adversary = Adversary(discriminator, build_objective(recipe.objective), *terms)
-
-    @property
-    def phases(self) -> tuple[Phase, ...]:
-        updates = self.recipe.updates
-        d = ("adversary.discriminator", "adversary.discriminator_terms")
-        g = ("generator", "encoder", "adversary.generator_terms")
-        return Phase("discriminator", d, updates.discriminator), Phase("generator", g, updates.generator)
-
-    def draw(self, phase: str, size: int, device: torch.device) -> dict[str, Tensor]:
-        z = draw_latents(self.recipe.latent, size, device)
-        return {"z": z, "code_noise": torch.randn(z.shape, device=device)}
 
     def loss(self, phase: str, batch: Batch) -> Tensor | Sequence[Part]:
         if phase == "discriminator":
@@ -107,21 +94,10 @@ class Vaegan(Method):
         empty, *others = self._none(real, *fakes)
         return self.adversary.generator_loss(real, fakes, self.generator, empty, others)
 
-    def after(self, phase: str) -> None:
-        if phase == "discriminator":
-            self.adversary.constrain()
-
     @staticmethod
     def _none(*batches: Tensor) -> list[Tensor]:
         """Conditions of width 0."""
         return [each.new_zeros(len(each), 0) for each in batches]
-
-    @property
-    def kept(self) -> nn.Module:
-        return nn.ModuleDict({"generator": self.generator, "encoder": self.encoder})
-
-    def sampler(self, kept: nn.Module) -> Sampler:
-        return EncodingSampler(kept, self.recipe.latent)
 
 
 def of_class(logits: Tensor | None, number: int) -> Tensor:

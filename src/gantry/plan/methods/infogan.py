@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class Options(MethodOptions):
     """The code c: categorical ones of so many values each, and so many continuous ones on [−1, 1]; λ of −L_I.
 
-    The control of its claim is `information: 0` for the generator: Q then learns alone (`recognise: true`).
+    The control of its claim is `information: 0`: G has no reason to write the code, and Q still learns to read it.
     """
 
     name: Literal["infogan"]
