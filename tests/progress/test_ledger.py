@@ -50,3 +50,14 @@ def test_a_second_attempt_begins_anew_and_a_failure_is_not_waited_for(ledger):
     ledger.fail(0)
     assert ledger.seconds_left(5.0) == pytest.approx(302.0)
     assert ledger.done == 0
+
+
+def test_a_list_of_jobs_that_comes_late_forgets_nothing_that_has_begun(ledger):
+    ledger.begin(0, "train", "train a", 0.0)
+    ledger.begin(4, "table", "table one", 0.0)
+    ledger.end(4, 1.0)
+    ledger.expect({"0": ("train", 200.0), "1": ("train", 100.0), "4": ("table", None)})
+    assert ledger.done == 1 and [job.label for job in ledger.running] == ["train a"]
+    assert ledger.jobs[0].weight == 200.0
+    failed = ledger.fail(0)
+    assert failed is not None and failed.label == "train a"

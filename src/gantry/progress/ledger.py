@@ -34,11 +34,13 @@ class Ledger:
     lanes: int = 1  # as many jobs as were seen at once
 
     def expect(self, jobs: Mapping[str, Sequence[str | float | None]]) -> None:
-        """Note the jobs to come: number → (rule, estimated seconds or None)."""
+        """Note the jobs to come: number → (rule, estimated seconds or None).
+
+        It may come late, since a message and Snakemake's events take two ways: what has begun stays begun.
+        """
         for number, (rule, seconds) in jobs.items():
-            self.jobs[int(number)] = Job(
-                str(rule), weight=float(seconds) if seconds is not None else USUAL.get(str(rule), OTHERS)
-            )
+            job = self.jobs.setdefault(int(number), Job(str(rule)))
+            job.weight = float(seconds) if seconds is not None else USUAL.get(str(rule), OTHERS)
 
     def begin(self, number: int, rule: str, label: str, now: float) -> None:
         """Note that a job begins, or begins again."""
