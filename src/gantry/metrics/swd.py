@@ -1,6 +1,7 @@
 """Sliced Wasserstein distance between Laplacian pyramids' patches, as in progressive growing.
 
-Each image becomes a Laplacian pyramid from its own resolution down to 16×16. From every level 128 patches
+Each image becomes a Laplacian pyramid from its own resolution down to 16×16; a side that is no power of two is halved
+as long as it is even and 16 pixels remain (40, 20), which the authors do not have. From every level 128 patches
 of 7×7 an image are drawn, normalised per set and colour channel, and projected on 4 × 128 random unit
 directions; the distance is the mean over directions of the 1-D Wasserstein distance between the sorted
 projections, times 10³.       (Karras et al. 2018, section 5 and the authors' metrics/sliced_wasserstein.py)
@@ -50,7 +51,7 @@ class Descriptors(NamedTuple):
 def sliced_wasserstein(
     real: ArrayLike, generated: ArrayLike, seed: int = 0, device: str = "cpu"
 ) -> SlicedWasserstein:
-    """Return SWD×10³ between two sets of uint8 images (N, R, R, 3), R ≥ 16 a power of two.
+    """Return SWD×10³ between two sets of uint8 images (N, R, R, 3), R ≥ 16.
 
     The larger set is cut to the size of the smaller by a random choice, since the projections are matched
     one to one. Everything random follows `seed`: the same seed draws the same patches and directions.
@@ -73,11 +74,14 @@ def sliced_wasserstein(
 def resolutions(images: NDArray[np.uint8]) -> list[int]:
     """Return the pyramid's resolutions for square images, finest first, or raise UserError."""
     height, width = images.shape[1:3]
-    if height != width or height < LOWEST_RESOLUTION or height & (height - 1):
+    if height != width or height < LOWEST_RESOLUTION:
         raise UserError(
-            f"swd: images of {height}×{width}; needed are squares of a power of two from {LOWEST_RESOLUTION}"
+            f"swd: images of {height}×{width}; needed are squares of {LOWEST_RESOLUTION}×{LOWEST_RESOLUTION} or more"
         )
-    return [height >> level for level in range((height // LOWEST_RESOLUTION).bit_length())]
+    sides = [height]
+    while sides[-1] % 2 == 0 and sides[-1] // 2 >= LOWEST_RESOLUTION:
+        sides.append(sides[-1] // 2)
+    return sides
 
 
 def _same_count(
