@@ -93,7 +93,8 @@ def test_on_a_gpu_the_comparison_is_the_same() -> None:
     lines_a, lines_b = rng.standard_normal((2, 16, 147), dtype=np.float32)
     shift = rng.standard_normal(16)
     with workers() as pool:
-        expected = swd_module._compare_on_cpu(pool, lines_a, a, lines_b, b, shift)
+        room = np.empty((2, 16, 300), np.float32)
+        expected = swd_module._compare_on_cpu(pool, room, lines_a, a, lines_b, b, shift)
     assert swd_module._compare_on_gpu(lines_a, a, lines_b, b, shift) == pytest.approx(expected, rel=1e-5)
 
 
