@@ -1,7 +1,16 @@
 # Gantry: from raw data to the papers' tables and curves. This file is the map; see workflow/rules.
+from snakemake.utils import min_version
+
+from gantry.plan.places import configuration_file
+
+min_version("9.20")
+# The working directory's config.yaml, or the one beside this file.
+CONFIGURATION = configuration_file(
+    workflow.current_basedir.get_path_or_uri(secret_free=True)
+)
 
 
-configfile: "config.yaml"
+configfile: CONFIGURATION
 
 
 include: "workflow/rules/common.smk"
@@ -26,6 +35,7 @@ onerror:
 
 
 rule all:
+    """Make every table, figure and list of claims that the configuration asks for, and the page."""
     input:
         PLAN.output_files(),
         "<here>/report.html",
@@ -34,6 +44,7 @@ rule all:
 for paper in PLAN.experiments:
 
     rule:
+        """Make the outputs of one paper."""
         name:
             paper
         input:
@@ -45,6 +56,7 @@ for paper in PLAN.experiments:
 for target, file in steps.spelled_otherwise(PLAN, sys.argv[1:]).items():
 
     rule:
+        """Make a file that the command line spells in another way."""
         name:
             target
         input:

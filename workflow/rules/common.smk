@@ -19,42 +19,39 @@ from gantry.system import workflows
 from gantry.system.orphans import be_watched
 
 PLANNED = "GANTRY_PLAN"
+# Another workflow may use this one as a module: then the configuration is what it gives, and --config is its own.
+IS_MAIN = workflow.modifier.is_main_snakefile()
+IS_DRY = bool({"-n", "--dry-run", "--dryrun"}.intersection(sys.argv))
+# The folder of the Snakefile, if it is not somewhere on the web.
+BESIDE = Path(
+    str(workflow.current_basedir.get_path_or_uri(secret_free=True))
+).parent.parent
 
 try:
     if workflow.remote_exec and PLANNED in os.environ:
         # A job on another machine: its files and parameters are those of the plan as it was made.
         PLAN = load_planned(Path(os.environ[PLANNED]))
     else:
-        for each in workflow.configfiles:
+        for each in workflow.configfiles if IS_MAIN else ():
             read_yaml(Path(each), each)  # Snakemake would let a key be given twice
         # Snakemake reads the numbers inside --config 'workloads={…}' as words; here they are numbers.
-        GIVEN = with_settings(config, workflow.config_settings.config_args or [])
-        PLAN = load_plan(GIVEN)
+        settings = workflow.config_settings.config_args if IS_MAIN else None
+        PLAN = load_plan(with_settings(config, settings or []), beside=BESIDE)
         PLAN.refuse_former_results()
 except UserError as error:
     sys.exit(f"gantry: {error}")
 
 be_watched()
 # Before Snakemake looks for locks: those of one that was killed go.
-if workflow.is_main_process and not {"-n", "--dry-run", "--dryrun"}.intersection(
-    sys.argv
-):
+if workflow.is_main_process and not IS_DRY:
     workflows.begin(workflows.unlock_folder)
     atexit.register(workflows.end)
-os.environ[PLANNED] = os.path.abspath(PLAN.place)
-# The steps are those of this installation, whether or not its environment is activated.
-os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-
-# Short jobs on a CPU share one process that has imported everything; GANTRY_FORKSERVER=0 turns it off. On a
-# cluster it would be the process of another job.
-if "GANTRY_WARM" in os.environ and workflow.is_main_process:
-    print("gantry: GANTRY_WARM is called GANTRY_FORKSERVER now", file=sys.stderr)
-os.environ.setdefault(
-    "GANTRY_FORKSERVER",
-    os.environ.get("GANTRY_WARM", "1" if PLAN.device == "cpu" else "0"),
+workflows.equip(
+    {PLANNED: os.path.abspath(PLAN.place)},
+    PLAN.device,
+    is_main=workflow.is_main_process,
+    is_remote=workflow.remote_exec,
 )
-if workflow.remote_exec:
-    os.environ["GANTRY_FORKSERVER"] = "0"
 
 # What jobs are told of instead of the configuration: its files may change while they wait.
 PLAN_FILE = PLAN.place
@@ -63,8 +60,14 @@ if workflow.is_main_process:
 GPUS = 1 if PLAN.device == "cuda" else 0
 # With several runs a GPU, `gpu` counts shares of GPUs; a job that asks for 1 takes the whole of one otherwise.
 DEVICE = f"--device {PLAN.device} --runs-per-gpu {PLAN.config.runs_per_gpu}"
-EXACT = "--deterministic" if PLAN.config.deterministic else ""
-EVENTS = "--tensorboard" if PLAN.config.tensorboard else ""
+FLAGS = " ".join(
+    option
+    for option, wanted in (
+        ("--deterministic", PLAN.config.deterministic),
+        ("--tensorboard", PLAN.config.tensorboard),
+    )
+    if wanted
+)
 THREADS = 1 if PLAN.device == "cpu" else 4
 
 
@@ -93,6 +96,26 @@ localrules:
     page,
 
 
+def planned(wildcards, input):
+    """The plan. A function of `input`, which Snakemake does not take for a change of what a job is told."""
+    return PLAN_FILE
+
+
+def computing(wildcards, input):
+    """Where to compute, which changes no result; a function of `input` for the same reason."""
+    return DEVICE
+
+
+def inputs_of(wildcards):
+    """What a table, a figure or a list of claims is made of."""
+    return PLAN.inputs_of(wildcards.paper, wildcards.name)
+
+
+def about(wildcards):
+    """Title and notes of an output, beside it in Snakemake's report."""
+    return notes.labels(report_specs.report_spec(PLAN, wildcards.paper, wildcards.name))
+
+
 def run_of(wildcards):
     """The run that a job's wildcards name."""
     return PLAN.run(
@@ -107,6 +130,8 @@ def noticed(wildcards):
     """No input. But asked for the first, when Snakemake knows what is wanted, it begins: see `begin`."""
     if not BEGUN and workflow.is_main_process:
         BEGUN.append(True)
+        if not IS_MAIN and not IS_DRY:
+            write_plan()  # a module's onstart is never called
         begin()
     return []
 

@@ -2,6 +2,7 @@
 
 
 rule classifier:
+    """Train the small classifier whose features stand in for the Inception's on a CPU."""
     input:
         noticed,
         manifests=PLAN.embedded_manifests(),
@@ -16,6 +17,7 @@ rule classifier:
 
 
 rule real_statistics:
+    """Store mean and covariance of the real images' features."""
     input:
         noticed,
         manifest="<prepared>/{prepared}/manifest.json",
@@ -29,13 +31,15 @@ rule real_statistics:
     resources:
         gpu=GPUS,
     params:
+        device=computing,
         network=PLAN.features,
     shell:
         "gantry statistics --data {input.manifest:q} --network {params.network} --weights {input.weights:q}"
-        " --out {output.statistics:q} {DEVICE} --threads {threads} --log {log:q}"
+        " --out {output.statistics:q} {params.device} --threads {threads} --log {log:q}"
 
 
 rule score:
+    """Sample every checkpoint of a segment and compute its metrics."""
     input:
         noticed,
         record="<here>/runs/{dataset}/{recipe}/seed{seed}/{digest}/record-{end}.json",
@@ -58,10 +62,11 @@ rule score:
             PLAN, run_of(w), int(w.end), attempt
         ),
     params:
+        device=computing,
         scoring=lambda w: canonical_json(PLAN.scoring(run_of(w))),
         after=lambda w: run_of(w).previous_end(int(w.end)),
     shell:
         "gantry score-run --record {input.record:q} --data {input.manifest:q} --scoring {params.scoring:q}"
         " --after {params.after} --statistics {input.statistics:q} --weights {input.weights:q}"
         " --metrics {output.metrics:q} --samples {output.samples:q}"
-        " {DEVICE} --threads {threads} --log {log:q}"
+        " {params.device} --threads {threads} --log {log:q}"

@@ -1,16 +1,8 @@
 # Metrics of many runs → tables, figures, one page.
 
 
-def inputs_of(wildcards):
-    return PLAN.inputs_of(wildcards.paper, wildcards.name)
-
-
-def about(wildcards):
-    """Title and notes of an output, beside it in Snakemake's report."""
-    return notes.labels(report_specs.report_spec(PLAN, wildcards.paper, wildcards.name))
-
-
 rule table:
+    """Put the papers' numbers and ours side by side: CSV, Markdown and LaTeX."""
     input:
         noticed,
         inputs_of,
@@ -30,12 +22,14 @@ rule table:
     wildcard_constraints:
         name=PLAN.name_pattern("table"),
     params:
+        plan=planned,
         spec=lambda w: report_specs.report_spec_digest(PLAN, w.paper, w.name),
     shell:
-        "gantry table {wildcards.paper} {wildcards.name} --plan {PLAN_FILE:q} --out {output.csv:q} --log {log:q}"
+        "gantry table {wildcards.paper} {wildcards.name} --plan {params.plan:q} --out {output.csv:q} --log {log:q}"
 
 
 rule figure:
+    """Draw one figure: PNG and SVG."""
     input:
         noticed,
         inputs_of,
@@ -54,12 +48,14 @@ rule figure:
     wildcard_constraints:
         name=PLAN.name_pattern("figure"),
     params:
+        plan=planned,
         spec=lambda w: report_specs.report_spec_digest(PLAN, w.paper, w.name),
     shell:
-        "gantry figure {wildcards.paper} {wildcards.name} --plan {PLAN_FILE:q} --out {output.png:q} --log {log:q}"
+        "gantry figure {wildcards.paper} {wildcards.name} --plan {params.plan:q} --out {output.png:q} --log {log:q}"
 
 
 rule claims:
+    """Hold the paper's statements against our runs: CSV and Markdown."""
     input:
         noticed,
         inputs_of,
@@ -78,12 +74,14 @@ rule claims:
     wildcard_constraints:
         name=PLAN.name_pattern("claims"),
     params:
+        plan=planned,
         spec=lambda w: report_specs.report_spec_digest(PLAN, w.paper, w.name),
     shell:
-        "gantry claims {wildcards.paper} {wildcards.name} --plan {PLAN_FILE:q} --out {output.csv:q} --log {log:q}"
+        "gantry claims {wildcards.paper} {wildcards.name} --plan {params.plan:q} --out {output.csv:q} --log {log:q}"
 
 
 rule page:
+    """Put everything on one page that works offline."""
     input:
         noticed,
         PLAN.inputs_of_page(),
@@ -93,6 +91,7 @@ rule page:
     log:
         "<here>/report.log",
     params:
+        plan=planned,
         specs=report_specs.report_specs_digest(PLAN),
     shell:
-        "gantry page --plan {PLAN_FILE:q} --out {output.html:q} --log {log:q}"
+        "gantry page --plan {params.plan:q} --out {output.html:q} --log {log:q}"

@@ -3,6 +3,7 @@
 
 
 rule train:
+    """Train a run up to the end of a segment; stopped anywhere, it goes on from its saved state."""
     input:
         noticed,
         manifest=lambda w: PLAN.manifest(run_of(w)),
@@ -17,8 +18,10 @@ rule train:
         mem_mb=lambda w: needs.training_mb(PLAN, run_of(w)),
         runtime=lambda w: needs.training_minutes(PLAN, run_of(w), int(w.end)),
     params:
+        device=computing,
+        flags=lambda w, input: FLAGS,
         spec=lambda w: canonical_json(run_of(w).spec),
     shell:
         "gantry train --spec {params.spec:q} --data {input.manifest:q} --until {wildcards.end}"
-        " --record {output.record:q} {DEVICE} --gpu-shares {resources.gpu} --threads {threads} {EXACT}"
-        " {EVENTS} --log {log:q}"
+        " --record {output.record:q} {params.device} --gpu-shares {resources.gpu} --threads {threads}"
+        " {params.flags} --log {log:q}"

@@ -22,18 +22,23 @@ from gantry.plan.layering import (
 )
 from gantry.plan.narrowing import narrowed, selected
 from gantry.plan.overrides import Overrides, Reference
+from gantry.plan.places import found_below, workflow_root
 from gantry.plan.plan import Plan
 from gantry.plan.problems import Layers, Problems
 from gantry.plan.reading import load_yaml
 from gantry.plan.recipe import Recipe, Workload
+from gantry.runs.paths import canonical
 
 
-def load_plan(given: dict[str, Any], root: Path = Path()) -> Plan:
+def load_plan(given: dict[str, Any], root: Path | None = None, *, beside: str | Path | None = None) -> Plan:
     """Read and validate everything that `given` (config.yaml and the command line, merged) refers to.
 
-    `root` is the folder that holds `workflow/`. Raises UserError with every problem found.
+    `root` is the folder that holds `workflow/`. Without it the working directory's own files count, and for all that
+    it has not those `beside` a Snakefile, or the installed ones. Raises UserError with every problem found.
     """
-    return _Loading(given, root).plan()
+    if root is not None:
+        return _Loading(given, (root,)).plan()
+    return _Loading(given, tuple(dict.fromkeys((Path(), workflow_root(beside))))).plan()
 
 
 def load_planned(place: Path) -> Plan:
@@ -51,24 +56,27 @@ def load_planned(place: Path) -> Plan:
             "again"
         )
     sources = load_yaml(text)
-    return _Loading(sources["given"], Path(), sources["files"]).plan()
+    roots = tuple(Path(each) for each in sources.get("roots", ("",)))
+    return _Loading(sources["given"], roots, sources["files"]).plan()
 
 
 class _Loading:
     """The files as they are read, and what is wrong with them."""
 
-    def __init__(self, given: dict[str, Any], root: Path, frozen: Mapping[str, Any] | None = None) -> None:
-        self.root = root
+    def __init__(
+        self, given: dict[str, Any], roots: tuple[Path, ...], frozen: Mapping[str, Any] | None = None
+    ) -> None:
+        self.roots = roots  # the first one's files hide those of the others
         self.problems = Problems(frozen)
         # Every key of the configuration has a default, so something is always left of it.
         self.config = self.problems.validated_in_part(Config, given, "config") or Config()
         name = self.config.scale
         self.scale_file = name if name.endswith(".yaml") else f"workflow/scales/{name}.yaml"
-        read = self.problems.read(root / self.scale_file, self.scale_file)
+        read = self.problems.read(self._at(self.scale_file), self.scale_file)
         self.scale = self.problems.validated_in_part(Scale, read, self.scale_file) if read else None
         self.overrides = Overrides()
         self.datasets, self.dataset_names, changed = read_datasets(
-            root / "workflow/datasets.yaml", self.config.datasets, self.problems
+            self._at("workflow/datasets.yaml"), self.config.datasets, self.problems
         )
         for dataset, described in changed.items():
             self.overrides.of_dataset(dataset, described, self.datasets[dataset])
@@ -87,7 +95,9 @@ class _Loading:
         self.problems.raise_if_any()
         assert self.scale is not None
         given = self.config.model_dump(mode="json", exclude_defaults=True)
-        sources = {"given": given, "files": self.problems.files}
+        sources: dict[str, Any] = {"given": given, "files": self.problems.files}
+        if len(self.roots) > 1:
+            sources["roots"] = [canonical(each) for each in self.roots]
         return Plan(
             self.config,
             self.scale,
@@ -97,7 +107,17 @@ class _Loading:
             self.workloads,
             self.overrides,
             sources,
+            self.roots if len(self.roots) > 1 else (Path(),),
         )
+
+    def _at(self, file: str) -> Path:
+        """Where a file that the configuration names lies: below the first root that has it."""
+        return found_below(self.roots, file)
+
+    def _papers(self) -> dict[str, Path]:
+        """Every paper that there is, and its file."""
+        found = (path for root in self.roots for path in (root / "workflow/experiments").glob("*.yaml"))
+        return {path.stem: self._at(f"workflow/experiments/{path.name}") for path in found}
 
     def _kept(self) -> dict[str, Experiment]:
         """The papers' outputs that the configuration, or else the scale, chooses, on the data sets that it keeps."""
@@ -133,7 +153,7 @@ class _Loading:
     # ── papers ────────────────────────────────────────────────────────────────────────────────────
 
     def _read_paper(self, paper: str, file: str) -> None:
-        read = self._on_its_base(self.problems.read(self.root / file, file))
+        read = self._on_its_base(self.problems.read(self._at(file), file))
         experiment = self.problems.validated_in_part(Experiment, read, file) if read else None
         if experiment is None:
             return
@@ -168,7 +188,7 @@ class _Loading:
         if not isinstance(name, str):
             return read
         file = f"workflow/experiments/{name}.yaml"
-        base = self.problems.read(self.root / file, file)
+        base = self.problems.read(self._at(file), file)
         return read | {
             key: _block(base, key) | own if isinstance(own := read.get(key, {}), dict) else own
             for key in ("workloads", "recipes")
@@ -186,12 +206,12 @@ class _Loading:
         """What the numbers of this paper are held against: itself, or the paper whose recipes it takes up."""
         name = read.get("based_on")
         published = [output.published for output in experiment.outputs.values() if output.published]
-        stems = {path.stem for path in (self.root / "workflow/experiments").glob("*.yaml")} - {paper}
+        stems = self._papers().keys() - {paper}
         if name is None and not any(each.startswith(f"{paper}_") for each in published):
             name = next((s for s in sorted(stems) for each in published if each.startswith(f"{s}_")), None)
         if not isinstance(name, str):
             return Reference.itself(experiment)
-        other = Problems().read(self.root / f"workflow/experiments/{name}.yaml", name)
+        other = Problems().read(self._at(f"workflow/experiments/{name}.yaml"), name)
         described = Problems().validated_in_part(Experiment, other, name)
         return Reference.of(experiment, described) if described else Reference.itself(experiment)
 
@@ -319,8 +339,7 @@ class _Loading:
 
     def _check_selections(self) -> None:
         """Note papers and outputs that are chosen from and do not exist."""
-        files = (self.root / "workflow/experiments").glob("*.yaml")
-        papers = {path.stem for path in files} | self.experiments.keys()
+        papers = self._papers().keys() | self.experiments.keys()
         layers = [
             ("config", self.config.outputs),
             (self.scale_file, self.scale.outputs if self.scale else {}),
@@ -340,7 +359,7 @@ class _Loading:
             return set()
         if self.problems.frozen is not None:
             return set(scale.workloads)  # they were known when the plan was made
-        others = sorted((self.root / "workflow/experiments").glob("*.yaml"))
+        others = [path for _, path in sorted(self._papers().items())]
         unheeded = Problems()
         return {name for path in others for name in _names(unheeded.read(path, path.name), "workloads")}
 

@@ -14,6 +14,7 @@ from gantry.plan.configuration import Config, Experiment, Output, Scale
 from gantry.plan.dataset import DatasetSpec
 from gantry.plan.missing import Missing, is_present
 from gantry.plan.overrides import Overrides
+from gantry.plan.places import found_below
 from gantry.plan.reading import dump_yaml
 from gantry.plan.recipe import Recipe, Workload
 from gantry.plan.runs import Run
@@ -36,6 +37,7 @@ class Plan:
         workloads: dict[str, Workload],
         overrides: Overrides,
         sources: dict[str, Any] | None = None,
+        roots: tuple[Path, ...] = (Path(),),
     ) -> None:
         self.config = config
         self.scale = scale
@@ -45,6 +47,7 @@ class Plan:
         self.workloads = workloads
         self.overrides = overrides
         self._sources = sources or {}
+        self._roots = roots
         self.seeds = config.seeds or scale.seeds
         self.device = config.device or scale.device
         self.features = config.features or scale.features
@@ -241,7 +244,7 @@ class Plan:
     def published(self, paper: str, name: str) -> list[str]:
         """The file with the published numbers of an output, if it has one."""
         published = self.output(paper, name).published
-        return [f"workflow/published/{published}"] if published else []
+        return [str(found_below(self._roots, f"workflow/published/{published}"))] if published else []
 
     # ── features ──────────────────────────────────────────────────────────────────────────────────
 

@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -43,6 +43,23 @@ def end(place: Path = PLACE) -> None:
         with contextlib.suppress(OSError), _edited(place) as stream:
             others = [line for line in stream.read().splitlines() if line and line != _signature()]
             _replace(stream, others)
+
+
+def equip(variables: Mapping[str, str], device: str, *, is_main: bool, is_remote: bool) -> None:
+    """Set what the jobs of this Snakemake find in their environment: `variables`, the steps, and the forkserver.
+
+    The steps are those of this installation, whether or not its environment is activated. Short jobs on a CPU share
+    one process that has imported everything; GANTRY_FORKSERVER=0 turns it off. On a cluster it would be the process
+    of another job.
+    """
+    os.environ.update(variables)
+    os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
+    former = os.environ.get("GANTRY_WARM")
+    if former is not None and is_main:
+        print("gantry: GANTRY_WARM is called GANTRY_FORKSERVER now", file=sys.stderr)
+    wanted = former or ("1" if device == "cpu" else "0")
+    wanted = os.environ.get("GANTRY_FORKSERVER", wanted)
+    os.environ["GANTRY_FORKSERVER"] = "0" if is_remote else wanted
 
 
 def unlock_folder() -> None:

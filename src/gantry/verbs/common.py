@@ -18,11 +18,13 @@ def load(settings: list[str] | str) -> Any:
     """Return the plan of a JSON configuration, or of config.yaml with `key=value` settings on top."""
     from gantry.plan import load_plan
     from gantry.plan.layering import with_settings
+    from gantry.plan.places import configuration_file
     from gantry.plan.reading import read_yaml
 
     if isinstance(settings, str):
         return load_plan(read_json(settings, "--config"))
-    return load_plan(with_settings(read_yaml(Path("config.yaml"), "config.yaml"), settings))
+    file = configuration_file()
+    return load_plan(with_settings(read_yaml(Path(file), file), settings))
 
 
 def planned(options: argparse.Namespace) -> Any:
