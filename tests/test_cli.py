@@ -1,16 +1,19 @@
 """How a command ends: exit codes, the last message, the log. What verbs do is tested in their rooms."""
 
 import contextlib
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from gantry import cli
 from gantry.errors import UserError
+from gantry.plan import load_plan
 from gantry.system.signals import EXIT_CONTINUE, Stopped
 from gantry.verbs import compute
 
@@ -66,7 +69,6 @@ def test_a_log_that_cannot_be_written_changes_no_exit_code(
 @pytest.mark.parametrize(
     "arguments",
     [
-        [],
         ["trian"],
         ["train"],
         ["train", "--until", "x"],
@@ -83,6 +85,71 @@ def test_arguments_that_do_not_parse(arguments: list[str], capsys: pytest.Captur
     assert "usage: gantry" in capsys.readouterr().err
 
 
+def test_gantry_alone_is_a_short_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run([]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert len(said) < 20
+    listed = {line.split()[1] for line in said if line.startswith("  gantry ")}
+    _, commands = cli._parser()
+    assert listed == commands.keys() - set(cli.STEPS)
+    assert all(line.split()[2:] for line in said if line.startswith("  gantry ")), "a command says nothing"
+
+
+def test_the_version_names_the_commit(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.run(["--version"])
+    assert caught.value.code == 0
+    assert re.match(r"gantry \d+\.\d+\.\d+(, commit [0-9a-f]{40}\+?)?\n$", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["statsu"], "unknown command 'statsu'; did you mean \"status\"?; known: "),
+        (["plan", "--confg", "a=1"], '--confg: not understood; did you mean "--config"?'),
+        (["plan", "--scale", "quick"], "settings are written without dashes: scale=…"),
+        (["clean", "--dry-run"], "--dry-run: not understood"),
+    ],
+)
+def test_what_may_have_been_meant(
+    arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.run(arguments)
+    assert caught.value.code == 2
+    said = capsys.readouterr().err
+    assert says in said and len(said.splitlines()) == 2
+
+
+def test_a_format_that_samples_are_not_written_in_is_refused_before_anything_is_loaded(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Though the run is not even there: and without importing PyTorch, in well under a second."""
+    code = (
+        "import sys; from gantry import cli; code = cli.run(sys.argv[1:]); "
+        "print('torch' in sys.modules); sys.exit(code)"
+    )
+    command = [sys.executable, "-c", code, "sample", str(tmp_path / "none"), "--out", "x.jpg"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "False\n")
+    assert "x.jpg: .jpg is none of the formats" in done.stderr and ".png" in done.stderr
+    assert cli.run(["sample", str(tmp_path / "none"), "--out", "x.png"]) == 2
+    assert "none: not found; give a run's folder" in capsys.readouterr().err
+
+
+def test_the_embedded_network_without_its_weights_says_how_they_are_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a", "b"):
+        np.save(tmp_path / f"{name}.npy", np.zeros((4, 32, 32, 3), np.uint8))
+    for arguments in (["a.npy", "b.npy"], ["a.npy", "b.npy", "--weights", "gone.safetensors"]):
+        assert cli.run(["score", *arguments, "--network", "embedded"]) == 2
+        said = capsys.readouterr().err
+        assert "snakemake classifier --config scale=quick" in said and "--weights" in said
+        assert "None" not in said
+
+
 def test_settings_lie_over_config_yaml(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, repository: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -97,6 +164,38 @@ def test_settings_lie_over_config_yaml(
     table = capsys.readouterr().out
     assert "6, 7" in table
     assert "mine/smoke/report.html" in table, "a setting replaced the whole file"
+
+
+def test_configurations_are_laid_over_each_other_as_snakemake_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """config.yaml, then files in their order, then settings: and a key inside a block leaves its neighbours."""
+    (tmp_path / "workflow").symlink_to(repository / "workflow")
+    for name, text in (
+        ("config.yaml", "scale: smoke\nseeds: [5]\nresults: mine\n"),
+        ("first.yaml", "seeds: [6]\nresults: first\nworkloads: {images: {samples: 11, shown: 7}}\n"),
+        ("second.yaml", "results: second\nworkloads: {images: {samples: 12}}\n"),
+    ):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    loaded = []
+    monkeypatch.setattr("gantry.plan.load_plan", lambda given: loaded.append(given) or load_plan(given))
+    files = ["--configfile", "first.yaml", "second.yaml"]
+    for verb in (["plan"], ["status"], ["clean"]):
+        for settings in (
+            ["workloads={images: {shown: 8}}", "seeds=[9]", *files],
+            [*files, "--config", "workloads={images: {shown: 8}}", "seeds=[9]"],
+            ["seeds=[9]", *files, "--config", "workloads={images: {shown: 8}}"],
+        ):
+            assert cli.run([*verb, *settings]) == 0, capsys.readouterr().err
+            assert loaded.pop() == {
+                "scale": "smoke",
+                "seeds": [9],
+                "results": "second",
+                "workloads": {"images": {"samples": 12, "shown": 8}},
+            }
+    assert cli.run(["status", "seeds=[9]", "--json", "papers=[bcgan]"]) == 0
+    assert loaded.pop()["papers"] == ["bcgan"], "settings on both sides of an option"
 
 
 def test_a_plan_may_be_cut_short_by_its_reader(repository: Path) -> None:

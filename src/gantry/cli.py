@@ -5,11 +5,15 @@ A user's mistake ends in one message and exit code 2; a request to stop in exit 
 
 import argparse
 import os
+import re
 import sys
 import traceback
+from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
+from typing import NoReturn
 
-from gantry.errors import UserError
+from gantry.errors import UserError, suggestion
 from gantry.progress.channel import is_watched
 from gantry.system.orphans import stop_if_orphaned
 from gantry.system.signals import EXIT_CONTINUE, Stopped
@@ -20,8 +24,10 @@ EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
 
 
-# Verbs that import PyTorch or the plotting library: worth handing to the forkserver, see gantry/system/forkserver.
-HEAVY = {"train", "classifier", "statistics", "score-run", "table", "figure", "claims", "page"}
+# Verbs that the workflow calls; all others are for people.
+STEPS = ("prepare", "train", "classifier", "statistics", "score-run", "table", "figure", "claims", "page")
+# Those that import PyTorch or the plotting library: worth handing to the forkserver, see gantry/system/forkserver.
+HEAVY = set(STEPS) - {"prepare"}
 
 
 def main() -> None:
@@ -43,7 +49,9 @@ def main() -> None:
 def run(arguments: list[str] | None = None) -> int:
     """Run one verb; return the exit code."""
     forgive()
-    options = _parser().parse_args(arguments)
+    options = _parse(sys.argv[1:] if arguments is None else arguments)
+    if options is None:
+        return 0
     log = getattr(options, "log", None)
     try:
         options.verb(options)
@@ -76,12 +84,82 @@ def _end(message: str, code: int, log: Path | None) -> int:
     return code
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="gantry", description=__doc__.partition("\n")[0] if __doc__ else "")
-    verbs = parser.add_subparsers(required=True, metavar="verb")
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line, after one line of usage."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and where help is; exit with the code of a user's mistake."""
+        self.exit(
+            EXIT_USER_ERROR, f"usage: {self.prog} …\ngantry: {message}; {self.prog} --help explains it\n"
+        )
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace | None:
+    """Return the options of one command; None where help or the version was all that was asked for."""
+    parser, commands = _parser()
+    if not arguments:
+        print(_overview(commands))
+        return None
+    word = arguments[0]
+    if not word.startswith("-") and word not in commands:
+        parser.error(f"unknown command {word!r}{suggestion(word, commands)}; known: {', '.join(commands)}")
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown and hasattr(options, "settings") and all(re.match(r"[a-z_]+=", each) for each in unknown):
+        options.settings, unknown = [*options.settings, *unknown], []  # settings on both sides of an option
+    if unknown:
+        command = commands[word]
+        command.error(f"{' '.join(unknown)}: not understood{_hint(unknown[0], command)}")
+    return options
+
+
+def _hint(word: str, command: argparse.ArgumentParser) -> str:
+    """What may have been meant by a word that a command does not know."""
+    from gantry.plan.configuration import Config
+
+    if not word.startswith("-"):
+        return ""
+    name = word.lstrip("-").partition("=")[0]
+    if name.replace("-", "_") in Config.model_fields:
+        return f"; settings are written without dashes: {name.replace('-', '_')}=…"
+    return suggestion(word.partition("=")[0], re.findall(r"--[\w-]+", command.format_help()))
+
+
+def _overview(commands: dict[str, argparse.ArgumentParser]) -> str:
+    """What `gantry` alone says: the commands that people type, a line each."""
+    width = max(map(len, commands)) + 2
+    lines = ["GAN training, repeatable. Training, tables and the page are made by snakemake; around it:", ""]
+    lines += [
+        f"  gantry {name:<{width}}{command.description}"
+        for name, command in commands.items()
+        if name not in STEPS
+    ]
+    lines += [
+        "",
+        f"Steps, which the workflow calls: {', '.join(STEPS)}.",
+        "Each explains itself: gantry COMMAND --help. Version: gantry --version",
+    ]
+    return "\n".join(lines)
+
+
+class _Version(argparse.Action):
+    """Prints version and commit."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        from gantry.system.version import commit
+
+        of = commit()
+        print(f"gantry {version('gantry')}" + (f", commit {of}" if of else ""))
+        parser.exit(0)
+
+
+def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
+    """Return the parser, and those of its commands."""
+    parser = _Parser(prog="gantry", description=__doc__.partition("\n")[0] if __doc__ else "")
+    parser.add_argument("--version", action=_Version, nargs=0, help="print version and commit")
+    verbs = parser.add_subparsers(required=True, metavar="command")
     for group in GROUPS:
         group.add(verbs)
-    return parser
+    return parser, dict(verbs.choices)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from snakemake.logging import ColorizingTextHandler
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
+from gantry.progress import advice
 from gantry.progress.display import Display
 
 BY_USER = "on user request"  # in what Snakemake says when Ctrl-C reaches it
@@ -29,6 +30,9 @@ class LogHandler(LogHandlerBase):
     """Hands what happens to the display, and to Snakemake's own handler what has to be read."""
 
     def __post_init__(self) -> None:
+        # The first place where a command line can be looked at, before Snakemake's own words on it: a traceback.
+        if said := advice.misplaced(sys.argv[1:]):
+            sys.exit(said)
         asked = self.common_settings
         self.own = ColorizingTextHandler(asked.nocolor, sys.stdout if asked.stdout else sys.stderr)
         in_full = asked.dryrun or asked.printshellcmds or asked.verbose or asked.debug_dag or asked.quiet
@@ -41,6 +45,9 @@ class LogHandler(LogHandlerBase):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Show one event of the workflow."""
+        if said := advice.unknown_target(str(record.msg)):
+            print(said, file=sys.stderr, flush=True)
+            return
         if self.display is None:
             self.own.emit(record)
             return

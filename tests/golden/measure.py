@@ -4,6 +4,7 @@ import csv
 import hashlib
 import json
 import platform
+import subprocess
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -128,7 +129,11 @@ def specs_and_orders(scale: str) -> dict[str, dict[str, str]]:
 
 def scales() -> list[str]:
     """The shipped scales."""
-    return sorted(path.stem for path in (REPOSITORY / "workflow/scales").glob("*.yaml"))
+    shipped = subprocess.run(
+        ["git", "ls-files", "workflow/scales/*.yaml"], cwd=REPOSITORY, capture_output=True, text=True
+    )
+    names = shipped.stdout.split() or (REPOSITORY / "workflow/scales").glob("*.yaml")
+    return sorted(Path(name).stem for name in names)
 
 
 def prepared_sets() -> dict[str, list[str]]:

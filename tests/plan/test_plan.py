@@ -1,6 +1,7 @@
 """The plan itself: names, files, orders, missing data, and how little it needs to be made."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from tests.plan.conftest import BCGAN, Checkout
+from tests.shipped import REPOSITORY, shipped
 
 from gantry.errors import UserError
 from gantry.files import canonical_json
@@ -19,9 +21,23 @@ from gantry.plan.report_specs import report_spec
 from gantry.report.specs import parse_spec
 from gantry.system.formatting import format_duration
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-SCALES = sorted(path.stem for path in (REPOSITORY / "workflow/scales").glob("*.yaml"))
-PAPERS = sorted(path.stem for path in (REPOSITORY / "workflow/experiments").glob("*.yaml"))
+SCALES = [path.stem for path in shipped("workflow/scales")]
+PAPERS = [path.stem for path in shipped("workflow/experiments")]
+
+
+def test_a_file_of_ones_own_is_no_part_of_the_suite(tmp_path: Path) -> None:
+    """A broken experiment that a user keeps beside the papers fails no test, and no plan that does not name it."""
+    shutil.copytree(REPOSITORY / "workflow", tmp_path / "workflow")
+    for command in (["init", "--quiet"], ["add", "workflow"]):
+        subprocess.run(["git", "-C", str(tmp_path), *command], check=True)
+    (tmp_path / "workflow/experiments/mine.yaml").write_text("recipes: [oh", encoding="utf-8")
+    (tmp_path / "workflow/scales/mine.yaml").write_text("title: {", encoding="utf-8")
+    assert [path.stem for path in shipped("workflow/experiments", tmp_path)] == PAPERS
+    assert [path.stem for path in shipped("workflow/scales", tmp_path)] == SCALES
+    for paper in ("bcgan", "bcgan_extras", "precision"):
+        assert load_plan({"scale": "smoke", "papers": [paper]}, tmp_path).runs
+    with pytest.raises(UserError, match=r"workflow/experiments/mine.yaml: line \d: not valid YAML"):
+        load_plan({"scale": "smoke", "papers": ["mine"]}, tmp_path)
 
 
 @pytest.mark.parametrize("scale", SCALES)

@@ -43,6 +43,30 @@ def test_a_dry_run_is_snakemakes_own(spoilt: Sketch) -> None:
     assert "rule train:" in done.output and "This was a dry-run" in done.output
 
 
+@pytest.mark.parametrize("option", [[], ["-n"]])
+def test_a_target_that_nothing_makes_is_one_helpful_line(sketch: Sketch, option: list[str]) -> None:
+    done = sketch.make_quietly("results/tiny/sketch/mode.csv", *option)
+    assert done.code == 1
+    assert "MissingRuleException" not in done.output and "Traceback" not in done.output
+    assert lines(done.output)[-1].startswith(
+        'gantry: results/tiny/sketch/mode.csv: nothing makes this; did you mean "results/tiny/sketch/modes.csv"?'
+    )
+
+
+def test_a_target_after_the_settings_is_one_helpful_line(sketch: Sketch) -> None:
+    done = sketch.snakes.run(sketch.folder, "-n", "--config", "papers=[sketch]", "sketch")
+    assert done.code == 1
+    (said,) = lines(done.output)
+    assert said.startswith("gantry: sketch: stands after --config")
+
+
+def test_no_cores_is_one_helpful_line(sketch: Sketch) -> None:
+    """Only without the default profile, which says how many."""
+    done = sketch.snakes.run(sketch.folder, "--workflow-profile", "none", "--config", "scale=smoke")
+    assert done.code == 1 and "Traceback" not in done.output
+    assert "use --cores N" in done.output.splitlines()[-1]
+
+
 def test_what_failed_is_said_once_with_its_reason(spoilt: Sketch) -> None:
     folder = spoilt.folder / "results/tiny/runs/mixture/points_one/seed0"
     (metrics,) = folder.glob("*/metrics-20-*.csv")

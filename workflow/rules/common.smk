@@ -8,11 +8,19 @@ from snakemake.exceptions import WorkflowError
 
 from gantry.errors import UserError
 from gantry.files import canonical_json, write_text
-from gantry.plan import load_plan, load_planned, report_specs, resources as needs, steps
+from gantry.plan import (
+    load_plan,
+    load_planned,
+    report_specs,
+    resources as needs,
+    steps,
+    targets,
+)
 from gantry.plan.layering import with_settings
 from gantry.plan.estimate import training_seconds
 from gantry.plan.raw import differences
 from gantry.plan.reading import read_yaml
+from gantry.progress import advice
 from gantry.progress.channel import send
 from gantry.report import notes
 from gantry.system import workflows
@@ -41,6 +49,7 @@ try:
 except UserError as error:
     sys.exit(f"gantry: {error}")
 
+advice.explain_targets(lambda asked: targets.unknown_target(PLAN, asked))
 be_watched()
 # Before Snakemake looks for locks: those of one that was killed go.
 if workflow.is_main_process and not IS_DRY:

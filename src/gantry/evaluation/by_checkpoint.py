@@ -179,7 +179,7 @@ def write(made: dict[str, Array], out: Path, in_rows: bool) -> None:
     if out.suffix == ".npy":
         stacked = np.stack(list(made.values())) if len(made) > 1 else first
         write_with(out, lambda path: np.save(path, stacked, allow_pickle=False))
-    elif out.suffix not in ("", ".png"):
+    elif out.suffix not in ("", ".png") and not out.is_dir():
         raise UserError(f"--out: {out}: write to .png, .npy or a folder (a name without a suffix)")
     elif first.ndim != 4:
         raise UserError(f"--out: {out}: these samples are points: write them to .npy")

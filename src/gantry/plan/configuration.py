@@ -1,5 +1,7 @@
 """The files a user edits: config.yaml, scales and experiments; `layering` has how one is laid over another."""
 
+import re
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
@@ -27,7 +29,39 @@ def _all_different(seeds: tuple[int, ...]) -> tuple[int, ...]:
 Seed = Annotated[int, BeforeValidator(_no_boolean), Field(ge=0, lt=2**63)]
 Seeds = Annotated[tuple[Seed, ...], Field(min_length=1), AfterValidator(_all_different)]
 # Names become folders, wildcards and words of shell commands.
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")]
+NAME = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$"
+Name = Annotated[str, Field(pattern=NAME)]
+
+
+def paper_name(paper: str) -> str:
+    """Return what a paper is called, in results too: its name, or that of its file."""
+    return Path(paper).stem if paper.endswith(".yaml") else paper
+
+
+def paper_file(paper: str) -> str:
+    """Return the experiment file of a paper, given by its name or as a path."""
+    return paper if paper.endswith(".yaml") else f"workflow/experiments/{paper}.yaml"
+
+
+def _paper(value: str) -> str:
+    """Refuse what can be no name; a path's last part becomes one."""
+    if not re.match(NAME, paper_name(value)):
+        raise ValueError(
+            "should be the name of a file in workflow/experiments, or a path that ends in .yaml, the file's a name of "
+            f"letters, digits, _ . and - (given: {value!r})"
+        )
+    return value
+
+
+def _other_names(papers: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuse two papers of one name, whose results would lie in one folder."""
+    names = [paper_name(each) for each in papers]
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"each paper once (given more than once: {', '.join(repeated)})")
+    return papers
+
+
+Paper = Annotated[FilePath, AfterValidator(_paper)]
 # The data sets that outputs are kept to: of each output, the runs on these alone.
 OnlyDatasets = Annotated[tuple[str, ...], Field(min_length=1)]
 # Paper → which of its outputs are made; "all" undoes a scale's choice. A paper that is not named makes all.
@@ -38,7 +72,8 @@ class Config(Strict):
     """config.yaml, with whatever `--config` put on top of it."""
 
     scale: FilePath = "paper"
-    papers: Annotated[tuple[Name, ...], Field(min_length=1)] = ("bcgan",)
+    # Names of files in workflow/experiments, or paths.
+    papers: Annotated[tuple[Paper, ...], Field(min_length=1), AfterValidator(_other_names)] = ("bcgan",)
     seeds: Seeds | None = None
     data: FilePath = "data"
     results: FilePath = "results"
@@ -125,12 +160,14 @@ class Output(Strict):
 
 
 class Experiment(Strict):
-    """One paper: `workflow/experiments/<name>.yaml`."""
+    """One paper: `workflow/experiments/<name>.yaml`, or a file of one's own."""
 
     title: str
     source: str
     # Another paper, whose workloads and recipes are known here too.
     based_on: Name | None = None
+    # Data sets of its own, described as in workflow/datasets.yaml.
+    datasets: dict[Name, dict[str, Any]] = {}
     workloads: dict[str, Workload] = {}
     recipes: dict[Name, dict[str, Any]]
     variants: dict[Name, Variant] = {}
@@ -139,6 +176,6 @@ class Experiment(Strict):
     highlights: tuple[Name, ...] = ()
 
     @property
-    def datasets(self) -> set[str]:
+    def uses(self) -> set[str]:
         """The data sets that its outputs name."""
         return {name for output in self.outputs.values() for block in output.runs for name in block.datasets}

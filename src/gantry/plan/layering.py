@@ -1,6 +1,6 @@
 """How one text is laid over another: settings, patches, `extends` and variants."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -162,23 +162,35 @@ def _without(base: dict[str, Any], text: dict[str, Any]) -> dict[str, Any]:
 
 
 def read_datasets(
-    path: Path, patches: dict[str, dict[str, Any]], problems: Problems
+    path: Path, papers: Mapping[str, dict[str, Any]], patches: dict[str, dict[str, Any]], problems: Problems
 ) -> tuple[dict[str, DatasetSpec], list[str], dict[str, DatasetSpec]]:
-    """Read workflow/datasets.yaml with the configuration's own `datasets` laid over it.
+    """Read workflow/datasets.yaml, the sets that experiments describe, and the configuration's laid over both.
 
-    Returns the sound ones, the names of all that are described, and those that a patch changes as they were.
+    `papers` are the texts of the experiments, by their file. Returns the sound ones, the names of all that are
+    described, and those that a patch changes as they were.
     """
     shown = "workflow/datasets.yaml"
-    shipped = problems.read(path, shown)
-    described = merged(shipped, patches)
+    known = problems.read(path, shown)
+    found_in = dict.fromkeys(known, shown)
+    for file, text in papers.items():
+        own_sets = text.get("datasets")
+        for name, block in own_sets.items() if isinstance(own_sets, dict) else ():
+            if known.setdefault(name, block) != block:
+                problems.add(
+                    file,
+                    f"datasets.{name}",
+                    f"{found_in[name]} has something else of this name: choose another",
+                )
+            found_in.setdefault(name, file)
+    described = merged(known, patches)
     specs, before = {}, {}
     for name, block in described.items():
         key = f"datasets.{name}"
-        file = shown if name in shipped else "config"
+        file = found_in.get(name, "config")
         own = [("config", key, patches[name])] if name in patches else []
-        spec = problems.validated(DatasetSpec, block, file, key if file == "config" else str(name), own)
+        spec = problems.validated(DatasetSpec, block, file, str(name) if file == shown else key, own)
         if spec is not None:
             specs[name] = spec
-            if name in patches and name in shipped:
-                before[name] = DatasetSpec.model_validate(shipped[name])
+            if name in patches and name in known:
+                before[name] = DatasetSpec.model_validate(known[name])
     return specs, list(described), before

@@ -8,7 +8,7 @@ from gantry.errors import UserError
 from gantry.files import digest_of
 from gantry.metrics.names import FEATURE_NETWORKS
 from gantry.plan.checks import check_metric, check_metrics, check_networks, check_options, check_segments
-from gantry.plan.configuration import Config, Experiment, Scale
+from gantry.plan.configuration import Config, Experiment, Scale, paper_file, paper_name
 from gantry.plan.layering import (
     edited,
     extended,
@@ -75,8 +75,10 @@ class _Loading:
         read = self.problems.read(self._at(self.scale_file), self.scale_file)
         self.scale = self.problems.validated_in_part(Scale, read, self.scale_file) if read else None
         self.overrides = Overrides()
+        self.papers = {paper_name(paper): paper_file(paper) for paper in self.config.papers}
+        self.texts = {file: self.problems.read(self._at(file), file) for file in self.papers.values()}
         self.datasets, self.dataset_names, changed = read_datasets(
-            self._at("workflow/datasets.yaml"), self.config.datasets, self.problems
+            self._at("workflow/datasets.yaml"), self.texts, self.config.datasets, self.problems
         )
         for dataset, described in changed.items():
             self.overrides.of_dataset(dataset, described, self.datasets[dataset])
@@ -89,8 +91,8 @@ class _Loading:
 
     def plan(self) -> Plan:
         """Read the papers, check all names, and return the plan or raise UserError."""
-        for paper in self.config.papers:
-            self._read_paper(paper, f"workflow/experiments/{paper}.yaml")
+        for paper, file in self.papers.items():
+            self._read_paper(paper, file)
         self._check_scale_and_config()
         self.problems.raise_if_any()
         assert self.scale is not None
@@ -131,12 +133,12 @@ class _Loading:
         if only is None:
             return kept
         if self.config.only_datasets:
-            used = {name for experiment in self.experiments.values() for name in experiment.datasets}
+            used = {name for experiment in self.experiments.values() for name in experiment.uses}
             for name in only:
                 self.problems.expect_known("config", "only_datasets", "data set of these papers", name, used)
         for paper, experiment in kept.items():
             # A scale's choice is made with some papers in mind; one with none of its sets is left whole.
-            if self.config.only_datasets or not experiment.datasets.isdisjoint(only):
+            if self.config.only_datasets or not experiment.uses.isdisjoint(only):
                 kept[paper] = narrowed(experiment, only)
         for paper in kept.keys() & self.config.outputs.keys() - {
             name for name, wanted in self.config.outputs.items() if wanted == "all"
@@ -153,7 +155,7 @@ class _Loading:
     # ── papers ────────────────────────────────────────────────────────────────────────────────────
 
     def _read_paper(self, paper: str, file: str) -> None:
-        read = self._on_its_base(self.problems.read(self._at(file), file))
+        read = self._on_its_base(self.texts[file])
         experiment = self.problems.validated_in_part(Experiment, read, file) if read else None
         if experiment is None:
             return

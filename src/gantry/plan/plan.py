@@ -10,7 +10,7 @@ from typing import Any
 
 from gantry.errors import UserError
 from gantry.files import digest_of
-from gantry.plan.configuration import Config, Experiment, Output, Scale
+from gantry.plan.configuration import Config, Experiment, Output, Scale, paper_file, paper_name
 from gantry.plan.dataset import DatasetSpec
 from gantry.plan.missing import Missing, is_present
 from gantry.plan.overrides import Overrides
@@ -102,6 +102,12 @@ class Plan:
                 f"{run.key}: spec {digest} is of another configuration, whose recipe or data differ"
             )
         return run
+
+    @property
+    def described(self) -> dict[str, dict[str, Any]]:
+        """The texts of the papers, by their names, whatever of them this configuration keeps."""
+        files = self._sources.get("files", {})
+        return {paper_name(each): files.get(paper_file(each), {}) for each in self.config.papers}
 
     # ── files ─────────────────────────────────────────────────────────────────────────────────────
 

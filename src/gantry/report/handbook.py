@@ -28,6 +28,7 @@ EQUATIONS = ("objectives", "terms", "training")
 SECTIONS = "method_times"
 LOSSES = {"discriminator": "L_D", "generator": "L_G"}
 FOUND = {"checked": "Checked in", "unchecked": "Not checked"}
+MADE_BY = "<!-- Made by: gantry handbook"
 RESULTS = re.compile(r"<!-- results of (\S+) -->\n(.*?)<!-- end of results -->\n", re.DOTALL)
 
 
@@ -67,13 +68,16 @@ def equations_of(recipe: Recipe) -> list[Entry]:
 
 def write_handbook(plan: Plan, paper: str, out: Path) -> None:
     """Write `out` and, in the folder of its name beside it, the pictures of the methods that are trained."""
-    kept = dict(RESULTS.findall(out.read_text(encoding="utf-8"))) if out.is_file() else {}
+    before = out.read_text(encoding="utf-8") if out.is_file() else ""
+    if before and not before.startswith(MADE_BY):
+        raise UserError(f"--out: {out} is there, and no handbook of `gantry handbook`: give another name")
+    kept = dict(RESULTS.findall(before))
     made = results_of(plan, paper, out)
     write_text(out, "\n".join(_lines(plan.experiments[paper], paper, kept | made)))
 
 
 def _lines(experiment: Experiment, paper: str, results: dict[str, str]) -> Iterator[str]:
-    yield f"<!-- Made by: gantry handbook --paper {paper}. The recipes are in workflow/experiments/{paper}.yaml. -->"
+    yield f"{MADE_BY} --paper {paper}. The recipes are in workflow/experiments/{paper}.yaml. -->"
     yield "# The methods of the wider family\n"
     yield (
         "Each method is a recipe of a few lines over another one. $D$ is the discriminator's raw output, $\\sigma$ the "

@@ -10,6 +10,7 @@ from gantry.errors import UserError, suggestion
 from gantry.files import canonical_json, sha256_of_file
 from gantry.plan import Plan
 from gantry.plan.report_specs import report_spec
+from gantry.plan.targets import left_out
 from gantry.report.cells import MAIN, read_tidy
 from gantry.report.layout import number
 from gantry.report.load import Run, load
@@ -48,9 +49,12 @@ def trace(plan: Plan, table: str, row: str, column: str, *, verify: bool = False
 def _table(plan: Plan, asked: str) -> tuple[str, str]:
     known = {f"{paper}/{name}": (paper, name) for paper, name, out in plan.outputs() if out.family == "table"}
     found = [key for key in known if asked in (key, key.partition("/")[2])]
-    if len(found) != 1:
+    if len(found) > 1:
+        raise UserError(_choose(asked, found))
+    if not found:
+        elsewhere = left_out(plan, asked)
         near = suggestion(asked, [*known, *(name for _, name in known.values())])
-        raise UserError(f"{asked}: no table of this name, or several{near}; known: {', '.join(known)}")
+        raise UserError(f"{asked}: {elsewhere or f'no table of this name{near}'}; known: {', '.join(known)}")
     return known[found[0]]
 
 

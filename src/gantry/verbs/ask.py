@@ -21,7 +21,7 @@ def _plan(options: argparse.Namespace) -> None:
     from gantry.plan.describe import describe
     from gantry.status.runs import DIVERGED, standings
 
-    plan = load(options.settings)
+    plan = load(options)
     runs = standings(plan)
     trained = {key: 1.0 if run.state == DIVERGED else run.iteration / run.until for key, run in runs.items()}
     print(describe(plan, trained))
@@ -30,7 +30,7 @@ def _plan(options: argparse.Namespace) -> None:
 def _fetch(options: argparse.Namespace) -> None:
     from gantry.data.fetch import fetch
 
-    plan = load(options.settings)
+    plan = load(options)
     if options.dataset not in plan.datasets:
         near = suggestion(options.dataset, plan.datasets)
         known = ", ".join(sorted(plan.datasets))

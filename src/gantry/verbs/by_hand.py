@@ -9,7 +9,7 @@ from typing import Any
 from gantry.errors import UserError
 from gantry.metrics import check_network
 from gantry.paths import expanded
-from gantry.verbs.common import Verbs, load, path, positive, verb
+from gantry.verbs.common import Verbs, configuration, load, path, positive, verb
 
 
 def add(verbs: Verbs) -> None:
@@ -40,6 +40,7 @@ def add(verbs: Verbs) -> None:
     add.add_argument("--intervals", action="store_true", help="95 %% intervals by bootstrap")
     add.add_argument("--json", action="store_true", help="JSON instead of a table")
     add.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    configuration(add)
 
 
 def _score(options: argparse.Namespace) -> None:
@@ -72,13 +73,17 @@ def _by_path(options: argparse.Namespace) -> tuple[Any, Path, str, Path | None]:
             f"gantry score: {len(options.sets)} sets given; give REAL and GENERATED, or --against NAME GENERATED"
         )
     real, generated = map(expanded, options.sets)
-    return real, generated, options.network or "inception", options.weights
+    network, weights = options.network or "inception", options.weights
+    if network == "embedded" and weights is None:
+        options.settings = []
+        weights = next(map(Path, load(options).feature_weights(network)))
+    return real, generated, network, weights
 
 
 def _by_name(options: argparse.Namespace) -> tuple[Any, Path, str, Path | None]:
     """The same from a prepared set's name, one path, and the configuration: its results, network and weights."""
-    generated, *given = options.sets
-    plan = load(given)
+    generated, *options.settings = options.sets
+    plan = load(options)
     network = options.network or plan.features
     check_network(network)
     weights = options.weights or next(map(Path, plan.feature_weights(network)), None)

@@ -14,33 +14,49 @@ Verb = Callable[[argparse.Namespace], None]
 Verbs = Any
 
 
-def load(settings: list[str] | str) -> Any:
-    """Return the plan of a JSON configuration, or of config.yaml with `key=value` settings on top."""
+def load(options: argparse.Namespace, *last: str) -> Any:
+    """Return the plan of config.yaml, with --configfile, --config and the settings laid over it, and `last` on top.
+
+    The same files and settings mean the same to `snakemake`.
+    """
     from gantry.plan import load_plan
-    from gantry.plan.layering import with_settings
+
+    return load_plan(given(options, *last))
+
+
+def given(options: argparse.Namespace, *last: str) -> dict[str, Any]:
+    """Return the configuration that the options of a command say, as one mapping."""
+    from gantry.plan.layering import merged, with_settings
     from gantry.plan.places import configuration_file
     from gantry.plan.reading import read_yaml
 
-    if isinstance(settings, str):
-        return load_plan(read_json(settings, "--config"))
-    file = configuration_file()
-    return load_plan(with_settings(read_yaml(Path(file), file), settings))
+    config = options.config or []
+    if len(config) == 1 and config[0].startswith(("{", "@")):  # a whole one, as tests and programs give it
+        return with_settings(read_json(config[0], "--config"), last)
+    own = configuration_file()
+    found = read_yaml(Path(own), own)
+    for file in options.configfile or []:
+        found = merged(found, read_yaml(file, str(file)))
+    return with_settings(found, [*config, *getattr(options, "settings", []), *last])
 
 
 def planned(options: argparse.Namespace) -> Any:
     """Return the plan that a step of the workflow is told of: as it was made (--plan), or of a configuration."""
     from gantry.plan import load_planned
 
-    return load(options.config) if options.plan is None else load_planned(options.plan)
+    if options.plan is None:
+        return load(options)
+    if options.config or options.configfile:
+        raise UserError("--plan is a whole plan: leave out --config and --configfile")
+    return load_planned(options.plan)
 
 
-def of_plan(added: argparse.ArgumentParser, *, required: bool = True) -> None:
+def of_plan(added: argparse.ArgumentParser) -> None:
     """Let a step be told of the plan."""
-    which = added.add_mutually_exclusive_group(required=required)
-    which.add_argument("--config", help="JSON: the configuration")
-    which.add_argument(
-        "--plan", type=path, help="the plan that the workflow has made (…/plans/<digest>.yaml)"
+    added.add_argument(
+        "--plan", type=path, help="the plan that the workflow has made (…/plans/<digest>.yaml), or:"
     )
+    configuration(added)
 
 
 def read_json(text: str, option: str, keys: Sequence[str] = ()) -> dict[str, Any]:
@@ -88,8 +104,29 @@ def step(verbs: Verbs, name: str, function: Verb, about: str) -> argparse.Argume
 
 
 def settings(added: argparse.ArgumentParser) -> None:
-    """Let a verb take settings, laid over config.yaml."""
+    """Let a verb take settings, laid over config.yaml: as words, or as Snakemake is given them."""
     added.add_argument("settings", nargs="*", metavar="key=value", help="as after snakemake's --config")
+    configuration(added)
+
+
+def configuration(added: argparse.ArgumentParser) -> None:
+    """Add Snakemake's options for configurations."""
+    added.add_argument(
+        "--config",
+        nargs="+",
+        action="extend",
+        metavar="KEY=VALUE",
+        help="settings, as snakemake takes them; or a whole configuration as JSON, or @file",
+    )
+    added.add_argument(
+        "--configfile",
+        "--configfiles",
+        nargs="+",
+        action="extend",
+        type=path,
+        metavar="FILE",
+        help="YAML laid over config.yaml, as snakemake does; settings lie over it",
+    )
 
 
 def compute(added: argparse.ArgumentParser) -> None:

@@ -23,7 +23,7 @@ def add(verbs: Verbs) -> None:
         elsewhere = name != "figure"
         add.add_argument("paper", nargs="?" if elsewhere else None)
         add.add_argument("name", nargs="?" if elsewhere else None)
-        of_plan(add, required=not elsewhere)
+        of_plan(add)
         add.add_argument(
             "--out", type=path, required=True, help="first file to write; the others lie beside it"
         )
@@ -45,8 +45,15 @@ def add(verbs: Verbs) -> None:
 def _handbook(options: argparse.Namespace) -> None:
     from gantry.report.handbook import write_handbook
 
-    plan = load([*options.settings, f"papers=[{options.paper}]"])
+    plan = load(options, f"papers=[{options.paper}]")
+    before = options.out.read_bytes() if options.out.is_file() else None
     write_handbook(plan, options.paper, options.out)
+    if before is None:
+        print(f"{options.out}: written")
+    elif before == options.out.read_bytes():
+        print(f"{options.out}: is as the recipes have it, nothing has changed")
+    else:
+        print(f"{options.out}: written over; `git diff {options.out}` shows what has changed")
 
 
 def _table(options: argparse.Namespace) -> None:
@@ -76,13 +83,11 @@ def _claims(options: argparse.Namespace) -> None:
 
 def _is_elsewhere(options: argparse.Namespace) -> bool:
     """Whether runs from elsewhere are asked for; UserError for half of either, and for both at once."""
-    named = [options.paper, options.name, options.config or options.plan]
-    if options.sources and any(named):
+    named = [options.paper, options.name]
+    if options.sources and any([*named, options.config, options.configfile, options.plan]):
         raise UserError("--from takes the place of paper, name and --config: leave these out")
     if not options.sources and not all(named):
-        raise UserError(
-            "give paper, name and --config, as the workflow does, or runs from elsewhere with --from"
-        )
+        raise UserError("give paper and name, as the workflow does, or runs from elsewhere with --from")
     return bool(options.sources)
 
 

@@ -5,6 +5,8 @@ import argparse
 from gantry.errors import Diverged, UserError
 from gantry.verbs.common import Verbs, path, positive, verb
 
+SUFFIXES = (".png", ".npy", "")  # grid, array, folder
+
 
 def add(verbs: Verbs) -> None:
     """Make the verb known to the parser."""
@@ -21,6 +23,14 @@ def add(verbs: Verbs) -> None:
 
 
 def _sample(options: argparse.Namespace) -> None:
+    # Before PyTorch is imported, which takes seconds.
+    if options.out.suffix not in SUFFIXES and not options.out.is_dir():
+        raise UserError(
+            f"--out: {options.out}: {options.out.suffix} is none of the formats: give a name that ends in .png (a "
+            "grid), .npy (an array), or one without a suffix (a folder of PNG files)"
+        )
+    if not options.source.exists():
+        raise UserError(f"{options.source}: not found; give a run's folder or a .safetensors file")
     import torch
 
     from gantry.evaluation import by_checkpoint as model

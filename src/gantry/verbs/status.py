@@ -27,25 +27,25 @@ def add(verbs: Verbs) -> None:
 def _status(options: argparse.Namespace) -> None:
     from gantry.status.describe import as_json, describe
 
-    plan = load(options.settings)
+    plan = load(options)
     print(json.dumps(as_json(plan), indent=2) if options.json else describe(plan))
 
 
 def _clean(options: argparse.Namespace) -> None:
     from gantry.status.clean import describe, leftovers, remove
 
-    plan = load(options.settings)
+    plan = load(options)
     found = leftovers(plan)
     print(describe(found))
     if options.yes:
         remove(found)
     elif found:
-        papers, seeds = ", ".join(plan.config.papers), ", ".join(map(str, plan.seeds))
+        papers, seeds = ", ".join(plan.experiments), ", ".join(map(str, plan.seeds))
         print(f"Not named by: scale {plan.scale_name}, papers {papers}, seeds {seeds}. --yes deletes them.")
 
 
 def _trace(options: argparse.Namespace) -> None:
     from gantry.status.trace import trace
 
-    plan = load(options.settings)
+    plan = load(options)
     print(trace(plan, options.table, options.row, options.column, verify=options.verify))

@@ -83,8 +83,9 @@ def embedded_classifier(name: str, weights: Path | None, device: torch.device | 
     """Load what `train_embedded_classifier` wrote to `weights`; images of any size are resized to 32×32."""
     if weights is None or not weights.is_file():
         raise UserError(
-            f"feature network {name!r}: no classifier at {weights}; the workflow trains it in its own step, "
-            "or call gantry.metrics.features.train_embedded_classifier"
+            f"feature network {name!r}: its weights are {'not given' if weights is None else f'not at {weights}'}; the "
+            "workflow trains it, in half a minute: `snakemake classifier --config scale=quick` writes "
+            "results/data/embedded-classifier.safetensors, which `--weights` takes; or choose another network"
         )
     verify_output(weights)
     try:
