@@ -204,7 +204,7 @@ def named() -> Iterator[tuple[str, dict[str, Any]]]:
         else:
             yield f"term {name}", {"terms": {name: 1.0}}
     families = blocks_of(network_blocks, "family")
-    for name in FAMILIES:
+    for name in (each for each in FAMILIES if not families[each].translates):
         for suffix, options in variants(families[name], ("family", "initialisation")):
             width = {"width": WIDTHS[name]} if name in WIDTHS else {}
             yield (

@@ -10,15 +10,18 @@ from typing import Any
 
 from torch import nn
 
-from gantry.networks import autoencoder, cnn, dcgan, mlp, resnet
+from gantry.networks import autoencoder, cnn, dcgan, mlp, resnet, translators
 from gantry.networks.virtual import choose_reference
 
 
 @dataclass(frozen=True)
 class Family:
-    """The two builders of a pair; both take the recipe's `networks` block first."""
+    """The two builders of a pair; both take the recipe's `networks` block first.
 
-    generator: Callable[[Any, int, tuple[int, ...]], nn.Module]
+    Where the block `translates`, the first is of a translator, and its second argument the shape of the inputs.
+    """
+
+    generator: Callable[[Any, Any, tuple[int, ...]], nn.Module]
     discriminator: Callable[[Any, tuple[int, ...], int], nn.Module]
 
 
@@ -31,6 +34,10 @@ FAMILIES: dict[str, Family] = {
     "sagan": Family(resnet.build_sagan_generator, resnet.build_sagan_discriminator),
     "autoencoder": Family(autoencoder.build_autoencoder_generator, autoencoder.build_autoencoder),
     "mlp_autoencoder": Family(mlp.build_generator, autoencoder.build_mlp_autoencoder),
+    "mlp_translator": Family(translators.build_mlp_translator, translators.build_point_discriminator),
+    "unet": Family(translators.build_unet, translators.build_patch_discriminator),
+    "resnet_blocks": Family(translators.build_resnet_blocks, translators.build_patch_discriminator),
+    "sr_resnet": Family(translators.build_sr_resnet, translators.build_sr_discriminator),
 }
 
 
@@ -41,6 +48,14 @@ def build_generator(networks: Any, latent_dimension: int, sample_shape: tuple[in
     `UserError` where the family cannot make samples of that shape.
     """
     return FAMILIES[networks.family].generator(networks, latent_dimension, sample_shape)
+
+
+def build_translator(networks: Any, inputs: tuple[int, ...], outputs: tuple[int, ...]) -> nn.Module:
+    """Return an initialised translator: forward(x (B, *inputs)) → (B, *outputs).
+
+    `networks` is a block that `translates`. Raises `UserError` where the family cannot map these shapes.
+    """
+    return FAMILIES[networks.family].generator(networks, inputs, outputs)
 
 
 def build_discriminator(networks: Any, sample_shape: tuple[int, ...], outputs: int) -> nn.Module:
@@ -73,6 +88,7 @@ __all__ = [
     "Family",
     "build_discriminator",
     "build_generator",
+    "build_translator",
     "choose_reference",
     "mixes_samples",
     "one_pass_is_exact",

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from gantry.plan import translator_architectures as translators
 from gantry.plan.blocks.networks import (
     AutoencoderNetworks,
     Dcgan32Networks,
@@ -17,6 +18,13 @@ from gantry.plan.blocks.networks import (
     ResnetNetworks,
     SaganNetworks,
     SnganNetworks,
+)
+from gantry.plan.blocks.translators import (
+    ImageTranslators,
+    MlpTranslatorNetworks,
+    ResnetBlocksNetworks,
+    SrResnetNetworks,
+    UnetNetworks,
 )
 from gantry.plan.layers import Attention, Conv, Dense, Layer, Minibatch, Residual, chain
 
@@ -247,6 +255,51 @@ def mlp_autoencoder_discriminator(
     return [*encoder, *decoder]
 
 
+# ── translators: the latent is not looked at, inputs are taken to have the outputs' shape ─────────────
+
+
+def mlp_translator_generator(networks: MlpTranslatorNetworks, latent: int, dimension: int) -> list[Dense]:
+    return translators.mlp_translator(networks, dimension, dimension)
+
+
+def mlp_translator_discriminator(
+    networks: MlpTranslatorNetworks, dimension: int, outputs: int
+) -> Sequence[Dense | Minibatch]:
+    return mlp_discriminator(MlpNetworks(family="mlp", width=networks.width), dimension, outputs)
+
+
+def unet_generator(networks: UnetNetworks, latent: int, channels: int, resolution: int) -> list[Conv]:
+    down, up = translators.unet(networks, channels, channels, resolution)
+    return [*down, *up]
+
+
+def resnet_blocks_generator(
+    networks: ResnetBlocksNetworks, latent: int, channels: int, resolution: int
+) -> list[Conv]:
+    down, blocks, up = translators.resnet_blocks(networks, channels, channels, resolution)
+    return [*down, *blocks, *up]
+
+
+def patch_discriminator(
+    networks: ImageTranslators, channels: int, resolution: int, outputs: int
+) -> list[Conv]:
+    return translators.patchgan(networks, channels, resolution, outputs)
+
+
+def sr_resnet_generator(
+    networks: SrResnetNetworks, latent: int, channels: int, resolution: int
+) -> list[Conv]:
+    first, blocks, joined, doublings, last = translators.sr_resnet(networks, channels, channels, resolution)
+    return [first, *blocks, joined, *doublings, last]
+
+
+def sr_resnet_discriminator(
+    networks: SrResnetNetworks, channels: int, resolution: int, outputs: int
+) -> list[Conv | Dense]:
+    convs, dense = translators.sr_discriminator(networks, channels, resolution, outputs)
+    return [*convs, *dense]
+
+
 @dataclass(frozen=True)
 class Architecture:
     """A family's two lists: `generator(networks, latent, *shape)`, `discriminator(networks, *shape, outputs)`.
@@ -271,4 +324,8 @@ ARCHITECTURES: dict[str, Architecture] = {
     "sagan": Architecture(sagan_generator, sagan_discriminator),
     "autoencoder": Architecture(autoencoder_generator, autoencoder_discriminator),
     "mlp_autoencoder": Architecture(mlp_generator, mlp_autoencoder_discriminator),
+    "mlp_translator": Architecture(mlp_translator_generator, mlp_translator_discriminator, penalty_passes=4),
+    "unet": Architecture(unet_generator, patch_discriminator),
+    "resnet_blocks": Architecture(resnet_blocks_generator, patch_discriminator),
+    "sr_resnet": Architecture(sr_resnet_generator, sr_resnet_discriminator),
 }

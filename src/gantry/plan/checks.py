@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from gantry.errors import UserError
 from gantry.metrics.names import CLASSIFYING_NETWORKS, FEATURE_NETWORKS, METRICS, metric
 from gantry.plan.blocks.networks import ImageNetworks
+from gantry.plan.blocks.translators import ImageTranslators
 from gantry.plan.configuration import Output
 from gantry.plan.output_types import CLAIMED_QUANTITIES, OUTPUT_TYPES
 from gantry.plan.problems import Layers, Problems
@@ -43,6 +44,8 @@ def check_networks(problems: Problems, recipe: Recipe, workload: Workload, file:
             f"{networks.family} is for images of {sides} pixels a side, and {about} has resolution "
             f"{workload.resolution}",
         )
+    elif isinstance(networks, ImageTranslators) and (obstacle := networks.obstacle(workload.resolution)):
+        problems.add(file, key.removesuffix(".family"), obstacle)
 
 
 def check_metric(problems: Problems, name: str, file: str, key: str) -> bool:

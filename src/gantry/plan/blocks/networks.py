@@ -5,6 +5,12 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from gantry.plan.blocks.base import Positive, Strict
+from gantry.plan.blocks.translators import (
+    MlpTranslatorNetworks,
+    ResnetBlocksNetworks,
+    SrResnetNetworks,
+    UnetNetworks,
+)
 
 # Of an autoencoder: the norm of the difference, or the mean of its entries' squares or absolute values.
 ReconstructionError = Literal["norm", "squared", "absolute"]
@@ -50,6 +56,8 @@ class PointNetworks(Strict):
     makes: ClassVar[Literal["points", "images"]] = "points"
     # Whether the discriminator is an autoencoder, whose output is an energy.
     reconstructs: ClassVar[bool] = False
+    # Whether the generator starts from samples of another domain, in place of latents.
+    translates: ClassVar[bool] = False
 
 
 class MlpNetworks(PointNetworks):
@@ -76,6 +84,7 @@ class ImageNetworks(Strict):
 
     makes: ClassVar[Literal["points", "images"]] = "images"
     reconstructs: ClassVar[bool] = False
+    translates: ClassVar[bool] = False
     resolutions: ClassVar[tuple[int, ...]] = (32,)
 
     family: str
@@ -214,6 +223,10 @@ Networks = Annotated[
     | ResnetNetworks
     | SaganNetworks
     | AutoencoderNetworks
-    | MlpAutoencoderNetworks,
+    | MlpAutoencoderNetworks
+    | MlpTranslatorNetworks
+    | UnetNetworks
+    | ResnetBlocksNetworks
+    | SrResnetNetworks,
     Field(discriminator="family"),
 ]
