@@ -22,6 +22,8 @@ class Stream(NamedTuple):
     """Which rows; None: all."""
     beside: tuple[str, ...] = ()
     """What comes with the samples, row by row: "labels", "inputs"."""
+    of: str = "samples"
+    """What its samples are: those of the set, or the "inputs" of its pairs."""
 
 
 ALL = Stream()
@@ -60,12 +62,13 @@ class Batches:
         runs_per_gpu: int = 1,
     ) -> None:
         self.device = torch.device(device)
-        self.residence = residence or fitting(prepared.samples.nbytes, self.device, runs_per_gpu)
+        samples = prepared.samples if stream.of == "samples" else beside(prepared, stream.of)
+        self.residence = residence or fitting(samples.nbytes, self.device, runs_per_gpu)
         self._is_image = prepared.kind == "images"
         self._identity = {"seed": seed, "data": prepared.digest}
         ordered_on = self.device if self.residence == "device" else torch.device("cpu")
         order = Order(len(prepared), seed, ordered_on, flip and self._is_image, stream.rows)
-        arrays = {"samples": prepared.samples} | {name: beside(prepared, name) for name in stream.beside}
+        arrays = {"samples": samples} | {name: beside(prepared, name) for name in stream.beside}
         self._rows = RESIDENCES[self.residence](arrays, self.device, order, sizes_of(batch_size))
         self._cursor = Cursor()
 

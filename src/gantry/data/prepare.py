@@ -13,7 +13,7 @@ from gantry.data.listing import in_words
 from gantry.data.parts import in_parts, open_source, place_of
 from gantry.data.rows import GOES_ON
 from gantry.data.sources.base import ImageSource, PointSource, Source
-from gantry.data.writing import Writer, Written, digest_of_indices, partial_folder
+from gantry.data.writing import Writer, Written, WrittenInputs, digest_of_indices, partial_folder
 from gantry.errors import UserError
 from gantry.files import write_json, write_with
 from gantry.plan.dataset import DatasetSpec
@@ -130,8 +130,20 @@ def _points(
     path = folder / "points.npy"
     write_with(path, lambda temporary: np.save(temporary, points))
     digest = hashlib.sha256(points.tobytes()).hexdigest()
-    written = Written(path, len(points), digest, digest, [], None if labels is None else labels[chosen])
+    inputs = _inputs_of_points(source, chosen, folder)
+    own = None if labels is None else labels[chosen]
+    written = Written(path, len(points), digest, digest, [], own, inputs=inputs)
     return written, source.describe() | {"shape": list(points.shape), "dtype": "float32", "crop": None}
+
+
+def _inputs_of_points(source: PointSource, chosen: Indices, folder: Path) -> WrittenInputs | None:
+    """Write the inputs of points that are the targets of pairs, row by row."""
+    inputs = source.inputs()
+    if inputs is None:
+        return None
+    rows, path = inputs[chosen], folder / "inputs.npy"
+    write_with(path, lambda temporary: np.save(temporary, rows))
+    return WrittenInputs(path, rows.shape[1:], hashlib.sha256(rows.tobytes()).hexdigest())
 
 
 def _unpublish(out: Path) -> None:

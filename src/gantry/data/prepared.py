@@ -22,7 +22,7 @@ class PreparedSet:
     """A prepared set: images (N, H, W, 3) uint8 or points (N, 2) float32, memory-mapped read-only.
 
     labels: (N,) int64 classes, or (N, A) uint8 attributes, each 0 or 1; None where there are none.
-    inputs: (N, h, w, 3) uint8, memory-mapped: the inputs of pairs whose targets are the samples.
+    inputs: (N, h, w, 3) uint8 or (N, 2) float32, memory-mapped: the inputs of pairs whose targets are the samples.
     """
 
     folder: Path
@@ -95,7 +95,7 @@ def open_prepared(manifest: Path) -> PreparedSet:
             if attributes is None
             else _mapped(folder / "labels.npy", (*shape[:1], attributes), np.dtype(np.uint8))
         )
-    pairs = None if inputs is None else _mapped(folder / "inputs.npy", inputs, np.dtype(np.uint8))
+    pairs = None if inputs is None else _mapped(folder / "inputs.npy", inputs, dtype)
     return PreparedSet(folder, described, samples, labels, pairs)
 
 

@@ -19,7 +19,7 @@ class DataShape:
     label_names: tuple[str, ...] = ()
     """The classes by number, or the attributes by column, where they have names."""
     input: tuple[int, ...] | None = None
-    """The shape of the input of a pair, as networks see it: (channels, height, width)."""
+    """The shape of the input of a pair, as networks see it: (channels, height, width), or (2,)."""
 
     @classmethod
     def of(cls, prepared: PreparedSet) -> "DataShape":
@@ -27,8 +27,8 @@ class DataShape:
         labels, names = prepared.labels, prepared.label_names
         of_inputs = None
         if prepared.inputs is not None:
-            _, height, width, channels = prepared.inputs.shape
-            of_inputs = (channels, height, width)
+            _, *lengths, last = prepared.inputs.shape
+            of_inputs = (last, *lengths)
         classes = attributes = 0
         if labels is not None and labels.ndim == 2:
             attributes = labels.shape[1]

@@ -5,8 +5,8 @@ features of real training images, which never saw a generated one. Its accuracy 
 seen stands beside, as the row `real`.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from functools import cached_property
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from gantry.data import PreparedSet
 from gantry.data.batches import as_input
 from gantry.errors import UserError
 from gantry.evaluation.sample import SCORED_SEED
+from gantry.evaluation.translated import OF_OUTPUTS, TRANSLATED, Compute, Translated, is_translator
 from gantry.methods.sampler import Sampler
 from gantry.metrics import classes as of_classes
 from gantry.metrics.features import FeatureNetwork
@@ -137,6 +138,27 @@ class AskedScorer:
                 used,
             )
 
+    def compare(
+        self, sampler: Sampler, rows: dict[str, Array], names: list[str], places: Mapping[str, str]
+    ) -> Iterator[Row]:
+        """Yield what the outputs of a translator are asked for, of rows that stand in the place of its sources."""
+        used = self.network.name if self.network else ""
+        for name, samples in rows.items():
+            translated = Translated(sampler, places[name], samples, self.prepared, self.network)
+            for compute in dict.fromkeys(OF_OUTPUTS[each] for each in names if each in OF_OUTPUTS):
+                for each, value in compute(translated).items():
+                    yield name, each, value, len(samples), used if METRICS[each].uses_network else ""
+
+    def translation(
+        self, compute: Compute, sampler: Sampler, source: str, samples: Array
+    ) -> dict[str, float]:
+        """What `compute` finds of a translator's outputs."""
+        if not is_translator(sampler):
+            raise UserError(
+                "metrics: this method does not translate: take the metrics of translations out of its workload"
+            )
+        return compute(Translated(sampler, source, samples, self.prepared, self.network))
+
     def _asked(self, sampler: Sampler, source: str, count: int) -> Array:
         asked = sampler.asked(source, range(count), self.prepared.held_out())
         if asked is None:
@@ -215,6 +237,12 @@ class AskedScorer:
         return {"reconstruction_error": float(error), "reconstruction_ratio": float(error / shuffled)}
 
 
+@cache
+def through(compute: Compute) -> Callable[[AskedScorer, Sampler, str, Array], dict[str, float]]:
+    """Return `compute` as the table below has its functions; one for all metrics that it gives."""
+    return lambda scorer, sampler, source, samples: scorer.translation(compute, sampler, source, samples)
+
+
 ASKED: dict[str, Callable[[AskedScorer, Sampler, str, Array], dict[str, float]]] = {
     **dict.fromkeys(
         [
@@ -234,6 +262,7 @@ ASKED: dict[str, Callable[[AskedScorer, Sampler, str, Array], dict[str, float]]]
     "code_purity_points": AskedScorer.code,
     "information_bound": AskedScorer.information,
     "test_error": AskedScorer.test_error,
+    **{name: through(compute) for name, compute in TRANSLATED.items()},
     "reconstruction_error": AskedScorer.reconstruction,
     "reconstruction_ratio": AskedScorer.reconstruction,
 }

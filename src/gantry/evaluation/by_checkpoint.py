@@ -37,6 +37,7 @@ class Trained:
     iteration: int
     recipe: Recipe
     resolution: int | None
+    data: DataShape
     sampler: Sampler
 
 
@@ -55,7 +56,7 @@ def load_trained(source: Path, iteration: int | None = None, device: str | torch
     sample = (2,) if resolution is None else (3, resolution, resolution)
     data = DataShape.from_json(header["data"]) if "data" in header else DataShape(sample)
     sampler = load_sampler(build_method(recipe, data).to(device), path, sha256)
-    return Trained(path, header["iteration"], recipe, resolution, sampler)
+    return Trained(path, header["iteration"], recipe, resolution, data, sampler)
 
 
 def _checkpoint_of(folder: Path, iteration: int | None) -> tuple[Path, str]:

@@ -35,12 +35,24 @@ class ImageScorer:
     """
 
     def __init__(
-        self, prepared: PreparedSet, network: FeatureNetwork, statistics: Path, splits: int = SPLITS
+        self,
+        prepared: PreparedSet,
+        network: FeatureNetwork,
+        statistics: Path | StoredStatistics,
+        splits: int = SPLITS,
     ) -> None:
         self.network = network
+        self.splits = splits
         self.computations = computations(splits)
         self.digest = prepared.digest
-        self.real = replace(StoredStatistics.load(statistics), images=prepared.samples)
+        stored = StoredStatistics.load(statistics) if isinstance(statistics, Path) else statistics
+        self.real = replace(stored, images=prepared.samples)
+
+    def against(self, part: PreparedSet) -> "ImageScorer":
+        """Return the scorer of another part of the data, whose features are computed here."""
+        seen = self.network.extract(part.samples)
+        stored = StoredStatistics.of(part.name, seen, self.network.name, "")
+        return ImageScorer(part, self.network, stored, self.splits)
 
     def check(self, metrics: list[str]) -> None:
         """Raise UserError if a metric needs what the network does not give, or what was not stored of this set."""

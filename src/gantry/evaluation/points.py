@@ -25,6 +25,10 @@ class PointScorer:
         self.variance = float(prepared.manifest["variance"])
         self.real = np.asarray(prepared.samples)
 
+    def against(self, part: PreparedSet) -> "PointScorer":
+        """Return the scorer of another part of the data."""
+        return PointScorer(part)
+
     def __call__(self, drawn: dict[str, Points], metrics: list[str]) -> Iterator[Row]:
         """Yield (source, metric, value, samples, '') for every source and metric."""
         count = min(len(points) for points in drawn.values())

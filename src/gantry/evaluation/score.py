@@ -2,9 +2,9 @@
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -16,9 +16,11 @@ from gantry.data.shape import DataShape
 from gantry.errors import Diverged, UserError
 from gantry.evaluation.asked import AskedScorer, asked_metrics
 from gantry.evaluation.sample import SCORED_SEED, SHOWN_SEED, sampled
+from gantry.evaluation.translated import is_translator, shown_beside, untrained
 from gantry.files import write_text, write_with
 from gantry.methods import Sampler, build_method
 from gantry.methods.checkpoint import load_sampler
+from gantry.methods.domains import SAMPLES, Domain, part_of
 from gantry.metrics import metric
 from gantry.metrics.names import COLUMNS, MIXTURE, REAL
 from gantry.plan.recipe import Recipe
@@ -27,10 +29,17 @@ from gantry.runs.record import read_record
 from gantry.system.device import choose_device
 
 Array = NDArray[Any]
-# What a scorer does: samples by source ("G1", "G2", …) and names of metrics → rows (source, metric, value,
-# samples, network).
 Row = tuple[str, str, float, int, str]
-Scorer = Callable[[dict[str, Array], list[str]], Iterator[Row]]
+
+
+class Scorer(Protocol):
+    """Samples by source ("G1", "G2", …) and names of metrics → rows (source, metric, value, samples, network)."""
+
+    def __call__(self, drawn: dict[str, Array], metrics: list[str]) -> Iterator[Row]:
+        """Yield the rows of every source and metric."""
+
+    def against(self, part: PreparedSet) -> "Scorer":
+        """Return such a scorer that compares with the samples of `part`."""
 
 
 def score_run(
@@ -69,6 +78,7 @@ def score_run(
     recipe = Recipe.model_validate({"workload": ""} | record["spec"]["recipe"])
     method = build_method(recipe, DataShape.of(prepared)).to(chosen)
     scorer = build_scorer(prepared, scoring, statistics, weights, chosen)
+    scorers = ScorersByReference(scorer, prepared)
     asked_scorer = AskedScorer(prepared, getattr(scorer, "network", None))
     entries = [entry for entry in record["checkpoints"] if entry["iteration"] > after]
     rows: list[list[Any]] = []
@@ -90,8 +100,14 @@ def score_run(
         names = scoring["metrics"] + (scoring["final_metrics"] if is_last else [])
         asked = asked_metrics(names)
         names = [name for name in names if name not in asked]
-        rows += [[*key, *row] for row in scorer(drawn, names)]
+        rows += [[*key, *row] for row in scorers(sampler, drawn, names)]
         rows += [[*key, *row] for row in asked_scorer(sampler, drawn, asked)]
+        if is_last and is_translator(sampler):
+            compared = untrained(sampler, prepared.held_out(), scoring["samples"])
+            places = {name: source for name, (source, _) in compared.items()}
+            rows_of = {name: samples for name, (_, samples) in compared.items()}
+            rows += [[*key, *row] for row in scorers(sampler, rows_of, names, places)]
+            rows += [[*key, *row] for row in asked_scorer.compare(sampler, rows_of, asked, places)]
         if is_last and scoring.get("score_real"):
             real = {REAL: _real_again(prepared, scoring["samples"])}
             rows += [[*key, *row] for row in scorer(real, names)]
@@ -100,6 +116,37 @@ def score_run(
     intact.result()
     _write_samples(samples_out, shown, prepared, scoring["shown"])
     _write_rows(metrics_out, rows)
+
+
+class ScorersByReference:
+    """Scores each source against the real samples that its sampler names: all of them, or those of one domain."""
+
+    def __init__(self, scorer: Scorer, prepared: PreparedSet) -> None:
+        self.prepared = prepared
+        self.scorers: dict[Domain | None, Scorer] = {None: scorer}
+
+    def __call__(
+        self,
+        sampler: Sampler,
+        drawn: dict[str, Array],
+        names: list[str],
+        places: Mapping[str, str] | None = None,
+    ) -> Iterator[Row]:
+        """Yield the rows of all sources, and of their mixture where they are compared with the same.
+
+        `places` names the source in whose place samples stand; these are never mixed.
+        """
+        groups: dict[Domain | None, dict[str, Array]] = {}
+        for name, samples in drawn.items():
+            source = (places or {}).get(name, name)
+            reference = sampler.reference(source) if source in sampler.sources else None
+            groups.setdefault(None if reference == SAMPLES else reference, {})[name] = samples
+        for reference, group in groups.items():
+            if reference is not None and reference not in self.scorers:
+                self.scorers[reference] = self.scorers[None].against(part_of(self.prepared, reference))
+            scored = [group] if places is None else [{name: each} for name, each in group.items()]
+            for each in scored:
+                yield from self.scorers[reference](each, names)
 
 
 def _draw(
@@ -115,7 +162,9 @@ def _draw(
         seed = SCORED_SEED + 1000 * index
         drawn[source] = sampled(sampler, source, scoring["samples"], seed, device, held_out)
         shown[source] = sampled(sampler, source, scoring["shown"], SHOWN_SEED, device, held_out)
-    if len(drawn) > 1 and not scoring.get("score_generators", True):
+    if is_translator(sampler):
+        shown |= shown_beside(sampler, held_out, shown, scoring["shown"])
+    elif len(drawn) > 1 and not scoring.get("score_generators", True):
         drawn = {MIXTURE: equal_mixture(list(drawn.values()), scoring["samples"])}
     return drawn, shown
 

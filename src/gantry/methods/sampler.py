@@ -22,6 +22,11 @@ class Sampler(ABC):
     """What samples come from: "G1", "G2"; "a→b" of a translator. Metrics have a row for each."""
 
     @property
+    def device(self) -> torch.device:
+        """Where the networks are."""
+        raise NotImplementedError
+
+    @property
     def can(self) -> frozenset[str]:
         """What can be asked for besides samples: "encode", "translate", "reconstruct", "classify"."""
         asked = ("encode", "translate", "reconstruct", "classify")
@@ -41,8 +46,12 @@ class Sampler(ABC):
     def sample(self, source: str, inputs: Mapping[str, Tensor]) -> Tensor:
         """Return the samples of `source` for inputs on the networks' device: (N, C, H, W) in [−1, 1] or (N, 2)."""
 
-    def reference(self, source: str) -> int | None:
-        """Return the label of the real samples that those of `source` are compared with; None: all of them."""
+    def reference(self, source: str) -> int | str | None:
+        """Return which real samples those of `source` are compared with: a label, or "inputs"; None: all of them."""
+        return None
+
+    def origin(self, source: str) -> int | str | None:
+        """Return which real samples those of `source` are made of, as `reference` has it; None: of none."""
         return None
 
     def asked(

@@ -28,6 +28,10 @@ COLUMNS = (
 REAL = "real"
 # … and where it is the equal mixture of several generators.
 MIXTURE = "mixture"
+# … and where nothing was trained: inputs of a translator as its outputs, or enlarged by a bicubic filter.
+IDENTITY, BICUBIC = "identity", "bicubic"
+# What figures show beside the translations of a source: "input a→b".
+INPUT, BACK, TRUTH = "input", "back", "truth"
 
 Bounds = tuple[float, float]
 Input = Literal["features", "logits", "images", "points", "method"]
@@ -119,6 +123,17 @@ METRICS: dict[str, Metric] = {
             "reconstruction_ratio", "method", "lower", "reconstruction error / shuffled", True, None, True
         ),
         Metric("test_error", "method", "lower", "test error", True, _SHARE, True),
+        Metric("l1", "images", "lower", "L1 to the truth", True, (0.0, 1.0), True),
+        Metric("psnr", "images", "higher", "PSNR (dB)", of_asked=True),
+        Metric("ssim", "images", "higher", "SSIM", True, (-1.0, 1.0), True),
+        Metric("psnr_y", "images", "higher", "PSNR of luminance (dB)", of_asked=True),
+        Metric("ssim_y", "images", "higher", "SSIM of luminance", True, (-1.0, 1.0), True),
+        Metric("feature_distance", "features", "lower", "feature distance to the truth", of_asked=True),
+        Metric("translation_error", "points", "lower", "error of translation", of_asked=True),
+        Metric("consistency", "images", "lower", "L1 of the output made small, to the input", of_asked=True),
+        Metric("mode_information", "points", "higher", "information of modes (nats)", of_asked=True),
+        Metric("cycle_error", "method", "lower", "L1 there and back", of_asked=True),
+        Metric("cycle_error_noisy", "method", "lower", "L1 there and back, with noise", of_asked=True),
     )
 }
 
@@ -157,6 +172,11 @@ _BLOCK_TITLES = {
     "frechet_distance_bias": "FID-{}'s bias, 5,000 less 50,000 samples",
     "kernel_distance": "KID-{}",
 }
+
+
+def is_untrained(source: str) -> bool:
+    """Whether `sampled_from` names something to compare with that nobody has trained: real samples, inputs."""
+    return source.partition(" ")[0] in (REAL, IDENTITY, BICUBIC)
 
 
 def metric(name: str) -> Metric:

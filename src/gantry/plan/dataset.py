@@ -35,6 +35,7 @@ class DatasetSpec(Strict):
     title: str
     source: Literal[
         "gaussian_grid",
+        "gaussian_pair",
         "digits",
         "photograph",
         "folder",
@@ -64,7 +65,7 @@ class DatasetSpec(Strict):
     @property
     def is_embedded(self) -> bool:
         """Whether the project, or what it depends on, brings the data: nothing to download, no path."""
-        return self.source in ("gaussian_grid", "digits", "photograph")
+        return self.source in ("gaussian_grid", "gaussian_pair", "digits", "photograph")
 
     def identity(self, resolution: int | None) -> dict[str, Any]:
         """What makes two prepared sets the same set: everything but where the files lie on this machine."""

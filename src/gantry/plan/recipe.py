@@ -5,7 +5,14 @@ A recipe is the whole description of a training run but for the data set and the
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, SerializeAsAny, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SerializeAsAny,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from gantry.plan.blocks.base import Positive, Strict
 from gantry.plan.blocks.networks import Networks
@@ -35,7 +42,8 @@ class Recipe(Strict):
     latent: Latent = Latent()
     optimiser: Optimiser = Optimiser()
     updates: Updates = Updates()
-    batch_size: Annotated[int, Field(ge=2)] = 32
+    # One alone is for translators: see below.
+    batch_size: Positive = 32
     # Of phases whose batches are so many times as large, by name: {generator: 2}.
     batch_multiples: dict[str, Positive] = {}
     # Samples that the discriminator sees together (PacGAN).
@@ -87,6 +95,23 @@ class Recipe(Strict):
     @model_validator(mode="after")
     def _the_method_can_do_it(self) -> "Recipe":
         self.method.check(self)
+        return self
+
+    @field_validator("batch_size")
+    @classmethod
+    def _one_sample_is_no_batch_of_latents(cls, size: int, told: ValidationInfo) -> int:
+        networks = told.data.get("networks")
+        if size < 2 and networks is not None and not networks.translates:
+            raise ValueError("should be 2 or more: only translators learn from one sample at a time")
+        return size
+
+    @model_validator(mode="after")
+    def _translators_need_a_method_of_theirs(self) -> "Recipe":
+        if self.networks.translates and not self.method.translates:
+            raise ValueError(
+                f"networks.family {self.networks.family} starts from samples of another domain: take a method that "
+                "translates, such as pix2pix or cyclegan, or another family"
+            )
         return self
 
     @model_validator(mode="after")

@@ -90,7 +90,7 @@ class Run:
     @property
     def sources(self) -> list[str]:
         """What was scored: "G1", …, and "mixture" where there are several generators."""
-        return [name for name in dict.fromkeys(self.metrics["sampled_from"]) if name != names.REAL]
+        return [name for name in dict.fromkeys(self.metrics["sampled_from"]) if not names.is_untrained(name)]
 
     @cached_property
     def samples(self) -> dict[str, np.ndarray]:
@@ -109,7 +109,8 @@ class Run:
     @property
     def generators(self) -> list[str]:
         """The names of the generators in `samples`."""
-        return [name for name in self.samples if name not in ("iterations", "real")]
+        beside = ("iterations", names.REAL, names.INPUT, names.BACK, names.TRUTH)
+        return [name for name in self.samples if name.partition(" ")[0] not in beside]
 
 
 @dataclass(frozen=True)
@@ -137,8 +138,8 @@ class LoadedGroup:
 
     @property
     def headline(self) -> str:
-        """The source that stands for the method: the equal mixture, or the only generator (theorem 2)."""
-        return "mixture" if "mixture" in self.sources else "G1"
+        """The source that stands for the method: the equal mixture, the only generator (theorem 2), or "a→b"."""
+        return next(iter(self.sources), "G1")
 
     @property
     def shown(self) -> Run:

@@ -8,10 +8,11 @@ from gantry.data.sources.folder import Folder
 from gantry.data.sources.lsun import Lsun
 from gantry.data.sources.stl10 import Stl10
 from gantry.data.sources.svhn import Svhn
-from gantry.data.sources.synthetic import Digits, GaussianGrid, Photograph
+from gantry.data.sources.synthetic import Digits, GaussianGrid, GaussianPair, Photograph
 
 SOURCES: dict[str, type[Source]] = {
     "gaussian_grid": GaussianGrid,
+    "gaussian_pair": GaussianPair,
     "digits": Digits,
     "photograph": Photograph,
     "folder": Folder,

@@ -105,6 +105,15 @@ class Source(ABC):
             )
         return str(value)
 
+    def _one_of_numbers(self, key: str, allowed: tuple[int, ...]) -> int:
+        """An option that must be one of these numbers."""
+        value = self.chosen_options[key]
+        if value not in allowed:
+            raise UserError(
+                f"data set {self.name}: options.{key}: {value} is none of {', '.join(map(str, allowed))}"
+            )
+        return int(value)
+
 
 class ImageSource(Source):
     """A source of images, listed in a fixed order; `encoded` says that its reader returns image files."""
@@ -130,6 +139,10 @@ class PointSource(Source):
     @abstractmethod
     def points(self) -> NDArray[np.float32]:
         """All points, (N, 2)."""
+
+    def inputs(self) -> NDArray[np.float32] | None:
+        """The inputs of pairs whose targets the points are, (N, 2), row by row; None where there are no pairs."""
+        return None
 
     def labels(self) -> NDArray[np.int64] | None:
         """The component that each point was drawn from, (N,), where that is known."""

@@ -54,6 +54,48 @@ class GaussianGrid(PointSource):
         return {"means": self.means.tolist(), "variance": self.chosen_options["variance"]}
 
 
+class GaussianPair(GaussianGrid):
+    """Pairs: the inputs are points of a `GaussianGrid`, the targets the same turned by `turn` degrees, scaled, shifted.
+
+    With `merged`, the targets' modes are the grid's first column alone, each for a row of it: which of the columns a
+    point came from cannot be told any more. Labels are the inputs' modes.
+    """
+
+    options: ClassVar[dict[str, Option]] = GaussianGrid.options | {
+        "turn": 30.0,
+        "scale": 1.0,
+        "shift": 1.0,
+        "merged": 0,
+    }
+
+    def __init__(self, spec: DatasetSpec, name: str, path: Path | None) -> None:
+        super().__init__(spec, name, path)
+        self._inputs, self.input_means = self._points, self.means
+        angle, scale = np.deg2rad(self.chosen_options["turn"]), self._above("scale", 1e-6)
+        turned = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        self.variance = scale**2 * self.chosen_options["variance"]
+
+        def moved(points: NDArray[np.float64]) -> NDArray[np.float64]:
+            return points @ turned.T + self.chosen_options["shift"]
+
+        kept = self.means.copy()
+        if self._one_of_numbers("merged", (0, 1)):
+            kept[:, 1] = self.means[0, 1]
+        self._points = moved(self._inputs - self.means[self._component] + kept[self._component])
+        self.means = np.unique(moved(kept).round(12), axis=0)
+
+    def inputs(self) -> NDArray[np.float32]:
+        return self._inputs.astype(np.float32)
+
+    def describe(self) -> dict[str, Any]:
+        return {
+            "means": self.means.tolist(),
+            "variance": self.variance,
+            "inputs_means": self.input_means.tolist(),
+            "inputs_variance": self.chosen_options["variance"],
+        }
+
+
 class Digits(ImageSource):
     """scikit-learn's 1,797 handwritten digits, 8×8 grey levels 0 to 16, as RGB, with labels 0 to 9."""
 

@@ -18,6 +18,8 @@ class MethodOptions(Strict):
 
     phases: ClassVar[tuple[str, ...]] = ("discriminator", "generator")
     """Names of the method's phases, by which recipes tell rates, schedules and sizes of batches."""
+    translates: ClassVar[bool] = False
+    """Whether its generators start from samples of another domain, as families of translators do."""
 
     name: str
 

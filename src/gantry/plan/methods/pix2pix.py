@@ -1,0 +1,94 @@
+"""A translator that learns from pairs: Pix2pix, Pix2pixHD's scales, SRGAN, DeblurGAN, inpainting."""
+
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from gantry.plan.blocks.base import Weight
+from gantry.plan.blocks.players import Latent
+from gantry.plan.methods.base import MethodOptions
+
+if TYPE_CHECKING:
+    from gantry.plan.recipe import Recipe
+
+Distance = Literal["l1", "l2"]
+
+
+class Options(MethodOptions):
+    """Weights of the summands of G's loss, and what D sees.
+
+    `sees: pair` gives D the input beside the output, `output` the output alone. `adversarial: 0` leaves D out: what
+    remains is a regression, the control. `scales`: so many discriminators, each sees the image half as large as the
+    one before (Pix2pixHD). `warm_up`: iterations without D at the start (SRGAN begins with SRResNet). `skip`: G's
+    output is added to its input and clipped (DeblurGAN); `only_hole`: outside of the square in its middle the input
+    stays as it is (inpainting).
+    """
+
+    translates: ClassVar[bool] = True
+
+    name: Literal["pix2pix"]
+    sees: Literal["pair", "output"] = "pair"
+    adversarial: Weight = 1.0
+    match: Weight = 100.0
+    distance: Distance = "l1"
+    feature_matching: Weight = 0.0
+    total_variation: Weight = 0.0
+    scales: Annotated[int, Field(ge=1, le=3)] = 1
+    warm_up: Annotated[int, Field(ge=0)] = 0
+    skip: bool = False
+    only_hole: bool = False
+
+    @model_validator(mode="after")
+    def _there_is_something_to_learn_from(self) -> "Options":
+        if not self.adversarial and not self.match:
+            raise ValueError(
+                "adversarial and match are both 0: nothing is left to learn from; give one a weight"
+            )
+        if not self.adversarial and (self.feature_matching or self.warm_up):
+            idle = "feature_matching" if self.feature_matching else "warm_up"
+            raise ValueError(f"{idle}: adversarial: 0 leaves the discriminator out; take {idle} away")
+        if self.warm_up and not self.match:
+            raise ValueError(
+                "warm_up: without D there is match alone, and its weight is 0; take warm_up away"
+            )
+        return self
+
+    def check(self, recipe: "Recipe") -> None:
+        refuse_what_starts_from_latents(self.name, recipe)
+        if recipe.networks.family == "sr_resnet" and self.sees == "pair" and self.adversarial:
+            raise ValueError(
+                "method.sees: pair joins input and output, which have different sizes with family sr_resnet: set sees: "
+                "output"
+            )
+        if (self.scales > 1 or self.total_variation or self.only_hole) and recipe.networks.makes == "points":
+            raise ValueError(
+                "method pix2pix: scales, total_variation and only_hole are of images; take them away"
+            )
+
+
+def refuse_what_starts_from_latents(name: str, recipe: "Recipe") -> None:
+    """Raise ValueError for what belongs to generators that start from latents."""
+    if not recipe.networks.translates:
+        raise ValueError(
+            f"method {name}: networks.family {recipe.networks.family} starts from latents; take unet, resnet_blocks or "
+            "sr_resnet for images, mlp_translator for points"
+        )
+    terms = recipe.terms
+    idle = {
+        "generators": recipe.generators > 1,
+        "latent": recipe.latent != Latent(),
+        "pack": recipe.pack > 1,
+        "unroll": recipe.unroll > 0,
+        "terms.verdict_agreement": terms.verdict_agreement > 0,
+        "terms.sample_spread": terms.sample_spread > 0,
+        "terms.feature_matching (method.feature_matching is a translator's)": terms.feature_matching > 0,
+        "terms.entropy_distance": terms.entropy_distance.weight > 0,
+        "objective": recipe.objective.name in ("gmmn", "d2gan", "energy", "began", "mmd_gan"),
+    }
+    for key in (key for key, used in idle.items() if used):
+        raise ValueError(f"method {name}: {key} is of generators that start from latents: take it away")
+    if recipe.objective.width > 1:
+        raise ValueError(
+            f"method {name}: objective {recipe.objective.name} reads {recipe.objective.width} numbers of each verdict, "
+            "and a translator's discriminator says one: take another objective"
+        )

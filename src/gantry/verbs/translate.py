@@ -1,0 +1,35 @@
+"""Translating pictures of one's own."""
+
+import argparse
+
+from gantry.errors import UserError
+from gantry.verbs.common import Verbs, path, positive, verb
+
+
+def add(verbs: Verbs) -> None:
+    """Make the verb known to the parser."""
+    add = verb(verbs, "translate", _translate, "translations of your own pictures, by a trained translator")
+    add.add_argument("source", type=path, help="a run's folder (…/seed0) or a checkpoint (.safetensors)")
+    add.add_argument("images", type=path, nargs="+", help="image files, or folders of them")
+    add.add_argument("--to", help="domain to translate to: a or b; not needed where there is one direction")
+    add.add_argument("--out", type=path, required=True, help="folder for the PNG files")
+    add.add_argument("--iteration", type=positive, help="checkpoint of a run; its last one if none is given")
+    add.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+
+
+def _translate(options: argparse.Namespace) -> None:
+    if not options.source.exists():  # before PyTorch is imported, which takes seconds
+        raise UserError(f"{options.source}: not found; give a run's folder or a .safetensors file")
+    import torch
+
+    from gantry.evaluation import translating
+    from gantry.evaluation.by_checkpoint import load_trained
+    from gantry.system.device import choose_device
+
+    device = choose_device(options.device, torch.get_num_threads())
+    trained = load_trained(options.source, options.iteration, device)
+    source = translating.source_of(trained, options.to)
+    names, images = translating.read(options.images, translating.side_of(trained))
+    made = translating.translate(trained, source, images, device)
+    translating.write(made, names, options.out)
+    print(f"{options.out}: {len(made)} images, {source}, of {trained.path}, iteration {trained.iteration:,}")

@@ -1,0 +1,236 @@
+"""Translators in training: the same bits after an interruption and when replayed; scores; pictures of one's own."""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from tests.training.test_capture import Tapes
+
+from gantry.cli import run
+from gantry.data import open_prepared, prepare
+from gantry.evaluation.by_checkpoint import load_trained
+from gantry.evaluation.features import store_real_statistics, train_classifier
+from gantry.evaluation.sample import sampled
+from gantry.evaluation.score import score_run
+from gantry.files import digest_of
+from gantry.plan.dataset import DatasetSpec, InputsSpec
+from gantry.training import train as loop
+from gantry.training.capture import CapturedStep
+
+POINTS = {"family": "mlp_translator", "width": 16, "depth": 2}
+CYCLEGAN = {
+    "method": {"name": "cyclegan", "pool": 40, "adversarial": 2},
+    "networks": POINTS,
+    "objective": {"name": "least_squares"},
+    "optimiser": {"schedule": {"kind": "linear", "start": 6, "end": 24}},
+    "batch_size": 8,
+}
+BALANCED = CYCLEGAN | {
+    "method": {"name": "cyclegan", "feature_matching": 0.9, "balance": {"start": 4}},
+    "objective": {"name": "wasserstein", "clip": 0.01},
+    "optimiser": {"name": "rmsprop", "smoothing": 0.9},
+}
+PIX2PIX = CYCLEGAN | {"method": {"name": "pix2pix", "warm_up": 4}, "ema": 0.9}
+UNET = {"family": "unet", "width": 2, "patch_width": 2, "patches": 2}
+IMAGES = PIX2PIX | {"method": {"name": "pix2pix"}, "networks": UNET, "batch_size": 4, "flip": True}
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Pairs of points, a part held out."""
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("pairs")
+    spec = DatasetSpec(title="pairs", source="gaussian_pair", options={"count": 400}, held_out=100)
+    prepare(spec, "pairs", folder, None, folder / "data")
+    return folder / "data/manifest.json"
+
+
+@pytest.fixture(scope="module")
+def edges(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Digits and their edges, a part held out, with a classifier and statistics beside them."""
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("edges")
+    inputs = InputsSpec(degradation="edges")
+    spec = DatasetSpec(title="edges", source="digits", fraction=0.1, held_out=40, inputs=inputs)
+    prepare(spec, "edges", folder, 32, folder / "data")
+    manifest, classifier = folder / "data/manifest.json", folder / "classifier.safetensors"
+    train_classifier([manifest], classifier)
+    store_real_statistics(manifest, "embedded", classifier, folder / "statistics.npz", "cpu", 1)
+    return manifest
+
+
+def score(root: Path, manifest: Path, metrics: list[str], out: Path, end: int) -> list[dict[str, str]]:
+    folder = manifest.parent.parent
+    of_images = (folder / "statistics.npz").exists()
+    record = json.loads((root / f"record-{end}.json").read_text())
+    scoring = {
+        "metrics": metrics,
+        "final_metrics": [],
+        "samples": 40,
+        "shown": 6,
+        "features": "embedded" if of_images else None,
+        "spec_digest": digest_of(record["spec"]),
+    }
+    score_run(
+        root / f"record-{end}.json",
+        manifest,
+        scoring,
+        after=0,
+        statistics=folder / "statistics.npz" if of_images else None,
+        weights=folder / "classifier.safetensors" if of_images else None,
+        metrics_out=out / "metrics.csv",
+        samples_out=out / "samples.npz",
+    )
+    with (out / "metrics.csv").open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+@pytest.mark.parametrize(
+    ("recipe", "stops"),
+    # In the filling (five batches of 8) and with the pool full; before and behind the end of the warm-up.
+    [(CYCLEGAN, (3, 9)), (BALANCED, (3, 9)), (PIX2PIX, (3, 9))],
+    ids=["cyclegan", "balanced", "pix2pix"],
+)
+def test_an_interrupted_run_ends_in_the_same_bits(
+    lab: Any, tools: Any, stop_at: Callable[..., None], pairs: Path, recipe: Any, stops: tuple[int, ...]
+) -> None:
+    lab.manifest = pairs
+    whole = tools.outcome(lab.train("whole", 12, recipe))
+    stop_at(*stops)
+    assert lab.train_through("stopped", 12, recipe) == 2
+    assert tools.outcome(lab.root("stopped")) == whole
+
+
+def test_the_pool_is_part_of_the_state(lab: Any, tools: Any, pairs: Path) -> None:
+    """The control: without a pool the same seed ends elsewhere, so the pool above did count."""
+    lab.manifest = pairs
+    ends = [
+        tools.outcome(lab.train(name, 12, recipe), state=False)["checkpoints"]
+        for name, recipe in (
+            ("pool", CYCLEGAN),
+            ("none", CYCLEGAN | {"method": {"name": "cyclegan", "adversarial": 2}}),
+        )
+    ]
+    assert ends[0] != ends[1]
+
+
+@pytest.mark.parametrize("recipe", [CYCLEGAN, BALANCED, PIX2PIX], ids=["cyclegan", "balanced", "pix2pix"])
+def test_replayed_steps_are_plain_ones(
+    lab: Any, pairs: Path, monkeypatch: pytest.MonkeyPatch, recipe: Any
+) -> None:
+    """The pool draws, fills and is full inside of the graph; the rehearsal before it leaves no image behind."""
+    lab.manifest = pairs
+    plain = lab.train("plain", 12, recipe)
+    monkeypatch.setattr(
+        loop,
+        "build_step",
+        lambda method, recipe, device, stage, before: CapturedStep(
+            method, recipe, device, Tapes(), stage, before
+        ),
+    )
+    replayed = lab.train("replayed", 12, recipe)
+    histories = [
+        [line.split(",")[:3] for line in next(root.rglob("history.csv")).read_text().splitlines()[1:]]
+        for root in (plain, replayed)
+    ]
+    ours, theirs = (np.array(each, dtype=float) for each in histories)
+    assert ours == pytest.approx(theirs, rel=1e-4, abs=1e-5)
+
+
+def test_points_are_scored_against_the_truth_and_the_domain_that_they_go_to(
+    lab: Any, pairs: Path, tmp_path: Path
+) -> None:
+    lab.manifest = pairs
+    metrics = ["modes_covered", "translation_error", "mode_information", "cycle_error", "cycle_error_noisy"]
+    rows = score(lab.train("run", 6, CYCLEGAN), pairs, metrics, tmp_path, 6)
+    found = {(row["sampled_from"], row["metric"]): float(row["value"]) for row in rows}
+    sources = {source for source, _ in found}
+    assert sources == {"a→b", "b→a", "identity", "identity b→a", "real", "real b→a"}, "and no mixture of them"
+    for source in ("a→b", "b→a"):
+        assert {name for at, name in found if at == source} >= set(metrics)
+        assert found[source, "cycle_error"] != found[source, "cycle_error_noisy"]
+    for row in ("real", "real b→a"):
+        assert found[row, "modes_covered"] == 9 and found[row, "translation_error"] == 0
+        assert ("cycle_error" not in {name for at, name in found if at == row}) and found[
+            row, "mode_information"
+        ] > 1.5
+    assert found["identity", "translation_error"] > 1
+    with np.load(tmp_path / "samples.npz", allow_pickle=False) as shown:
+        assert set(shown) == {"iterations", "real", "a→b", "b→a"} | {
+            f"{what} {way}" for what in ("input", "back", "truth") for way in ("a→b", "b→a")
+        }
+        assert np.array_equal(shown["input a→b"][0], shown["truth b→a"][0])
+
+
+@pytest.fixture(scope="module")
+def of_images(edges: Path) -> Path:
+    """A run of pix2pix on the digits' edges, to iteration 6."""
+    root = edges.parent.parent / "edges" / "pix2pix" / "seed0"
+    spec = {
+        "recipe": IMAGES,
+        "dataset": {"name": "edges", "resolution": 32},
+        "seed": 0,
+        "checkpoint_every": 6,
+    }
+    loop.train(root, spec, edges, 6, root / "record-6.json")
+    return root
+
+
+def test_images_are_scored_beside_rows_that_nobody_trained(
+    of_images: Path, edges: Path, tmp_path: Path
+) -> None:
+    metrics = ["frechet_distance", "psnr", "ssim", "feature_distance"]
+    rows = score(of_images, edges, metrics, tmp_path, 6)
+    found = {(row["sampled_from"], row["metric"]): float(row["value"]) for row in rows}
+    assert {source for source, _ in found} == {"a→b", "identity", "real"}
+    assert found["real", "psnr"] == 100 and found["real", "ssim"] == pytest.approx(1)
+    assert 0 < found["a→b", "feature_distance"] <= 4
+    assert found["real", "frechet_distance"] < found["a→b", "frechet_distance"]
+
+
+def test_pictures_of_ones_own_are_translated_from_one_file(
+    of_images: Path, edges: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (path,) = of_images.rglob("*.safetensors")
+    lone = tmp_path / "lone.safetensors"
+    lone.write_bytes(path.read_bytes())
+    held_out = open_prepared(edges).held_out()
+    assert held_out is not None and held_out.inputs is not None
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    for number in range(3):
+        Image.fromarray(np.array(held_out.inputs[number])).save(folder / f"{number}.png")
+    wide = Image.fromarray(np.pad(np.array(held_out.inputs[0]), ((0, 0), (9, 9), (0, 0))))
+    wide.save(tmp_path / "0.png")  # its centred square is the first of the folder
+    out = tmp_path / "out"
+    assert run(["translate", str(lone), str(folder), str(tmp_path / "0.png"), "--out", str(out)]) == 0
+    made = {each.name: np.asarray(Image.open(each)) for each in sorted(out.iterdir())}
+    assert set(made) == {"0.png", "1.png", "2.png", "0-2.png"}
+    sampler = load_trained(lone).sampler
+    expected = sampled(sampler, "a→b", 3, 0, torch.device("cpu"), held_out)
+    for number in range(3):
+        assert np.abs(made[f"{number}.png"].astype(int) - expected[number]).max() <= 1
+    assert np.array_equal(made["0.png"], made["0-2.png"])
+    assert "4 images, a→b" in capsys.readouterr().out
+
+
+def test_what_cannot_be_translated_is_refused_in_one_sentence(
+    of_images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "no.png").write_bytes(b"no picture")
+    for arguments, message in (
+        (["--to", "c", str(tmp_path / "no.png")], "--to: there is no domain 'c'"),
+        ([str(tmp_path / "no.png")], "no.png: the image cannot be read"),
+        ([str(tmp_path / "nowhere.png")], "nowhere.png: No such file or directory; give files or folders"),
+    ):
+        assert run(["translate", str(of_images), "--out", str(tmp_path / "o"), *arguments]) == 2
+        said = capsys.readouterr().err
+        assert message in said and "Traceback" not in said
+    assert run(["sample", str(of_images), "--out", str(tmp_path / "s.png")]) == 2
+    assert "gantry translate" in capsys.readouterr().err
