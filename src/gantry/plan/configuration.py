@@ -50,7 +50,24 @@ def _paper(value: str) -> str:
             "should be the name of a file in workflow/experiments, or a path that ends in .yaml, the file's a name of "
             f"letters, digits, _ . and - (given: {value!r})"
         )
+    if (name := paper_name(value)) in STEPS:
+        raise ValueError(f"{name}: is the name of a step of the workflow; give the file another")
     return value
+
+
+# A paper is a rule of the workflow, beside these.
+STEPS = (
+    "all",
+    "prepare",
+    "classifier",
+    "train",
+    "real_statistics",
+    "score",
+    "table",
+    "figure",
+    "claims",
+    "page",
+)
 
 
 def _other_names(papers: tuple[str, ...]) -> tuple[str, ...]:

@@ -75,6 +75,21 @@ def dump_yaml(content: Any) -> str:
     return str(yaml.dump(content, Dumper=_PlainDumper, sort_keys=False, allow_unicode=True, width=1 << 16))
 
 
+def show_yaml(content: dict[str, Any]) -> str:
+    """Return a mapping as YAML for people to read and edit: blocks that hold no further blocks stand on one line."""
+    holds_blocks = any(isinstance(value, dict | list) for value in content.values())
+    return str(
+        yaml.dump(
+            content,
+            Dumper=_PlainDumper,
+            sort_keys=False,
+            allow_unicode=True,
+            width=100,
+            default_flow_style=None if holds_blocks else False,
+        )
+    )
+
+
 def load_yaml(text: str) -> Any:
     """Read what `dump_yaml` wrote."""
     return yaml.load(text, _SafeLoader)
