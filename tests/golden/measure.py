@@ -24,7 +24,7 @@ from gantry.training import train as loop
 REPOSITORY = Path(__file__).resolve().parents[2]
 GOLDEN = Path(__file__).with_name("golden.json")
 # Together they hold every recipe; bcgan_small has bcgan's names at its own sizes.
-PAPERS = ("bcgan", "bcgan_extras", "conditional", "edgan", "encoders", "precision", "zoo")
+PAPERS = ("bcgan", "bcgan_extras", "conditional", "edgan", "encoders", "precision", "scales", "zoo")
 OWN_NAMES = ("bcgan_small",)
 # Embedded sets, as the experiments have them, with few samples.
 DATA = {"points": ("mixture", None), "images": ("digits", 32)}

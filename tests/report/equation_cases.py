@@ -57,6 +57,7 @@ TERM_BLOCKS = [
     {"feature_matching": 2.0},
     {"pulling_away": 0.5},
     {"historical_averaging": 0.25},
+    {"drift": 0.3},
     {"spectral_regularisation": {"weight": 0.1, "players": ["discriminator", "generators"]}},
     {"orthogonal_regularisation": {"weight": 0.1}},
     {"orthogonal_regularisation": {"weight": 0.1, "form": "full"}},

@@ -215,7 +215,8 @@ def sides_of(block, discriminator, generators, samples):
         {"f_i": codes[i], "f_j": codes[j]} for i in range(SIZE) for j in range(SIZE) if i != j
     ]
     given |= {"G_1": lambda _: fake, "G_2": lambda _: other}
-    given |= {"D": lambda points: np.stack([np.zeros(SIZE), output(points)], 1)}
+    verdicts = lambda points: np.stack([np.zeros(SIZE), output(points)], 1)  # noqa: E731
+    given |= {"D": output if "drift" in block else verdicts}
     given[r"\mathrm{KL}"] = lambda a, b: (softmax(a, 1) * (log_softmax(a, 1) - log_softmax(b, 1))).sum(1)
     return given
 
@@ -294,7 +295,8 @@ def test_a_term_adds_what_its_equation_says(block):
 
     fakes = [tensor(each) for each in (samples[1:] if two else samples[1:2])]
     outputs = [discriminator(each) for each in fakes]
-    batch = Batch(fakes, outputs, tensor(samples[0]), None, discriminator, generators)
+    real = tensor(samples[0])
+    batch = Batch(fakes, outputs, real, discriminator(real), discriminator, generators)
     on_both = build_terms(recipe.terms, recipe.objective, (2,))
     players = (discriminator, generators)
     checked = set()

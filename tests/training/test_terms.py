@@ -48,6 +48,7 @@ TERMS: dict[str, dict[str, Any]] = {
     "spectral_regularisation": {"spectral_regularisation": {"weight": 1, "players": ["generators"]}},
     "feature_matching": {"feature_matching": 1},
     "pulling_away": {"pulling_away": 1},
+    "drift": {"drift": 1},
 }
 
 

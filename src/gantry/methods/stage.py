@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,12 @@ class Stage:
     """Whether optimisers begin anew; else moments of weights that go on learning are kept."""
     rate: float = 1.0
     """Times every learning rate."""
+    ema: float | None = None
+    """The average's decay, in place of the recipe's."""
+
+    def told(self) -> dict[str, Any]:
+        """Return what a run record says of the stage; nothing where there is nothing to say."""
+        return {}
 
 
 def stage_at(stages: Sequence[Stage], iteration: int) -> Stage:

@@ -15,6 +15,7 @@ from gantry.plan.blocks.networks import (
     DcganNetworks,
     MlpAutoencoderNetworks,
     MlpNetworks,
+    PgganNetworks,
     ResnetNetworks,
     SaganNetworks,
     SnganNetworks,
@@ -300,6 +301,40 @@ def sr_resnet_discriminator(
     return [*convs, *dense]
 
 
+# ── pggan: Karras et al. 2018, table 2 ────────────────────────────────────────────────────────────────
+
+SMALLEST = 4  # pixels a side, where growing networks begin
+
+
+def growing_widths(networks: PgganNetworks, resolution: int) -> list[int]:
+    """Numbers of D's dense layer, then channels at 4×4, 8×8, …, R×R."""
+    levels = resolution.bit_length() - SMALLEST.bit_length() + 1
+    return [max(1, min(networks.base >> s, networks.width)) for s in range(levels + 1)]
+
+
+def pggan_generator(networks: PgganNetworks, latent: int, channels: int, resolution: int) -> DenseFirst:
+    """Up to `resolution`, with one layer that makes the image; those of smaller images only run in a fade."""
+    _, *widths = growing_widths(networks, resolution)
+    convs = [Conv(widths[0], widths[0], SMALLEST, 3, padding=1)]
+    for level, (inputs, outputs) in enumerate(pairwise(widths), 1):
+        size = SMALLEST << level
+        convs += [Conv(inputs, outputs, size, 3, padding=1), Conv(outputs, outputs, size, 3, padding=1)]
+    convs.append(Conv(widths[-1], channels, resolution, 1))
+    return (Dense(latent, widths[0] * SMALLEST**2), *convs)
+
+
+def pggan_discriminator(
+    networks: PgganNetworks, channels: int, resolution: int, outputs: int
+) -> list[Conv | Dense]:
+    hidden, *widths = growing_widths(networks, resolution)
+    layers: list[Conv | Dense] = [Conv(channels, widths[-1], resolution, 1)]
+    for level in range(len(widths) - 1, 0, -1):
+        size, width = SMALLEST << level, widths[level]
+        layers += [Conv(width, width, size, 3, padding=1), Conv(width, widths[level - 1], size, 3, padding=1)]
+    layers.append(Conv(widths[0] + 1, widths[0], SMALLEST, 3, padding=1))
+    return [*layers, Dense(widths[0] * SMALLEST**2, hidden), Dense(hidden, outputs)]
+
+
 @dataclass(frozen=True)
 class Architecture:
     """A family's two lists: `generator(networks, latent, *shape)`, `discriminator(networks, *shape, outputs)`.
@@ -323,6 +358,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     "resnet": Architecture(resnet_generator, resnet_discriminator),
     "sagan": Architecture(sagan_generator, sagan_discriminator),
     "autoencoder": Architecture(autoencoder_generator, autoencoder_discriminator),
+    "pggan": Architecture(pggan_generator, pggan_discriminator),
     "mlp_autoencoder": Architecture(mlp_generator, mlp_autoencoder_discriminator),
     "mlp_translator": Architecture(mlp_translator_generator, mlp_translator_discriminator, penalty_passes=4),
     "unet": Architecture(unet_generator, patch_discriminator),

@@ -48,6 +48,14 @@ def check_networks(problems: Problems, recipe: Recipe, workload: Workload, file:
         problems.add(file, key.removesuffix(".family"), obstacle)
 
 
+def check_method(problems: Problems, recipe: Recipe, workload: Workload, file: str, key: str) -> None:
+    """Note what the recipe's method cannot do with images of the workload's size, or in so few iterations."""
+    try:
+        recipe.method.check_workload(recipe, workload.resolution, workload.iterations)
+    except ValueError as error:
+        problems.add(file, key, str(error))
+
+
 def check_metric(problems: Problems, name: str, file: str, key: str) -> bool:
     """Whether there is a metric of this name; note it if not."""
     try:

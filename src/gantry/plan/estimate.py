@@ -6,7 +6,7 @@ networks reach. Measured times stand in the records and in the report.
 
 from gantry.plan.recipe import Recipe
 from gantry.plan.runs import Run
-from gantry.plan.work import flops_per_iteration, sizes
+from gantry.plan.work import flops_until, sizes
 
 # What the times are for.
 DEVICES = {"cpu": "one core of a desktop CPU", "cuda": "one large data-centre GPU (30 TFLOP/s in fp32)"}
@@ -18,8 +18,9 @@ OVERHEAD = {"cpu": 1e-3, "cuda": 4e-3}
 
 def training_seconds(run: Run, device: str) -> float:
     """Estimated training time of a whole run on one GPU or one core."""
-    flops = flops_per_iteration(run.recipe, run.workload.resolution)
-    return max(run.ends) * (flops / RATES[device] + OVERHEAD[device])
+    end = max(run.ends)
+    flops = flops_until(run.recipe, run.workload.resolution, end)
+    return flops / RATES[device] + end * OVERHEAD[device]
 
 
 # What an optimiser remembers of each weight, apart from momentum.

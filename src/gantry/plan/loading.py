@@ -7,7 +7,14 @@ from typing import Any
 from gantry.errors import UserError
 from gantry.files import digest_of
 from gantry.metrics.names import FEATURE_NETWORKS
-from gantry.plan.checks import check_metric, check_metrics, check_networks, check_options, check_segments
+from gantry.plan.checks import (
+    check_method,
+    check_metric,
+    check_metrics,
+    check_networks,
+    check_options,
+    check_segments,
+)
 from gantry.plan.configuration import Config, Experiment, Scale, paper_file, paper_name
 from gantry.plan.layering import (
     edited,
@@ -307,6 +314,7 @@ class _Loading:
             self.problems.expect_known(blamed, f"{key}.workload", "workload", recipe.workload, workloads)
         else:
             check_networks(self.problems, recipe, workload, blamed, f"{key}.networks.family")
+            check_method(self.problems, recipe, workload, blamed, f"{key}.method")
 
     # ── the scale and the configuration ───────────────────────────────────────────────────────────
 

@@ -164,6 +164,7 @@ class Recipe(Strict):
             "terms.verdict_agreement": self.terms.verdict_agreement > 0,
             "terms.entropy_distance.of": self.terms.entropy_distance.of in ("features", "logits"),
             "terms.gradient_penalty": self.terms.gradient_penalty.weight > 0,
+            "terms.drift": self.terms.drift > 0,
             "terms.feature_matching": self.terms.feature_matching > 0,
             "terms.pulling_away": self.terms.pulling_away > 0,
         }

@@ -206,6 +206,7 @@ def of_generators(work: Work, block: OrthogonalRegularisation) -> int:
 TermWork = Callable[[Work, Any], int]
 DISCRIMINATOR_TERMS: dict[str, TermWork] = {
     "verdict_agreement": no_products,
+    "drift": no_products,
     "gradient_penalty": slopes,
     "orthogonal_regularisation": of_discriminators,
     "spectral_regularisation": no_products,
@@ -280,4 +281,18 @@ def flops_per_iteration(recipe: Recipe, resolution: int | None) -> float:
     return 2.0 * (
         updates.discriminator * discriminator_update(of_discriminator)
         + updates.generator * generator_update(of_generator)
+    )
+
+
+def flops_until(recipe: Recipe, resolution: int | None, iterations: int) -> float:
+    """Floating-point operations of the first `iterations`: a sum over spans in which samples have one size.
+
+    What fading adds is left out: layers of 1×1, and means.
+    """
+    spans = recipe.method.spans(recipe, resolution)
+    ends = [*(span.start for span in spans[1:]), iterations]
+    return sum(
+        max(0, min(end, iterations) - span.start)
+        * flops_per_iteration(recipe.model_copy(update={"batch_size": span.batch_size}), span.size)
+        for span, end in zip(spans, ends, strict=True)
     )

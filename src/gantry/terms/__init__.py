@@ -2,6 +2,7 @@
 
 from gantry.terms import (  # importing a file registers its terms
     bidirectional,
+    drift,
     entropy_distance,
     features,
     gradient_penalty,
@@ -25,6 +26,7 @@ __all__ = [
     "GeneratorTerm",
     "bidirectional",
     "build_terms",
+    "drift",
     "entropy_distance",
     "features",
     "gradient_penalty",

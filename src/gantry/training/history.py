@@ -81,6 +81,20 @@ def usual_rate(path: Path, iteration: int) -> float | None:
     return median(rates) if rates else None
 
 
+def thinned(path: Path, iteration: int, rows: int = 200) -> dict[str, list[float]]:
+    """Return the columns of at most so many lines, evenly spaced, up to `iteration`; the last one is among them."""
+    columns, lines = rows_until(path, iteration)
+    chosen = [
+        lines[(number + 1) * len(lines) // min(rows, len(lines)) - 1]
+        for number in range(min(rows, len(lines)))
+    ]
+    return {
+        name: [float(line[place]) for line in chosen]
+        for place, name in enumerate(columns)
+        if all(line[place] for line in chosen)
+    }
+
+
 class History:
     """`history.csv` of a run: rows after the state's iteration are dropped on resume, then appended to.
 

@@ -60,7 +60,7 @@ class Step:
         self._still = {
             name: _without(learn, parameters_of(method, each.trains)) for name, each in named.items()
         }
-        self.decay = recipe.ema
+        self.decay = recipe.ema if self.stage.ema is None else self.stage.ema
         self.kept = method.kept
         self.average: AveragedModel | None = None
         if before is not None:

@@ -32,6 +32,7 @@ from gantry.training.history import (
     label,
     peak_host_memory,
     peak_memory,
+    thinned,
     usual_rate,
 )
 from gantry.training.launch import launch
@@ -112,6 +113,11 @@ class Trainer:
                 self.losses.add(self.phase_numbers[name], self.step.update(name, batch))
         self.losses.end_iteration()
         self.progress.iteration += 1
+
+    @property
+    def batch_size(self) -> int:
+        """Samples of an iteration, as they are counted: the stage's, or the recipe's."""
+        return self.step.stage.batch_size or self.recipe.batch_size
 
     def _draw(self, phase: Phase) -> Batch:
         """Return this process's share of the next batch, with noise of its own."""
@@ -272,7 +278,9 @@ def train(
         finally:
             trainer.close()
         if distributed.is_main_process:
-            measured = provenance(chosen) | _cost(trainer) | {"step": trainer.step.backend}
+            measured = (
+                provenance(chosen) | _cost(trainer) | {"step": trainer.step.backend} | _stages(trainer, until)
+            )
             progress = trainer.progress
             run.write_record(record, until, progress.checkpoints, progress.diverged_at, recipe, measured)
 
@@ -315,7 +323,7 @@ def _train_until(trainer: Trainer, until: int, request: StopFlag, tensorboard: b
             progress.seconds += now - mark_time
             named = dict(zip(map(label, keys), losses, strict=True))
             if history is not None and bar is not None:
-                batch, memory = trainer.recipe.batch_size, peak_memory(trainer.device)
+                batch, memory = trainer.batch_size, peak_memory(trainer.device)
                 history.add(done, losses, rate, batch, memory)
                 shown = ", ".join(f"{name} {loss:.4f}" for name, loss in named.items())
                 bar.show(done, f"loss {shown}", rate)
@@ -359,8 +367,16 @@ def _cost(trainer: Trainer) -> dict[str, Any]:
     return {
         "wall_seconds": round(progress.seconds, 3),
         "seconds_per_iteration": per_iteration,
-        "images_per_second": trainer.recipe.batch_size / per_iteration if per_iteration else None,
+        "images_per_second": trainer.batch_size / per_iteration if per_iteration else None,
         "peak_memory_bytes": peak_memory(trainer.device),
         "peak_host_bytes": peak_host_memory(),
         "generator_parameters": sum(weight.numel() for weight in trainer.step.kept.parameters()),
     }
+
+
+def _stages(trainer: Trainer, until: int) -> dict[str, Any]:
+    """What held when, and what came of it, of methods whose stages have something to say."""
+    told = [stage.told() for stage in trainer.stages if stage.start < until]
+    if not any(told):
+        return {}
+    return {"stages": told, "history": thinned(trainer.run.history, until)}

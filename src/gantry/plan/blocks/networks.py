@@ -58,6 +58,8 @@ class PointNetworks(Strict):
     reconstructs: ClassVar[bool] = False
     # Whether the generator starts from samples of another domain, in place of latents.
     translates: ClassVar[bool] = False
+    # Whether both networks can be grown.
+    grows: ClassVar[bool] = False
 
 
 class MlpNetworks(PointNetworks):
@@ -85,6 +87,7 @@ class ImageNetworks(Strict):
     makes: ClassVar[Literal["points", "images"]] = "images"
     reconstructs: ClassVar[bool] = False
     translates: ClassVar[bool] = False
+    grows: ClassVar[bool] = False
     resolutions: ClassVar[tuple[int, ...]] = (32,)
 
     family: str
@@ -202,6 +205,31 @@ class AutoencoderNetworks(ImageNetworks):
     error: ReconstructionError = "absolute"
 
 
+class PgganNetworks(ImageNetworks):
+    """PGGAN's pair (Karras et al. 2018, table 2): whole, or grown from 4×4 by method `growing`.
+
+    At 4·2^(s−1) pixels there are base/2^s channels, at most `width`. `group` samples, or a whole smaller batch, are
+    compared in D's map of deviations.
+    """
+
+    resolutions: ClassVar[tuple[int, ...]] = (32, 64, 128, 256)
+    grows: ClassVar[bool] = True
+
+    family: Literal["pggan"]
+    width: Positive = 512
+    base: Positive = 8192
+    group: Annotated[int, Field(ge=2)] = 4
+
+    @model_validator(mode="after")
+    def _weights_start_as_they_are_scaled(self) -> "PgganNetworks":
+        if self.initialisation != Initialisation():
+            raise ValueError(
+                f"initialisation: the weights of {self.family} start as N(0, 1) and are scaled in every pass: take it "
+                "away"
+            )
+        return self
+
+
 class MlpAutoencoderNetworks(PointNetworks):
     """The generator of `mlp` against an autoencoder of points whose halves have `depth` layers of `width`."""
 
@@ -227,6 +255,7 @@ Networks = Annotated[
     | MlpTranslatorNetworks
     | UnetNetworks
     | ResnetBlocksNetworks
-    | SrResnetNetworks,
+    | SrResnetNetworks
+    | PgganNetworks,
     Field(discriminator="family"),
 ]

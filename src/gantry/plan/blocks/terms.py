@@ -173,6 +173,7 @@ class Terms(Strict):
     entropy_distance: Annotated[EntropyDistance, *NumberOrMapping] = EntropyDistance(weight=0)
     jensen_shannon: Annotated[JensenShannon, *NumberOrMapping] = JensenShannon(weight=0)
     gradient_penalty: Annotated[GradientPenalty, *NumberOrMapping] = GradientPenalty(weight=0)
+    drift: Weight = 0.0
     orthogonal_regularisation: Annotated[OrthogonalRegularisation, *NumberOrMapping] = (
         OrthogonalRegularisation(weight=0)
     )

@@ -15,6 +15,7 @@ class PointTranslators(Strict):
     makes: ClassVar[Literal["points", "images"]] = "points"
     reconstructs: ClassVar[bool] = False
     translates: ClassVar[bool] = True
+    grows: ClassVar[bool] = False
 
 
 class MlpTranslatorNetworks(PointTranslators):
@@ -35,6 +36,7 @@ class ImageTranslators(Strict):
     makes: ClassVar[Literal["points", "images"]] = "images"
     reconstructs: ClassVar[bool] = False
     translates: ClassVar[bool] = True
+    grows: ClassVar[bool] = False
 
     family: str
     width: Positive = 64

@@ -32,6 +32,7 @@ class Options(MethodOptions):
     """
 
     translates: ClassVar[bool] = True
+    grows: ClassVar[bool] = False
 
     name: Literal["cyclegan"]
     domains: tuple[str | int, str | int] = (0, 1)

@@ -56,6 +56,10 @@ class TrajectoriesOptions(Options):
     at: tuple[Positive, ...] = ()
 
 
+class GrowthOptions(Options):
+    """A column for each recipe, over the images shown to it: size and share of the newest level, losses, time."""
+
+
 class HeatmapOptions(Options):
     """A recipe for each pair of values: `cells` has a row for each value of y, and in it one for each of x.
 

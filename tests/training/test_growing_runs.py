@@ -1,0 +1,56 @@
+"""Runs of growing networks: interrupted around fades, and sampled at every stage."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from tests.methods.test_growing import RECIPE, method_of
+from tests.training.test_capture import Tapes
+
+from gantry.plan.recipe import Recipe
+from gantry.training import train as loop
+from gantry.training.capture import CapturedStep
+
+
+def taped(method: Any, recipe: Recipe, device: Any, stage: Any, before: Any) -> CapturedStep:
+    return CapturedStep(method, recipe, device, Tapes(), stage, before)
+
+
+@pytest.mark.parametrize("captured", [False, True])
+def test_killed_before_inside_and_at_the_borders_of_a_fade_it_ends_in_the_same_bits(
+    image_lab: Any,
+    tools: Any,
+    stop_at: Callable[..., None],
+    captured: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The fade begins with the 4th iteration and ends with the 7th: stopped before, at, inside, and at its end."""
+    if captured:
+        monkeypatch.setattr(loop, "build_step", taped)
+    whole = tools.outcome(image_lab.train("whole", 12, RECIPE))
+    stop_at(2, 3, 4, 5, 7, 8)
+    assert image_lab.train_through("stopped", 12, RECIPE) == 6
+    assert tools.outcome(image_lab.root("stopped")) == whole
+    if captured:
+        record = json.loads((image_lab.root("whole") / "record-12.json").read_text())
+        assert record["provenance"]["step"] == "captured"
+
+
+def test_checkpoints_of_every_stage_give_images_of_the_datas_size(image_lab: Any) -> None:
+    image_lab.every = 1
+    root = image_lab.train("grown", 8, RECIPE)
+    sides = {}
+    for path in sorted(root.rglob("*.safetensors")):
+        method = method_of()
+        kept = method.kept
+        kept.load_state_dict(load_file(path))
+        sampler = method.sampler(kept.eval())
+        z = torch.randn(3, 4)
+        images = sampler.sample("G1", {"z": z})
+        assert images.shape == (3, 3, 32, 32)
+        squares = images.detach().reshape(3, 3, 16, 2, 16, 2)
+        sides[int(path.stem)] = 16 if squares.std(dim=(3, 5)).max() < 1e-6 else 32
+    assert sides == {1: 16, 2: 16, 3: 16, 4: 16, 5: 32, 6: 32, 7: 32, 8: 32}, "at α = 0 nothing is new yet"
