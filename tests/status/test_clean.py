@@ -1,5 +1,6 @@
 """`gantry clean` lists what no configuration names, deletes it only when told, and nothing else ever."""
 
+import io
 import json
 import os
 import subprocess
@@ -60,7 +61,7 @@ def test_each_leftover_with_whose_it_was(littered: Path) -> None:
         os.path.relpath(OTHER, RUNS): "other settings: batch_size 64",
         os.path.relpath(OWN / "work/fedcba9876543210", RUNS): "other data",
         os.path.relpath(OWN / "metrics-20-00000000.csv", RUNS): "other scores or segments",
-        os.path.relpath(OLD, RUNS): "of no configured recipe, data set and seed",
+        os.path.relpath(OLD, RUNS): "another seed than 0, 1",
         "points_two/seed8": "run of an earlier version of Gantry",
         "../../plans/0123.yaml": "plans of other configurations",
     }
@@ -74,8 +75,49 @@ def test_a_dry_run_deletes_nothing(littered: Path, gantry: Gantry) -> None:
     code, text = gantry("clean", *SETTINGS)
     assert code == 0
     assert "points_two/seed7" in text and "6 leftovers, " in text
-    assert "scale tiny, papers sketch, seeds 0, 1. --yes deletes them." in text
+    assert "scale tiny, papers sketch, seeds 0, 1.\nnothing was deleted; --yes deletes them" in text
     assert contents(without="") == before
+
+
+class Terminal(io.StringIO):
+    """Standard input of somebody who is there."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("answer", "deletes"), [("y\n", True), ("\n", False), ("no\n", False), ("", False)])
+def test_at_a_terminal_it_asks_after_its_list(
+    littered: Path, gantry: Gantry, monkeypatch: pytest.MonkeyPatch, answer: str, deletes: bool
+) -> None:
+    monkeypatch.setattr(sys, "stdin", Terminal(answer))
+    before = contents()
+    code, text = gantry("clean", *SETTINGS)
+    assert code == 0
+    assert text.index("6 leftovers, ") < text.index("Delete all 6? [y/N]")
+    assert (contents() != before) == deletes == (found() == {})
+    assert text.endswith("deleted\n") and text.endswith("nothing was deleted\n") != deletes
+
+
+def test_runs_of_another_configuration_are_called_so(here: Path, gantry: Gantry) -> None:
+    """With the settings that name them, as its plan has them; a recipe of another paper, with the paper."""
+    other = plan_of(seeds=[0, 1, 7], recipes={"points_two": {"terms": {"sample_spread": 0.25}}})
+    run = other.run("mixture", "points_two", 7)
+    for folder in (Path(other.folder(run)), RUNS / "bcgan/seed0" / ("d" * 16)):
+        folder.mkdir(parents=True)
+        (folder / "record-20.json").write_text("{}")
+    assert found()[os.path.relpath(other.folder(run), RUNS)] == "another seed than 0, 1"
+    assert found()["bcgan/seed0/" + "d" * 16] == (
+        "a recipe of bcgan, which is not among the papers of this configuration"
+    )
+    assert {each.owner for each in leftovers(plan_of())} == {""}
+    Path(other.place).parent.mkdir()
+    Path(other.place).write_text(other.sources)
+    owners = {os.path.relpath(each.paths[0], RUNS): each.owner for each in leftovers(plan_of())}
+    assert "seeds=[0,1,7]" in owners[os.path.relpath(other.folder(run), RUNS)]
+    assert owners["bcgan/seed0/" + "d" * 16] == ""
+    text = gantry("clean", *SETTINGS)[1]
+    assert "runs of another configuration, scale=" in text and 'recipes={"points_two"' in text
 
 
 def test_yes_deletes_just_that(littered: Path, gantry: Gantry) -> None:

@@ -3,28 +3,39 @@
 import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from gantry.errors import UserError
-from gantry.files import read_mapping
-from gantry.plan import Plan, Run
+from gantry.files import canonical_json, read_mapping
+from gantry.plan import Plan, Run, load_planned
 from gantry.plan.overrides import flat
+from gantry.plan.places import workflow_root
+from gantry.plan.problems import Problems
 from gantry.plan.runs import work_identity
 from gantry.runs.paths import FORMER_RECORDS, PLANS, RUNS, lock_of
 from gantry.status.runs import data_digest
 from gantry.system.formatting import align_columns, format_bytes
 from gantry.system.lock import exclusive_lock, holder
 
+# As many plans, the last ones, are read to find out whose a run is; of a setting as many letters are shown.
+PLANS_READ = 20
+SHOWN = 60
+
 
 @dataclass(frozen=True)
 class Leftover:
-    """Files and folders that may go together: why, their bytes, and the run whose lock must be held meanwhile."""
+    """Files and folders that may go together: why, their bytes, and the run whose lock must be held meanwhile.
+
+    `owner` says which other configuration has been made here and names them; empty where none is known.
+    """
 
     paths: tuple[Path, ...]
     reason: str
     size: int
     run: Path | None = None
+    owner: str = ""
 
     @property
     def name(self) -> str:
@@ -40,10 +51,14 @@ def leftovers(plan: Plan) -> list[Leftover]:
     root = Path(plan.results, RUNS)
     runs = {Path(plan.folder(run)): run for run in plan.runs.values()}
     found = []
-    for folder in _run_folders(root):
+    folders = list(_run_folders(root))
+    owners = _owners(plan) if not set(folders) <= runs.keys() else {}
+    for folder in folders:
         run = runs.get(folder)
         if run is None:
-            found.append(Leftover((folder,), _whose(plan, folder), _size([folder]), folder))
+            found.append(
+                Leftover((folder,), _whose(plan, folder), _size([folder]), folder, owners.get(folder, ""))
+            )
         else:
             found += _other_work(plan, run, folder)
             found += _other_scores(plan, run, folder)
@@ -60,9 +75,19 @@ def describe(found: list[Leftover]) -> str:
     """The leftovers as a table with their sizes and the sum."""
     if not found:
         return "nothing is left over"
-    rows = [(each.name, format_bytes(each.size), each.reason) for each in found]
+    rows = [(each.name, format_bytes(each.size), each.reason) for each in found if not each.owner]
+    lines = align_columns(rows)
+    for owner in dict.fromkeys(each.owner for each in found if each.owner):
+        theirs = [each for each in found if each.owner == owner]
+        lines += [""] * bool(lines)
+        lines += [f"runs of another configuration, {owner}:"]
+        lines += [
+            f"  {line}"
+            for line in align_columns([(each.name, format_bytes(each.size), each.reason) for each in theirs])
+        ]
     total = format_bytes(sum(each.size for each in found))
-    return "\n".join([*align_columns(rows), "", f"{len(found)} leftovers, {total}"])
+    count = f"{len(found)} leftovers" if len(found) > 1 else "1 leftover"
+    return "\n".join([*lines, "", f"{count}, {total}"])
 
 
 def remove(found: list[Leftover]) -> None:
@@ -121,8 +146,10 @@ def _whose(plan: Plan, folder: Path) -> str:
     dataset, recipe, seed = folder.parts[-4:-1]
     run = plan.runs.get(f"{dataset}/{recipe}/{seed}")
     spec = _spec_of(folder)
-    if run is None or not spec:
-        return "of no configured recipe, data set and seed" if run is None else "another recipe"
+    if run is None:
+        return _not_named(plan, dataset, recipe)
+    if not spec:
+        return "another recipe"
     then, now = flat(spec), flat(run.spec)
     told = [
         f"{key} {then.get(key, 'as by default')}"
@@ -130,6 +157,50 @@ def _whose(plan: Plan, folder: Path) -> str:
         if then.get(key) != now.get(key)
     ]
     return f"other settings: {', '.join(told).replace('recipe.', '')}"
+
+
+def _not_named(plan: Plan, dataset: str, recipe: str) -> str:
+    """What of a run this configuration does not name: the seed, the data set, or the recipe, and who describes it."""
+    runs = [run for run in plan.runs.values() if run.recipe_name == recipe]
+    if any(run.dataset == dataset for run in runs):
+        return f"another seed than {', '.join(map(str, plan.seeds))}"
+    if runs:
+        return "on another data set than this configuration's"
+    papers = [paper for paper, text in _papers().items() if recipe in (text.get("recipes") or {})]
+    if others := [paper for paper in papers if paper not in plan.experiments]:
+        return f"a recipe of {others[0]}, which is not among the papers of this configuration"
+    if papers:
+        return f"a recipe of {papers[0]}, of which this configuration makes a part"
+    return "of no recipe that any paper here describes"
+
+
+@cache
+def _papers() -> dict[str, dict[str, Any]]:
+    """The texts of all papers, whether a configuration names them or not."""
+    files = sorted((workflow_root() / "workflow/experiments").glob("*.yaml"))
+    return {path.stem: Problems().read(path, path.name) for path in files}
+
+
+def _owners(plan: Plan) -> dict[Path, str]:
+    """Run folders → the settings of the last other configuration whose plan lies here and that names them."""
+    found: dict[Path, str] = {}
+    places = [path for path in Path(plan.results, PLANS).glob("*.yaml") if path != Path(plan.place)]
+    for place in sorted(places, key=lambda path: path.stat().st_mtime)[-PLANS_READ:]:
+        try:
+            other = load_planned(place)
+        except (UserError, KeyError, TypeError):  # of an earlier version
+            continue
+        given = other.config.model_dump(mode="json", exclude_defaults=True)
+        settings = " ".join(f"{key}={_short(value)}" for key, value in given.items() if key != "results")
+        found |= {
+            Path(other.folder(run)): settings or "config.yaml as shipped" for run in other.runs.values()
+        }
+    return found
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else canonical_json(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
 
 
 def _spec_of(folder: Path) -> dict[str, Any]:

@@ -2,8 +2,14 @@
 
 import argparse
 import json
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from gantry.verbs.common import Verbs, load, settings, verb
+
+if TYPE_CHECKING:
+    from gantry.status.clean import Leftover
 
 
 def add(verbs: Verbs) -> None:
@@ -12,8 +18,13 @@ def add(verbs: Verbs) -> None:
     add.add_argument("--json", action="store_true", help="JSON instead of a text")
     settings(add)
 
-    add = verb(verbs, "clean", _clean, "list what the configuration does not name; with --yes, delete it")
-    add.add_argument("--yes", action="store_true", help="delete what is listed without it")
+    add = verb(
+        verbs,
+        "clean",
+        _clean,
+        "list what the configuration does not name, and whose it is; ask, then delete it",
+    )
+    add.add_argument("--yes", action="store_true", help="delete without asking")
     settings(add)
 
     add = verb(verbs, "trace", _trace, "everything about the runs behind one number of a table")
@@ -37,11 +48,28 @@ def _clean(options: argparse.Namespace) -> None:
     plan = load(options)
     found = leftovers(plan)
     print(describe(found))
-    if options.yes:
+    if not found:
+        return
+    papers, seeds = ", ".join(plan.experiments), ", ".join(map(str, plan.seeds))
+    print(f"Not named by: scale {plan.scale_name}, papers {papers}, seeds {seeds}.")
+    if options.yes or _agreed(found):
         remove(found)
-    elif found:
-        papers, seeds = ", ".join(plan.experiments), ", ".join(map(str, plan.seeds))
-        print(f"Not named by: scale {plan.scale_name}, papers {papers}, seeds {seeds}. --yes deletes them.")
+        print("deleted")
+    else:
+        print("nothing was deleted" + ("" if sys.stdin.isatty() else "; --yes deletes them"))
+
+
+def _agreed(found: Sequence["Leftover"]) -> bool:
+    """Whether somebody at a terminal says that all of it may go."""
+    if not sys.stdin.isatty():
+        return False
+    others = sum(bool(each.owner) for each in found)
+    warning = f", {others} of them runs of another configuration" if others else ""
+    try:
+        answer = input(f"Delete all {len(found)}{warning}? [y/N] ")
+    except EOFError:
+        return False
+    return answer.strip().lower() in ("y", "yes")
 
 
 def _trace(options: argparse.Namespace) -> None:
