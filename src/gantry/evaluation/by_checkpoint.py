@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
-from torch import Tensor
+from torch import Tensor, nn
 from torchvision.utils import make_grid
 
 from gantry.data.shape import DataShape
@@ -39,6 +39,10 @@ class Trained:
     resolution: int | None
     data: DataShape
     sampler: Sampler
+    kept: nn.Module
+    spec: dict[str, Any]
+    run: Path | None = None
+    """The run's folder; None for a file that was given alone."""
 
 
 def load_trained(source: Path, iteration: int | None = None, device: str | torch.device = "cpu") -> Trained:
@@ -46,7 +50,7 @@ def load_trained(source: Path, iteration: int | None = None, device: str | torch
 
     The file's header holds the spec, so nothing beside it is needed. Raises UserError for anything else.
     """
-    path, sha256 = _checkpoint_of(source, iteration) if source.is_dir() else (source, None)
+    run, path, sha256 = _checkpoint_of(source, iteration) if source.is_dir() else (None, source, None)
     header = _header(path)
     resolution = header["spec"]["dataset"]["resolution"]
     try:
@@ -55,12 +59,14 @@ def load_trained(source: Path, iteration: int | None = None, device: str | torch
         raise UserError(f"{path}: its recipe is none of this version of Gantry: {error}") from None
     sample = (2,) if resolution is None else (3, resolution, resolution)
     data = DataShape.from_json(header["data"]) if "data" in header else DataShape(sample)
-    sampler = load_sampler(build_method(recipe, data).to(device), path, sha256)
-    return Trained(path, header["iteration"], recipe, resolution, data, sampler)
+    method = build_method(recipe, data).to(device)
+    sampler = load_sampler(method, path, sha256)
+    spec = header["spec"]
+    return Trained(path, header["iteration"], recipe, resolution, data, sampler, method.kept, spec, run)
 
 
-def _checkpoint_of(folder: Path, iteration: int | None) -> tuple[Path, str]:
-    """The checkpoint that a run's records list last, or the one of `iteration`; and its SHA-256.
+def _checkpoint_of(folder: Path, iteration: int | None) -> tuple[Path, Path, str]:
+    """The run's folder, the checkpoint that its records list last, or the one of `iteration`, and its SHA-256.
 
     `folder` is a run's, or `seed<k>` above it where that holds one run alone.
     """
@@ -79,7 +85,7 @@ def _checkpoint_of(folder: Path, iteration: int | None) -> tuple[Path, str]:
         known = ", ".join(map(str, sorted(entries)))
         raise UserError(f"{folder}: no checkpoint at iteration {iteration}; there are {known}")
     entry = entries[max(entries) if iteration is None else iteration]
-    return runs[0] / entry["file"], entry["sha256"]
+    return runs[0], runs[0] / entry["file"], entry["sha256"]
 
 
 def _header(path: Path) -> dict[str, Any]:
@@ -185,7 +191,7 @@ def write(made: dict[str, Array], out: Path, in_rows: bool) -> None:
     elif first.ndim != 4:
         raise UserError(f"--out: {out}: these samples are points: write them to .npy")
     elif out.suffix == ".png":
-        write_with(out, lambda path: Image.fromarray(_grid(made.values(), in_rows)).save(path))
+        write_with(out, lambda path: Image.fromarray(picture_of(made.values(), in_rows)).save(path))
     else:
         for name, images in made.items():
             for number, image in enumerate(images):
@@ -194,7 +200,7 @@ def write(made: dict[str, Array], out: Path, in_rows: bool) -> None:
                 write_with(place, picture.save)
 
 
-def _grid(sources: Iterable[Array], in_rows: bool) -> Array:
+def picture_of(sources: Iterable[Array], in_rows: bool = False) -> Array:
     """Squares of tiles next to each other, or one row of tiles below the other: uint8 (H, W, 3)."""
     blocks = []
     for images in sources:

@@ -1,0 +1,1 @@
+"""A trained model to give away: weights, the networks as plain PyTorch, configuration and card, in one folder."""
