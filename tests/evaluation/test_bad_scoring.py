@@ -75,7 +75,7 @@ def test_statistics_must_be_given_and_whole(images: Any, tmp_path: Path) -> None
     damaged.write_bytes(images.statistics.read_bytes()[:-100])
     with pytest.raises(UserError, match=r"statistics\.npz: not a readable file of statistics"):
         replace(images, statistics=damaged).score(tmp_path)
-    with pytest.raises(UserError, match="no classifier at"):
+    with pytest.raises(UserError, match="its weights are not at"):
         replace(images, weights=tmp_path / "absent").score(tmp_path)
 
 

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from gantry.errors import UserError
 from gantry.files import sha256_of_file
-from gantry.metrics.features import load_feature_network, train_embedded_classifier, weights
+from gantry.metrics import weight_files
+from gantry.metrics.features import load_feature_network, train_embedded_classifier
 from gantry.metrics.features.fid_networks import prepare
 from gantry.metrics.features.inception import fid_inception
 from gantry.metrics.features.resize import clean, legacy_tensorflow
@@ -153,8 +154,8 @@ def test_the_scripted_inception_is_used_through_its_layers(
         UserError, match=r"inception\.pt: TorchScript, which is a program.*only the published"
     ):
         load_feature_network("inception", path)
-    published = replace(weights.published_files()["torchscript"], sha256=sha256_of_file(path))
-    monkeypatch.setattr(weights, "published_files", lambda: {"torchscript": published})
+    published = replace(weight_files.published_files()["torchscript"], sha256=sha256_of_file(path))
+    monkeypatch.setattr(weight_files, "published_files", lambda: {"torchscript": published})
     images = pictures(3)
     found = load_feature_network("inception", path).extract(images)
     with torch.inference_mode():
@@ -277,58 +278,13 @@ def test_bad_labels_and_files_are_one_clear_message(
         train_embedded_classifier(images, np.zeros(240, dtype=int), 0, path)
     with pytest.raises(UserError, match="for 240 images"):
         train_embedded_classifier(images, labels[:-1], 0, path)
-    with pytest.raises(UserError, match="no classifier at"):
+    with pytest.raises(UserError, match="its weights are not at"):
         load_feature_network("embedded", path)
     path.write_bytes(b"not safetensors")
     with pytest.raises(UserError, match=r"c\.safetensors: not a classifier"):
         load_feature_network("embedded", path)
     with pytest.raises(UserError, match='did you mean "inception-768"'):
         load_feature_network("inception-786")
-
-
-def test_missing_inception_says_where_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def refuse(url: str, timeout: float) -> None:
-        raise OSError("no route to host")
-
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(weights.urllib.request, "urlopen", refuse)
-    monkeypatch.setattr(weights.WeightsFile, "cached", lambda self: None)
-    with pytest.raises(UserError, match=r"no route to host.*put inception-2015-12-05\.pt"):
-        load_feature_network("inception")
-    with pytest.raises(UserError, match="no weights for feature network"):
-        load_feature_network("inception", tmp_path / "absent.pt")
-
-
-def test_a_download_is_checked_and_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    class Answer:
-        def __init__(self, body: bytes) -> None:
-            self.parts = [body, b""]
-
-        def __enter__(self) -> "Answer":
-            return self
-
-        def __exit__(self, *_: object) -> None:
-            return None
-
-        def read(self, _: int) -> bytes:
-            return self.parts.pop(0)
-
-    right = b"the weights"
-    file = weights.WeightsFile("w.pth", "https://example.org/w.pth", hashlib.sha256(right).hexdigest(), ())
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(weights, "published_files", lambda: {"state_dict": file})
-    monkeypatch.setattr(weights.urllib.request, "urlopen", lambda url, timeout: Answer(right))
-    found = weights.find_inception(None, ("state_dict",), "inception")
-    assert found.read_bytes() == right
-    monkeypatch.setattr(
-        weights.urllib.request, "urlopen", lambda url, timeout: pytest.fail("downloaded twice")
-    )
-    assert weights.find_inception(None, ("state_dict",), "inception") == found
-    found.write_bytes(b"half of")
-    with pytest.raises(
-        UserError, match=r"w\.pth: SHA-256 is .*another file of this name, or one that is cut off"
-    ):
-        weights.find_inception(None, ("state_dict",), "inception")
 
 
 def test_weights_that_do_not_fit_are_one_clear_message(tmp_path: Path) -> None:

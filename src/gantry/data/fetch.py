@@ -1,22 +1,12 @@
 """Downloads what may be downloaded, and says of the rest how to get it."""
 
-import hashlib
-import urllib.error
-import urllib.request
 from dataclasses import dataclass
-from http.client import HTTPException
 from pathlib import Path
-from typing import IO
 
-from gantry.data.rows import GOES_ON
 from gantry.errors import UserError
 from gantry.paths import expanded
 from gantry.plan.dataset import DatasetSpec
-from gantry.progress import ProgressBar
-from gantry.system.disk import require_space, writes_to
-
-BLOCK = 1 << 20
-TIMEOUT_SECONDS = 30
+from gantry.system.download import download
 
 
 @dataclass(frozen=True)
@@ -62,59 +52,5 @@ def fetch(spec: DatasetSpec, name: str, data_root: Path) -> Path:
         raise UserError(
             f"data set {name} ({spec.title}) cannot be downloaded by a program\n{how}\n  → {folder}"
         )
-    download = DOWNLOADS[spec.source]
-    target = folder / download.file
-    with writes_to(folder, GOES_ON):
-        folder.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.part")
-    try:
-        _download(download.url, partial, name)
-    except (urllib.error.URLError, HTTPException, TimeoutError, ConnectionError) as error:
-        got = partial.stat().st_size if partial.exists() else 0
-        raise UserError(
-            f"{download.url}: data set {name}: {getattr(error, 'reason', error)}; {got / 1e6:,.0f} MB are here: "
-            f"run the same command again to go on\n{spec.acquisition}".rstrip()
-        ) from error
-    with partial.open("rb") as stream:
-        found = hashlib.file_digest(stream, "md5").hexdigest()
-    if found != download.md5:
-        partial.unlink()
-        raise UserError(
-            f"{download.url}: data set {name}: the checksum of what came is {found}, not {download.md5}: "
-            "it was damaged on the way or changed there; it is deleted, run the same command again"
-        )
-    partial.replace(target)
-    return target
-
-
-def _download(url: str, partial: Path, name: str) -> None:
-    """Append to `partial` what of `url` is not in it yet."""
-    had = partial.stat().st_size if partial.exists() else 0
-    request = urllib.request.Request(url, headers={"Range": f"bytes={had}-", "User-Agent": "gantry"})
-    try:
-        response = urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS)
-    except urllib.error.HTTPError as error:
-        if error.code == 416 and had:  # nothing lies beyond what we have
-            return
-        raise
-    with response:
-        resumes = response.status == 206
-        had = had if resumes else 0
-        left = int(response.headers.get("Content-Length") or 0)
-        require_space(partial.parent, left, f"downloading {partial.name.strip('.')}")
-        line = ProgressBar(f"fetching {name}", had + left, "bytes", had)
-        with writes_to(partial, GOES_ON), partial.open("ab" if resumes else "wb") as stream:
-            while block := _received(response):
-                stream.write(block)
-                line.advance(len(block))
-        line.close()
-        if left and line.done < line.total:
-            raise ConnectionError(f"the connection ended after {line.done:,} of {line.total:,} bytes")
-
-
-def _received(response: IO[bytes]) -> bytes:
-    """The next block; what the network says must not be taken for what the disk says."""
-    try:
-        return response.read(BLOCK)
-    except OSError as error:
-        raise HTTPException(str(error)) from error
+    found = DOWNLOADS[spec.source]
+    return download(found.url, folder / found.file, found.md5, "md5", f"data set {name}", spec.acquisition)

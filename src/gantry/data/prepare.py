@@ -11,7 +11,6 @@ import numpy as np
 from gantry.data.items import Indices
 from gantry.data.listing import in_words
 from gantry.data.parts import in_parts, open_source, place_of
-from gantry.data.rows import GOES_ON
 from gantry.data.sources.base import ImageSource, PointSource, Source
 from gantry.data.writing import Writer, Written, WrittenInputs, digest_of_indices, partial_folder
 from gantry.errors import UserError
@@ -19,6 +18,7 @@ from gantry.files import write_json, write_with
 from gantry.plan.dataset import DatasetSpec
 from gantry.plan.raw import Entry, entries_of, listing
 from gantry.system.disk import writes_to
+from gantry.system.download import GOES_ON
 
 FORMAT = 1
 

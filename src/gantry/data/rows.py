@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from gantry.system.disk import require_space, writes_to
+from gantry.system.download import GOES_ON
 
 BLOCK = 1 << 22
-GOES_ON = "it goes on from where it stopped"
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from gantry.errors import UserError, suggestion
+from gantry.metrics.names import FEATURE_NETWORKS
 from gantry.verbs.common import Verbs, load, settings, verb
 
 
@@ -12,8 +13,10 @@ def add(verbs: Verbs) -> None:
     add = verb(verbs, "plan", _plan, "list runs, data, and what they will cost, before anything starts")
     settings(add)
 
-    add = verb(verbs, "fetch", _fetch, "download a data set, or say exactly what to get and where to put it")
-    add.add_argument("dataset", help="a name of workflow/datasets.yaml")
+    add = verb(
+        verbs, "fetch", _fetch, "download a data set or the Inception, or say what to get and where to put it"
+    )
+    add.add_argument("name", help="a name of workflow/datasets.yaml, or a feature network: inception")
     settings(add)
 
 
@@ -28,11 +31,17 @@ def _plan(options: argparse.Namespace) -> None:
 
 
 def _fetch(options: argparse.Namespace) -> None:
+    if options.name in FEATURE_NETWORKS:
+        from gantry.metrics.weight_files import fetch_weights
+
+        path, is_new = fetch_weights(options.name)
+        print(f"{path}: {'downloaded' if is_new else 'there already'}, its SHA-256 is the published one")
+        return
     from gantry.data.fetch import fetch
 
     plan = load(options)
-    if options.dataset not in plan.datasets:
-        near = suggestion(options.dataset, plan.datasets)
-        known = ", ".join(sorted(plan.datasets))
-        raise UserError(f"unknown data set {options.dataset!r}{near}; known: {known}")
-    fetch(plan.datasets[options.dataset], options.dataset, Path(plan.config.data))
+    if options.name not in plan.datasets:
+        near = suggestion(options.name, [*plan.datasets, *FEATURE_NETWORKS])
+        known = ", ".join([*sorted(plan.datasets), *FEATURE_NETWORKS])
+        raise UserError(f"unknown data set {options.name!r}, and no feature network{near}; known: {known}")
+    print(fetch(plan.datasets[options.name], options.name, Path(plan.config.data)))

@@ -10,14 +10,15 @@ from gantry.errors import UserError
 from gantry.metrics.features.inception import CLASSES, INPUT_SIDE, fid_inception
 from gantry.metrics.features.network import FeatureNetwork
 from gantry.metrics.features.resize import RESIZE
-from gantry.metrics.features.weights import find_inception, read_arrays, read_weights
+from gantry.metrics.features.weights import read_arrays, read_weights
 from gantry.metrics.names import INCEPTION_BLOCKS
+from gantry.metrics.weight_files import FILES, find_inception
 
-# Each mode: how images are resized and scaled, and which weights file its reference implementation reads.
+# How images are resized and scaled.
 MODES = {
-    "inception": ("clean", ("torchscript", "state_dict")),
-    "inception-legacy-pytorch": ("legacy_pytorch", ("state_dict", "torchscript")),
-    "inception-legacy-tensorflow": ("legacy_tensorflow", ("torchscript", "state_dict")),
+    "inception": "clean",
+    "inception-legacy-pytorch": "legacy_pytorch",
+    "inception-legacy-tensorflow": "legacy_tensorflow",
 }
 FEATURES = 2048
 
@@ -35,13 +36,12 @@ class ScriptedLayers(nn.Module):
 
 def inception(name: str, weights: Path | None, device: torch.device | str) -> FeatureNetwork:
     """The complete Inception in one of clean-fid's modes: 2048 features, 1008 logits without bias."""
-    mode, preference = MODES[name]
-    path = find_inception(weights, preference, name)
+    path = find_inception(weights, FILES[name], name)
     found = read_weights(path)
     body, output = _scripted(found, path) if isinstance(found, nn.Module) else _from_arrays(found, path)
     head = nn.Linear(FEATURES, CLASSES, bias=False, device="meta")
     head.weight = nn.Parameter(output, requires_grad=False)
-    return FeatureNetwork(name, partial(prepare, mode=mode), body, head, device)
+    return FeatureNetwork(name, partial(prepare, mode=MODES[name]), body, head, device)
 
 
 def inception_block(name: str, weights: Path | None, device: torch.device | str) -> FeatureNetwork:
@@ -58,7 +58,7 @@ def inception_block(name: str, weights: Path | None, device: torch.device | str)
                 f"{path}: {len(found)} .npz files here; feature network {name!r} needs exactly one"
             )
         path = found[0]
-    path = find_inception(path, ("state_dict",), name)
+    path = find_inception(path, FILES[name], name)
     body = fid_inception(INCEPTION_BLOCKS[name], read_arrays(path), str(path))
     return FeatureNetwork(name, partial(prepare, mode="legacy_pytorch"), channels_last(body), None, device)
 
