@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from gantry.errors import UserError
+from gantry.errors import UserError, suggestion
 from gantry.files import digest_of
 from gantry.plan.configuration import Config, Experiment, Output, Scale, paper_file, paper_name
 from gantry.plan.dataset import DatasetSpec
@@ -108,6 +108,27 @@ class Plan:
         """The texts of the papers, by their names, whatever of them this configuration keeps."""
         files = self._sources.get("files", {})
         return {paper_name(each): files.get(paper_file(each), {}) for each in self.config.papers}
+
+    def any_run(self, dataset: str, recipe: str, seed: int, until: int | None = None) -> Run:
+        """The run of any recipe on any data set of the configuration, whether or not an output asks for it.
+
+        On the grid of the recipe's workload, up to `until` or its own number of iterations. Raises UserError for names
+        that the configuration does not know, and for an `until` off the grid of checkpoints.
+        """
+        for what, name, known in (("recipe", recipe, self.recipes), ("data set", dataset, self.datasets)):
+            if name not in known:
+                names = ", ".join(sorted(known))
+                raise UserError(
+                    f"unknown {what} {name!r}{suggestion(name, known)}; known to papers "
+                    f"{', '.join(self.experiments)}: {names}; others are named by papers=[...]"
+                )
+        workload = self.workload_of(recipe)
+        end = until or workload.iterations
+        if end % workload.checkpoint_every:
+            raise UserError(
+                f"{end} iterations are not on the grid of checkpoints, every {workload.checkpoint_every}"
+            )
+        return self._run(self.dataset_for(dataset), recipe, seed, {end})
 
     # ── files ─────────────────────────────────────────────────────────────────────────────────────
 

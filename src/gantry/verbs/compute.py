@@ -6,6 +6,7 @@ from pathlib import Path
 from gantry.errors import UserError, suggestion
 from gantry.runs.outputs import recorded
 from gantry.runs.paths import scoring_digest
+from gantry.verbs import by_name
 from gantry.verbs.common import Verbs, compute, of_plan, path, planned, positive, read_json, step
 
 
@@ -18,10 +19,11 @@ def add(verbs: Verbs) -> None:
     add.add_argument("--workers", type=positive, default=1)
 
     add = step(verbs, "train", _train, "train one run up to an iteration, resuming from its state")
-    add.add_argument("--spec", required=True, help="JSON: recipe, dataset, seed, checkpoint_every")
-    add.add_argument("--data", type=path, required=True, help="manifest of the prepared set")
-    add.add_argument("--until", type=positive, required=True, help="iteration to reach")
-    add.add_argument("--record", type=path, required=True, help="record to write, in the run's folder")
+    add.add_argument("--until", type=positive, help="iteration to reach; by name: the recipe's own number")
+    by_name.arguments(add)
+    add.add_argument("--spec", help="as the workflow says it. JSON: recipe, dataset, seed, checkpoint_every")
+    add.add_argument("--data", type=path, help="manifest of the prepared set")
+    add.add_argument("--record", type=path, help="record to write, in the run's folder")
     add.add_argument("--tensorboard", action="store_true", help="write TensorBoard's event files too")
     add.add_argument("--deterministic", action="store_true", help="the same bits in every run on a GPU too")
     add.add_argument(
@@ -68,6 +70,8 @@ def _prepare(options: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
+    if by_name.is_named(options):
+        return by_name.train(options)
     from gantry.plan.problems import Problems
     from gantry.plan.recipe import Recipe
 
