@@ -32,7 +32,6 @@ class Options(MethodOptions):
     """
 
     translates: ClassVar[bool] = True
-    grows: ClassVar[bool] = False
 
     name: Literal["cyclegan"]
     domains: tuple[str | int, str | int] = (0, 1)

@@ -25,7 +25,6 @@ class Options(MethodOptions):
     """
 
     translates: ClassVar[bool] = True
-    grows: ClassVar[bool] = False
 
     name: Literal["pix2pix"]
     sees: Literal["pair", "output"] = "pair"
