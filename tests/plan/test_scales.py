@@ -8,7 +8,11 @@ from gantry.plan import load_plan
 from gantry.plan.work import flops_until
 
 SCALES = ("paper", "small", "laptop", "quick")
-PAIRS = {"pggan_cifar10": "pggan_cifar10_ungrown", "pggan_digits": "pggan_digits_ungrown"}
+PAIRS = {
+    "pggan_cifar10": "pggan_cifar10_ungrown",
+    "pggan_digits": "pggan_digits_ungrown",
+    "stylegan_digits": "stylegan_digits_ungrown",
+}
 
 
 @pytest.mark.parametrize("scale", SCALES)

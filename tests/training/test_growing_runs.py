@@ -14,6 +14,12 @@ from gantry.plan.recipe import Recipe
 from gantry.training import train as loop
 from gantry.training.capture import CapturedStep
 
+STYLES = RECIPE | {
+    "networks": {"family": "stylegan", "width": 4, "base": 64, "group": 2, "mapping_depth": 2},
+    "objective": {"name": "non_saturating"},
+    "terms": {"gradient_penalty": {"weight": 10, "center": 0, "points": "real", "halved": True}},
+}
+
 
 def taped(method: Any, recipe: Recipe, device: Any, stage: Any, before: Any) -> CapturedStep:
     return CapturedStep(method, recipe, device, Tapes(), stage, before)
@@ -37,6 +43,23 @@ def test_killed_before_inside_and_at_the_borders_of_a_fade_it_ends_in_the_same_b
     if captured:
         record = json.loads((image_lab.root("whole") / "record-12.json").read_text())
         assert record["provenance"]["step"] == "captured"
+
+
+def test_styles_mixed_and_noisy_end_in_the_same_bits_too(
+    image_lab: Any, tools: Any, stop_at: Callable[..., None]
+) -> None:
+    whole = tools.outcome(image_lab.train("whole", 12, STYLES))
+    stop_at(3, 5, 7)
+    assert image_lab.train_through("stopped", 12, STYLES) == 3
+    assert tools.outcome(image_lab.root("stopped")) == whole
+
+
+def test_styles_are_captured(image_lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "build_step", taped)
+    root = image_lab.train("captured", 12, STYLES | {"ema": 0.0})
+    record = json.loads((root / "record-12.json").read_text())
+    assert record["provenance"]["step"] == "captured"
+    assert [each["size"] for each in record["provenance"]["stages"]] == [16, 32, 32]
 
 
 def test_checkpoints_of_every_stage_give_images_of_the_datas_size(image_lab: Any) -> None:

@@ -7,14 +7,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from gantry.data.prepared import PreparedSet
 from gantry.data.shape import DataShape
 from gantry.methods.adversarial import Adversarial, GeneratorSampler
 from gantry.methods.base import register
 from gantry.methods.batch import Batch
+from gantry.methods.latents import draw_latents
 from gantry.methods.sampler import Sampler
 from gantry.methods.stage import Stage
 from gantry.networks.growing import Growing as GrowingNetwork
 from gantry.networks.growing import enlarged, shrunk
+from gantry.networks.styles import StyleGenerator
 from gantry.plan.blocks.players import Latent
 from gantry.plan.methods.growing import GrowthSpan, Options
 from gantry.plan.recipe import Recipe
@@ -71,6 +74,20 @@ class Growing(Adversarial):
         for network in self._networks():
             network.share.fill_(self.span.share(iteration))
 
+    def draw(self, phase: str, size: int, device: torch.device) -> dict[str, Tensor]:
+        noise = super().draw(phase, size, device)
+        generator = self.generators[0]
+        assert isinstance(generator, GrowingNetwork)
+        if isinstance(generator, StyleGenerator) and generator.mixing:
+            noise["z_mixed"] = draw_latents(self.recipe.latent, size, device)
+            noise["crossover"] = generator.draw_crossover(size, device)
+        return noise | generator.draws(size, device)
+
+    def generate(self, noise: Mapping[str, Tensor]) -> list[Tensor]:
+        views = [noise[name] for name in ("z", "z_shifted") if name in noise]
+        beside = {name: value for name, value in noise.items() if name not in ("z", "z_shifted")}
+        return [generator(z, **beside) for generator in self.generators for z in views]
+
     def loss(self, phase: str, batch: Batch) -> Tensor:
         seen = Batch({"x": self.shown(batch.x)}, batch.labels, batch.noise)
         return super().loss(phase, seen)
@@ -84,7 +101,9 @@ class Growing(Adversarial):
         return network.faded(enlarged(shrunk(images)), images)
 
     def sampler(self, kept: nn.Module) -> Sampler:
-        return GrowingSampler(kept, self.recipe.latent, self.data.sample[-1])
+        styled = any(isinstance(each, StyleGenerator) for each in kept.children())
+        kind = StyleSampler if styled else GrowingSampler
+        return kind(kept, self.recipe.latent, self.data.sample[-1])
 
     def _networks(self) -> Iterator[GrowingNetwork]:
         """The growing networks of both players."""
@@ -105,6 +124,51 @@ class GrowingSampler(GeneratorSampler):
         for network in growing_networks(generators):
             network.recall()
 
+    def inputs(
+        self, source: str, rows: range, randomness: torch.Generator, held_out: PreparedSet | None = None
+    ) -> dict[str, Tensor]:
+        drawn = super().inputs(source, rows, randomness, held_out)
+        network = self.generators[source]
+        assert isinstance(network, GrowingNetwork)
+        return drawn | network.draws(len(rows), torch.device("cpu"), randomness)
+
     def sample(self, source: str, inputs: Mapping[str, Tensor]) -> Tensor:
-        images = super().sample(source, inputs)
+        return self.of_full_size(self.generators[source](**inputs))
+
+    def of_full_size(self, images: Tensor) -> Tensor:
+        """Return images of the data's size, those of a level before it enlarged."""
         return enlarged(images, self.resolution // images.shape[-1])
+
+
+class StyleSampler(GrowingSampler):
+    """Samples of generators with styles, whose w may be truncated or mixed."""
+
+    def __init__(self, generators: nn.Module, latent: Latent, resolution: int) -> None:
+        super().__init__(generators, latent, resolution)
+        self.psi = 1.0
+        self.cutoff: int | None = None
+
+    def truncate(self, psi: float, cutoff: int | None) -> None:
+        self.psi, self.cutoff = psi, cutoff
+
+    def styles(self, source: str, z: Tensor) -> list[Tensor]:
+        """Return the w (N, W) of each active layer, truncated."""
+        generator = self._generator(source)
+        return generator.truncated(generator.mapping(z), self.psi, self.cutoff)
+
+    def sample(self, source: str, inputs: Mapping[str, Tensor]) -> Tensor:
+        return self._made(source, inputs, self.styles(source, inputs["z"]))
+
+    def mix(self, source: str, inputs: Mapping[str, Tensor], others: Tensor, layers: range) -> Tensor:
+        given, other = self.styles(source, inputs["z"]), self.styles(source, others)
+        mixed = [other[layer] if layer in layers else w for layer, w in enumerate(given)]
+        return self._made(source, inputs, mixed)
+
+    def _made(self, source: str, inputs: Mapping[str, Tensor], styles: list[Tensor]) -> Tensor:
+        noise = {name: value for name, value in inputs.items() if name != "z"}
+        return self.of_full_size(self._generator(source).synthesise(styles, **noise))
+
+    def _generator(self, source: str) -> StyleGenerator:
+        generator = self.generators[source]
+        assert isinstance(generator, StyleGenerator)
+        return generator

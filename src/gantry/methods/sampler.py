@@ -28,8 +28,8 @@ class Sampler(ABC):
 
     @property
     def can(self) -> frozenset[str]:
-        """What can be asked for besides samples: "encode", "translate", "reconstruct", "classify"."""
-        asked = ("encode", "translate", "reconstruct", "classify")
+        """What can be asked for besides samples: "encode", "translate", "truncate", "mix", …"""
+        asked = ("encode", "translate", "reconstruct", "classify", "truncate", "mix")
         return frozenset(name for name in asked if getattr(type(self), name) is not getattr(Sampler, name))
 
     @abstractmethod
@@ -70,6 +70,14 @@ class Sampler(ABC):
 
     def encode(self, samples: Tensor) -> Tensor:
         """Return the codes (N, dimension) of samples."""
+        raise NotImplementedError
+
+    def truncate(self, psi: float, cutoff: int | None) -> None:
+        """Sample from now on with w̄ + ψ·(w − w̄) in the layers before `cutoff`, None being all of them."""
+        raise NotImplementedError
+
+    def mix(self, source: str, inputs: Mapping[str, Tensor], others: Tensor, layers: range) -> Tensor:
+        """Return samples with the styles of the latents `others`, (N, Z), in the layers numbered `layers`."""
         raise NotImplementedError
 
     def translate(self, source: str, samples: Tensor) -> Tensor:

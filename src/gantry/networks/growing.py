@@ -62,6 +62,12 @@ class Growing(nn.Module):
         """Stand where the loaded buffers say."""
         self.level, self.fading = level_of(int(self.size)), bool(self.share < 1)
 
+    def draws(
+        self, count: int, device: torch.device, randomness: torch.Generator | None = None
+    ) -> dict[str, Tensor]:
+        """Draw what a generator is given beside z, a row a sample, by the names of its arguments."""
+        return {}
+
     def faded(self, old: Tensor, new: Tensor) -> Tensor:
         """Return (1 − α)·old + α·new: `old` to the bit where α = 0, `new` where it is 1."""
         return torch.lerp(old, new, self.share.to(new.dtype))

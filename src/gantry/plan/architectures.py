@@ -13,12 +13,14 @@ from gantry.plan.blocks.networks import (
     AutoencoderNetworks,
     Dcgan32Networks,
     DcganNetworks,
+    GrowingNetworks,
     MlpAutoencoderNetworks,
     MlpNetworks,
     PgganNetworks,
     ResnetNetworks,
     SaganNetworks,
     SnganNetworks,
+    StyleganNetworks,
 )
 from gantry.plan.blocks.translators import (
     ImageTranslators,
@@ -306,7 +308,7 @@ def sr_resnet_discriminator(
 SMALLEST = 4  # pixels a side, where growing networks begin
 
 
-def growing_widths(networks: PgganNetworks, resolution: int) -> list[int]:
+def growing_widths(networks: GrowingNetworks, resolution: int) -> list[int]:
     """Numbers of D's dense layer, then channels at 4×4, 8×8, …, R×R."""
     levels = resolution.bit_length() - SMALLEST.bit_length() + 1
     return [max(1, min(networks.base >> s, networks.width)) for s in range(levels + 1)]
@@ -324,7 +326,7 @@ def pggan_generator(networks: PgganNetworks, latent: int, channels: int, resolut
 
 
 def pggan_discriminator(
-    networks: PgganNetworks, channels: int, resolution: int, outputs: int
+    networks: GrowingNetworks, channels: int, resolution: int, outputs: int
 ) -> list[Conv | Dense]:
     hidden, *widths = growing_widths(networks, resolution)
     layers: list[Conv | Dense] = [Conv(channels, widths[-1], resolution, 1)]
@@ -333,6 +335,21 @@ def pggan_discriminator(
         layers += [Conv(width, width, size, 3, padding=1), Conv(width, widths[level - 1], size, 3, padding=1)]
     layers.append(Conv(widths[0] + 1, widths[0], SMALLEST, 3, padding=1))
     return [*layers, Dense(widths[0] * SMALLEST**2, hidden), Dense(hidden, outputs)]
+
+
+def stylegan_generator(
+    networks: StyleganNetworks, latent: int, channels: int, resolution: int
+) -> list[Dense | Conv]:
+    """The mapping, once, and a dense layer of styles for every layer of features."""
+    _, *widths = growing_widths(networks, resolution)
+    style = networks.width if networks.mapping_depth else latent
+    mapping = [Dense(style if number else latent, style) for number in range(networks.mapping_depth)]
+    start = [] if networks.constant else [Dense(style, widths[0] * SMALLEST**2)]
+    styles = [Dense(style, 2 * width) for width in widths for _ in range(2)]
+    _, *convs = pggan_generator(
+        PgganNetworks(family="pggan", width=networks.width, base=networks.base), latent, channels, resolution
+    )
+    return [*mapping, *start, *styles, *convs]
 
 
 @dataclass(frozen=True)
@@ -359,6 +376,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     "sagan": Architecture(sagan_generator, sagan_discriminator),
     "autoencoder": Architecture(autoencoder_generator, autoencoder_discriminator),
     "pggan": Architecture(pggan_generator, pggan_discriminator),
+    "stylegan": Architecture(stylegan_generator, pggan_discriminator),
     "mlp_autoencoder": Architecture(mlp_generator, mlp_autoencoder_discriminator),
     "mlp_translator": Architecture(mlp_translator_generator, mlp_translator_discriminator, penalty_passes=4),
     "unet": Architecture(unet_generator, patch_discriminator),

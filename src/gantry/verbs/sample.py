@@ -19,6 +19,13 @@ def add(verbs: Verbs) -> None:
     add.add_argument("--iteration", type=positive, help="checkpoint of a run; its last one if none is given")
     add.add_argument("--interpolate", action="store_true", help="go from one latent to another")
     add.add_argument("--side-by-side", action="store_true", help="the same latents through every generator")
+    add.add_argument("--psi", type=float, help="draw w towards its mean: 0 one image, 1 no change, 0.7 usual")
+    add.add_argument(
+        "--cutoff", type=positive, help="layers that --psi is for, counted from the smallest; all"
+    )
+    add.add_argument(
+        "--mix", metavar="FROM:TO", help="a grid of --count by --count: these layers' styles mixed in"
+    )
     add.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
 
 
@@ -34,6 +41,7 @@ def _sample(options: argparse.Namespace) -> None:
     import torch
 
     from gantry.evaluation import by_checkpoint as model
+    from gantry.evaluation import styles
     from gantry.system.device import choose_device
 
     if not -(2**63) <= options.seed < 2**63:
@@ -41,6 +49,14 @@ def _sample(options: argparse.Namespace) -> None:
     device = choose_device(options.device, torch.get_num_threads())
     trained = model.load_trained(options.source, options.iteration, device)
     sources = model.chosen(trained, options.generator)
+    if options.psi is not None or options.cutoff is not None:
+        styles.truncate(trained, 1.0 if options.psi is None else options.psi, options.cutoff)
+    if options.mix is not None:
+        layers = styles.layers_of(options.mix)
+        made = styles.mixing_grid(trained, sources[0], options.count, options.seed, layers, device)
+        model.write(made, options.out, in_rows=True)
+        print(f"{options.out}: styles of layers {options.mix} mixed, of {trained.path}")
+        return
     draw = model.way_between if options.interpolate else model.inputs
     inputs = draw(trained, options.count, options.seed)
     try:

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from gantry.plan.blocks.base import Positive, Strict
+from gantry.plan.blocks.base import Positive, Rate, Strict
 from gantry.plan.blocks.translators import (
     MlpTranslatorNetworks,
     ResnetBlocksNetworks,
@@ -205,8 +205,8 @@ class AutoencoderNetworks(ImageNetworks):
     error: ReconstructionError = "absolute"
 
 
-class PgganNetworks(ImageNetworks):
-    """PGGAN's pair (Karras et al. 2018, table 2): whole, or grown from 4×4 by method `growing`.
+class GrowingNetworks(ImageNetworks):
+    """What growing pairs have: whole, or grown from 4×4 by method `growing`.
 
     At 4·2^(s−1) pixels there are base/2^s channels, at most `width`. `group` samples, or a whole smaller batch, are
     compared in D's map of deviations.
@@ -215,19 +215,41 @@ class PgganNetworks(ImageNetworks):
     resolutions: ClassVar[tuple[int, ...]] = (32, 64, 128, 256)
     grows: ClassVar[bool] = True
 
-    family: Literal["pggan"]
     width: Positive = 512
     base: Positive = 8192
     group: Annotated[int, Field(ge=2)] = 4
 
     @model_validator(mode="after")
-    def _weights_start_as_they_are_scaled(self) -> "PgganNetworks":
+    def _weights_start_as_they_are_scaled(self) -> "GrowingNetworks":
         if self.initialisation != Initialisation():
             raise ValueError(
                 f"initialisation: the weights of {self.family} start as N(0, 1) and are scaled in every pass: take it "
                 "away"
             )
         return self
+
+
+class PgganNetworks(GrowingNetworks):
+    """PGGAN's pair (Karras et al. 2018, table 2)."""
+
+    family: Literal["pggan"]
+
+
+class StyleganNetworks(GrowingNetworks):
+    """StyleGAN's pair (Karras et al. 2019): w of `width` numbers by `mapping_depth` layers, and styles of w.
+
+    `mapping_rate` times as fast the mapping learns. `constant`: the first features are learned; else a dense layer
+    makes them of w. `noise`: a map a layer. `mixing`: with this probability a batch has two w's. `mean_decay` is that
+    of the mean of w.
+    """
+
+    family: Literal["stylegan"]
+    mapping_depth: Annotated[int, Field(ge=0)] = 8
+    mapping_rate: Rate = 0.01
+    constant: bool = True
+    noise: bool = True
+    mixing: Annotated[float, Field(ge=0, le=1)] = 0.9
+    mean_decay: Annotated[float, Field(ge=0, lt=1)] = 0.995
 
 
 class MlpAutoencoderNetworks(PointNetworks):
@@ -256,6 +278,7 @@ Networks = Annotated[
     | UnetNetworks
     | ResnetBlocksNetworks
     | SrResnetNetworks
-    | PgganNetworks,
+    | PgganNetworks
+    | StyleganNetworks,
     Field(discriminator="family"),
 ]
