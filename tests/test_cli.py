@@ -70,7 +70,7 @@ def test_a_log_that_cannot_be_written_changes_no_exit_code(
     "arguments",
     [
         ["trian"],
-        ["train"],
+        ["statistics"],
         ["train", "--until", "x"],
         ["train", "--until", "0"],
         [*STATISTICS, "--device", "gpu"],

@@ -106,7 +106,7 @@ def test_wrong_sources_are_explained(lone: Path, tmp_path: Path, capsys: Any) ->
         (tmp_path / "absent.safetensors", (), "not found"),
         (tmp_path / "empty", (), "no recorded checkpoints here"),
         (lone, ("--generator", "G3"), "has no G3; it has G1, G2"),
-        (lone, ("--out", str(tmp_path / "x.jpg")), "write to .png, .npy or a folder"),
+        (lone, ("--out", str(tmp_path / "x.jpg")), ".jpg is none of the formats"),
     ):
         assert run(["sample", str(source), "--out", str(tmp_path / "o.npy"), *arguments]) == 2
         assert words in capsys.readouterr().err
