@@ -16,6 +16,7 @@ from gantry.cli import run
 from gantry.data import prepare
 from gantry.errors import UserError
 from gantry.evaluation.by_checkpoint import load_trained
+from gantry.evaluation.paths import path_length_w, path_length_z
 from gantry.evaluation.styles import layers_of, mixing_grid
 from gantry.plan.dataset import DatasetSpec
 
@@ -66,6 +67,18 @@ def test_the_command_draws_towards_the_mean(
     grid = tmp_path / "grid.png"
     assert run(["sample", str(runs["styles"]), "--count", "2", "--mix", "0:4", "--out", str(grid)]) == 0
     assert Image.open(grid).size[0] > 3 * 32
+
+
+def test_path_lengths_are_of_ways_with_the_same_noise(runs: dict[str, Path]) -> None:
+    sampler = load_trained(runs["styles"]).sampler
+    z, w = path_length_z(sampler, "G1", 40), path_length_w(sampler, "G1", 40)
+    assert z > 0 and w > 0
+    sampler.truncate(0.0, None)
+    assert path_length_w(sampler, "G1", 40) < 1e-2 * w, "one w, and the same noise: no length"
+    plain = load_trained(runs["plain"]).sampler
+    assert path_length_z(plain, "G1", 40) > 0
+    with pytest.raises(UserError, match="path_length_w is of methods with a W"):
+        path_length_w(plain, "G1", 40)
 
 
 @pytest.mark.parametrize(

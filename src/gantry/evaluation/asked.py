@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from gantry.data import PreparedSet
 from gantry.data.batches import as_input
 from gantry.errors import UserError
+from gantry.evaluation.paths import path_length_w, path_length_z
 from gantry.evaluation.sample import SCORED_SEED
 from gantry.evaluation.translated import OF_OUTPUTS, TRANSLATED, Compute, Translated, is_translator
 from gantry.methods.sampler import Sampler
@@ -203,6 +204,18 @@ class AskedScorer:
         inputs = sampler.inputs(source, range(len(samples)), torch.Generator().manual_seed(SCORED_SEED))
         return {"information_bound": sampler.information(source, inputs)}
 
+    def path_length_z(self, sampler: Sampler, source: str, samples: Array) -> dict[str, float]:
+        """Of as many pairs as there are samples, at most; see `paths`."""
+        return {"path_length_z": path_length_z(sampler, source, len(samples))}
+
+    def path_length_w(self, sampler: Sampler, source: str, samples: Array) -> dict[str, float]:
+        """The same along straight ways in W, and how many times that is along great circles in Z."""
+        in_w = path_length_w(sampler, source, len(samples))
+        return {
+            "path_length_w": in_w,
+            "path_length_ratio": in_w / path_length_z(sampler, source, len(samples)),
+        }
+
     @torch.inference_mode()
     def test_error(self, sampler: Sampler, source: str, samples: Array) -> dict[str, float]:
         """The share of held-out samples that the method's own classifier takes for another class."""
@@ -261,6 +274,9 @@ ASKED: dict[str, Callable[[AskedScorer, Sampler, str, Array], dict[str, float]]]
     "code_purity": AskedScorer.code,
     "code_purity_points": AskedScorer.code,
     "information_bound": AskedScorer.information,
+    "path_length_z": AskedScorer.path_length_z,
+    "path_length_w": AskedScorer.path_length_w,
+    "path_length_ratio": AskedScorer.path_length_w,
     "test_error": AskedScorer.test_error,
     **{name: through(compute) for name, compute in TRANSLATED.items()},
     "reconstruction_error": AskedScorer.reconstruction,

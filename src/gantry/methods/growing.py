@@ -164,6 +164,11 @@ class StyleSampler(GrowingSampler):
         mixed = [other[layer] if layer in layers else w for layer, w in enumerate(given)]
         return self._made(source, inputs, mixed)
 
+    def between(self, source: str, inputs: Mapping[str, Tensor], others: Tensor, t: Tensor) -> Tensor:
+        given, other = self.styles(source, inputs["z"]), self.styles(source, others)
+        ways = [torch.lerp(a, b, t[:, None]) for a, b in zip(given, other, strict=True)]
+        return self._made(source, inputs, ways)
+
     def _made(self, source: str, inputs: Mapping[str, Tensor], styles: list[Tensor]) -> Tensor:
         noise = {name: value for name, value in inputs.items() if name != "z"}
         return self.of_full_size(self._generator(source).synthesise(styles, **noise))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from gantry.data.prepared import PreparedSet
 
@@ -24,12 +24,14 @@ class Sampler(ABC):
     @property
     def device(self) -> torch.device:
         """Where the networks are."""
-        raise NotImplementedError
+        held = (value.values() if isinstance(value, dict) else [value] for value in vars(self).values())
+        networks = [each for values in held for each in values if isinstance(each, nn.Module)]
+        return next(weight.device for network in networks for weight in network.parameters())
 
     @property
     def can(self) -> frozenset[str]:
         """What can be asked for besides samples: "encode", "translate", "truncate", "mix", …"""
-        asked = ("encode", "translate", "reconstruct", "classify", "truncate", "mix")
+        asked = ("encode", "translate", "reconstruct", "classify", "truncate", "mix", "between")
         return frozenset(name for name in asked if getattr(type(self), name) is not getattr(Sampler, name))
 
     @abstractmethod
@@ -78,6 +80,10 @@ class Sampler(ABC):
 
     def mix(self, source: str, inputs: Mapping[str, Tensor], others: Tensor, layers: range) -> Tensor:
         """Return samples with the styles of the latents `others`, (N, Z), in the layers numbered `layers`."""
+        raise NotImplementedError
+
+    def between(self, source: str, inputs: Mapping[str, Tensor], others: Tensor, t: Tensor) -> Tensor:
+        """Return samples at t (N,) on the straight ways in W from the latents of `inputs` to `others`."""
         raise NotImplementedError
 
     def translate(self, source: str, samples: Tensor) -> Tensor:

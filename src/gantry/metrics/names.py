@@ -118,6 +118,9 @@ METRICS: dict[str, Metric] = {
         ),
         Metric("code_purity_points", "points", "higher", "purity of the code", True, _SHARE, True),
         Metric("information_bound", "method", "higher", "information bound (nats)", False, None, True),
+        Metric("path_length_z", "method", "lower", "path length in Z (pixels)", False, None, True),
+        Metric("path_length_w", "method", "lower", "path length in W (pixels)", False, None, True),
+        Metric("path_length_ratio", "method", "lower", "path length, W / Z", False, None, True),
         Metric("reconstruction_error", "method", "lower", "reconstruction error", True, None, True),
         Metric(
             "reconstruction_ratio", "method", "lower", "reconstruction error / shuffled", True, None, True
