@@ -73,9 +73,9 @@ class Scores:
 
 
 def score_by_hand(
-    real: Path | NDArray[np.uint8] | StoredStatistics,
-    generated: Path | NDArray[np.uint8],
-    network: str = "inception",
+    real: Path | NDArray[np.uint8] | ImageSet | StoredStatistics,
+    generated: Path | NDArray[np.uint8] | ImageSet | StoredStatistics,
+    network: str | FeatureNetwork = "inception",
     weights: Path | None = None,
     metrics: Sequence[str] = (),
     device: torch.device | str = "cpu",
@@ -101,8 +101,9 @@ def score_by_hand(
             )
     if torch.device(device).type == "cuda" and not torch.cuda.is_available():
         raise UserError("--device cuda: PyTorch sees no GPU here; without the option the CPU scores")
-    reference = real if isinstance(real, StoredStatistics) else open_set(real, "real")
-    sample = open_set(generated, "generated")
+    own = network if isinstance(network, FeatureNetwork) else None
+    network = network.name if isinstance(network, FeatureNetwork) else network
+    reference, sample = open_set(real, "real"), open_set(generated, "generated")
     if isinstance(sample, StoredStatistics):
         raise UserError(f"{generated}: only the real set, the first one, may be given as stored statistics")
     if isinstance(reference, StoredStatistics):
@@ -110,7 +111,7 @@ def score_by_hand(
     started = time.perf_counter()
     seconds: dict[str, float] = {}
     network_needed = any(metric(name).uses_network for name in wanted)
-    looking = load_feature_network(network, weights, device) if network_needed else None
+    looking = (own or load_feature_network(network, weights, device)) if network_needed else None
     looks = [_look(looking, some, progress) for some in (reference, sample)]
     kind = torch.device(device).type
     seconds["looking"] = time.perf_counter() - started

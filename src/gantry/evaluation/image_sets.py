@@ -95,12 +95,17 @@ class ImageFolder:
 ImageSet = ImageArray | ImageFolder
 
 
-def open_set(source: Path | NDArray[np.uint8], name: str = "array") -> ImageSet | StoredStatistics:
+def open_set(
+    source: Path | NDArray[np.uint8] | ImageSet | StoredStatistics, name: str = "array"
+) -> ImageSet | StoredStatistics:
     """Open what `source` names: a folder or zip of images, .npy or .npz of uint8 images, a prepared set, statistics.
 
     A prepared set is its folder or its manifest.json; statistics are an .npz that `StoredStatistics.save`
-    wrote, or another program's mu and sigma. Raises UserError that names the path.
+    wrote, or another program's mu and sigma, or clean-fid's features. What is open stays as it is. Raises UserError
+    that names the path.
     """
+    if isinstance(source, ImageArray | ImageFolder | StoredStatistics):
+        return source
     if not isinstance(source, Path):
         return ImageArray(name, images_of(source, name))
     if not source.exists():

@@ -22,6 +22,7 @@ from gantry.metrics.mode_score import class_shares
 
 KEPT = 10_000
 KEPT_SEED = 0
+CLEAN_FIDS_FEATURES = "feats"
 
 # What a computation compares with: the Gaussian of the features, rows of them, the classes' shares, images, nothing.
 Reference = Literal["gaussian", "features", "shares", "images", "none"]
@@ -68,13 +69,23 @@ class StoredStatistics:
     @staticmethod
     def holds(arrays: Mapping[str, NDArray]) -> bool:
         """Whether the arrays of an .npz are statistics, ours or another program's."""
-        return any(keys <= arrays.keys() for keys in GaussianStatistics.KEYS)
+        return CLEAN_FIDS_FEATURES in arrays or any(keys <= arrays.keys() for keys in GaussianStatistics.KEYS)
 
     @classmethod
     def load(cls, path: Path) -> "StoredStatistics":
-        """Read what `save` wrote, or a Gaussian alone; raise UserError that names `path` if it is neither."""
+        """Read what `save` wrote, or a Gaussian alone; raise UserError that names `path` if it is neither.
+
+        clean-fid keeps a Gaussian (mu, sigma) in one file and features (feats) in another of the same name with _kid.
+        """
+        arrays: dict[str, NDArray] = dict(read_npz(path)) if path.is_file() else {}
+        if CLEAN_FIDS_FEATURES in arrays:
+            return cls._of_features(path, arrays[CLEAN_FIDS_FEATURES])
         gaussian = GaussianStatistics.load(path)
-        arrays = read_npz(path)
+        beside = path.with_name(f"{path.stem}_kid{path.suffix}")
+        if "mu" in arrays and beside.is_file():
+            kept = cls._of_features(beside, read_npz(beside).get(CLEAN_FIDS_FEATURES, np.empty(0)))
+            assert kept.features is not None
+            arrays["features"] = kept.features
         features, shares = arrays.get("features"), arrays.get("shares")
         network, digest = (str(arrays.get(key, "")) for key in ("network", "digest"))
         if features is not None and features.shape[1:] != gaussian.mean.shape:
@@ -83,6 +94,15 @@ class StoredStatistics:
                 "together"
             )
         return cls(str(path), gaussian, features, shares, None, network, digest)
+
+    @classmethod
+    def _of_features(cls, path: Path, features: NDArray) -> "StoredStatistics":
+        if features.ndim != 2 or len(features) < 2 or not np.isfinite(features).all():
+            raise UserError(
+                f"{path}: {CLEAN_FIDS_FEATURES} of shape {features.shape}, expected finite features (N, D)"
+            )
+        features = features.astype(np.float32)
+        return cls(str(path), gaussian_statistics(features), features)
 
     def check(self, network: str, digest: str | None = None) -> None:
         """Raise UserError if these are another network's statistics, or those of other images."""

@@ -148,6 +148,8 @@ NUMBERED: dict[str, Metric] = {
 
 # Metrics of runs from elsewhere, under others' names, for as long as `others_metrics` lasts.
 _DECLARED: dict[str, Metric] = {}
+# Feature networks of the user's own, as `gantry score --network FILE` has them.
+_DECLARED_NETWORKS: set[str] = set()
 
 # The complete Inception by way of resizing: these, and only these, give FID, KID and IS.
 INCEPTION = {
@@ -221,9 +223,14 @@ def declare(name: str, title: str, direction: Direction) -> None:
         _DECLARED[name] = Metric(name, "images", direction, title)
 
 
+def declare_network(name: str) -> None:
+    """Make known a feature network of the user's own, by the name that its numbers carry."""
+    _DECLARED_NETWORKS.add(name)
+
+
 def check_network(name: str) -> None:
     """Raise UserError that lists the known feature networks unless `name` is one."""
-    if name not in FEATURE_NETWORKS:
+    if name not in FEATURE_NETWORKS and name not in _DECLARED_NETWORKS:
         raise UserError(
             f"unknown feature network {name!r}{suggestion(name, FEATURE_NETWORKS)}; "
             f"known networks: {', '.join(FEATURE_NETWORKS)}"
@@ -247,4 +254,4 @@ def label(name: str, network: str | None = None) -> str:
         if name in _BLOCK_TITLES:
             return _BLOCK_TITLES[name].format(width)
         return f"{known.title} (Inception-{width})"
-    return f"{known.title} ({OTHER_NETWORKS[network]})"
+    return f"{known.title} ({OTHER_NETWORKS.get(network, network)})"
