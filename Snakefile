@@ -21,7 +21,7 @@ include: "workflow/rules/report.smk"
 
 
 onstart:
-    require_data(workflow.dag.needrun_jobs())
+    require_readiness(workflow.dag.needrun_jobs())
     show_jobs(workflow.dag.needrun_jobs())
     write_plan()
 

@@ -44,7 +44,8 @@ def test_a_real_run_stops_before_any_job(checkout: Checkout) -> None:
     assert done.code != 0
     assert "data set celeba (CelebA) is missing: looked for img_align_celeba.zip" in done.output
     assert "https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html" in done.output
-    assert "Traceback" not in done.output
+    assert "Traceback" not in done.output and "WorkflowError" not in done.output
+    assert done.output.splitlines()[-1] == "gantry: nothing was started"
     assert done.jobs == set(), "a job was started"
     assert not Path(checkout.folder, "results/data").exists()
 

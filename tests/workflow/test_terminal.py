@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.workflow.checkout import Sketch
+from tests.workflow.checkout import Done, Sketch
 
 from gantry.plan import load_plan
 
@@ -65,6 +65,27 @@ def test_no_cores_is_one_helpful_line(sketch: Sketch) -> None:
     done = sketch.snakes.run(sketch.folder, "--workflow-profile", "none", "--config", "scale=smoke")
     assert done.code == 1 and "Traceback" not in done.output
     assert "use --cores N" in done.output.splitlines()[-1]
+
+
+def test_a_dry_run_changes_no_file_and_is_quiet_where_all_is_well(spoilt: Sketch) -> None:
+    """Of Snakemake's own cache in .snakemake nothing is said; however the flag is written."""
+
+    def files() -> dict[str, tuple[int, bytes]]:
+        found = [
+            path for path in spoilt.folder.rglob("*") if path.is_file() and ".snakemake" not in path.parts
+        ]
+        return {str(path): (path.stat().st_mtime_ns, path.read_bytes()) for path in found}
+
+    def said(done: Done) -> list[str]:
+        return [line for line in done.output.splitlines() if line.startswith("gantry: ")]
+
+    assert said(spoilt.plan()) == []
+    next(spoilt.folder.glob("results/tiny/runs/mixture/points_one/seed0/*/record-20.json")).unlink()
+    before = files()
+    for flag in ("-n", "-nq", "--dryrun"):
+        done = spoilt.make_quietly(flag)
+        assert done.code == 0 and files() == before, flag
+        assert said(done)[-1] == "gantry: 3 of 4 trainings are done already"
 
 
 def test_what_failed_is_said_once_with_its_reason(spoilt: Sketch) -> None:

@@ -11,6 +11,7 @@ from gantry.files import canonical_json, write_text
 from gantry.plan import (
     load_plan,
     load_planned,
+    preflight,
     report_specs,
     resources as needs,
     steps,
@@ -29,7 +30,7 @@ from gantry.system.orphans import be_watched
 PLANNED = "GANTRY_PLAN"
 # Another workflow may use this one as a module: then the configuration is what it gives, and --config is its own.
 IS_MAIN = workflow.modifier.is_main_snakefile()
-IS_DRY = bool({"-n", "--dry-run", "--dryrun"}.intersection(sys.argv))
+IS_DRY = workflow.output_settings.dryrun
 # The folder of the Snakefile, if it is not somewhere on the web.
 BESIDE = Path(
     str(workflow.current_basedir.get_path_or_uri(secret_free=True))
@@ -160,6 +161,10 @@ def begin():
     if stale:
         print(f"gantry: {steps.stale_text(stale)}", file=sys.stderr)
     workflow.dag.forcefiles.update(stale, (each.manifest for each in changed))
+    if said := preflight.done_already(wanted):
+        print(f"gantry: {said}", file=sys.stderr)
+    if IS_DRY:
+        announce([step for step in wanted if not step.is_there])
 
 
 def write_plan():
@@ -168,22 +173,13 @@ def write_plan():
         write_text(Path(PLAN_FILE), PLAN.sources)
 
 
-ANNOUNCED = set()
-
-
-def announce(missing):
-    """Say, once each, which data sets are missing and how to get them."""
-    for each in missing:
-        if each.name not in ANNOUNCED:
-            ANNOUNCED.add(each.name)
-            print(f"gantry: {each}", file=sys.stderr)
-
-
-def raw_data(wildcards):
-    """No input that Snakemake should watch; but a dry run, too, says at once what is missing."""
-    if not Path(PLAN.prepared_root, wildcards.prepared, "manifest.json").exists():
-        announce(PLAN.missing_for([wildcards.prepared]))
-    return []
+def announce(to_do):
+    """Say what stands in the way of these steps, with what removes it; return whether anything does."""
+    is_here = IS_DRY or workflow.executor_plugin.common_settings.local_exec
+    found = preflight.obstacles(PLAN, preflight.work_of(PLAN, to_do), here=is_here)
+    for each in found:
+        print(f"gantry: {each}", file=sys.stderr)
+    return bool(found)
 
 
 def seconds_of(job):
@@ -202,14 +198,10 @@ def show_jobs(jobs):
     send({"jobs": known, "makes_page": page})
 
 
-def require_data(jobs):
-    """Stop before any job runs if a set that is to be prepared has no raw data."""
-    missing = PLAN.missing_for(
-        job.wildcards.prepared for job in jobs if job.rule.name == "prepare"
-    )
-    announce(missing)
-    if missing:
-        names = ", ".join(each.name for each in missing)
-        raise WorkflowError(
-            f"gantry: nothing was started: data sets are missing, see above: {names}"
-        )
+def require_readiness(jobs):
+    """Stop before any job runs if something stands in the way of one of them."""
+    files = {str(file) for job in jobs for file in job.output}
+    if announce(
+        step for step in preflight.all_steps(PLAN) if files.intersection(step.outputs)
+    ):
+        sys.exit("gantry: nothing was started")

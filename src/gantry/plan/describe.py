@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from gantry.plan.estimate import DEVICES, disk_bytes, training_seconds
 from gantry.plan.plan import Plan
+from gantry.plan.preflight import obstacles, prepared_bytes, work_left
 from gantry.plan.raw import differences
 from gantry.plan.resources import START_MINUTES, scoring_minutes
 from gantry.plan.runs import Run
@@ -37,7 +38,7 @@ def describe(plan: Plan, trained: Mapping[str, float] | None = None) -> str:
     )
     done = sum(shares.get(run.key, 0) >= 1 for run in plan.runs.values())
     disk = sum(disk_bytes(run) for run in plan.runs.values()) + sum(
-        _prepared_bytes(plan, *each) for each in plan.prepared_sets().values()
+        prepared_bytes(plan, *each) for each in plan.prepared_sets().values()
     )
     files = plan.output_files()
     lines = [
@@ -51,9 +52,8 @@ def describe(plan: Plan, trained: Mapping[str, float] | None = None) -> str:
         f"{len(files)} files of tables and figures, and {plan.results}/report.html",
     ]
     lines += ["", *map(str, changed)] if (changed := differences(plan)) else []
-    missing = plan.missing()
-    if missing:
-        lines += ["", f"{len(missing)} data sets are missing:", *(f"  {each}" for each in missing)]
+    if hindered := obstacles(plan, work_left(plan)):
+        lines += ["", "before it can start:", *(f"  {each}" for each in hindered)]
     return "\n".join(lines)
 
 
@@ -75,9 +75,3 @@ def _scoring(plan: Plan, shares: Mapping[str, float]) -> list[str]:
     return [
         f"scoring the images of {len(images)} runs with Inception takes up to {format_duration(60.0 * minutes)} more"
     ]
-
-
-def _prepared_bytes(plan: Plan, dataset: str, resolution: int | None) -> int:
-    spec = plan.datasets[dataset]
-    count = round((spec.images or 0) * spec.fraction)
-    return count * (3 * resolution**2 if resolution else 8)

@@ -4,6 +4,7 @@ import os
 import random
 import re
 import select
+import shutil
 import signal
 import time
 from collections.abc import Iterator, Sequence
@@ -19,6 +20,8 @@ VISIBLE = "CUDA_VISIBLE_DEVICES"
 # A scheduler may give each of its jobs other cards under the same numbers: each job counts its own.
 SCHEDULERS_JOBS = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID")
 COUNT_SECONDS = 120.0
+# Of NVIDIA's driver, of AMD's, and of Windows' in its subsystem for Linux.
+DRIVERS = ("/dev/nvidiactl", "/proc/driver/nvidia/version", "/dev/kfd", "/dev/dxg")
 
 
 @contextmanager
@@ -81,6 +84,16 @@ def visible_gpus(chosen: str | None, count: int | None = None, enough: int = 0) 
     if len(names) <= enough:
         return names
     return names[: _count() if count is None else count]
+
+
+def is_one_seen() -> bool:
+    """Whether anything on this machine speaks for a GPU: without PyTorch, and without waking a driver.
+
+    Where nothing does, there is none; where something does, PyTorch may still find none that it can use.
+    """
+    if os.environ.get(VISIBLE, "0").strip() in ("", "-1"):
+        return False
+    return any(Path(place).exists() for place in DRIVERS) or shutil.which("nvidia-smi") is not None
 
 
 def _count() -> int:
