@@ -24,10 +24,26 @@ from gantry.training import train as loop
 REPOSITORY = Path(__file__).resolve().parents[2]
 GOLDEN = Path(__file__).with_name("golden.json")
 # Together they hold every recipe; bcgan_small has bcgan's names at its own sizes.
-PAPERS = ("bcgan", "bcgan_extras", "conditional", "edgan", "encoders", "precision", "scales", "zoo")
+PAPERS = (
+    "bcgan",
+    "bcgan_extras",
+    "conditional",
+    "edgan",
+    "encoders",
+    "precision",
+    "scales",
+    "translation",
+    "zoo",
+)
 OWN_NAMES = ("bcgan_small",)
 # Embedded sets, as the experiments have them, with few samples.
-DATA = {"points": ("mixture", None), "images": ("digits", 32)}
+DATA = {
+    "points": ("mixture", None),
+    "images": ("digits", 32),
+    "pairs of points": ("mixture_turned", None),
+    "pairs of images": ("digits_edges", 32),
+    "enlargements": ("digits_low", 32),
+}
 EMBEDDED = (("mixture", None), ("digits", 32), ("china", 32), ("flower", 32))
 ITERATIONS = 2
 WIDTHS = {"mlp": 8, "mlp_autoencoder": 16, "sagan": 8}  # others: 2
@@ -64,11 +80,23 @@ class Bench:
         told = recipe.model_dump(mode="json", exclude={"workload"}, exclude_defaults=True)
         networks = told["networks"]
         networks["width"] = WIDTHS.get(networks["family"], 2)
+        if recipe.networks.translates and recipe.networks.makes == "images":
+            networks["patch_width"] = 2
         for option, key in (("minibatch_discrimination", "kernels"), ("virtual_batch_norm", "reference")):
             if networks.get(option) is not None:
                 networks[option] |= {key: 4}
         told["batch_size"] = 4 * recipe.pack
+        if "domains" in told.get("method", {}):
+            told["method"]["domains"] = [3, 8]
         return told
+
+    def data(self, name: str) -> str:
+        """What a recipe trains on, as `DATA` has it."""
+        recipe = self.plan.recipes[name]
+        networks = recipe.networks
+        if not networks.translates or getattr(recipe.method, "domains", (0, 1)) != (0, 1):
+            return networks.makes
+        return "enlargements" if networks.family == "sr_resnet" else f"pairs of {networks.makes}"
 
     def manifest(self, makes: str) -> Path:
         """The prepared set that recipes for points, or for images, train on."""
@@ -81,7 +109,7 @@ class Bench:
 
     def losses(self, name: str) -> dict[str, Any]:
         """Digest of the initial weights, losses of two iterations, and digest of the generators after them."""
-        told, makes = self.recipe(name), self.plan.recipes[name].networks.makes
+        told, makes = self.recipe(name), self.data(name)
         manifest = self.manifest(makes)
         torch.manual_seed(0)
         recipe = Recipe.model_validate({"workload": ""} | told)
@@ -91,7 +119,7 @@ class Bench:
         loop.train(root, spec, manifest, ITERATIONS, root / f"record-{ITERATIONS}.json")
         (history,) = root.rglob("history.csv")
         with history.open(newline="") as stream:
-            rows = [row[1:3] for row in csv.reader(stream)][1:]
+            rows = [row[1 : 1 + min(2, len(method.phases))] for row in csv.reader(stream)][1:]
         last = max(root.rglob("*.safetensors"))
         return {"start": digest_of_tensors(method.state_dict()), "losses": rows, "end": _tensors_of(last)}
 

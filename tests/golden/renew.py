@@ -36,7 +36,11 @@ def main() -> None:
     told = parser.parse_args()
     torch.set_num_threads(1)
     before = measure.read() if measure.GOLDEN.exists() else {}
-    content = dict(before) | {"processor": measure.processor()}
+    # That of what is not renewed stays; what is renewed elsewhere says so itself.
+    everything = not (told.recipes or told.digests or told.tables)
+    content = dict(before)
+    if everything or "processor" not in content:
+        content["processor"] = measure.processor()
     if told.tables:
         content["tables"] = measure.tables(told.tables)
     else:
@@ -46,6 +50,8 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             bench = measure.Bench(Path(folder))
             measured = {name: bench.losses(name) for name in told.recipes or names if not told.digests}
+        if measure.processor() != content["processor"]:
+            measured = {name: each | {"processor": measure.processor()} for name, each in measured.items()}
         losses = content.get("losses", {}) | measured
         content["losses"] = {name: losses[name] for name in names if name in losses}
     measure.GOLDEN.write_text(json.dumps(content, indent=0, sort_keys=True) + "\n", encoding="utf-8")

@@ -88,6 +88,7 @@ class Pix2pix(Method):
     def stages(self) -> tuple[Stage, ...]:
         if not self.options.warm_up:
             return super().stages()
+        assert isinstance(self.options.warm_up, int), "a plan has made an iteration of the share"
         return Stage(phases=("generator",)), Stage(self.options.warm_up)
 
     def enter(self, stage: Stage) -> None:

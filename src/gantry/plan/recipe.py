@@ -63,10 +63,10 @@ class Recipe(Strict):
     def until(self, iterations: int) -> "Recipe":
         """Return the recipe with the end of a run in place of schedules' ends that are not given."""
         terms = self.terms.until(iterations)
-        optimiser = self.optimiser.until(iterations)
-        if terms is self.terms and optimiser is self.optimiser:
+        optimiser, method = self.optimiser.until(iterations), self.method.until(iterations)
+        if terms is self.terms and optimiser is self.optimiser and method is self.method:
             return self
-        return self.model_copy(update={"terms": terms, "optimiser": optimiser})
+        return self.model_copy(update={"terms": terms, "optimiser": optimiser, "method": method})
 
     @property
     def views(self) -> int:

@@ -13,6 +13,13 @@ from pydantic import Field, model_validator
 from gantry.plan.blocks.base import Positive, Strict, Weight
 
 Iteration = Annotated[int, Field(ge=0)]
+# A place in a run: an iteration, or a share of the workload's iterations, which a scale changes with them.
+Place = Iteration | Annotated[float, Field(gt=0, lt=1)]
+
+
+def place_in(place: Place, iterations: int) -> int:
+    """Return the iteration at a place of a run."""
+    return place if isinstance(place, int) else round(place * iterations)
 
 
 class Changing(Strict):
@@ -38,11 +45,14 @@ class Constant(Changing):
 
 
 class Ramp(Changing):
-    """From 1, until iteration `start`, to `final`, from iteration `end` on; None: the end of the workload's runs."""
+    """From 1, until iteration `start`, to `final`, from iteration `end` on; None: the end of the workload's runs.
+
+    `start: 0.5` is the middle of these runs.
+    """
 
     shape: ClassVar[str]
 
-    start: Iteration = 0
+    start: Place = 0
     end: Positive | None = None
     final: Weight = 0.0
 
@@ -53,20 +63,24 @@ class Ramp(Changing):
         return self
 
     def until(self, iterations: int) -> "Ramp":
-        return (
-            self
-            if self.end is not None
-            else type(self).model_validate(self.model_dump() | {"end": iterations})
-        )
+        if self.end is not None and isinstance(self.start, int):
+            return self
+        start = place_in(self.start, iterations)
+        # A run may end, at a small scale, before the fall begins.
+        end = self.end or max(iterations, start + 1)
+        return type(self).model_validate(self.model_dump() | {"start": start, "end": end})
 
     def at(self, iteration: int) -> float:
-        if self.end is None:
-            raise ValueError("schedule.end is not given, and nobody has said how long the run is")
+        if self.end is None or not isinstance(self.start, int):
+            raise ValueError("the schedule's end is not given, and nobody has said how long the run is")
         passed = (min(max(iteration, self.start), self.end) - self.start) / (self.end - self.start)
         return self.final + (1 - self.final) * self.left(passed)
 
     def words(self) -> str:
-        start = f"from iteration {self.start:,} " if self.start else ""
+        start = (
+            f"from iteration {self.start:,} " if isinstance(self.start, int) else f"from {self.start:.0%} on "
+        )
+        start = start if self.start else ""
         end = "the end of the run" if self.end is None else f"iteration {self.end:,}"
         return f"falling to {self.final:g} of themselves {start}until {end}, {self.shape}"
 

@@ -3,7 +3,7 @@
 import difflib
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 from pydantic import ValidationError
 
@@ -40,6 +40,10 @@ class MethodOptions(Strict):
     def spans(self, recipe: "Recipe", resolution: int | None) -> tuple[Span, ...]:
         """Return the spans of iterations in which samples have one size; the first starts at 0."""
         return (Span(0, resolution, recipe.batch_size),)
+
+    def until(self, iterations: int) -> Self:
+        """Return the options with iterations in the place of shares of a run."""
+        return self
 
 
 OPTIONS: dict[str, type[MethodOptions]] = {}

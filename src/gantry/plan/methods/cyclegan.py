@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from gantry.plan.blocks.base import Positive, Strict, Weight
+from gantry.plan.blocks.base import Strict, Weight
+from gantry.plan.blocks.schedules import Place, place_in
 from gantry.plan.methods.base import MethodOptions
 from gantry.plan.methods.pix2pix import Distance, refuse_what_starts_from_latents
 
@@ -19,7 +20,7 @@ class Balance(Strict):
 
     before: Share = 0.01
     after: Share = 0.5
-    start: Positive = 10_000
+    start: Place = 10_000
 
 
 class Options(MethodOptions):
@@ -50,6 +51,12 @@ class Options(MethodOptions):
                 "adversarial: 0: without discriminators nothing tells the domains apart, and the identity is best"
             )
         return self
+
+    def until(self, iterations: int) -> "Options":
+        if self.balance is None or isinstance(self.balance.start, int):
+            return self
+        start = place_in(self.balance.start, iterations)
+        return self.model_copy(update={"balance": self.balance.model_copy(update={"start": start})})
 
     def check(self, recipe: "Recipe") -> None:
         refuse_what_starts_from_latents(self.name, recipe)

@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from gantry.plan.blocks.base import Weight
 from gantry.plan.blocks.players import Latent
+from gantry.plan.blocks.schedules import Place, place_in
 from gantry.plan.methods.base import MethodOptions
 
 if TYPE_CHECKING:
@@ -19,7 +20,8 @@ class Options(MethodOptions):
 
     `sees: pair` gives D the input beside the output, `output` the output alone. `adversarial: 0` leaves D out: what
     remains is a regression, the control. `scales`: so many discriminators, each sees the image half as large as the
-    one before (Pix2pixHD). `warm_up`: iterations without D at the start (SRGAN begins with SRResNet). `skip`: G's
+    one before (Pix2pixHD). `warm_up`: iterations without D at the start, or their share of the run (SRGAN
+    begins with SRResNet). `skip`: G's
     output is added to its input and clipped (DeblurGAN); `only_hole`: outside of the square in its middle the input
     stays as it is (inpainting).
     """
@@ -34,7 +36,7 @@ class Options(MethodOptions):
     feature_matching: Weight = 0.0
     total_variation: Weight = 0.0
     scales: Annotated[int, Field(ge=1, le=3)] = 1
-    warm_up: Annotated[int, Field(ge=0)] = 0
+    warm_up: Place = 0
     skip: bool = False
     only_hole: bool = False
 
@@ -52,6 +54,11 @@ class Options(MethodOptions):
                 "warm_up: without D there is match alone, and its weight is 0; take warm_up away"
             )
         return self
+
+    def until(self, iterations: int) -> "Options":
+        if isinstance(self.warm_up, int):
+            return self
+        return self.model_copy(update={"warm_up": place_in(self.warm_up, iterations)})
 
     def check(self, recipe: "Recipe") -> None:
         refuse_what_starts_from_latents(self.name, recipe)

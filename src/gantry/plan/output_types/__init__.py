@@ -20,6 +20,7 @@ from gantry.plan.output_types.figures import (
     HeatmapOptions,
     ScatterOptions,
     TrajectoriesOptions,
+    TranslationsOptions,
 )
 from gantry.plan.output_types.tables import EffectOptions, ModeStatisticsOptions, ScoresOptions
 
@@ -81,6 +82,7 @@ OUTPUT_TYPES: dict[str, OutputType] = {
     "scatter": _figure("scatter", ScatterOptions),
     "curves": _figure("curves", CurvesOptions, "curves"),
     "grids": _figure("grids", GridsOptions, "grids"),
+    "translations": _figure("translations", TranslationsOptions),
     "trajectories": _figure("trajectories", TrajectoriesOptions),
     "growth": _figure("growth", GrowthOptions),
     "heatmap": _figure("heatmap", HeatmapOptions),

@@ -35,6 +35,16 @@ class GridsOptions(Options):
     methods: Literal["across", "down", "tiled"] = "across"
 
 
+class TranslationsOptions(Options):
+    """images: how many held-out samples are shown, a row each; of points four times as many, an arrow each.
+
+    both: whether a method's way back is shown too, in a panel of its own.
+    """
+
+    images: Positive = 8
+    both: bool = False
+
+
 class ScatterOptions(Options):
     """union: a further row for each method with several generators, their equal mixture in one colour.
 

@@ -31,6 +31,7 @@ class ScoresOptions(Options):
     column: the published file's column; {metric} is fid, is or swd_x1e3, {at} is 70k, end, mean, … (min or
     max for the best), {dataset} and {method} what the runs say.
     real: a last row, real samples scored as if they were generated; its keys in the published file.
+    untrained: last rows that stand beside translations: the inputs as they are, enlarged, held-out real samples.
     elsewhere: a last column, what others publish of these methods: the published file's columns with the
     number and with who gives it.
     spread: what follows a mean over seeds: ± their standard deviation, or the mean's 95 % `interval`.
@@ -43,6 +44,7 @@ class ScoresOptions(Options):
     split_labels: bool = False
     column: str = "{metric}_{at}"
     real: dict[str, str] | None = None
+    untrained: tuple[Literal["identity", "bicubic", "real"], ...] = ()
     elsewhere: Elsewhere | None = None
     spread: Literal["sd", "interval"] = "sd"
 

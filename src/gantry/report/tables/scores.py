@@ -104,6 +104,8 @@ def cells(loaded: Loaded, options: ScoresOptions) -> Iterator[Cell]:
         yield from _elsewhere(groups[0], published, options, dataset, method)
     if options.real is not None:
         yield from _real_row(loaded, published, columns, options)
+    for source in options.untrained:
+        yield from _untrained_row(loaded, source, columns, options)
 
 
 def _columns(loaded: Loaded, options: ScoresOptions) -> list[Column]:
@@ -221,6 +223,29 @@ def _elsewhere(
         published=published.value(options.elsewhere.column, keys, name),
         notes=(source,) if source else (),
     )
+
+
+# What a row is called that nobody has trained.
+UNTRAINED = {
+    names.IDENTITY: "inputs as they are",
+    names.BICUBIC: "inputs, bicubic",
+    names.REAL: "held-out real samples",
+}
+
+
+def _untrained_row(
+    loaded: Loaded, source: str, columns: Sequence[Column], options: ScoresOptions
+) -> Iterator[Cell]:
+    """What translations are compared with, once per data set: equal in all of its runs."""
+    datasets = {group.group.dataset_name: group for group in loaded.groups}
+    for dataset, group in datasets.items():
+        runs = [run for each in loaded.groups for run in each.runs if each.group.dataset_name == dataset]
+        for column in columns:
+            measured = [run for run in runs if len(series(run, column.metric, source))]
+            if measured:
+                cell = _cell(loaded, replace(group, runs=tuple(measured[:1])), source, column, options)
+                title = "" if options.side_by_side else group.group.dataset_title
+                yield replace(cell, part=MAIN, dataset=title, method=UNTRAINED[source])
 
 
 def _real_row(
