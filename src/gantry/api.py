@@ -109,7 +109,7 @@ def train(
             device=plan.device,
             threads=threads,
             deterministic=plan.config.deterministic,
-            tensorboard=plan.config.tensorboard,
+            watch=plan.config.watch,
         )
     return Path(plan.folder(run))
 

@@ -70,14 +70,8 @@ if workflow.is_main_process:
 GPUS = 1 if PLAN.device == "cuda" else 0
 # With several runs a GPU, `gpu` counts shares of GPUs; a job that asks for 1 takes the whole of one otherwise.
 DEVICE = f"--device {PLAN.device} --runs-per-gpu {PLAN.config.runs_per_gpu}"
-FLAGS = " ".join(
-    option
-    for option, wanted in (
-        ("--deterministic", PLAN.config.deterministic),
-        ("--tensorboard", PLAN.config.tensorboard),
-    )
-    if wanted
-)
+WATCH = " ".join(f"--{service}" for service in PLAN.config.watch)
+FLAGS = f"--deterministic {WATCH}" if PLAN.config.deterministic else WATCH
 THREADS = 1 if PLAN.device == "cpu" else 4
 
 

@@ -63,10 +63,11 @@ rule score:
         ),
     params:
         device=computing,
+        watch=lambda w, input: WATCH,
         scoring=lambda w: canonical_json(PLAN.scoring(run_of(w))),
         after=lambda w: run_of(w).previous_end(int(w.end)),
     shell:
         "gantry score-run --record {input.record:q} --data {input.manifest:q} --scoring {params.scoring:q}"
         " --after {params.after} --statistics {input.statistics:q} --weights {input.weights:q}"
         " --metrics {output.metrics:q} --samples {output.samples:q}"
-        " {params.device} --threads {threads} --log {log:q}"
+        " {params.device} --threads {threads} {params.watch} --log {log:q}"

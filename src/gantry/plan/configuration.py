@@ -97,6 +97,8 @@ class Config(Strict):
     device: Literal["cpu", "cuda"] | None = None
     deterministic: bool = False
     tensorboard: bool = False
+    wandb: bool = False
+    mlflow: bool = False
     segment_iterations: Positive | None = None
     # Memory of one GPU: a run that is estimated to need more than its share of it takes several shares.
     gpu_memory_gb: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
@@ -109,6 +111,11 @@ class Config(Strict):
     substitute: dict[str, str] = {}
     recipes: dict[str, dict[str, Any]] = {}
     workloads: dict[str, dict[str, Any]] = {}
+
+    @property
+    def watch(self) -> tuple[str, ...]:
+        """The services that losses, scores and samples are told to."""
+        return tuple(name for name in ("tensorboard", "wandb", "mlflow") if getattr(self, name))
 
     @field_validator("runs_per_gpu")
     @classmethod

@@ -82,11 +82,6 @@ class RunFolder:
         """The table of losses and speed."""
         return self.work / "history.csv"
 
-    @property
-    def events(self) -> Path:
-        """The folder for TensorBoard's event files."""
-        return self.work / "events"
-
     def sweep(self) -> None:
         """Remove the unfinished files that killed trainers left behind; only the holder of the lock may."""
         for litter in [*self.root.glob(".record-*"), *self.work.rglob(".*")]:

@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -25,7 +26,6 @@ from gantry.system.lock import exclusive_lock
 from gantry.system.signals import StopFlag, Stopped, stop_flag
 from gantry.training.capture import build_step
 from gantry.training.distributed import Distributed, DistributedStep, is_member, joined, seed_of_member
-from gantry.training.events import Events
 from gantry.training.history import (
     History,
     LossMeter,
@@ -42,6 +42,7 @@ from gantry.training.run import RunFolder
 from gantry.training.state import Progress, load_state, random_state, restore_random_state, save_state
 from gantry.training.step import Step
 from gantry.training.writer import Writer, to_host
+from gantry.watching.base import TRAINING, WatchedRun, Watchers, open_watchers
 
 LOG_EVERY = 100  # iterations between two readings of the losses
 SAVE_EVERY = 300.0  # seconds after which the state is saved even between checkpoints
@@ -234,7 +235,7 @@ def train(
     deterministic: bool = False,
     gpu_shares: int = 1,
     runs_per_gpu: int = 1,
-    tensorboard: bool = False,
+    watch: Sequence[str] = (),
 ) -> None:
     """Train the run in `root` to iteration `until` and write its record; resume from its state if there is one.
 
@@ -256,7 +257,7 @@ def train(
             "until": until,
         }
         options = {"device": device, "threads": threads, "deterministic": deterministic}
-        options["tensorboard"] = tensorboard
+        options["watch"] = list(watch)
         with gpu_slot(device, gpus=recipe.processes, runs_per_gpu=runs_per_gpu):
             launch(recipe.processes, job | options)
         return
@@ -273,10 +274,14 @@ def train(
         trainer = Trainer(run, recipe, manifest, chosen, distributed, runs_per_gpu)
         if distributed.is_main_process:
             write_json(run.work / "spec.json", spec)
+        watched = WatchedRun(run.work, run.name, run.identity, spec)
+        services = watch if distributed.is_main_process else ()
+        watchers = open_watchers(services, watched, TRAINING, trainer.progress.iteration)
         try:
-            _train_until(trainer, until, request, tensorboard)
+            _train_until(trainer, until, request, watchers)
         finally:
             trainer.close()
+            watchers.close()
         if distributed.is_main_process:
             measured = (
                 provenance(chosen) | _cost(trainer) | {"step": trainer.step.backend} | _stages(trainer, until)
@@ -300,14 +305,13 @@ def _checked(spec: dict[str, Any]) -> Recipe:
 _JSON_NAMES = {dict: "mapping", int: "whole number"}
 
 
-def _train_until(trainer: Trainer, until: int, request: StopFlag, tensorboard: bool) -> None:
+def _train_until(trainer: Trainer, until: int, request: StopFlag, watchers: Watchers) -> None:
     """Run the loop to `until`, to divergence, or to a request to stop; then everything is on the disk."""
     progress, distributed = trainer.progress, trainer.distributed
     keys = trainer.phase_keys
     every = int(trainer.run.spec["checkpoint_every"])
     main = distributed.is_main_process
     history = History(trainer.run.history, progress.iteration, keys) if main else None
-    events = Events(trainer.run.events, progress.iteration) if tensorboard and main else None
     bar = ProgressBar(trainer.run.name, until, "it", progress.iteration) if main else None
     saved_at = mark_time = time.perf_counter()
     mark_iteration = first = progress.iteration
@@ -327,8 +331,8 @@ def _train_until(trainer: Trainer, until: int, request: StopFlag, tensorboard: b
                 history.add(done, losses, rate, batch, memory)
                 shown = ", ".join(f"{name} {loss:.4f}" for name, loss in named.items())
                 bar.show(done, f"loss {shown}", rate)
-            if events:
-                events.add(done, named, rate)
+            losses_by_name = {f"loss/{name}": loss for name, loss in named.items()}
+            watchers.scalars(done, losses_by_name | {"iterations per second": rate})
             if not finite:
                 progress.diverged_at = progress.read_at + healthy + 1
                 trainer.save()

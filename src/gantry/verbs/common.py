@@ -134,3 +134,19 @@ def compute(added: argparse.ArgumentParser) -> None:
     added.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     added.add_argument("--threads", type=positive, default=1, help="threads on a CPU")
     added.add_argument("--runs-per-gpu", type=positive, default=1, help="shares into which a GPU is divided")
+
+
+def watching(added: argparse.ArgumentParser) -> None:
+    """Let a step tell those who watch."""
+    added.add_argument("--tensorboard", action="store_true", help="write TensorBoard's event files too")
+    added.add_argument(
+        "--wandb", action="store_true", help="tell Weights & Biases too (or WANDB_MODE=offline)"
+    )
+    added.add_argument(
+        "--mlflow", action="store_true", help="tell MLflow too (MLFLOW_TRACKING_URI says where)"
+    )
+
+
+def watched_by(options: argparse.Namespace) -> tuple[str, ...]:
+    """Return the services that the options of `watching` ask for."""
+    return tuple(name for name in ("tensorboard", "wandb", "mlflow") if getattr(options, name))

@@ -7,7 +7,18 @@ from gantry.errors import UserError, suggestion
 from gantry.runs.outputs import recorded
 from gantry.runs.paths import scoring_digest
 from gantry.verbs import by_name
-from gantry.verbs.common import Verbs, compute, of_plan, path, planned, positive, read_json, step
+from gantry.verbs.common import (
+    Verbs,
+    compute,
+    of_plan,
+    path,
+    planned,
+    positive,
+    read_json,
+    step,
+    watched_by,
+    watching,
+)
 
 
 def add(verbs: Verbs) -> None:
@@ -24,7 +35,7 @@ def add(verbs: Verbs) -> None:
     add.add_argument("--spec", help="as the workflow says it. JSON: recipe, dataset, seed, checkpoint_every")
     add.add_argument("--data", type=path, help="manifest of the prepared set")
     add.add_argument("--record", type=path, help="record to write, in the run's folder")
-    add.add_argument("--tensorboard", action="store_true", help="write TensorBoard's event files too")
+    watching(add)
     add.add_argument("--deterministic", action="store_true", help="the same bits in every run on a GPU too")
     add.add_argument(
         "--gpu-shares", type=int, default=1, help="shares of a GPU to take, if several runs share it"
@@ -51,6 +62,7 @@ def add(verbs: Verbs) -> None:
     add.add_argument("--weights", type=path, nargs="?", help="weights of the feature network")
     add.add_argument("--metrics", type=path, required=True, help="CSV to write")
     add.add_argument("--samples", type=path, required=True, help=".npz to write")
+    watching(add)
     compute(add)
 
 
@@ -96,7 +108,7 @@ def _train(options: argparse.Namespace) -> None:
         device=options.device,
         threads=options.threads,
         deterministic=options.deterministic,
-        tensorboard=options.tensorboard,
+        watch=watched_by(options),
         gpu_shares=options.gpu_shares,
         runs_per_gpu=options.runs_per_gpu,
     )
@@ -150,3 +162,7 @@ def _score_run(options: argparse.Namespace) -> None:
             device=options.device,
             threads=options.threads,
         )
+        if services := watched_by(options):
+            from gantry.watching.scores import tell_scores
+
+            tell_scores(services, options.record, options.metrics, options.samples)
