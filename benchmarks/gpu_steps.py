@@ -15,8 +15,8 @@ from torch.utils.flop_counter import flop_registry
 from gantry.data.shape import DataShape
 from gantry.methods import Batch, build_method
 from gantry.plan.recipe import Recipe
-from gantry.plan.work import flops_per_iteration
 from gantry.training.capture import build_step
+from gantry.training.counting import count as cost_of
 from gantry.training.step import Step
 from gpu_peaks import TURNS, products_in
 from plain_loop import plain_loop
@@ -122,7 +122,7 @@ def measure(name: str, recipe: Recipe, resolution: int | None, seconds: float, d
         "batch": recipe.batch_size,
         "precision": recipe.precision,
         "gflop": count.flops / 1e9,
-        "gflop_by_layers": flops_per_iteration(recipe, resolution) / 1e9,
+        "gflop_planned": cost_of(recipe, DataShape(shape_of(resolution))).flops(1) / 1e9,
         "gbyte": count.bytes / 1e9,
         **{f"{which}_ms": 1e3 * each for which, each in times.items()},
         "times_plain": times["plain"] / times["captured"],

@@ -8,7 +8,7 @@ from typing import Any
 Row = dict[str, Any]
 
 STEPS = (
-    "recipe", "size", "batch", "precision", "gflop", "gflop_by_layers", "gbyte", "captured_ms", "plain_ms",
+    "recipe", "size", "batch", "precision", "gflop", "gflop_planned", "gbyte", "captured_ms", "plain_ms",
     "eager_ms", "times_plain", "times_eager", "tflops", "share_of_peak", "images_per_second", "captured_mib",
     "plain_mib", "eager_mib", "first_step_s", "how",
 )  # fmt: skip

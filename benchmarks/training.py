@@ -20,9 +20,9 @@ from gantry.data.shape import DataShape
 from gantry.methods import Batch, build_method
 from gantry.plan import load_plan
 from gantry.plan.recipe import Recipe
-from gantry.plan.work import flops_per_iteration
 from gantry.system.device import choose_device
 from gantry.training.capture import build_step
+from gantry.training.counting import count
 from gantry.training.provenance import device_name
 from plain_loop import plain_loop
 
@@ -93,7 +93,7 @@ def measure(name: str, recipe: Recipe, resolution: int | None, seconds: float, d
         rate = max(rate, product_rate(1024 if device.type == "cpu" else 8192, seconds / 4, device))
         for which, iteration in contestants.items():
             times[which] = min(times[which], turn(iteration, seconds, device))
-    flops = flops_per_iteration(recipe, resolution)
+    flops = count(recipe, DataShape(shape)).flops(1)
     return {
         "recipe": name,
         "resolution": resolution,

@@ -10,8 +10,8 @@ from pydantic import ValidationError
 from gantry.data.shape import DataShape
 from gantry.methods import Batch, build_method, stage_at
 from gantry.plan.recipe import Recipe
-from gantry.plan.work import flops_per_iteration, flops_until
 from gantry.training.capture import build_step
+from gantry.training.counting import count
 
 CPU = torch.device("cpu")
 # 16 from iteration 0, fading to 32 from 3 to 7, then 32.
@@ -121,12 +121,15 @@ def test_rates_batches_and_the_average_follow_the_size() -> None:
 
 
 def test_what_was_grown_is_counted_span_by_span() -> None:
-    recipe = recipe_of()
-    each = {size: flops_per_iteration(recipe_of(method={"first": size}), size) for size in (16, 32)}
-    assert flops_until(recipe, 32, 10) == pytest.approx(3 * each[16] + 7 * each[32])
-    assert flops_until(recipe, 32, 2) == pytest.approx(2 * each[16])
-    plain = recipe_of(method={"first": 32})
-    assert flops_until(plain, 32, 10) == pytest.approx(10 * flops_per_iteration(plain, 32))
+    def flops(recipe: Recipe, iterations: int) -> float:
+        return count(recipe, DataShape((3, 32, 32))).flops(iterations)
+
+    recipe, plain = recipe_of(), recipe_of(method={"first": 32})
+    small, large = flops(recipe, 1), flops(plain, 1)
+    assert 2 * small < large
+    # A fade runs the layers of the smaller image too.
+    assert flops(recipe, 10) == pytest.approx(3 * small + 7 * large, rel=0.02)
+    assert flops(recipe, 2) == 2 * small and flops(plain, 10) == 10 * large
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {

@@ -10,7 +10,6 @@ from torch import nn
 from gantry.errors import UserError
 from gantry.networks import build_discriminator, build_generator
 from gantry.networks.autoencoder import Autoencoder
-from gantry.plan.architectures import ARCHITECTURES
 from gantry.plan.blocks.networks import AutoencoderNetworks, MlpAutoencoderNetworks
 
 POINTS: dict[str, Any] = {"family": "mlp_autoencoder", "width": 20, "depth": 2, "code": 3}
@@ -54,22 +53,6 @@ def test_images(resolution: int) -> None:
     assert sizes.count((2, 2)) == {32: 2, 64: 3}[resolution]  # down to 8×8
     last = [layer for layer in discriminator.encoder.modules() if isinstance(layer, nn.Conv2d)][-1]
     assert last.out_channels == 4 * {32: 3, 64: 4}[resolution]  # linearly more with every halving
-
-
-def weights(network: nn.Module) -> int:
-    return sum(each.numel() for each in network.parameters() if each.dim() > 1)
-
-
-def test_the_plan_counts_what_is_built() -> None:
-    for block, shape, plain in (
-        (AutoencoderNetworks.model_validate(IMAGES), (3, 64, 64), (3, 64)),
-        (MlpAutoencoderNetworks.model_validate(POINTS), (2,), (2,)),
-    ):
-        lists = ARCHITECTURES[block.family]
-        counted = sum(layer.weights for layer in lists.discriminator(block, *plain, 1))
-        assert counted == weights(build_discriminator(block, shape, 1))
-        counted = sum(layer.weights for layer in lists.generator(block, 16, *plain))
-        assert counted == weights(build_generator(block, 16, shape))
 
 
 def test_initial_weights_by_name_and_wrong_shapes() -> None:

@@ -70,8 +70,9 @@ class Checkout:
 
 
 @pytest.fixture
-def checkout(tmp_path: Path, repository: Path) -> Checkout:
-    """A fresh copy of the shipped files, and a scale whose numbers nobody tunes."""
+def checkout(tmp_path: Path, repository: Path, monkeypatch: pytest.MonkeyPatch) -> Checkout:
+    """A fresh copy of the shipped files, and a scale whose numbers nobody tunes; the working directory."""
+    monkeypatch.chdir(tmp_path)  # counts of a developer's own results would change what is planned
     shutil.copytree(repository / "workflow", tmp_path / "workflow")
     (tmp_path / TRIAL).write_text(TRIAL_TEXT, encoding="utf-8")
     return Checkout(tmp_path)

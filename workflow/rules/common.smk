@@ -1,6 +1,7 @@
 # The plan, read once, and what the rules ask of it.
 import atexit
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from gantry.plan import (
     targets,
 )
 from gantry.plan.layering import with_settings
+from gantry.plan.costs import cost_of
 from gantry.plan.estimate import training_seconds
 from gantry.plan.raw import differences
 from gantry.plan.reading import read_yaml
@@ -144,6 +146,10 @@ def begin():
     """Have files made again that are of other settings or inputs than the plan's, or damaged, whatever Snakemake
     remembers of them; refuse what cannot be.
     """
+    if not IS_DRY and (workflow.non_local_exec or PLAN.config.runs_per_gpu > 1):
+        # What a job asks for is estimated from what its run computes and holds; counting takes PyTorch.
+        write_plan()
+        subprocess.run([sys.executable, "-m", "gantry.cli", "count", "--plan", PLAN_FILE])
     wanted = steps.needed(PLAN, workflow.dag_settings.targets)
     try:
         changed = differences(PLAN, steps.prepared_by(wanted))
@@ -182,7 +188,7 @@ def seconds_of(job):
         return None
     run, end = run_of(job.wildcards), int(job.wildcards.end)
     share = (end - run.previous_end(end)) / max(run.ends)
-    return share * training_seconds(run, PLAN.device)
+    return share * training_seconds(run, cost_of(PLAN, run), PLAN.device)
 
 
 def show_jobs(jobs):

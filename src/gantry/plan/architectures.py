@@ -1,14 +1,10 @@
 """What each family's networks are made of, layer by layer, from the sizes in a recipe's block.
 
-The one place where layers are listed: `gantry.networks` builds from these lists, and the plan's estimates
-count them.
+The one place where layers are listed: `gantry.networks` builds from these lists.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
-from gantry.plan import translator_architectures as translators
 from gantry.plan.blocks.networks import (
     AutoencoderNetworks,
     Dcgan32Networks,
@@ -16,20 +12,11 @@ from gantry.plan.blocks.networks import (
     GrowingNetworks,
     MlpAutoencoderNetworks,
     MlpNetworks,
-    PgganNetworks,
     ResnetNetworks,
     SaganNetworks,
     SnganNetworks,
-    StyleganNetworks,
 )
-from gantry.plan.blocks.translators import (
-    ImageTranslators,
-    MlpTranslatorNetworks,
-    ResnetBlocksNetworks,
-    SrResnetNetworks,
-    UnetNetworks,
-)
-from gantry.plan.layers import Attention, Conv, Dense, Layer, Minibatch, Residual, chain
+from gantry.plan.layers import Attention, Conv, Dense, Minibatch, Residual, chain
 
 # A dense layer, then others; others, then a dense layer.
 DenseFirst = tuple[Dense, *tuple[Conv, ...]]
@@ -230,13 +217,6 @@ def autoencoder_halves(
     return (*encoder, to_code), autoencoder_generator(networks, networks.code, channels, resolution)
 
 
-def autoencoder_discriminator(
-    networks: AutoencoderNetworks, channels: int, resolution: int, outputs: int
-) -> list[Dense | Conv]:
-    encoder, decoder = autoencoder_halves(networks, channels, resolution)
-    return [*encoder, *decoder]
-
-
 def _levels(resolution: int) -> int:
     """How many sizes there are from 8×8 to the image's."""
     return resolution.bit_length() - 3
@@ -251,58 +231,6 @@ def mlp_autoencoder_halves(
     return encoder, [Dense(inputs, outputs) for inputs, outputs in pairwise(widths[::-1])]
 
 
-def mlp_autoencoder_discriminator(
-    networks: MlpAutoencoderNetworks, dimension: int, outputs: int
-) -> list[Dense]:
-    encoder, decoder = mlp_autoencoder_halves(networks, dimension)
-    return [*encoder, *decoder]
-
-
-# ── translators: the latent is not looked at, inputs are taken to have the outputs' shape ─────────────
-
-
-def mlp_translator_generator(networks: MlpTranslatorNetworks, latent: int, dimension: int) -> list[Dense]:
-    return translators.mlp_translator(networks, dimension, dimension)
-
-
-def mlp_translator_discriminator(
-    networks: MlpTranslatorNetworks, dimension: int, outputs: int
-) -> Sequence[Dense | Minibatch]:
-    return mlp_discriminator(MlpNetworks(family="mlp", width=networks.width), dimension, outputs)
-
-
-def unet_generator(networks: UnetNetworks, latent: int, channels: int, resolution: int) -> list[Conv]:
-    down, up = translators.unet(networks, channels, channels, resolution)
-    return [*down, *up]
-
-
-def resnet_blocks_generator(
-    networks: ResnetBlocksNetworks, latent: int, channels: int, resolution: int
-) -> list[Conv]:
-    down, blocks, up = translators.resnet_blocks(networks, channels, channels, resolution)
-    return [*down, *blocks, *up]
-
-
-def patch_discriminator(
-    networks: ImageTranslators, channels: int, resolution: int, outputs: int
-) -> list[Conv]:
-    return translators.patchgan(networks, channels, resolution, outputs)
-
-
-def sr_resnet_generator(
-    networks: SrResnetNetworks, latent: int, channels: int, resolution: int
-) -> list[Conv]:
-    first, blocks, joined, doublings, last = translators.sr_resnet(networks, channels, channels, resolution)
-    return [first, *blocks, joined, *doublings, last]
-
-
-def sr_resnet_discriminator(
-    networks: SrResnetNetworks, channels: int, resolution: int, outputs: int
-) -> list[Conv | Dense]:
-    convs, dense = translators.sr_discriminator(networks, channels, resolution, outputs)
-    return [*convs, *dense]
-
-
 # ── pggan: Karras et al. 2018, table 2 ────────────────────────────────────────────────────────────────
 
 SMALLEST = 4  # pixels a side, where growing networks begin
@@ -312,74 +240,3 @@ def growing_widths(networks: GrowingNetworks, resolution: int) -> list[int]:
     """Numbers of D's dense layer, then channels at 4×4, 8×8, …, R×R."""
     levels = resolution.bit_length() - SMALLEST.bit_length() + 1
     return [max(1, min(networks.base >> s, networks.width)) for s in range(levels + 1)]
-
-
-def pggan_generator(networks: PgganNetworks, latent: int, channels: int, resolution: int) -> DenseFirst:
-    """Up to `resolution`, with one layer that makes the image; those of smaller images only run in a fade."""
-    _, *widths = growing_widths(networks, resolution)
-    convs = [Conv(widths[0], widths[0], SMALLEST, 3, padding=1)]
-    for level, (inputs, outputs) in enumerate(pairwise(widths), 1):
-        size = SMALLEST << level
-        convs += [Conv(inputs, outputs, size, 3, padding=1), Conv(outputs, outputs, size, 3, padding=1)]
-    convs.append(Conv(widths[-1], channels, resolution, 1))
-    return (Dense(latent, widths[0] * SMALLEST**2), *convs)
-
-
-def pggan_discriminator(
-    networks: GrowingNetworks, channels: int, resolution: int, outputs: int
-) -> list[Conv | Dense]:
-    hidden, *widths = growing_widths(networks, resolution)
-    layers: list[Conv | Dense] = [Conv(channels, widths[-1], resolution, 1)]
-    for level in range(len(widths) - 1, 0, -1):
-        size, width = SMALLEST << level, widths[level]
-        layers += [Conv(width, width, size, 3, padding=1), Conv(width, widths[level - 1], size, 3, padding=1)]
-    layers.append(Conv(widths[0] + 1, widths[0], SMALLEST, 3, padding=1))
-    return [*layers, Dense(widths[0] * SMALLEST**2, hidden), Dense(hidden, outputs)]
-
-
-def stylegan_generator(
-    networks: StyleganNetworks, latent: int, channels: int, resolution: int
-) -> list[Dense | Conv]:
-    """The mapping, once, and a dense layer of styles for every layer of features."""
-    _, *widths = growing_widths(networks, resolution)
-    style = networks.width if networks.mapping_depth else latent
-    mapping = [Dense(style if number else latent, style) for number in range(networks.mapping_depth)]
-    start = [] if networks.constant else [Dense(style, widths[0] * SMALLEST**2)]
-    styles = [Dense(style, 2 * width) for width in widths for _ in range(2)]
-    _, *convs = pggan_generator(
-        PgganNetworks(family="pggan", width=networks.width, base=networks.base), latent, channels, resolution
-    )
-    return [*mapping, *start, *styles, *convs]
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """A family's two lists: `generator(networks, latent, *shape)`, `discriminator(networks, *shape, outputs)`.
-
-    `shape` is the dimension of points, or the channels and the resolution of images. `penalty_passes` is what a
-    gradient penalty costs, in forward passes through D: the pass, its gradient, two for the gradient's gradients,
-    and two for the pass's own, which rectifiers ask for although their slopes are constant.
-    """
-
-    generator: Callable[..., Sequence[Layer]]
-    discriminator: Callable[..., Sequence[Layer]]
-    penalty_passes: int = 6
-
-
-ARCHITECTURES: dict[str, Architecture] = {
-    # Maxout's slopes are kept as constants.
-    "mlp": Architecture(mlp_generator, mlp_discriminator, penalty_passes=4),
-    "dcgan": Architecture(dcgan_generator, dcgan_discriminator),
-    "dcgan32": Architecture(dcgan32_generator, dcgan32_discriminator),
-    "sngan": Architecture(sngan_generator, sngan_discriminator),
-    "resnet": Architecture(resnet_generator, resnet_discriminator),
-    "sagan": Architecture(sagan_generator, sagan_discriminator),
-    "autoencoder": Architecture(autoencoder_generator, autoencoder_discriminator),
-    "pggan": Architecture(pggan_generator, pggan_discriminator),
-    "stylegan": Architecture(stylegan_generator, pggan_discriminator),
-    "mlp_autoencoder": Architecture(mlp_generator, mlp_autoencoder_discriminator),
-    "mlp_translator": Architecture(mlp_translator_generator, mlp_translator_discriminator, penalty_passes=4),
-    "unet": Architecture(unet_generator, patch_discriminator),
-    "resnet_blocks": Architecture(resnet_blocks_generator, patch_discriminator),
-    "sr_resnet": Architecture(sr_resnet_generator, sr_resnet_discriminator),
-}

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from gantry.plan.costs import cost_of
 from gantry.plan.estimate import DEVICES, disk_bytes, training_seconds
 from gantry.plan.plan import Plan
 from gantry.plan.preflight import obstacles, prepared_bytes, work_left
@@ -17,6 +18,7 @@ def describe(plan: Plan, trained: Mapping[str, float] | None = None) -> str:
     `trained` is the share of each run, by its key, that is trained already, in 0 to 1: it costs no more time.
     """
     shares = trained or {}
+    costs = {run.key: cost_of(plan, run) for run in plan.runs.values()}
     rows: list[tuple[str, ...]] = [("data set", "recipe", "seeds", "iterations", "a run", "done", "disk")]
     groups: dict[tuple[str, str], list[Run]] = {}
     for run in plan.runs.values():
@@ -28,16 +30,17 @@ def describe(plan: Plan, trained: Mapping[str, float] | None = None) -> str:
                 recipe,
                 ", ".join(str(run.seed) for run in runs),
                 f"{max(runs[0].ends):,}",
-                format_duration(training_seconds(runs[0], plan.device)),
+                format_duration(training_seconds(runs[0], costs[runs[0].key], plan.device)),
                 f"{sum(shares.get(run.key, 0) >= 1 for run in runs)} of {len(runs)}",
-                format_bytes(sum(disk_bytes(run) for run in runs)),
+                format_bytes(sum(disk_bytes(run, costs[run.key]) for run in runs)),
             )
         )
     left = sum(
-        training_seconds(run, plan.device) * (1 - shares.get(run.key, 0)) for run in plan.runs.values()
+        training_seconds(run, costs[run.key], plan.device) * (1 - shares.get(run.key, 0))
+        for run in plan.runs.values()
     )
     done = sum(shares.get(run.key, 0) >= 1 for run in plan.runs.values())
-    disk = sum(disk_bytes(run) for run in plan.runs.values()) + sum(
+    disk = sum(disk_bytes(run, costs[run.key]) for run in plan.runs.values()) + sum(
         prepared_bytes(plan, *each) for each in plan.prepared_sets().values()
     )
     files = plan.output_files()
@@ -51,6 +54,8 @@ def describe(plan: Plan, trained: Mapping[str, float] | None = None) -> str:
         f"about {format_bytes(disk)} of disk in all",
         f"{len(files)} files of tables and figures, and {plan.results}/report.html",
     ]
+    if guessed := sorted({run.recipe_name for run in plan.runs.values() if not costs[run.key].is_counted}):
+        lines += ["", f"not counted, so that time and disk are round figures: {', '.join(guessed)}"]
     lines += ["", *map(str, changed)] if (changed := differences(plan)) else []
     if hindered := obstacles(plan, work_left(plan)):
         lines += ["", "before it can start:", *(f"  {each}" for each in hindered)]

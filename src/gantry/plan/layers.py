@@ -1,53 +1,20 @@
-"""Layers as data: sizes only, so that PyTorch can build them and a plan can count them without PyTorch.
+"""Layers as data: sizes only, so that a network is a list which can be read at a glance, and PyTorch builds it."""
 
-`macs` are multiply-adds for one sample, `weights` the entries of matrices and kernels; both leave out
-biases, normalisation and activations.
-"""
-
-from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 
-class Layer(ABC):
-    """Whatever has a cost, which mostly follows from its matrices."""
-
-    @property
-    @abstractmethod
-    def matrices(self) -> list[tuple[int, int]]:
-        """Its matrices, as (filters, weights of each)."""
-
-    @property
-    def macs(self) -> int:
-        """Multiply-adds for one sample."""
-        return self.weights
-
-    @property
-    def entry(self) -> int:
-        """Multiply-adds of what reads the layer's input."""
-        return self.macs
-
-    @property
-    def weights(self) -> int:
-        """Entries of matrices and kernels."""
-        return sum(filters * each for filters, each in self.matrices)
-
-
 @dataclass(frozen=True)
-class Dense(Layer):
+class Dense:
     """(B, inputs) → (B, outputs)."""
 
     inputs: int
     outputs: int
 
-    @property
-    def matrices(self) -> list[tuple[int, int]]:
-        return [(self.outputs, self.inputs)]
-
 
 @dataclass(frozen=True)
-class Conv(Layer):
+class Conv:
     """(B, inputs, size, size) → (B, outputs, after, after): a convolution, or a transposed one."""
 
     inputs: int
@@ -64,18 +31,9 @@ class Conv(Layer):
             return (self.size - 1) * self.stride - 2 * self.padding + self.kernel
         return (self.size + 2 * self.padding - self.kernel) // self.stride + 1
 
-    @property
-    def matrices(self) -> list[tuple[int, int]]:
-        return [(self.outputs, self.inputs * self.kernel**2)]
-
-    @property
-    def macs(self) -> int:
-        # The kernel meets each pixel of the output; of the input, if transposed.
-        return self.weights * (self.size if self.transposed else self.after) ** 2
-
 
 @dataclass(frozen=True)
-class Residual(Layer):
+class Residual:
     """(B, inputs, size, size) → (B, outputs, …): two 3×3 convolutions beside a shortcut.
 
     `resample` doubles or halves the sides. Upsampling comes before the first convolution, average pooling
@@ -103,29 +61,10 @@ class Residual(Layer):
             return None
         return Conv(self.inputs, self.outputs, self.size // 2 if self.resample == "down" else self.size, 1)
 
-    @property
-    def convolutions(self) -> list[Conv]:
-        return [conv for conv in (self.first, self.second, self.shortcut) if conv is not None]
-
-    @property
-    def matrices(self) -> list[tuple[int, int]]:
-        return [matrix for conv in self.convolutions for matrix in conv.matrices]
-
-    @property
-    def macs(self) -> int:
-        return sum(conv.macs for conv in self.convolutions)
-
-    @property
-    def entry(self) -> int:
-        return self.macs - self.second.macs
-
 
 @dataclass(frozen=True)
-class Minibatch(Layer):
-    """(B, inputs) → (B, inputs + kernels): minibatch discrimination.
-
-    Counted is the product with its tensor; the differences between the samples of a batch are no products.
-    """
+class Minibatch:
+    """(B, inputs) → (B, inputs + kernels): minibatch discrimination."""
 
     inputs: int
     kernels: int
@@ -135,13 +74,9 @@ class Minibatch(Layer):
     def outputs(self) -> int:
         return self.inputs + self.kernels
 
-    @property
-    def matrices(self) -> list[tuple[int, int]]:
-        return [(self.kernels * self.dimensions, self.inputs)]
-
 
 @dataclass(frozen=True)
-class Attention(Layer):
+class Attention:
     """(B, channels, size, size) → the same, through self-attention over the size² places."""
 
     channels: int
@@ -152,14 +87,8 @@ class Attention(Layer):
         """Channels of queries, keys and values: an eighth (Zhang et al. 2019, section 3)."""
         return max(1, self.channels // 8)
 
-    @property
-    def matrices(self) -> list[tuple[int, int]]:
-        return [*[(self.inner, self.channels)] * 3, (self.channels, self.inner)]
 
-    @property
-    def macs(self) -> int:
-        places = self.size**2
-        return places * self.weights + 2 * places**2 * self.inner
+Layer = Dense | Conv | Residual | Minibatch | Attention
 
 
 def chain(

@@ -9,7 +9,6 @@ from typing import Any
 
 from gantry.errors import UserError, suggestion
 from gantry.files import write_text
-from gantry.plan.estimate import DEVICES, training_seconds
 from gantry.plan.layering import extended, lineage, own_text
 from gantry.plan.loading import load_plan
 from gantry.plan.places import workflow_root
@@ -17,7 +16,6 @@ from gantry.plan.plan import Plan
 from gantry.plan.problems import Problems
 from gantry.plan.reading import read_yaml, show_yaml
 from gantry.runs.paths import canonical
-from gantry.system.formatting import format_duration
 
 WORKLOAD = "own_images"
 CHECKPOINTS = 10
@@ -77,7 +75,6 @@ def write_own(wish: Wish) -> str:
 
 
 def _said(wish: Wish, plan: Plan, files: Sequence[Path]) -> str:
-    seconds = sum(training_seconds(run, plan.device) for run in plan.runs.values())
     few = wish.count < SAMPLES
     lines = [
         f"{files[0]}: the data set ({wish.count:,} images of {wish.images}), the recipes, the tables",
@@ -88,11 +85,11 @@ def _said(wish: Wish, plan: Plan, files: Sequence[Path]) -> str:
             * few
         ),
         "",
-        f"{len(plan.runs)} runs of about {format_duration(seconds / len(plan.runs))} each on {DEVICES[plan.device]}:",
+        f"{len(plan.runs)} runs:",
         "",
         f"  uv run snakemake --configfile {files[2]}",
         "",
-        f"Then open {plan.results}/report.html. Before: uv run gantry plan --configfile {files[2]}",
+        f"Then open {plan.results}/report.html. How long it takes: uv run gantry plan --configfile {files[2]}",
     ]
     return "\n".join(lines)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gantry.metrics.weight_files import missing_weights
+from gantry.plan.costs import cost_of
 from gantry.plan.estimate import disk_bytes
 from gantry.plan.plan import Plan
 from gantry.plan.runs import Run
@@ -71,7 +72,9 @@ def obstacles(plan: Plan, work: Work, *, here: bool = True) -> list[str]:
 
 
 def _too_full(plan: Plan, work: Work) -> str:
-    needed = sum(map(disk_bytes, work.train)) + sum(
+    # A round figure is no reason to stop anybody: runs that were not counted are left out.
+    costs = {run.key: cost_of(plan, run) for run in work.train}
+    needed = sum(disk_bytes(run, costs[run.key]) for run in work.train if costs[run.key].is_counted) + sum(
         prepared_bytes(plan, *plan.prepared_sets()[name]) for name in work.prepare
     )
     free = free_bytes(Path(plan.results))

@@ -7,8 +7,8 @@ every attempt, since it goes on where the last one ended; scoring begins anew an
 
 from math import ceil
 
-from gantry.plan.estimate import disk_bytes, training_seconds
-from gantry.plan.gpu_memory import training_gpu_mb
+from gantry.plan.costs import cost_of
+from gantry.plan.estimate import disk_bytes, training_gpu_mb, training_seconds
 from gantry.plan.plan import Plan
 from gantry.plan.runs import Run
 
@@ -26,13 +26,13 @@ MARGIN = 3.0
 def training_minutes(plan: Plan, run: Run, end: int) -> int:
     """Minutes for the segment of `run` that ends at `end`."""
     share = (end - run.previous_end(end)) / max(run.ends)
-    return START_MINUTES + ceil(MARGIN * share * training_seconds(run, plan.device) / 60)
+    return START_MINUTES + ceil(MARGIN * share * training_seconds(run, cost_of(plan, run), plan.device) / 60)
 
 
 def training_mb(plan: Plan, run: Run) -> int:
     """Memory of the trainer's host: twice a share of what a run keeps on disk, on top of PyTorch, each process."""
     checkpoints = max(max(run.ends) // run.workload.checkpoint_every, 1)
-    each = BASE_MB[plan.device] + ceil(2 * disk_bytes(run) / min(checkpoints, 4) / 1e6)
+    each = BASE_MB[plan.device] + ceil(2 * disk_bytes(run, cost_of(plan, run)) / min(checkpoints, 4) / 1e6)
     return each * run.recipe.processes
 
 
@@ -49,7 +49,7 @@ def training_gpus(plan: Plan, run: Run) -> int:
     if each == 1 or plan.config.gpu_memory_gb is None:
         return 1
     share = 1000 * plan.config.gpu_memory_gb / each
-    return min(each, ceil(training_gpu_mb(run) / share))
+    return min(each, ceil(training_gpu_mb(cost_of(plan, run)) / share))
 
 
 def scoring_minutes(plan: Plan, run: Run, end: int, attempt: int = 1) -> int:

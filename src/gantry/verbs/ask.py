@@ -5,13 +5,19 @@ from pathlib import Path
 
 from gantry.errors import UserError, suggestion
 from gantry.metrics.names import FEATURE_NETWORKS
-from gantry.verbs.common import Verbs, load, settings, verb
+from gantry.progress.channel import tell
+from gantry.verbs.common import Verbs, load, of_plan, planned, settings, verb
 
 
 def add(verbs: Verbs) -> None:
     """Make the verbs known to the parser."""
     add = verb(verbs, "plan", _plan, "list runs, data, and what they will cost, before anything starts")
     settings(add)
+
+    add = verb(
+        verbs, "count", _count, "count what the runs of a plan compute and hold, as `plan` does, and no more"
+    )
+    of_plan(add)
 
     add = verb(
         verbs, "fetch", _fetch, "download a data set or the Inception, or say what to get and where to put it"
@@ -21,13 +27,21 @@ def add(verbs: Verbs) -> None:
 
 
 def _plan(options: argparse.Namespace) -> None:
+    from gantry.plan.costs import count_missing
     from gantry.plan.describe import describe
     from gantry.status.runs import DIVERGED, standings
 
     plan = load(options)
+    count_missing(plan, tell)
     runs = standings(plan)
     trained = {key: 1.0 if run.state == DIVERGED else run.iteration / run.until for key, run in runs.items()}
     print(describe(plan, trained))
+
+
+def _count(options: argparse.Namespace) -> None:
+    from gantry.plan.costs import count_missing
+
+    count_missing(planned(options), tell)
 
 
 def _fetch(options: argparse.Namespace) -> None:
