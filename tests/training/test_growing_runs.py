@@ -8,6 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from tests.methods.test_growing import RECIPE, method_of
+from tests.methods.test_lapgan import RECIPE as LAPGAN
 from tests.training.test_capture import Tapes
 
 from gantry.plan.recipe import Recipe
@@ -19,6 +20,9 @@ STYLES = RECIPE | {
     "objective": {"name": "non_saturating"},
     "terms": {"gradient_penalty": {"weight": 10, "center": 0, "points": "real", "halved": True}},
 }
+
+
+LEVELS = {key: value for key, value in LAPGAN.items() if key != "workload"} | {"ema": 0.9}
 
 
 def taped(method: Any, recipe: Recipe, device: Any, stage: Any, before: Any) -> CapturedStep:
@@ -45,12 +49,13 @@ def test_killed_before_inside_and_at_the_borders_of_a_fade_it_ends_in_the_same_b
         assert record["provenance"]["step"] == "captured"
 
 
-def test_styles_mixed_and_noisy_end_in_the_same_bits_too(
-    image_lab: Any, tools: Any, stop_at: Callable[..., None]
+@pytest.mark.parametrize("recipe", [STYLES, LEVELS], ids=["styles", "levels"])
+def test_styles_and_levels_end_in_the_same_bits_too(
+    image_lab: Any, tools: Any, stop_at: Callable[..., None], recipe: dict[str, Any]
 ) -> None:
-    whole = tools.outcome(image_lab.train("whole", 12, STYLES))
+    whole = tools.outcome(image_lab.train("whole", 12, recipe))
     stop_at(3, 5, 7)
-    assert image_lab.train_through("stopped", 12, STYLES) == 3
+    assert image_lab.train_through("stopped", 12, recipe) == 3
     assert tools.outcome(image_lab.root("stopped")) == whole
 
 

@@ -10,6 +10,7 @@ from gantry.plan.blocks.networks import (
     Dcgan32Networks,
     DcganNetworks,
     GrowingNetworks,
+    LapganNetworks,
     MlpAutoencoderNetworks,
     MlpNetworks,
     ResnetNetworks,
@@ -240,3 +241,8 @@ def growing_widths(networks: GrowingNetworks, resolution: int) -> list[int]:
     """Numbers of D's dense layer, then channels at 4×4, 8×8, …, R×R."""
     levels = resolution.bit_length() - SMALLEST.bit_length() + 1
     return [max(1, min(networks.base >> s, networks.width)) for s in range(levels + 1)]
+
+
+def lapgan_sizes(networks: LapganNetworks, resolution: int) -> list[int]:
+    """Pixels a side of the levels, from coarse to fine."""
+    return [networks.smallest << level for level in range((resolution // networks.smallest).bit_length())]

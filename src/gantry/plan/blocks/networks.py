@@ -252,6 +252,28 @@ class StyleganNetworks(GrowingNetworks):
     mean_decay: Annotated[float, Field(ge=0, lt=1)] = 0.995
 
 
+class LapganNetworks(ImageNetworks):
+    """LAPGAN's pairs (Denton et al. 2015): dense ones at `smallest` pixels a side, convolutions at every size above.
+
+    `width` is the number of channels of the latter, `base_width` that of the former's generator; their
+    discriminator is half as wide.
+    """
+
+    resolutions: ClassVar[tuple[int, ...]] = (32, 64, 128, 256)
+
+    family: Literal["lapgan"]
+    width: Positive = 64
+    base_width: Positive = 1200
+    smallest: Literal[4, 8, 16] = 8
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
+
+    @model_validator(mode="after")
+    def _layers_start_as_torch_has_them(self) -> "LapganNetworks":
+        if self.initialisation != Initialisation():
+            raise ValueError("initialisation: family lapgan has none to choose: take it away")
+        return self
+
+
 class MlpAutoencoderNetworks(PointNetworks):
     """The generator of `mlp` against an autoencoder of points whose halves have `depth` layers of `width`."""
 
@@ -279,6 +301,7 @@ Networks = Annotated[
     | ResnetBlocksNetworks
     | SrResnetNetworks
     | PgganNetworks
-    | StyleganNetworks,
+    | StyleganNetworks
+    | LapganNetworks,
     Field(discriminator="family"),
 ]

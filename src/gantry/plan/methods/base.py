@@ -3,7 +3,7 @@
 import difflib
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import ValidationError
 
@@ -11,14 +11,6 @@ from gantry.plan.blocks.base import Strict
 
 if TYPE_CHECKING:
     from gantry.plan.recipe import Recipe
-
-
-class Span(NamedTuple):
-    """From iteration `start` on, batches of `batch_size` samples of `size` pixels a side (None: points)."""
-
-    start: int
-    size: int | None
-    batch_size: int
 
 
 class MethodOptions(Strict):
@@ -36,14 +28,6 @@ class MethodOptions(Strict):
 
     def check_workload(self, recipe: "Recipe", resolution: int | None, iterations: int) -> None:
         """Raise ValueError, with the option and the remedy, for what does not go with the workload."""
-
-    def spans(self, recipe: "Recipe", resolution: int | None) -> tuple[Span, ...]:
-        """Return the spans of iterations in which samples have one size; the first starts at 0."""
-        return (Span(0, resolution, recipe.batch_size),)
-
-    def until(self, iterations: int) -> Self:
-        """Return the options with iterations in the place of shares of a run."""
-        return self
 
 
 OPTIONS: dict[str, type[MethodOptions]] = {}

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, TypeVar
 from pydantic import Field
 
 from gantry.plan.blocks.base import Positive, Rate
-from gantry.plan.methods.base import MethodOptions, Span
+from gantry.plan.methods.base import MethodOptions
 
 if TYPE_CHECKING:
     from gantry.plan.recipe import Recipe
@@ -62,12 +62,6 @@ class Options(MethodOptions):
                 start = end or start
             size *= 2
         return tuple(spans)
-
-    def spans(self, recipe: "Recipe", resolution: int | None) -> tuple[Span, ...]:
-        if resolution is None:
-            return super().spans(recipe, resolution)
-        found = self.growth(recipe.batch_size, resolution)
-        return tuple(Span(each.start, each.size, each.batch_size) for each in found)
 
     def check(self, recipe: "Recipe") -> None:
         networks = recipe.networks

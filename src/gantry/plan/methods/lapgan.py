@@ -1,0 +1,32 @@
+"""LAPGAN: a generator and a discriminator for every level of a Laplacian pyramid."""
+
+from typing import TYPE_CHECKING, Literal
+
+from gantry.plan.methods.base import MethodOptions
+from gantry.plan.methods.conditional import refuse_what_needs_the_game_of_two
+
+if TYPE_CHECKING:
+    from gantry.plan.recipe import Recipe
+
+
+class Options(MethodOptions):
+    """Nothing: levels are sizes of `networks`. All learn at once, each alone, on real coarse pictures."""
+
+    name: Literal["lapgan"]
+
+    def check(self, recipe: "Recipe") -> None:
+        refuse_what_needs_the_game_of_two(self.name, recipe)
+        if recipe.networks.family != "lapgan":
+            raise ValueError(
+                f"method lapgan: networks.family {recipe.networks.family} has no levels: take family lapgan"
+            )
+        if recipe.objective.width > 1:
+            raise ValueError(f"method lapgan: objective {recipe.objective.name} reads more than one number")
+
+    def check_workload(self, recipe: "Recipe", resolution: int | None, iterations: int) -> None:
+        smallest = getattr(recipe.networks, "smallest", 8)
+        if resolution is not None and smallest >= resolution:
+            raise ValueError(
+                f"networks.smallest {smallest} leaves no level below {resolution} pixels a side: take "
+                f"{resolution // 2} or less"
+            )
