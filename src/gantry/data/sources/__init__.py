@@ -9,6 +9,8 @@ from gantry.data.sources.lsun import Lsun
 from gantry.data.sources.stl10 import Stl10
 from gantry.data.sources.svhn import Svhn
 from gantry.data.sources.synthetic import Digits, GaussianGrid, GaussianPair, Photograph
+from gantry.data.sources.tables import HuggingFace, Parquet
+from gantry.data.sources.webdataset import WebDataset
 
 SOURCES: dict[str, type[Source]] = {
     "gaussian_grid": GaussianGrid,
@@ -17,6 +19,9 @@ SOURCES: dict[str, type[Source]] = {
     "photograph": Photograph,
     "folder": Folder,
     "array": Array,
+    "parquet": Parquet,
+    "huggingface": HuggingFace,
+    "webdataset": WebDataset,
     "celeba": CelebA,
     "lsun": Lsun,
     "cifar10": Cifar10,
