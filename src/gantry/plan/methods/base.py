@@ -3,7 +3,7 @@
 import difflib
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import ValidationError
 
@@ -28,6 +28,10 @@ class MethodOptions(Strict):
 
     def check_workload(self, recipe: "Recipe", resolution: int | None, iterations: int) -> None:
         """Raise ValueError, with the option and the remedy, for what does not go with the workload."""
+
+    def until(self, iterations: int) -> Self:
+        """Return the options with iterations in the place of shares of a run."""
+        return self
 
 
 OPTIONS: dict[str, type[MethodOptions]] = {}
