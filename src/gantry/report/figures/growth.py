@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from gantry.errors import UserError
 from gantry.plan.output_types.figures import GrowthOptions
@@ -22,7 +22,7 @@ from gantry.report.figures.style import (
 from gantry.report.load import Loaded, LoadedGroup
 from gantry.report.titles import title_of
 
-ROWS = ("pixels a side", "loss", "milliseconds of an iteration")
+ROWS = ("pixels a side", "loss", "ms an iteration")
 NAMES = {"loss_d": "D", "loss_g": "G"}
 
 
@@ -64,7 +64,9 @@ def _column(axes: np.ndarray, group: LoadedGroup) -> None:
     milliseconds = 1e3 / np.asarray(history["iterations_per_second"])
     axes[2].plot(images, milliseconds, drawstyle="steps-pre", color=COLOURS[2])
     axes[2].set_yscale("log")
+    axes[2].yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes[2].yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes[2].yaxis.set_minor_formatter(NullFormatter())
     for ax in axes:
         _shade(ax, stages, end)
         ax.grid(axis="y")
