@@ -1,6 +1,7 @@
 """Translators: losses against NumPy, what theory says of cycles and medians, the pool, domains, refusals."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ from gantry.methods import Batch, build_method
 from gantry.methods.domains import INPUTS, SAMPLES, domains_of, part_of, rows_of, streams_of
 from gantry.methods.pool import Pool
 from gantry.networks.translators import at_depths
+from gantry.plan import load_plan
+from gantry.plan.costs import shape_of
 from gantry.plan.dataset import DatasetSpec
 from gantry.plan.recipe import Recipe
 from gantry.terms import translation as losses
@@ -416,3 +419,16 @@ def test_one_image_at_a_time_is_for_translators() -> None:
     assert Recipe.model_validate(BASE | {"method": PIX2PIX, "batch_size": 1}).batch_size == 1
     with pytest.raises(ValidationError, match="2 or more"):
         Recipe.model_validate(BASE | {"networks": {"family": "mlp"}, "batch_size": 1})
+
+
+def test_a_plan_knows_the_shape_of_inputs_before_they_are_prepared(tmp_path: Path) -> None:
+    """So that what translators compute and hold is counted, without a byte of data."""
+    given = {"scale": "smoke", "papers": ["translation"], "seeds": [0], "results": str(tmp_path / "results")}
+    plan = load_plan(given, Path(__file__).resolve().parents[2])
+    inputs = {run.dataset: shape_of(plan, run)["input"] for run in plan.runs.values()}
+    assert inputs["mixture_turned"] == [2] and inputs["digits_edges"] == [3, 32, 32]
+    assert inputs["digits_low"] == [3, 8, 8]
+    run = next(run for run in plan.runs.values() if run.dataset == "mixture_turned")
+    prepared = Path(plan.manifest(run))
+    prepare(plan.datasets[run.dataset], run.dataset, tmp_path, None, prepared.parent)
+    assert shape_of(plan, run)["input"] == [2]

@@ -37,6 +37,12 @@ BALANCED = CYCLEGAN | {
     "optimiser": {"name": "rmsprop", "smoothing": 0.9},
 }
 PIX2PIX = CYCLEGAN | {"method": {"name": "pix2pix", "warm_up": 4}, "ema": 0.9}
+STARGAN = CYCLEGAN | {
+    "method": {"name": "stargan"},
+    "objective": {"name": "wasserstein"},
+    "terms": {"gradient_penalty": 10},
+    "updates": {"discriminator": 2},
+}
 UNET = {"family": "unet", "width": 2, "patch_width": 2, "patches": 2}
 IMAGES = PIX2PIX | {"method": {"name": "pix2pix"}, "networks": UNET, "batch_size": 4, "flip": True}
 
@@ -94,8 +100,8 @@ def score(root: Path, manifest: Path, metrics: list[str], out: Path, end: int) -
 @pytest.mark.parametrize(
     ("recipe", "stops"),
     # In the filling (five batches of 8) and with the pool full; before and behind the end of the warm-up.
-    [(CYCLEGAN, (3, 9)), (BALANCED, (3, 9)), (PIX2PIX, (3, 9))],
-    ids=["cyclegan", "balanced", "pix2pix"],
+    [(CYCLEGAN, (3, 9)), (BALANCED, (3, 9)), (PIX2PIX, (3, 9)), (STARGAN, (5,))],
+    ids=["cyclegan", "balanced", "pix2pix", "stargan"],
 )
 def test_an_interrupted_run_ends_in_the_same_bits(
     lab: Any, tools: Any, stop_at: Callable[..., None], pairs: Path, recipe: Any, stops: tuple[int, ...]
@@ -103,7 +109,7 @@ def test_an_interrupted_run_ends_in_the_same_bits(
     lab.manifest = pairs
     whole = tools.outcome(lab.train("whole", 12, recipe))
     stop_at(*stops)
-    assert lab.train_through("stopped", 12, recipe) == 2
+    assert lab.train_through("stopped", 12, recipe) == len(stops)
     assert tools.outcome(lab.root("stopped")) == whole
 
 
@@ -180,6 +186,15 @@ def of_images(edges: Path) -> Path:
     }
     loop.train(root, spec, edges, 6, root / "record-6.json")
     return root
+
+
+def test_translations_into_many_domains_are_scored_by_class(lab: Any, pairs: Path, tmp_path: Path) -> None:
+    lab.manifest = pairs
+    metrics = ["label_accuracy_points", "class_frechet_distance_points", "modes_covered"]
+    rows = score(lab.train("run", 6, STARGAN), pairs, metrics, tmp_path, 6)
+    found = {(row["sampled_from"], row["metric"]): float(row["value"]) for row in rows}
+    assert {source for source, _ in found} == {"x→c", "identity", "real"}
+    assert 0 <= found["x→c", "label_accuracy_points"] <= 1
 
 
 def test_images_are_scored_beside_rows_that_nobody_trained(

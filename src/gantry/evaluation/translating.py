@@ -1,6 +1,6 @@
 """`gantry translate`: a trained translator on pictures of one's own."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,15 +8,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor
 
 from gantry.data.batches import as_input
 from gantry.data.encoded import EncodedSquares
 from gantry.data.items import BadImage
 from gantry.data.listing import list_images
+from gantry.data.prepared import PreparedSet
 from gantry.errors import Diverged, UserError
 from gantry.evaluation.by_checkpoint import Trained
 from gantry.evaluation.sample import samples_of
 from gantry.files import write_with
+from gantry.methods.sampler import Sampler
 
 Images = NDArray[np.uint8]
 
@@ -29,9 +32,9 @@ def source_of(trained: Trained, to: str | None) -> str:
             f"{trained.path}: method {trained.recipe.method.name} does not translate; give a run of a method that does "
             "(pix2pix, cyclegan)"
         )
-    ends = {source.rpartition("→")[2]: source for source in sampler.sources}
+    ends = {source.rpartition("→")[2]: source for source in sampler.directions}
     if to is None and len(ends) == 1:
-        return sampler.sources[0]
+        return sampler.directions[0]
     if to not in ends:
         said = "missing" if to is None else f"there is no domain {to!r}"
         raise UserError(f"--to: {said}; {trained.path} translates to {' or '.join(ends)}")
@@ -68,9 +71,25 @@ def translate(trained: Trained, source: str, images: Images, device: torch.devic
     """Return what `source` makes of uint8 images (N, H, W, 3). Raises UserError if the run has diverged."""
     given = {"x": as_input(torch.from_numpy(images))}
     try:
-        return samples_of(trained.sampler, source, given, device).astype(np.uint8, copy=False)
+        return samples_of(Translation(trained.sampler), source, given, device).astype(np.uint8, copy=False)
     except Diverged as error:
         raise UserError(f"{trained.path}: {error}: the run diverged; take an earlier --iteration") from None
+
+
+class Translation(Sampler):
+    """A sampler whose samples are translations of what it is given, in any of its directions."""
+
+    def __init__(self, sampler: Sampler) -> None:
+        self.sampler = sampler
+        self.sources = sampler.directions
+
+    def inputs(
+        self, source: str, rows: range, randomness: torch.Generator, held_out: PreparedSet | None = None
+    ) -> dict[str, Tensor]:
+        return self.sampler.inputs(source, rows, randomness, held_out)
+
+    def sample(self, source: str, inputs: Mapping[str, Tensor]) -> Tensor:
+        return self.sampler.translate(source, inputs["x"])
 
 
 def write(images: Images, names: Sequence[str], out: Path) -> None:

@@ -22,6 +22,11 @@ class Sampler(ABC):
     """What samples come from: "G1", "G2"; "a→b" of a translator. Metrics have a row for each."""
 
     @property
+    def directions(self) -> tuple[str, ...]:
+        """What `translate` can be asked for: "a→b", or "→zebra" of a translator between many; its sources else."""
+        return self.sources
+
+    @property
     def device(self) -> torch.device:
         """Where the networks are."""
         held = (value.values() if isinstance(value, dict) else [value] for value in vars(self).values())

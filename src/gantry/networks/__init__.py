@@ -40,6 +40,7 @@ FAMILIES: dict[str, Family] = {
     "mlp_translator": Family(translators.build_mlp_translator, translators.build_point_discriminator),
     "unet": Family(translators.build_unet, translators.build_patch_discriminator),
     "resnet_blocks": Family(translators.build_resnet_blocks, translators.build_patch_discriminator),
+    "label_resnet": Family(translators.build_label_resnet, translators.build_label_discriminator),
     "sr_resnet": Family(translators.build_sr_resnet, translators.build_sr_discriminator),
 }
 

@@ -4,6 +4,7 @@ A builder of a translator takes the shapes of its inputs and outputs; images com
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -12,11 +13,13 @@ from gantry.errors import UserError
 from gantry.networks import mlp
 from gantry.networks.initialise import initialise
 from gantry.networks.linear import Linear
+from gantry.networks.output import DiscriminatorOutput
 from gantry.networks.residual import Norm, convolution
 from gantry.networks.shapes import verdict_rows
 from gantry.plan.blocks.networks import MlpNetworks
 from gantry.plan.blocks.translators import (
     ImageTranslators,
+    LabelResnetNetworks,
     MlpTranslatorNetworks,
     ResnetBlocksNetworks,
     SrResnetNetworks,
@@ -24,6 +27,8 @@ from gantry.plan.blocks.translators import (
 )
 from gantry.plan.layers import Conv, Dense
 from gantry.plan.translator_architectures import (
+    label_discriminator,
+    label_resnet,
     mlp_translator,
     patchgan,
     resnet_blocks,
@@ -275,6 +280,82 @@ def build_sr_discriminator(networks: SrResnetNetworks, sample_shape: Shape, outp
     """See `SrDiscriminator`."""
     channels, resolution = square(networks.family, sample_shape, sample_shape)
     return SrDiscriminator(networks, *sr_discriminator(networks, channels, resolution, outputs))
+
+
+# ── labels ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def build_label_resnet(networks: LabelResnetNetworks, inputs: Shape, outputs: Shape) -> nn.Module:
+    """Images with label planes → images, tanh; instance norm with weights, zero padding. Choi et al. 2018, table 4."""
+    channels, resolution = square(networks.family, inputs, outputs)
+    down, blocks, up = label_resnet(networks, channels, outputs[0], resolution)
+    norms: dict[str, Norm] = {"instance": partial(nn.InstanceNorm2d, affine=True), "batch": nn.BatchNorm2d}
+    norm = norms[networks.norm]
+
+    def plain(layer: Conv) -> list[nn.Module]:
+        return [convolution(layer, bias=False)]
+
+    modules: list[nn.Module] = []
+    for layer in down:
+        modules += [*plain(layer), norm(layer.outputs), nn.ReLU()]
+    for first, second in zip(blocks[::2], blocks[1::2], strict=True):
+        modules.append(TranslatorBlock(first, second, norm, plain))
+    *doublings, last = up
+    for layer in doublings:
+        modules += [*plain(layer), norm(layer.outputs), nn.ReLU()]
+    return nn.Sequential(*modules, *plain(last), nn.Tanh())
+
+
+class LabelDiscriminator(nn.Module):
+    """Images (B, C, R, R) → logits (B·v, outputs). LeakyReLU 0.01, no norm. Choi et al. 2018, table 5."""
+
+    def __init__(self, layers: Sequence[Conv]) -> None:
+        super().__init__()
+        *hidden, last = layers
+        self.layers = nn.Sequential(
+            *(module for layer in hidden for module in (convolution(layer), nn.LeakyReLU(0.01)))
+        )
+        self.head = convolution(last, bias=False)
+        self.outputs = last.outputs
+
+    def forward(self, images: Tensor) -> Tensor:
+        return verdict_rows(self.head(self.layers(images)), self.outputs)
+
+
+def build_label_discriminator(networks: LabelResnetNetworks, sample_shape: Shape, outputs: int) -> nn.Module:
+    """See `LabelDiscriminator`."""
+    channels, resolution = square(networks.family, sample_shape, sample_shape)
+    if (obstacle := networks.obstacle(resolution)) is not None:
+        raise UserError(f"networks: {obstacle}")
+    return LabelDiscriminator(label_discriminator(networks, channels, resolution, outputs))
+
+
+class LabelHeads(nn.Module):
+    """A discriminator with a second head: samples → logits, and class logits (B, labels) of its whole last map.
+
+    A second argument, what samples are asked for, is not looked at.
+    """
+
+    def __init__(self, discriminator: nn.Module, sample_shape: Shape, labels: int) -> None:
+        super().__init__()
+        of_points = isinstance(discriminator, nn.Sequential)
+        self.layers: nn.Module = discriminator[:-1] if of_points else discriminator.get_submodule("layers")  # type: ignore[index]
+        self.head: nn.Module = discriminator[-1] if of_points else discriminator.get_submodule("head")  # type: ignore[index]
+        with torch.no_grad():
+            features = self.layers.eval()(torch.zeros(2, *sample_shape))
+        self.layers.train()
+        channels, *map_size = features.shape[1:]
+        self.class_head = (
+            nn.Conv2d(channels, labels, tuple(map_size), bias=False)
+            if map_size
+            else nn.Linear(channels, labels)
+        )
+
+    def forward(self, samples: Tensor, asked: Tensor | None = None) -> DiscriminatorOutput:
+        features = self.layers(samples)
+        said = self.head(features)
+        logits = verdict_rows(said, said.shape[1]) if said.dim() == 4 else said
+        return DiscriminatorOutput(logits, self.class_head(features).flatten(1), features=features.flatten(1))
 
 
 def square(family: str, inputs: Shape, outputs: Shape) -> tuple[int, int]:

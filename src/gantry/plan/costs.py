@@ -12,6 +12,7 @@ from typing import Any
 
 from gantry.errors import UserError
 from gantry.files import canonical_json, digest_of, read_json, write_text
+from gantry.plan.dataset import DatasetSpec
 from gantry.plan.plan import Plan
 from gantry.plan.runs import Run
 
@@ -67,7 +68,7 @@ def shape_of(plan: Plan, run: Run) -> dict[str, Any]:
     shape: dict[str, Any] = {"sample": [2] if side is None else [3, side, side]}
     manifest = Path(plan.manifest(run))
     if not manifest.exists():
-        return shape | {"classes": CLASSES, "input": shape["sample"] if side else None}
+        return shape | {"classes": CLASSES, "input": _usual_input(plan.datasets[run.dataset], side)}
     described = read_json(manifest, "manifest of a prepared set")
     names = described.get("label_names", [])
     if (attributes := described.get("attributes")) is not None:
@@ -75,9 +76,18 @@ def shape_of(plan: Plan, run: Run) -> dict[str, Any]:
     elif described.get("labels"):
         shape |= {"classes": len(names) or CLASSES, "label_names": names}
     if "inputs" in described:
-        _, height, width, channels = described["inputs"]["shape"]
-        shape |= {"input": [channels, height, width]}
+        _, *lengths, last = described["inputs"]["shape"]
+        shape |= {"input": [last, *lengths]}
     return shape
+
+
+def _usual_input(spec: DatasetSpec, side: int | None) -> list[int] | None:
+    """Return the shape of the inputs of a set that is not prepared yet; of images without pairs, their own."""
+    if side is None:
+        return [2] if spec.source == "gaussian_pair" else None
+    smaller = spec.inputs is not None and spec.inputs.degradation == "low"
+    own = side // spec.inputs.factor if spec.inputs is not None and smaller else side
+    return [3, own, own]
 
 
 def place_of(plan: Plan, run: Run) -> Path:

@@ -4,6 +4,7 @@ from itertools import pairwise
 
 from gantry.plan.blocks.translators import (
     ImageTranslators,
+    LabelResnetNetworks,
     MlpTranslatorNetworks,
     ResnetBlocksNetworks,
     SrResnetNetworks,
@@ -105,3 +106,26 @@ def sr_discriminator(
     convs = chain(inputs, resolution, steps)
     dense = [Dense(8 * width * convs[-1].after ** 2, 16 * width), Dense(16 * width, outputs)]
     return convs, dense
+
+
+# ── label_resnet: Choi et al. 2018, tables 4 and 5 ────────────────────────────────────────────────────
+
+
+def label_resnet(
+    networks: LabelResnetNetworks, inputs: int, outputs: int, resolution: int
+) -> tuple[list[Conv], list[Conv], list[Conv]]:
+    """k7-64, k4s2-128, k4s2-256; blocks of two k3-256 each; two doublings k4 and k7 to the image."""
+    width = networks.width
+    down = chain(inputs, resolution, [(width, 7, 1, 3), (2 * width, 4, 2, 1), (4 * width, 4, 2, 1)])
+    inner = down[-1].after
+    blocks = [Conv(4 * width, 4 * width, inner, 3, padding=1) for _ in range(2 * networks.blocks)]
+    up = chain(4 * width, inner, [(2 * width, 4, 2, 1), (width, 4, 2, 1)], transposed=True)
+    return down, blocks, [*up, Conv(width, outputs, resolution, 7, padding=3)]
+
+
+def label_discriminator(
+    networks: LabelResnetNetworks, inputs: int, resolution: int, outputs: int
+) -> list[Conv]:
+    """k4s2 of 64, 128, …, doubling with every halving, and k3 to the verdicts."""
+    widths = [networks.patch_width << level for level in range(networks.halvings_of(resolution))]
+    return chain(inputs, resolution, [*((width, 4, 2, 1) for width in widths), (outputs, 3, 1, 1)])

@@ -99,7 +99,8 @@ class GradientPenalty(DiscriminatorTerm):
     def penalty(self, batch: Batch, points: Tensor, index: int) -> Tensor:
         """The mean over one batch of points, the `index`-th."""
         points = points.detach().requires_grad_()
-        outputs = at_least_single(batch.discriminator(points))
+        said = batch.discriminator(points)
+        outputs = at_least_single(getattr(said, "logits", said))
         verdicts = THROUGH[self.options.through](outputs, batch, index)
         # Where D judges patches an image has several rows of verdicts, and their mean is the image's.
         rows = max(1, len(verdicts) // len(points))

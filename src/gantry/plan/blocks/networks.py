@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from gantry.plan.blocks.base import Positive, Rate, Strict
 from gantry.plan.blocks.translators import (
+    LabelResnetNetworks,
     MlpTranslatorNetworks,
     ResnetBlocksNetworks,
     SrResnetNetworks,
@@ -300,6 +301,7 @@ Networks = Annotated[
     | UnetNetworks
     | ResnetBlocksNetworks
     | SrResnetNetworks
+    | LabelResnetNetworks
     | PgganNetworks
     | StyleganNetworks
     | LapganNetworks,

@@ -109,3 +109,26 @@ class SrResnetNetworks(ImageTranslators):
     blocks: Positive = 16
     factor: Literal[2, 4] = 4
     patches: Annotated[int, Field(ge=0, le=5)] = 0
+
+
+class LabelResnetNetworks(ImageTranslators):
+    """StarGAN's pair (Choi et al. 2018, tables 4 and 5): label planes beside the image, a head of labels in D.
+
+    `halvings` of D; None leaves 2×2. `blocks` residual blocks; instance norm with weights, zero padding, no norm in D.
+    """
+
+    family: Literal["label_resnet"]
+    blocks: Positive = 6
+    halvings: Annotated[int, Field(ge=1, le=7)] | None = None
+
+    def halvings_of(self, resolution: int) -> int:
+        """Return the number of D's halvings of images of `resolution`."""
+        return self.halvings or resolution.bit_length() - 2
+
+    def obstacle(self, resolution: int | None) -> str | None:
+        if resolution is not None and resolution % (1 << self.halvings_of(resolution)):
+            return (
+                f"halvings {self.halvings}: {resolution} is not a multiple of 2^{self.halvings}; set halvings: "
+                f"{resolution.bit_length() - 2}"
+            )
+        return None
