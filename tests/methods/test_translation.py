@@ -432,3 +432,32 @@ def test_a_plan_knows_the_shape_of_inputs_before_they_are_prepared(tmp_path: Pat
     prepared = Path(plan.manifest(run))
     prepare(plan.datasets[run.dataset], run.dataset, tmp_path, None, prepared.parent)
     assert shape_of(plan, run)["input"] == [2]
+
+
+@pytest.mark.parametrize(
+    ("datasets", "message"),
+    [
+        (
+            {"digits_edges": {"inputs": None}},
+            "recipes.pictures_pix2pix: method.match: data set digits_edges has no pairs; give it inputs:",
+        ),
+        (
+            {"digits_low": {"inputs": {"factor": 2}}},
+            "enlarges 4 times, and the inputs of data set digits_low are 2",
+        ),
+        ({"digits_split": {"held_out": None}}, "data set digits_split holds none out: give it held_out: 500"),
+        (
+            {"digits_edges": {"inputs": {"degradation": "low"}}},
+            "recipes.pictures_cyclegan: method.cycle: the inputs of data set digits_edges are 4 times smaller",
+        ),
+    ],
+)
+def test_a_plan_refuses_what_a_data_set_cannot_give(datasets: dict[str, Any], message: str) -> None:
+    given = {"scale": "smoke", "papers": ["translation"], "datasets": datasets}
+    with pytest.raises(UserError) as refused:
+        load_plan(given, Path(__file__).resolve().parents[2])
+    assert message in str(refused.value)
+    assert all(
+        line.startswith("workflow/experiments/translation.yaml: recipes.")
+        for line in str(refused.value).splitlines()
+    )

@@ -1,6 +1,7 @@
 """What no single block of a recipe, a workload or an output can know: whether they go together."""
 
 from collections.abc import Mapping
+from itertools import product
 
 from gantry.errors import UserError
 from gantry.metrics.names import CLASSIFYING_NETWORKS, FEATURE_NETWORKS, METRICS, metric
@@ -8,6 +9,7 @@ from gantry.plan.blocks.networks import ImageNetworks
 from gantry.plan.blocks.translators import ImageTranslators
 from gantry.plan.configuration import Output
 from gantry.plan.output_types import CLAIMED_QUANTITIES, OUTPUT_TYPES
+from gantry.plan.plan import Plan
 from gantry.plan.problems import Layers, Problems
 from gantry.plan.recipe import Recipe, Workload
 
@@ -54,6 +56,22 @@ def check_method(problems: Problems, recipe: Recipe, workload: Workload, file: s
         recipe.method.check_workload(recipe, workload.resolution, workload.iterations)
     except ValueError as error:
         problems.add(file, key, str(error))
+
+
+def check_data(problems: Problems, plan: Plan, files: Mapping[str, str]) -> None:
+    """Note what the data sets, proxies in their place, cannot give the methods that outputs train on them."""
+    seen = set()
+    for paper, _, output in plan.outputs():
+        for block in output.runs:
+            for dataset, name in product(map(plan.dataset_for, block.datasets), block.recipes):
+                if (dataset, name) in seen:
+                    continue
+                seen.add((dataset, name))
+                recipe = plan.recipes[name]
+                try:
+                    recipe.method.check_data(recipe, dataset, plan.datasets[dataset])
+                except ValueError as error:
+                    problems.add(files[paper], f"recipes.{name}", str(error))
 
 
 def check_metric(problems: Problems, name: str, file: str, key: str) -> bool:

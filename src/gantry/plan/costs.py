@@ -85,9 +85,7 @@ def _usual_input(spec: DatasetSpec, side: int | None) -> list[int] | None:
     """Return the shape of the inputs of a set that is not prepared yet; of images without pairs, their own."""
     if side is None:
         return [2] if spec.source == "gaussian_pair" else None
-    smaller = spec.inputs is not None and spec.inputs.degradation == "low"
-    own = side // spec.inputs.factor if spec.inputs is not None and smaller else side
-    return [3, own, own]
+    return [3, side // spec.shrinks, side // spec.shrinks]
 
 
 def place_of(plan: Plan, run: Run) -> Path:

@@ -70,6 +70,17 @@ class DatasetSpec(Strict):
         """Whether the project, or what it depends on, brings the data: nothing to download, no path."""
         return self.source in ("gaussian_grid", "gaussian_pair", "digits", "photograph")
 
+    @property
+    def has_pairs(self) -> bool:
+        """Whether each of its samples has an input."""
+        return self.inputs is not None or self.source == "gaussian_pair"
+
+    @property
+    def shrinks(self) -> int:
+        """How many times smaller the inputs of pairs are than their images."""
+        small = self.inputs is not None and self.inputs.degradation == "low"
+        return self.inputs.factor if self.inputs is not None and small else 1
+
     def identity(self, resolution: int | None) -> dict[str, Any]:
         """What makes two prepared sets the same set: everything but where the files lie on this machine."""
         kept = self.model_dump(

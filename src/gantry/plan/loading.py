@@ -8,6 +8,7 @@ from gantry.errors import UserError
 from gantry.files import digest_of
 from gantry.metrics.names import FEATURE_NETWORKS
 from gantry.plan.checks import (
+    check_data,
     check_method,
     check_metric,
     check_metrics,
@@ -107,7 +108,7 @@ class _Loading:
         sources: dict[str, Any] = {"given": given, "files": self.problems.files}
         if len(self.roots) > 1:
             sources["roots"] = [canonical(each) for each in self.roots]
-        return Plan(
+        plan = Plan(
             self.config,
             self.scale,
             self._kept(),
@@ -118,6 +119,9 @@ class _Loading:
             sources,
             self.roots if len(self.roots) > 1 else (Path(),),
         )
+        check_data(self.problems, plan, self.papers)
+        self.problems.raise_if_any()
+        return plan
 
     def _at(self, file: str) -> Path:
         """Where a file that the configuration names lies: below the first root that has it."""

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from gantry.plan.blocks.base import Strict
 
 if TYPE_CHECKING:
+    from gantry.plan.dataset import DatasetSpec
     from gantry.plan.recipe import Recipe
 
 
@@ -28,6 +29,9 @@ class MethodOptions(Strict):
 
     def check_workload(self, recipe: "Recipe", resolution: int | None, iterations: int) -> None:
         """Raise ValueError, with the option and the remedy, for what does not go with the workload."""
+
+    def check_data(self, recipe: "Recipe", name: str, spec: "DatasetSpec") -> None:
+        """Raise ValueError, with the remedy, for what the data set called `name` cannot give the method."""
 
     def until(self, iterations: int) -> Self:
         """Return the options with iterations in the place of shares of a run."""

@@ -7,9 +7,10 @@ from pydantic import Field, model_validator
 from gantry.plan.blocks.base import Strict, Weight
 from gantry.plan.blocks.schedules import Place, place_in
 from gantry.plan.methods.base import MethodOptions
-from gantry.plan.methods.pix2pix import Distance, refuse_what_starts_from_latents
+from gantry.plan.methods.pix2pix import Distance, need_held_out, refuse_what_starts_from_latents
 
 if TYPE_CHECKING:
+    from gantry.plan.dataset import DatasetSpec
     from gantry.plan.recipe import Recipe
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -57,6 +58,14 @@ class Options(MethodOptions):
             return self
         start = place_in(self.balance.start, iterations)
         return self.model_copy(update={"balance": self.balance.model_copy(update={"start": start})})
+
+    def check_data(self, recipe: "Recipe", name: str, spec: "DatasetSpec") -> None:
+        need_held_out(name, spec)
+        if spec.shrinks > 1:
+            raise ValueError(
+                f"method.cycle: the inputs of data set {name} are {spec.shrinks} times smaller than its images, and "
+                "there and back goes between domains of one size; take method pix2pix, or another degradation"
+            )
 
     def check(self, recipe: "Recipe") -> None:
         refuse_what_starts_from_latents(self.name, recipe)

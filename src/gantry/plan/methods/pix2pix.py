@@ -10,6 +10,7 @@ from gantry.plan.blocks.schedules import Place, place_in
 from gantry.plan.methods.base import MethodOptions
 
 if TYPE_CHECKING:
+    from gantry.plan.dataset import DatasetSpec
     from gantry.plan.recipe import Recipe
 
 Distance = Literal["l1", "l2"]
@@ -60,6 +61,20 @@ class Options(MethodOptions):
             return self
         return self.model_copy(update={"warm_up": place_in(self.warm_up, iterations)})
 
+    def check_data(self, recipe: "Recipe", name: str, spec: "DatasetSpec") -> None:
+        if not spec.has_pairs:
+            raise ValueError(
+                f"method.match: data set {name} has no pairs; give it inputs:, or take method cyclegan"
+            )
+        need_held_out(name, spec)
+        factor = getattr(recipe.networks, "factor", 1)
+        if factor != spec.shrinks:
+            raise ValueError(
+                f"networks: family {recipe.networks.family} enlarges {factor} times, and the inputs of data set {name} "
+                f"are {spec.shrinks} times smaller than its images: take "
+                + (f"sr_resnet with factor: {spec.shrinks}" if spec.shrinks > 1 else "unet or resnet_blocks")
+            )
+
     def check(self, recipe: "Recipe") -> None:
         refuse_what_starts_from_latents(self.name, recipe)
         if recipe.networks.family == "sr_resnet" and self.sees == "pair" and self.adversarial:
@@ -71,6 +86,14 @@ class Options(MethodOptions):
             raise ValueError(
                 "method pix2pix: scales, total_variation and only_hole are of images; take them away"
             )
+
+
+def need_held_out(name: str, spec: "DatasetSpec") -> None:
+    """Raise ValueError for a data set of which nothing is held out: what would be translated then?"""
+    if spec.held_out is None:
+        raise ValueError(
+            f"translations are of held-out samples, and data set {name} holds none out: give it held_out: 500, say"
+        )
 
 
 def refuse_what_starts_from_latents(name: str, recipe: "Recipe") -> None:

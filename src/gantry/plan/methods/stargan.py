@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from gantry.plan.blocks.base import Weight
 from gantry.plan.blocks.translators import ResnetBlocksNetworks
 from gantry.plan.methods.base import MethodOptions
-from gantry.plan.methods.pix2pix import refuse_what_starts_from_latents
+from gantry.plan.methods.pix2pix import need_held_out, refuse_what_starts_from_latents
 
 if TYPE_CHECKING:
+    from gantry.plan.dataset import DatasetSpec
     from gantry.plan.recipe import Recipe
 
 
@@ -19,6 +20,9 @@ class Options(MethodOptions):
     name: Literal["stargan"]
     classification: Weight = 1.0
     cycle: Weight = 10.0
+
+    def check_data(self, recipe: "Recipe", name: str, spec: "DatasetSpec") -> None:
+        need_held_out(name, spec)
 
     def check(self, recipe: "Recipe") -> None:
         refuse_what_starts_from_latents(self.name, recipe)
