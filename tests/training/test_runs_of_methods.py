@@ -13,7 +13,7 @@ import pytest
 from gantry.data import open_prepared, prepare
 from gantry.evaluation.score import score_run
 from gantry.files import digest_of
-from gantry.methods import semi_supervised
+from gantry.methods import s3gan, semi_supervised, triple_gan
 from gantry.methods.labelled import known_rows
 from gantry.plan.dataset import DatasetSpec
 
@@ -30,13 +30,17 @@ SEMI = PROJECTION | {
     "method": {"name": "semi_supervised", "known": 18},
     "objective": {"name": "non_saturating"},
 }
+TRIPLE = SEMI | {"method": {"name": "triple_gan", "known": 18, "pseudo_from": 4}}
+S2GAN_CO = PROJECTION | {"method": {"name": "s3gan", "known": 18}}
 VAEGAN = SEMI | {"method": {"name": "vaegan"}, "optimiser": {"name": "adam", "lr_g": 1.0e-3}}
 REGRESSOR = SEMI | {"method": {"name": "latent_regressor"}}
 INFOGAN = SEMI | {"method": {"name": "infogan", "categorical": [9], "continuous": 1}}
 
 
 @pytest.mark.parametrize(
-    "recipe", [PROJECTION, SEMI, INFOGAN], ids=["projection", "semi-supervised", "infogan"]
+    "recipe",
+    [PROJECTION, SEMI, INFOGAN, TRIPLE],
+    ids=["projection", "semi-supervised", "infogan", "three players"],
 )
 def test_an_interrupted_run_ends_in_the_same_bits(
     lab: Any, tools: Any, stop_at: Callable[..., None], recipe: dict[str, Any]
@@ -60,18 +64,19 @@ def poisoned(manifest: Path, folder: Path, rows: np.ndarray) -> Path:
     return copy / "manifest.json"
 
 
+@pytest.mark.parametrize(("of", "recipe"), [(semi_supervised, SEMI), (triple_gan, TRIPLE), (s3gan, S2GAN_CO)])
 def test_hidden_labels_leave_every_bit_alone_and_known_ones_do_not(
-    lab: Any, tools: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lab: Any, tools: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, of: Any, recipe: dict[str, Any]
 ) -> None:
     known = known_rows(open_prepared(lab.manifest), 18, 0)
     # Which rows are known depends on all labels; here the same ones stay known.
-    monkeypatch.setattr(semi_supervised, "known_rows", lambda *_: known)
+    monkeypatch.setattr(of, "known_rows", lambda *_: known)
     hidden = np.setdiff1d(np.arange(400), known)
 
     def checkpoints(name: str, rows: np.ndarray | None) -> Any:
         if rows is not None:
             lab.manifest = poisoned(clean, tmp_path / name, rows)
-        return tools.outcome(lab.train(name, 6, SEMI), state=False)["checkpoints"]
+        return tools.outcome(lab.train(name, 6, recipe), state=False)["checkpoints"]
 
     clean = lab.manifest
     before = checkpoints("clean", None)
