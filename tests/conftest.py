@@ -12,6 +12,22 @@ os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
+# What `pytest -m quick` runs: rooms whose tests take seconds, but for these files of theirs.
+QUICK_ROOMS = (
+    "plan", "objectives", "terms", "system", "progress", "networks", "status", "test_cli.py", "test_files.py",
+    "test_paths.py",
+)  # fmt: skip
+SLOW_FILES: tuple[str, ...] = ()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the quick tests."""
+    for item in items:
+        room, *_ = item.path.relative_to(REPOSITORY / "tests").parts
+        if room in QUICK_ROOMS and item.path.name not in SLOW_FILES:
+            item.add_marker(pytest.mark.quick)
+
+
 @pytest.fixture(autouse=True)
 def settled_processor() -> None:
     """One thread, since the other cores belong to other tests, and the usual arithmetic near zero.

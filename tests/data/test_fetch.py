@@ -3,10 +3,11 @@
 import hashlib
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
+from tests.servers import LocalServer
 
 from gantry.data import fetch as fetching
 from gantry.data.fetch import Download, fetch
@@ -19,7 +20,7 @@ SPEC = DatasetSpec(
 )
 
 
-class Server(ThreadingHTTPServer):
+class Server(LocalServer):
     """Serves CONTENT at any path; `behaviour` makes it fail, `ranges` keeps what was asked for."""
 
     behaviour = "well"

@@ -3,10 +3,11 @@
 import hashlib
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
+from tests.servers import LocalServer
 
 from gantry.cli import run
 from gantry.errors import UserError
@@ -40,7 +41,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[list[str]
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     Handler.asked.clear()
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with LocalServer(("127.0.0.1", 0), Handler) as server:
         digest = hashlib.sha256(CONTENT).hexdigest()
         file = WeightsFile("w.pth", f"http://127.0.0.1:{server.server_port}/w.pth", digest, (), 96)
         files = {"torchscript": file, "state_dict": file}

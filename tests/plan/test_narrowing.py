@@ -117,9 +117,9 @@ def test_the_configurations_choice_lies_over_the_scales(checkout):
 def test_a_scale_keeps_to_data_sets_unless_a_paper_has_none_of_them(checkout):
     checkout.edit(TRIAL, "substitute:\n", "only_datasets: [celeba]\nsubstitute:\n")
     plan = checkout.plan(papers=["bcgan", "zoo"])
-    assert {name for name in plan.experiments["bcgan"].datasets} == {"celeba"}
-    assert "celeba" not in plan.experiments["zoo"].datasets and plan.experiments["zoo"].outputs
-    assert checkout.plan(only_datasets=["lsun_bridge"]).experiments["bcgan"].datasets == {"lsun_bridge"}
+    assert {name for name in plan.experiments["bcgan"].uses} == {"celeba"}
+    assert "celeba" not in plan.experiments["zoo"].uses and plan.experiments["zoo"].outputs
+    assert checkout.plan(only_datasets=["lsun_bridge"]).experiments["bcgan"].uses == {"lsun_bridge"}
 
 
 def test_a_choice_that_names_nothing_is_a_mistake(checkout):

@@ -7,10 +7,11 @@ import shutil
 import subprocess
 import threading
 from html.parser import HTMLParser
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from types import SimpleNamespace
 
 import pytest
+from tests.servers import LocalServer
 
 from gantry.errors import UserError
 from gantry.report.make import make_claims, make_figure, make_page, make_table
@@ -234,7 +235,7 @@ f.onload = async () => {
 """
 
 
-class Server(ThreadingHTTPServer):
+class Server(LocalServer):
     """Serves the probe and the page to a browser of this machine, and takes back what the probe saw."""
 
     def __init__(self, files):
