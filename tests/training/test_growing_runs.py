@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load_file
 from tests.methods.test_growing import RECIPE, method_of
 from tests.methods.test_lapgan import RECIPE as LAPGAN
+from tests.methods.test_singan import RECIPE as SINGAN
 from tests.training.test_capture import Tapes
 
 from gantry.plan.recipe import Recipe
@@ -23,6 +24,8 @@ STYLES = RECIPE | {
 
 
 LEVELS = {key: value for key, value in LAPGAN.items() if key != "workload"} | {"ema": 0.9}
+# A scale begins with the iterations 0, 5 and 10, and its rates drop with 4 and 9.
+SCALES = {key: value for key, value in SINGAN.items() if key != "workload"}
 
 
 def taped(method: Any, recipe: Recipe, device: Any, stage: Any, before: Any) -> CapturedStep:
@@ -49,13 +52,13 @@ def test_killed_before_inside_and_at_the_borders_of_a_fade_it_ends_in_the_same_b
         assert record["provenance"]["step"] == "captured"
 
 
-@pytest.mark.parametrize("recipe", [STYLES, LEVELS], ids=["styles", "levels"])
-def test_styles_and_levels_end_in_the_same_bits_too(
+@pytest.mark.parametrize("recipe", [STYLES, LEVELS, SCALES], ids=["styles", "levels", "scales"])
+def test_styles_levels_and_scales_end_in_the_same_bits_too(
     image_lab: Any, tools: Any, stop_at: Callable[..., None], recipe: dict[str, Any]
 ) -> None:
     whole = tools.outcome(image_lab.train("whole", 12, recipe))
-    stop_at(3, 5, 7)
-    assert image_lab.train_through("stopped", 12, recipe) == 3
+    stop_at(3, 5, 6, 10)
+    assert image_lab.train_through("stopped", 12, recipe) == 4
     assert tools.outcome(image_lab.root("stopped")) == whole
 
 

@@ -20,10 +20,13 @@ from gantry.evaluation.paths import path_length_w, path_length_z
 from gantry.evaluation.sample import SCORED_SEED
 from gantry.evaluation.translated import OF_OUTPUTS, TRANSLATED, Compute, Translated, is_translator
 from gantry.methods.sampler import Sampler
+from gantry.methods.singan import SinganSampler
 from gantry.metrics import classes as of_classes
+from gantry.metrics.diversity import diversity
 from gantry.metrics.features import FeatureNetwork
 from gantry.metrics.frechet import GaussianStatistics, gaussian_statistics
 from gantry.metrics.names import METRICS, REAL
+from gantry.networks.one_image import resized
 
 Array = NDArray[Any]
 Row = tuple[str, str, float, int, str]
@@ -204,6 +207,27 @@ class AskedScorer:
         inputs = sampler.inputs(source, range(len(samples)), torch.Generator().manual_seed(SCORED_SEED))
         return {"information_bound": sampler.information(source, inputs)}
 
+    @torch.inference_mode()
+    def one_picture(self, sampler: Sampler, source: str, samples: Array) -> dict[str, float]:
+        """Of one picture: the samples' diversity, and the error of the rebuilt one beside bicubic enlargement's.
+
+        Errors are root mean squares on [−1, 1]; enlarged is the picture at the coarsest scale.
+        """
+        if not isinstance(sampler, SinganSampler):
+            raise UserError(
+                "metrics: diversity and picture_error are of one picture (method singan): take them out of the workload"
+            )
+        picture = np.array(self.prepared.samples[sampler.picture])
+        real = as_input(torch.from_numpy(picture[None]))
+        rebuilt = sampler.reconstruct(real).float().cpu()
+        enlarged = resized(resized(real, sampler.scales.sizes[0]), real.shape[-1]).clamp(-1, 1)
+        error, of_bicubic = ((each - real).square().mean().sqrt() for each in (rebuilt, enlarged))
+        return {
+            "diversity": diversity(samples, picture),
+            "picture_error": float(error),
+            "picture_error_ratio": float(error / of_bicubic),
+        }
+
     def path_length_z(self, sampler: Sampler, source: str, samples: Array) -> dict[str, float]:
         """Of as many pairs as there are samples, at most; see `paths`."""
         return {"path_length_z": path_length_z(sampler, source, len(samples))}
@@ -274,6 +298,7 @@ ASKED: dict[str, Callable[[AskedScorer, Sampler, str, Array], dict[str, float]]]
     "code_purity": AskedScorer.code,
     "code_purity_points": AskedScorer.code,
     "information_bound": AskedScorer.information,
+    **dict.fromkeys(["diversity", "picture_error", "picture_error_ratio"], AskedScorer.one_picture),
     "path_length_z": AskedScorer.path_length_z,
     "path_length_w": AskedScorer.path_length_w,
     "path_length_ratio": AskedScorer.path_length_w,

@@ -121,6 +121,9 @@ METRICS: dict[str, Metric] = {
         Metric("path_length_z", "method", "lower", "path length in Z (pixels)", False, None, True),
         Metric("path_length_w", "method", "lower", "path length in W (pixels)", False, None, True),
         Metric("path_length_ratio", "method", "lower", "path length, W / Z", False, None, True),
+        Metric("diversity", "images", "higher", "diversity of one picture's samples", True, None, True),
+        Metric("picture_error", "images", "lower", "error of the rebuilt picture", True, None, True),
+        Metric("picture_error_ratio", "images", "lower", "error / bicubic's", True, None, True),
         Metric("reconstruction_error", "method", "lower", "reconstruction error", True, None, True),
         Metric(
             "reconstruction_ratio", "method", "lower", "reconstruction error / shuffled", True, None, True

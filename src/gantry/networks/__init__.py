@@ -10,7 +10,18 @@ from typing import Any
 
 from torch import nn
 
-from gantry.networks import autoencoder, cnn, dcgan, growing, mlp, pyramids, resnet, styles, translators
+from gantry.networks import (
+    autoencoder,
+    cnn,
+    dcgan,
+    growing,
+    mlp,
+    one_image,
+    pyramids,
+    resnet,
+    styles,
+    translators,
+)
 from gantry.networks.virtual import choose_reference
 
 
@@ -33,6 +44,7 @@ FAMILIES: dict[str, Family] = {
     "resnet": Family(resnet.build_resnet_generator, resnet.build_resnet_discriminator),
     "sagan": Family(resnet.build_sagan_generator, resnet.build_sagan_discriminator),
     "autoencoder": Family(autoencoder.build_autoencoder_generator, autoencoder.build_autoencoder),
+    "singan": Family(one_image.build_singan_generator, one_image.build_singan_discriminator),
     "lapgan": Family(pyramids.build_lapgan_generator, pyramids.build_lapgan_discriminator),
     "stylegan": Family(styles.build_stylegan_generator, styles.build_stylegan_discriminator),
     "pggan": Family(growing.build_pggan_generator, growing.build_pggan_discriminator),

@@ -275,6 +275,25 @@ class LapganNetworks(ImageNetworks):
         return self
 
 
+class SinganNetworks(ImageNetworks):
+    """SinGAN's pairs (Rott Shaham et al. 2019): five 3×3 convolutions each, at every scale.
+
+    `width` channels, doubled every 4 scales up to `widest`.
+    """
+
+    resolutions: ClassVar[tuple[int, ...]] = (32, 64, 128, 256)
+
+    family: Literal["singan"]
+    width: Positive = 32
+    widest: Positive = 128
+
+    @model_validator(mode="after")
+    def _layers_start_as_the_code_has_them(self) -> "SinganNetworks":
+        if self.initialisation != Initialisation():
+            raise ValueError("initialisation: family singan has none to choose: take it away")
+        return self
+
+
 class MlpAutoencoderNetworks(PointNetworks):
     """The generator of `mlp` against an autoencoder of points whose halves have `depth` layers of `width`."""
 
@@ -304,6 +323,7 @@ Networks = Annotated[
     | LabelResnetNetworks
     | PgganNetworks
     | StyleganNetworks
-    | LapganNetworks,
+    | LapganNetworks
+    | SinganNetworks,
     Field(discriminator="family"),
 ]
