@@ -50,20 +50,6 @@ def processes(recipe: Any, resolution: int | None, count: int, seconds: float, d
     }
 
 
-def compared(
-    recipe: Any, resolution: int | None, counts: list[int], seconds: float, device: str
-) -> list[dict[str, Any]]:
-    """A row for each number of processes; `speed_up` is against one alone, N would be perfect."""
-    rows: list[dict[str, Any]] = []
-    for count in counts:
-        row = {"processes": count} | processes(recipe, resolution, count, seconds, device)
-        alone = rows[0]["iterations_per_second"] if rows else row["iterations_per_second"]
-        row["speed_up"] = row["iterations_per_second"] / alone
-        row["seeds_in_times_of_one"] = count / row["speed_up"]
-        rows.append(row)
-    return rows
-
-
 def work(recipe_json: str, resolution: int, name: str) -> None:
     """Be one of the processes."""
     import torch
@@ -71,7 +57,7 @@ def work(recipe_json: str, resolution: int, name: str) -> None:
     from gantry.plan.recipe import Recipe
     from gantry.system.device import choose_device
     from gpu_steps import quickest
-    from training import synchronised
+    from timing import synchronised
 
     imports = time.perf_counter() - BEGAN
     device = choose_device(name)

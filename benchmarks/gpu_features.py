@@ -14,8 +14,7 @@ from gantry.errors import UserError
 from gantry.metrics.features import FeatureNetwork, load_feature_network
 from gantry.metrics.features.fid_networks import prepare
 from gantry.metrics.features.inception import FidInception
-from gantry.metrics.frechet import frechet_distance, gaussian_statistics
-from training import synchronised
+from timing import synchronised
 
 WIDTH = 768
 
@@ -50,6 +49,16 @@ def made_up(count: int, contrast: float, device: torch.device) -> Tensor:
     return (128 + contrast * smooth).clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).contiguous()
 
 
+def frechet_distance(x: np.ndarray, y: np.ndarray) -> float:
+    """Return the Fréchet distance of two sets of features (N, D); `gantry.metrics.frechet` needs SciPy."""
+    covariances = [np.cov(each, rowvar=False, dtype=np.float64) for each in (x, y)]
+    values, vectors = np.linalg.eigh(covariances[0])
+    root = (vectors * np.sqrt(values.clip(min=0))) @ vectors.T
+    crossed = np.linalg.eigvalsh(root @ covariances[1] @ root).clip(min=0)
+    moved = ((x.mean(axis=0, dtype=np.float64) - y.mean(axis=0, dtype=np.float64)) ** 2).sum()
+    return float(moved + sum(np.trace(each) for each in covariances) - 2 * np.sqrt(crossed).sum())
+
+
 def compared(
     count: int, weights: Path | None, precisions: tuple[str, ...], device: torch.device
 ) -> list[dict]:
@@ -63,7 +72,7 @@ def compared(
         start = synchronised(device)
         features = [extract(seen, each, precision) for each in sets]
         took = synchronised(device) - start
-        distance = frechet_distance(*(gaussian_statistics(each) for each in features))
+        distance = frechet_distance(*features)
         reference = rows[0]["distance"] if rows else distance
         rows.append(
             {

@@ -12,7 +12,7 @@ from gantry.networks import build_generator
 from gantry.plan.recipe import Recipe
 from gpu_peaks import TURNS
 from gpu_steps import shape_of
-from training import turn
+from timing import turn
 
 
 def one_after_the_other(generators: nn.ModuleList, z: Tensor) -> Callable[[], Tensor]:

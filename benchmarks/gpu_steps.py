@@ -1,8 +1,10 @@
 """One recipe's step, captured, plain and eager, in turns: times, FLOPs, bytes, memory. See gpu.py."""
 
+import contextlib
 import gc
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ from gantry.training.counting import count as cost_of
 from gantry.training.step import Step
 from gpu_peaks import TURNS, products_in
 from plain_loop import plain_loop
-from training import synchronised, turn
+from timing import synchronised, turn
 
 Iteration = Callable[[], object]
 
@@ -83,13 +85,22 @@ def counted(iteration: Iteration) -> Count:
     return count
 
 
-def measure(name: str, recipe: Recipe, resolution: int | None, seconds: float, device: torch.device) -> dict:
-    """Measure one recipe at its precision; its row of the table."""
+def measure(
+    name: str,
+    recipe: Recipe,
+    resolution: int | None,
+    seconds: float,
+    device: torch.device,
+    switches: Sequence[str] = (),
+    profile: Path | None = None,
+) -> dict[str, Any]:
+    """Measure one recipe at its precision; its row of the table. The captured step's kernels go to `profile`."""
     torch.manual_seed(0)
     memory: dict[str, int] = {}
     rounds: dict[str, Iteration] = {}
     first_step, how = 0.0, ""
-    for which in ("eager", "plain", "captured"):
+    switched_how: dict[str, str] = {}
+    for which in ("eager", "plain", "captured", *switches):
         before = _fresh_memory(device)
         start = time.perf_counter()
         if which == "eager":
@@ -103,10 +114,14 @@ def measure(name: str, recipe: Recipe, resolution: int | None, seconds: float, d
             rounds[which] = ours(step, recipe, resolution, device)
             rounds[which]()
         else:
-            step, rounds[which] = quickest(recipe, resolution, device)
-            rounds[which]()
+            with switched(which):
+                step, rounds[which] = quickest(recipe, resolution, device)
+                rounds[which]()
             synchronised(device)
-            first_step, how = time.perf_counter() - start, step.backend
+            if which == "captured":
+                first_step, how = time.perf_counter() - start, step.backend
+            else:
+                switched_how[f"{which}_how"] = step.backend
         memory[which] = _reserved(device) - before
     count = counted(rounds["plain"])
     times = dict.fromkeys(rounds, float("inf"))
@@ -116,6 +131,8 @@ def measure(name: str, recipe: Recipe, resolution: int | None, seconds: float, d
             own = "fp32" if recipe.precision == "bf16" else recipe.precision
             with products_in(recipe.precision if which == "eager" else own):
                 times[which] = min(times[which], turn(iteration, seconds, device))
+    if profile is not None:
+        profiled(rounds["captured"], device, profile)
     return {
         "recipe": name,
         "size": resolution or "2-D",
@@ -132,6 +149,7 @@ def measure(name: str, recipe: Recipe, resolution: int | None, seconds: float, d
         **{f"{which}_mib": each / 2**20 for which, each in memory.items()},
         "first_step_s": first_step,
         "how": how,
+        **switched_how,
     }
 
 
@@ -150,13 +168,25 @@ def _reserved(device: torch.device) -> int:
     return torch.cuda.max_memory_reserved(device) if device.type == "cuda" else 0
 
 
-def profiled(recipe: Recipe, resolution: int | None, device: torch.device, path: Path) -> None:
-    """Write the longest kernels of ten iterations of our step."""
-    _, iteration = quickest(recipe, resolution, device)
-    iteration()
+def profiled(iteration: Iteration, device: torch.device, path: Path) -> None:
+    """Write the longest kernels of ten iterations."""
     with torch.profiler.profile() as profile:
         for _ in range(10):
             iteration()
         synchronised(device)
     key = "self_cuda_time_total" if device.type == "cuda" else "self_cpu_time_total"
     path.write_text(profile.key_averages().table(sort_by=key, row_limit=30, max_name_column_width=80) + "\n")
+
+
+@contextlib.contextmanager
+def switched(which: str) -> Iterator[None]:
+    """Build steps with a switch of training on; "captured" is none."""
+    if which == "captured":
+        yield
+        return
+    variable = f"GANTRY_{which.upper()}"
+    os.environ[variable] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[variable]

@@ -32,15 +32,18 @@ def write(tables: dict[str, list[Row]], machine: dict[str, Any], out: Path) -> N
     for name, rows in tables.items():
         if not rows:
             continue
-        columns = STEPS if name == "steps" else tuple(rows[0])
+        more = tuple(dict.fromkeys(key for row in rows for key in row if key not in STEPS))
+        columns = (
+            (*STEPS, *more) if name == "steps" else tuple(dict.fromkeys(key for row in rows for key in row))
+        )
         with (out / f"{name}.csv").open("w", newline="") as stream:
             writer = csv.DictWriter(stream, columns)
             writer.writeheader()
             writer.writerows({key: text(value) for key, value in row.items()} for row in rows)
-        shown = SHOWN if name == "steps" else columns
+        shown = (*SHOWN, *(each for each in more if each.endswith("_ms"))) if name == "steps" else columns
         lines += ["", f"## {TITLES[name]}", "", f"| {' | '.join(each.replace('_', ' ') for each in shown)} |"]
         lines.append("|---" * len(shown) + "|")
-        lines += [f"| {' | '.join(text(row[key], 3) for key in shown)} |" for row in rows]
+        lines += [f"| {' | '.join(text(row.get(key, ''), 3) for key in shown)} |" for row in rows]
     (out / "gpu.md").write_text("\n".join(lines) + "\n")
 
 

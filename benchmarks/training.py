@@ -9,7 +9,6 @@ too: each figure is the best of its turns. FLOPs are counted from the layer size
 import argparse
 import json
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from gantry.training.capture import build_step
 from gantry.training.counting import count
 from gantry.training.provenance import device_name
 from plain_loop import plain_loop
+from timing import turn
 
 ROOT = Path(__file__).resolve().parent.parent
 DEFAULT = (
@@ -35,24 +35,6 @@ DEFAULT = (
     "bcgan",
 )
 TURNS = 5
-
-
-def synchronised(device: torch.device) -> float:
-    """The time, once the device has done what it was given."""
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter()
-
-
-def turn(step: Callable[[], object], seconds: float, device: torch.device) -> float:
-    """Seconds a call, over about `seconds`."""
-    step()
-    start = synchronised(device)
-    calls = 0
-    while time.perf_counter() - start < seconds:
-        step()
-        calls += 1
-    return (synchronised(device) - start) / calls
 
 
 def product_rate(size: int, seconds: float, device: torch.device) -> float:

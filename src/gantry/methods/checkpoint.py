@@ -2,9 +2,6 @@
 
 from pathlib import Path
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-
 from gantry.errors import UserError
 from gantry.files import sha256_of_file
 from gantry.methods.base import Method
@@ -26,6 +23,9 @@ def load_sampler(method: Method, path: Path, sha256: str | None = None) -> Sampl
             f"{path}: the checkpoint is damaged (its sha256 differs from the record's); delete the run's work "
             "folder and its records, and run the same command again"
         )
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
     kept = method.kept
     try:
         kept.load_state_dict(load_file(path))

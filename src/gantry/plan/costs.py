@@ -8,13 +8,15 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gantry.errors import UserError
 from gantry.files import canonical_json, digest_of, read_json, write_text
 from gantry.plan.dataset import DatasetSpec
-from gantry.plan.plan import Plan
 from gantry.plan.runs import Run
+
+if TYPE_CHECKING:
+    from gantry.plan.plan import Plan
 
 COUNTED_BY = 1  # raise it when counting changes: older counts are then made again
 CLASSES, ATTRIBUTES = 10, 40  # of a set that is not prepared yet, for the methods that ask
@@ -62,7 +64,7 @@ class Cost:
         return max(stage.bytes for stage in self.stages)
 
 
-def shape_of(plan: Plan, run: Run) -> dict[str, Any]:
+def shape_of(plan: "Plan", run: Run) -> dict[str, Any]:
     """Return the fields of the `DataShape` of a run's data: of the prepared set, or as its kind usually has them."""
     side = run.workload.resolution
     shape: dict[str, Any] = {"sample": [2] if side is None else [3, side, side]}
@@ -88,7 +90,7 @@ def _usual_input(spec: DatasetSpec, side: int | None) -> list[int] | None:
     return [3, side // spec.shrinks, side // spec.shrinks]
 
 
-def place_of(plan: Plan, run: Run) -> Path:
+def place_of(plan: "Plan", run: Run) -> Path:
     """Return the file of the count of a run's recipe on its data."""
     told = {
         "by": COUNTED_BY,
@@ -98,7 +100,7 @@ def place_of(plan: Plan, run: Run) -> Path:
     return Path(plan.prepared_root).parent / "costs" / f"{digest_of(told)[:16]}.json"
 
 
-def cost_of(plan: Plan, run: Run) -> Cost:
+def cost_of(plan: "Plan", run: Run) -> Cost:
     """Return what was counted of a run, or a round figure where nothing was."""
     try:
         told = json.loads(place_of(plan, run).read_text())
@@ -128,13 +130,13 @@ def as_json(cost: Cost) -> dict[str, Any]:
     return {name: value for name, value in asdict(cost).items() if name != "is_counted"}
 
 
-def uncounted(plan: Plan, runs: Iterable[Run]) -> dict[Path, Run]:
+def uncounted(plan: "Plan", runs: Iterable[Run]) -> dict[Path, Run]:
     """Return a run for each count that is still to be made, by its file."""
     places = {place_of(plan, run): run for run in runs}
     return {place: run for place, run in places.items() if not cost_of(plan, run).is_counted}
 
 
-def count_missing(plan: Plan, tell: Callable[[str], None]) -> None:
+def count_missing(plan: "Plan", tell: Callable[[str], None]) -> None:
     """Count what the plan's runs compute and hold, where no count lies there yet.
 
     Takes seconds, and PyTorch. What cannot be counted is told, and has its round figure.

@@ -5,11 +5,13 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gantry.errors import UserError
 from gantry.files import read_mapping
-from gantry.plan.plan import Plan
+
+if TYPE_CHECKING:
+    from gantry.plan.plan import Plan
 
 # What readers of a database touch without changing it.
 UNHEEDED = ("lock.mdb",)
@@ -78,7 +80,7 @@ def listing(entries: Iterable[Entry]) -> dict[str, Any]:
     return {"files": files, "bytes": size, "digest": digest.hexdigest()}
 
 
-def differences(plan: Plan, folders: Iterable[str] | None = None) -> list[Difference]:
+def differences(plan: "Plan", folders: Iterable[str] | None = None) -> list[Difference]:
     """The prepared sets, of those in `folders` or of all that the plan needs, that have to be prepared again.
 
     One whose raw files are gone is taken as it is. Raises UserError where `images` asks for another number than

@@ -2,8 +2,7 @@
 
 import sys
 import time
-
-from tqdm import tqdm
+from typing import Any
 
 from gantry.progress.channel import send
 
@@ -22,9 +21,11 @@ class ProgressBar:
         self.done = self.first = done
         self.facts = ""
         self.began = self.shown = time.monotonic()
-        self.bar = None
+        self.bar: Any = None
         is_watched = send(self._message(None))
         if sys.stderr.isatty() and not is_watched:
+            from tqdm import tqdm  # not needed where nobody watches
+
             self.bar = tqdm(
                 desc=name, total=total, unit=f" {unit}", initial=done, dynamic_ncols=True, smoothing=0.05
             )
@@ -60,6 +61,8 @@ class ProgressBar:
         return {"name": self.name, "done": self.done, "total": self.total, "unit": self.unit, "rate": rate}
 
     def _line(self, now: float) -> None:
+        from tqdm import tqdm
+
         self.shown = now
         line = tqdm.format_meter(
             self.done,

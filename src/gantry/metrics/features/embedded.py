@@ -10,8 +10,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, interpolate
 
@@ -56,6 +54,8 @@ def train_embedded_classifier(images: ArrayLike, labels: ArrayLike, seed: int, o
         {"classes": count, "held_out_accuracy": accuracy, "images": len(pictures), "seed": seed}
     )
     tensors = {key: value.contiguous() for key, value in network.state_dict().items()}
+    from safetensors.torch import save_file
+
     write_with(out, lambda path: save_file(tensors, path, metadata={"gantry_classifier": facts}))
     return accuracy
 
@@ -88,6 +88,8 @@ def embedded_classifier(name: str, weights: Path | None, device: torch.device | 
             "results/data/embedded-classifier.safetensors, which `--weights` takes; or choose another network"
         )
     verify_output(weights)
+    from safetensors import SafetensorError, safe_open
+
     try:
         with safe_open(weights, framework="pt") as stored:
             facts = json.loads((stored.metadata() or {})["gantry_classifier"])
