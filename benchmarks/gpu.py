@@ -169,6 +169,9 @@ def child(command: list[str], patience: float) -> tuple[list[dict[str, Any]], st
         os.killpg(process.pid, signal.SIGKILL)
         said, _ = process.communicate()
         failure = f"given up after {patience:.0f} seconds"
+    except BaseException:  # asked to end: it goes too
+        os.killpg(process.pid, signal.SIGKILL)
+        raise
     if process.returncode and not failure:
         last = [line for line in said.splitlines() if line.strip() and not line.startswith(MARK)]
         failure = f"exit code {process.returncode}: {last[-1] if last else 'without a word'}"
@@ -239,6 +242,7 @@ def main() -> int:
         work(Job(*json.loads(options.job)), options)
         return 0
     session = Session(options)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     for job in (Job("machine"), *jobs(options)):
         session.run(job)
     if session.tables["steps"] and session.machine["peak_flops"]:
