@@ -16,11 +16,12 @@ from torch import Tensor, nn
 from torchvision.utils import make_grid
 
 from gantry.data.shape import DataShape
-from gantry.errors import UserError
+from gantry.errors import UserError, suggestion
 from gantry.evaluation.sample import samples_of
 from gantry.files import write_with
 from gantry.methods import Sampler, build_method
 from gantry.methods.checkpoint import load_sampler
+from gantry.methods.latents import draw_truncated
 from gantry.plan.recipe import Recipe
 from gantry.runs.record import read_record
 
@@ -118,6 +119,54 @@ def inputs(trained: Trained, count: int, seed: int) -> Inputs:
     """Return the inputs of `count` samples: the same for the same seed, on every device."""
     sampler, randomness = trained.sampler, torch.Generator().manual_seed(seed)
     return sampler.inputs(sampler.sources[0], range(count), randomness)
+
+
+def of_classes(trained: Trained, given: Inputs, wanted: str) -> Inputs:
+    """Return the inputs with these classes, in turn: names or numbers with commas between. UserError for others."""
+    numbers = _classes(trained, given, wanted)
+    count = len(given["labels"])
+    return {**given, "labels": torch.tensor([numbers[row % len(numbers)] for row in range(count)])}
+
+
+def way_between_classes(trained: Trained, steps: int, seed: int, wanted: str) -> Inputs:
+    """Return inputs of one z and shares of two classes, from all of the first to all of the second."""
+    given = inputs(trained, 1, seed)
+    numbers = _classes(trained, given, wanted)
+    if len(numbers) != 2:
+        raise UserError(f"--class {wanted}: with --interpolate there are two, such as --class 3,5")
+    ends = torch.eye(trained.data.classes)[numbers]
+    t = torch.linspace(0, 1, steps)[:, None]
+    return {"z": given["z"].expand(steps, -1), "labels": (1 - t) * ends[0] + t * ends[1]}
+
+
+def _classes(trained: Trained, given: Inputs, wanted: str) -> list[int]:
+    """The numbers of classes that are named by name or number."""
+    if "labels" not in given or not trained.data.classes:
+        raise UserError(f"--class: the generator of {trained.path} is not told classes: leave it out")
+    names = list(trained.data.label_names) or [str(number) for number in range(trained.data.classes)]
+    found = []
+    for each in map(str.strip, wanted.split(",")):
+        if each in names:
+            found.append(names.index(each))
+        elif each.isdigit() and int(each) < trained.data.classes:
+            found.append(int(each))
+        else:
+            near = suggestion(each, names)
+            raise UserError(f"--class {each}: no class of {trained.path}{near}; there are {', '.join(names)}")
+    return found
+
+
+def truncated(trained: Trained, given: Inputs, threshold: float, seed: int) -> Inputs:
+    """Return the inputs with normal latents none of whose numbers is beyond ±`threshold`, in place of theirs."""
+    latent = trained.recipe.latent
+    if "z" not in given or latent.distribution != "normal":
+        raise UserError(
+            f"--truncation: the samples of {trained.path} start from no normal latents: leave it out"
+        )
+    if not threshold > 0:
+        raise UserError(f"--truncation {threshold}: should be above 0, such as 0.5")
+    z = draw_truncated(latent, len(given["z"]), threshold, torch.Generator().manual_seed(seed))
+    return {**given, "z": z}
 
 
 def way_between(trained: Trained, steps: int, seed: int) -> Inputs:

@@ -31,7 +31,12 @@ Summands = tuple[list[tuple[float, DiscriminatorTerm]], list[tuple[float, Genera
 
 
 def condition_of(labels: Tensor, data: DataShape) -> Tensor:
-    """Return the condition of labels, float32: one-hot (B, K) of classes (B,), ±1 of attributes (B, A) in {0, 1}."""
+    """Return the condition of labels, float32: one-hot (B, K) of classes (B,), ±1 of attributes (B, A) in {0, 1}.
+
+    Shares of classes, float32 (B, K), are a condition already.
+    """
+    if data.classes and labels.dim() == 2:
+        return labels
     if data.classes:
         return one_hot(labels.long(), data.classes).float()
     return 2 * labels.float() - 1

@@ -19,6 +19,17 @@ def add(verbs: Verbs) -> None:
     add.add_argument("--iteration", type=positive, help="checkpoint of a run; its last one if none is given")
     add.add_argument("--interpolate", action="store_true", help="go from one latent to another")
     add.add_argument("--side-by-side", action="store_true", help="the same latents through every generator")
+    add.add_argument(
+        "--class",
+        dest="classes",
+        metavar="NAME,…",
+        help="of these classes, by name or number, in turn; with --interpolate the way from one to another",
+    )
+    add.add_argument(
+        "--truncation",
+        type=float,
+        help="draw latents anew beyond ± this: 0.5 fewer kinds of samples, and clearer",
+    )
     add.add_argument("--psi", type=float, help="draw w towards its mean: 0 one image, 1 no change, 0.7 usual")
     add.add_argument(
         "--cutoff", type=positive, help="layers that --psi is for, counted from the smallest; all"
@@ -57,8 +68,17 @@ def _sample(options: argparse.Namespace) -> None:
         model.write(made, options.out, in_rows=True)
         print(f"{options.out}: styles of layers {options.mix} mixed, of {trained.path}")
         return
-    draw = model.way_between if options.interpolate else model.inputs
-    inputs = draw(trained, options.count, options.seed)
+    if options.interpolate and options.classes is not None:
+        inputs = model.way_between_classes(trained, options.count, options.seed, options.classes)
+    else:
+        draw = model.way_between if options.interpolate else model.inputs
+        inputs = draw(trained, options.count, options.seed)
+        if options.classes is not None:
+            inputs = model.of_classes(trained, inputs, options.classes)
+    if options.truncation is not None:
+        if options.interpolate:
+            raise UserError("--truncation goes without --interpolate: take one away")
+        inputs = model.truncated(trained, inputs, options.truncation, options.seed)
     try:
         if options.interpolate or options.side_by_side:
             made = model.side_by_side(trained, sources, inputs, device)
