@@ -144,7 +144,8 @@ class ScorersByReference:
         for reference, group in groups.items():
             if reference is not None and reference not in self.scorers:
                 self.scorers[reference] = self.scorers[None].against(part_of(self.prepared, reference))
-            scored = [group] if places is None else [{name: each} for name, each in group.items()]
+            together = places is None and sampler.mixed
+            scored = [group] if together else [{name: each} for name, each in group.items()]
             for each in scored:
                 yield from self.scorers[reference](each, names)
 
@@ -164,7 +165,7 @@ def _draw(
         shown[source] = sampled(sampler, source, scoring["shown"], SHOWN_SEED, device, held_out)
     if is_translator(sampler):
         shown |= shown_beside(sampler, held_out, shown, scoring["shown"])
-    elif len(drawn) > 1 and not scoring.get("score_generators", True):
+    elif sampler.mixed and len(drawn) > 1 and not scoring.get("score_generators", True):
         drawn = {MIXTURE: equal_mixture(list(drawn.values()), scoring["samples"])}
     return drawn, shown
 

@@ -115,6 +115,8 @@ def draw_noise(
 class CascadeSampler(Sampler):
     """Samples of the whole cascade ("G1"), and what it has made at the sizes before ("16", "8"), enlarged."""
 
+    mixed = False
+
     def __init__(self, cascade: Cascade, latent: Latent) -> None:
         self.cascade = cascade
         self.latent = latent

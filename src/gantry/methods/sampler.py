@@ -26,6 +26,9 @@ class Sampler(ABC):
         """What `translate` can be asked for: "a→b", or "→zebra" of a translator between many; its sources else."""
         return self.sources
 
+    mixed: bool = True
+    """Whether the equal mixture of several sources stands for the method; else the first one, "G1", does."""
+
     @property
     def device(self) -> torch.device:
         """Where the networks are."""

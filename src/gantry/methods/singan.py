@@ -154,6 +154,8 @@ class SinganSampler(Sampler):
     Scales that have not begun yet pass on what they are given: their amplitude is 0, and they are left out.
     """
 
+    mixed = False
+
     def __init__(self, scales: Scales, resolution: int, picture: int) -> None:
         self.scales = scales
         self.resolution = resolution
