@@ -1,4 +1,4 @@
-"""benchmarks/first_gpu.sh with a stand-in for Python: it ends in time, whatever its steps do, and says how they ended."""
+"""benchmarks/first_gpu.sh with a stand-in for Python: it ends in time whatever its steps do, and says how each did."""
 
 import os
 import re
