@@ -27,6 +27,23 @@ def test_a_chain_of_extends_keeps_what_the_nearest_recipe_says() -> None:
     assert recipes["child"] == {"extends": "parent", "optimiser": {"lr_d": 3}}, "the file's own text changed"
 
 
+def test_a_recipe_may_extend_several_and_the_last_is_the_nearest() -> None:
+    recipes: dict[str, dict[str, Any]] = {
+        "points": {"generators": 1, "ema": 0.0, "batch_size": 100},
+        "two": {"extends": "points", "generators": 2},
+        "averaged": {"extends": "points", "ema": 0.9, "batch_size": 50},
+        "both": {"extends": ["two", "averaged"], "flip": True},
+    }
+    problems = Problems()
+    line = lineage(recipes, "both", "paper.yaml", problems)
+    assert line == ["both", "averaged", "two", "points"] and not problems.messages
+    # What `two` changes of their common ancestor is not undone by the way to it through `averaged`.
+    assert extended(recipes, line) == {"generators": 2, "ema": 0.9, "batch_size": 50, "flip": True}
+    recipes["both"]["extends"] = ["averaged", "nobody"]
+    lineage(recipes, "both", "paper.yaml", problems)
+    assert "recipes.both.extends: unknown recipe 'nobody'" in problems.messages[0]
+
+
 @pytest.mark.parametrize(
     ("recipes", "message"),
     [
@@ -40,8 +57,8 @@ def test_a_chain_of_extends_keeps_what_the_nearest_recipe_says() -> None:
             "paper.yaml: recipes.a.extends: unknown recipe 'ab'; did you mean \"abc\"?; known: a, abc",
         ),
         (
-            {"a": {"extends": ["b"]}, "b": {}},
-            "paper.yaml: recipes.a.extends: unknown recipe ['b']; known: a, b",
+            {"a": {"extends": {"b": 1}}, "b": {}},
+            "paper.yaml: recipes.a.extends: unknown recipe {'b': 1}; known: a, b",
         ),
     ],
 )

@@ -92,20 +92,32 @@ def laid_over(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
 
 
 def lineage(recipes: dict[str, dict[str, Any]], name: str, file: str, problems: Problems) -> list[str]:
-    """Return the recipe `name` and those that it inherits from through `extends`, nearest first."""
-    line = [name]
-    while (parent := recipes[line[-1]].get("extends")) is not None:
-        key = f"recipes.{line[-1]}.extends"
+    """Return the recipe `name` and those that it inherits from through `extends`, nearest first.
+
+    Of several parents the last is the nearest. An ancestor that two of them share stands behind both, so that what
+    one of them changes of it is not undone by the other.
+    """
+    line = _ancestors(recipes, name, (), file, problems)
+    return list(reversed(dict.fromkeys(reversed(line))))
+
+
+def _ancestors(
+    recipes: dict[str, dict[str, Any]], name: str, heirs: tuple[str, ...], file: str, problems: Problems
+) -> list[str]:
+    """The recipe and its parents, the last first, each followed by its own; an ancestor of several comes as often."""
+    line, key = [name], f"recipes.{name}.extends"
+    given = recipes[name].get("extends")
+    parents = given if isinstance(given, list) else [] if given is None else [given]
+    for parent in reversed(parents):
         if not isinstance(parent, str) or parent not in recipes:
             known = ", ".join(sorted(recipes))
             problems.add(
                 file, key, f"unknown recipe {parent!r}{suggestion(str(parent), recipes)}; known: {known}"
             )
-            break
-        if parent in line:
-            problems.add(file, key, f"circular: {' → '.join((*line, parent))}")
-            break
-        line.append(parent)
+        elif parent in (*heirs, name):
+            problems.add(file, key, f"circular: {' → '.join((*heirs, name, parent))}")
+        else:
+            line += _ancestors(recipes, parent, (*heirs, name), file, problems)
     return line
 
 
