@@ -14,10 +14,16 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 # What `pytest -m quick` runs: rooms whose tests take seconds, but for these files of theirs.
 QUICK_ROOMS = (
-    "plan", "objectives", "terms", "system", "progress", "networks", "status", "test_cli.py", "test_files.py",
-    "test_paths.py",
+    "plan", "objectives", "system", "progress", "test_cli.py", "test_files.py", "test_paths.py",
 )  # fmt: skip
-SLOW_FILES: tuple[str, ...] = ()
+SLOW_FILES = (
+    "test_estimate.py",
+    "test_any_input.py",
+    "test_own.py",
+    "test_dual.py",
+    "test_optima.py",
+    "test_workflows.py",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

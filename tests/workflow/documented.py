@@ -136,6 +136,8 @@ class ToyCheckout(Checkout):
             weights = self.folder / "results/data/embedded-classifier.safetensors"
             words += ["--network", "embedded", "--weights", str(weights)]
             words += ["--metrics", "frechet_distance"]
+        if "--count" in words:
+            words[words.index("--count") + 1] = "20"
         if words[0] == "snakemake":
             words = [word.replace("~", str(self.folder / "home")) for word in words] + ["-n"]
         return words
