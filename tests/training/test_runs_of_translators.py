@@ -49,6 +49,13 @@ STARGAN = CYCLEGAN | {
     "terms": {"gradient_penalty": 10},
     "updates": {"discriminator": 2},
 }
+COGAN = CYCLEGAN | {
+    "method": {"name": "cogan"},
+    "networks": {"family": "mlp", "width": 16, "depth": 2, "maxout_depth": 2},
+    "objective": {"name": "non_saturating"},
+    "latent": {"dimension": 4},
+    "ema": 0.9,
+}
 UNET = {"family": "unet", "width": 2, "patch_width": 2, "patches": 2}
 IMAGES = PIX2PIX | {"method": {"name": "pix2pix"}, "networks": UNET, "batch_size": 4, "flip": True}
 
@@ -106,8 +113,8 @@ def score(root: Path, manifest: Path, metrics: list[str], out: Path, end: int) -
 @pytest.mark.parametrize(
     ("recipe", "stops"),
     # In the filling (five batches of 8) and with the pool full; before and behind the end of the warm-up.
-    [(CYCLEGAN, (3, 9)), (BALANCED, (3, 9)), (PIX2PIX, (3, 9)), (STARGAN, (5,))],
-    ids=["cyclegan", "balanced", "pix2pix", "stargan"],
+    [(CYCLEGAN, (3, 9)), (BALANCED, (3, 9)), (PIX2PIX, (3, 9)), (STARGAN, (5,)), (COGAN, (5,))],
+    ids=["cyclegan", "balanced", "pix2pix", "stargan", "cogan"],
 )
 def test_an_interrupted_run_ends_in_the_same_bits(
     lab: Any, tools: Any, stop_at: Callable[..., None], pairs: Path, recipe: Any, stops: tuple[int, ...]
@@ -201,6 +208,16 @@ def test_translations_into_many_domains_are_scored_by_class(lab: Any, pairs: Pat
     found = {(row["sampled_from"], row["metric"]): float(row["value"]) for row in rows}
     assert {source for source, _ in found} == {"x→c", "identity", "real"}
     assert 0 <= found["x→c", "label_accuracy_points"] <= 1
+
+
+def test_coupled_generators_are_scored_each_against_its_domain(lab: Any, pairs: Path, tmp_path: Path) -> None:
+    """Shared layers survive checkpoint and average; there is no mixture of two domains."""
+    lab.manifest = pairs
+    rows = score(lab.train("run", 6, COGAN), pairs, ["coupling_ratio", "w2"], tmp_path, 6)
+    found = {(row["sampled_from"], row["metric"]): float(row["value"]) for row in rows}
+    assert {source for source, _ in found} == {"G1", "G2"}
+    assert found["G1", "coupling_ratio"] == found["G2", "coupling_ratio"] > 0
+    assert found["G1", "w2"] != found["G2", "w2"]
 
 
 def test_images_are_scored_beside_rows_that_nobody_trained(

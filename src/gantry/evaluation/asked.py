@@ -163,6 +163,31 @@ class AskedScorer:
             )
         return compute(Translated(sampler, source, samples, self.prepared, self.network))
 
+    @torch.inference_mode()
+    def coupling(self, sampler: Sampler, source: str, samples: Array) -> dict[str, float]:
+        """How far pairs of coupled generators are from belonging together; the ratio has shuffled pairs below.
+
+        Which point of the second domain belongs to one of the first is what the affine map says that held-out pairs
+        have in common. 1 is a pair of generators that know nothing of each other.
+        """
+        held_out = self.prepared.held_out()
+        if held_out is None or held_out.inputs is None or held_out.kind != "points":
+            raise UserError(
+                "metrics: coupling_ratio needs held-out pairs of points (mixture_turned): take it out of the workload"
+            )
+        if not hasattr(sampler, "pairs"):
+            raise UserError(
+                "metrics: coupling_ratio is of coupled generators: take it out of the workload's metrics"
+            )
+        inputs, targets = (np.asarray(each, np.float64) for each in (held_out.inputs, held_out.samples))
+        ones = np.ones((len(inputs), 1))
+        affine, *_ = np.linalg.lstsq(np.hstack([inputs, ones]), targets, rcond=None)
+        one, other = (each.double().numpy() for each in sampler.pairs(len(samples), SCORED_SEED))
+        belongs = np.hstack([one, np.ones((len(one), 1))]) @ affine
+        apart = np.sqrt(np.square(belongs - other).sum(1).mean())
+        shuffled = np.sqrt(np.square(np.roll(belongs, 1, axis=0) - other).sum(1).mean())
+        return {"coupling_ratio": float(apart / shuffled)}
+
     def _asked(self, sampler: Sampler, source: str, count: int) -> Array:
         asked = sampler.asked(source, range(count), self.prepared.held_out())
         if asked is None:
@@ -304,6 +329,7 @@ ASKED: dict[str, Callable[[AskedScorer, Sampler, str, Array], dict[str, float]]]
     "path_length_ratio": AskedScorer.path_length_w,
     "test_error": AskedScorer.test_error,
     **{name: through(compute) for name, compute in TRANSLATED.items()},
+    "coupling_ratio": AskedScorer.coupling,
     "reconstruction_error": AskedScorer.reconstruction,
     "reconstruction_ratio": AskedScorer.reconstruction,
 }

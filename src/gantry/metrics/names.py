@@ -137,6 +137,7 @@ METRICS: dict[str, Metric] = {
         Metric("feature_distance", "features", "lower", "feature distance to the truth", of_asked=True),
         Metric("translation_error", "points", "lower", "error of translation", of_asked=True),
         Metric("consistency", "images", "lower", "L1 of the output made small, to the input", of_asked=True),
+        Metric("coupling_ratio", "points", "lower", "error of pairs / shuffled", of_asked=True),
         Metric("mode_information", "points", "higher", "information of modes (nats)", of_asked=True),
         Metric("cycle_error", "method", "lower", "L1 there and back", of_asked=True),
         Metric("cycle_error_noisy", "method", "lower", "L1 there and back, with noise", of_asked=True),
