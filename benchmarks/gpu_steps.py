@@ -119,9 +119,9 @@ def measure(
                 rounds[which]()
             synchronised(device)
             if which == "captured":
-                first_step, how = time.perf_counter() - start, step.backend
+                first_step, how = time.perf_counter() - start, step.how
             else:
-                switched_how[f"{which}_how"] = step.backend
+                switched_how[f"{which}_how"] = step.how
         memory[which] = _reserved(device) - before
     count = counted(rounds["plain"])
     times = dict.fromkeys(rounds, float("inf"))

@@ -73,7 +73,8 @@ GPUS = 1 if PLAN.device == "cuda" else 0
 # With several runs a GPU, `gpu` counts shares of GPUs; a job that asks for 1 takes the whole of one otherwise.
 DEVICE = f"--device {PLAN.device} --runs-per-gpu {PLAN.config.runs_per_gpu}"
 WATCH = " ".join(f"--{service}" for service in PLAN.config.watch)
-FLAGS = f"--deterministic {WATCH}" if PLAN.config.deterministic else WATCH
+TRAINS = ("deterministic", "compile")
+FLAGS = " ".join([WATCH, *(f"--{each}" for each in TRAINS if getattr(PLAN.config, each))])
 THREADS = 1 if PLAN.device == "cpu" else 4
 
 

@@ -96,6 +96,8 @@ class Config(Strict):
     results: FilePath = "results"
     device: Literal["cpu", "cuda"] | None = None
     deterministic: bool = False
+    # Networks through torch.compile where that goes: losses within rounding of those without.
+    compile: bool = False
     tensorboard: bool = False
     wandb: bool = False
     mlflow: bool = False

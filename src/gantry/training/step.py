@@ -10,6 +10,8 @@ from torch.optim.swa_utils import AveragedModel
 from gantry.methods import Batch, Method, Part, Phase, Stage
 from gantry.plan.blocks.schedules import Changing
 from gantry.plan.recipe import Recipe
+from gantry.progress import tell
+from gantry.training import compiled
 from gantry.training.optimisers import build_optimiser, keep_moments
 
 
@@ -22,6 +24,8 @@ class Step:
 
     backend: str = "plain"
     """How steps are run, in words, for the run record."""
+    compiled: str = ""
+    """Whether networks are compiled, or why not; empty where nobody asked."""
 
     def __init__(
         self,
@@ -72,6 +76,17 @@ class Step:
         # Convolutions and matrix products in TF32 only where the recipe says so.
         torch.set_float32_matmul_precision("high" if recipe.precision == "tf32" else "highest")
         torch.backends.cudnn.allow_tf32 = recipe.precision == "tf32"
+        # Phases whose first step shows whether compiled networks can do what it asks for.
+        self._on_trial: set[str] = set()
+        if compiled.is_wanted():
+            compiled.compile_networks(method)
+            self._on_trial = set(self.phases)
+            self.compiled = "compiled"
+
+    @property
+    def how(self) -> str:
+        """How steps are run, and whether networks are compiled."""
+        return f"{self.backend}, {self.compiled}" if self.compiled else self.backend
 
     def size(self, phase: Phase) -> int:
         """Return how many samples a step of `phase` sees, over all processes."""
@@ -107,6 +122,25 @@ class Step:
         return self.average.module if self.average is not None else self.kept
 
     def _plain_update(self, name: str, batch: Batch) -> Tensor:
+        if name not in self._on_trial:
+            return self._update_kernel_by_kernel(name, batch)
+        from gantry.training.snapshot import Snapshot
+
+        before = Snapshot(self)
+        try:
+            loss = self._update_kernel_by_kernel(name, batch)
+            self._on_trial.discard(name)
+            return loss
+        except Exception as error:  # of whatever kind: the plain way is there
+            compiled.take_back(self.method)
+            said = (str(error).strip().splitlines() or [""])[0]
+            self.compiled = f"not compiled ({type(error).__name__}: {said[:200]})"
+            tell(f"networks are not compiled: {type(error).__name__}: {said}; training goes on without")
+        self._on_trial = set()
+        before.restore()
+        return self._update_kernel_by_kernel(name, batch)
+
+    def _update_kernel_by_kernel(self, name: str, batch: Batch) -> Tensor:
         # Without gradients of weights that stand still: of D's, in the generators' phase, a third of the backward pass.
         for weight in self._still[name]:
             weight.requires_grad_(False)

@@ -284,7 +284,7 @@ def train(
             watchers.close()
         if distributed.is_main_process:
             measured = (
-                provenance(chosen) | _cost(trainer) | {"step": trainer.step.backend} | _stages(trainer, until)
+                provenance(chosen) | _cost(trainer) | {"step": trainer.step.how} | _stages(trainer, until)
             )
             progress = trainer.progress
             run.write_record(record, until, progress.checkpoints, progress.diverged_at, recipe, measured)

@@ -1,6 +1,7 @@
 """Steps of the workflow that prepare, train and score."""
 
 import argparse
+import os
 from pathlib import Path
 
 from gantry.errors import UserError, suggestion
@@ -35,6 +36,7 @@ def add(verbs: Verbs) -> None:
     add.add_argument("--spec", help="as the workflow says it. JSON: recipe, dataset, seed, checkpoint_every")
     add.add_argument("--data", type=path, help="manifest of the prepared set")
     add.add_argument("--record", type=path, help="record to write, in the run's folder")
+    add.add_argument("--compile", action="store_true", help="networks through torch.compile where that goes")
     watching(add)
     add.add_argument("--deterministic", action="store_true", help="the same bits in every run on a GPU too")
     add.add_argument(
@@ -99,6 +101,8 @@ def _train(options: argparse.Namespace) -> None:
         )
     from gantry.training.train import train
 
+    if options.compile:
+        os.environ["GANTRY_COMPILE"] = "1"  # which the processes of a run inherit
     train(
         options.record.parent,
         spec,
