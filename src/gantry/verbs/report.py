@@ -41,6 +41,22 @@ def add(verbs: Verbs) -> None:
     add.add_argument("--paper", default="zoo", help="the paper whose recipes they are (default: zoo)")
     add.add_argument("--out", type=path, default=Path("docs/methods.md"), help="default: docs/methods.md")
 
+    add = verb(
+        verbs,
+        "reference",
+        _reference,
+        "docs/configuration.md: every key, its range and default; JSON Schemas",
+    )
+    add.add_argument("--out", type=path, default=Path("docs/configuration.md"), help="the page")
+    add.add_argument("--schemas", type=path, default=Path("docs/schemas"), help="a folder, for editors")
+
+
+def _reference(options: argparse.Namespace) -> None:
+    from gantry.plan.reference import write_reference
+
+    write_reference(options.out, options.schemas)
+    print(f"{options.out} and {options.schemas}: as the models have it")
+
 
 def _handbook(options: argparse.Namespace) -> None:
     from gantry.report.handbook import write_handbook
