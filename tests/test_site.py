@@ -1,23 +1,10 @@
-"""The documentation as a site: every key is in the reference, and the strict build passes."""
+"""The documentation as a site: the strict build passes."""
 
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-
-from gantry.plan.configuration import Config
-from gantry.plan.recipe import Recipe, Workload
-from gantry.plan.reference import reference
-
-
-def test_every_key_is_in_the_reference() -> None:
-    text = reference()
-    for model in (Config, Workload, Recipe):
-        for key in model.model_fields:
-            assert f"| `{key}` |" in text
-    assert "## Realness" in text, "blocks inside of blocks too"
-    assert "| `outcomes` |" in text
 
 
 def test_the_site_builds_strictly(repository: Path, tmp_path: Path) -> None:
@@ -38,5 +25,5 @@ def test_the_site_builds_strictly(repository: Path, tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     pages = {path.name for path in (tmp_path / "s").glob("*.html")}
-    assert {"index.html", "reference.html", "interruptible.html", "python.html"} <= pages
+    assert {"index.html", "configuration.html", "interruptible.html", "python.html"} <= pages
     assert "https://fonts" not in (tmp_path / "s/index.html").read_text()

@@ -1,4 +1,4 @@
-"""What the site adds to the pages: the README as its first page, the reference of every key, links into the source."""
+"""What the site adds to the pages: the README as its first page, links into the source."""
 
 import re
 from pathlib import Path
@@ -12,12 +12,9 @@ OUTSIDE = re.compile(r"\[([^\]]*)\]\((\.\./[^)\s]+)(?: \"[^\"]*\")?\)")
 
 
 def on_files(files: Files, config: Any) -> Files:
-    """Add the first page and the reference, made of what is there now."""
-    from gantry.plan.reference import reference
-
+    """Add the first page."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    for name, content in (("index.md", _as_page(readme)), ("reference.md", reference())):
-        files.append(File.generated(config, name, content=content))
+    files.append(File.generated(config, "index.md", content=_as_page(readme)))
     for page in sorted((ROOT / "docs").glob("*.md")):  # a new page is shown before anybody lists it
         if page.name not in str(config["nav"]):
             config["nav"][-1]["Reference"].append({page.stem.capitalize(): page.name})

@@ -1,11 +1,3 @@
-<<<<<<< HEAD
-"""Every key that a configuration, a scale, a data set, a workload and a recipe may have, as a page of Markdown."""
-
-import re
-from collections.abc import Iterator
-from typing import Any
-
-=======
 """Every key of the configuration, as the models have it: docs/configuration.md, and JSON Schemas for editors."""
 
 import inspect
@@ -16,57 +8,10 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
->>>>>>> ab334fb (plan: every key on one page, and JSON Schemas for editors)
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-<<<<<<< HEAD
-from gantry.plan.configuration import Config, Experiment, Output, Scale
-from gantry.plan.dataset import DatasetSpec
-from gantry.plan.recipe import Recipe, Workload
-
-PAGES: tuple[tuple[str, type[BaseModel], str], ...] = (
-    ("config.yaml", Config, "Also after `--config` on the command line."),
-    ("A scale", Scale, "`workflow/scales/<name>.yaml`."),
-    ("A data set", DatasetSpec, "A block of `workflow/datasets.yaml`, or under `datasets` in config.yaml."),
-    ("A paper", Experiment, "`workflow/experiments/<name>.yaml`."),
-    ("An output of a paper", Output, "A block under `outputs`."),
-    ("A workload", Workload, "A block under `workloads`: how long, how large, what is scored."),
-    ("A recipe", Recipe, "A block under `recipes`: what is trained."),
-)
-
-
-def reference() -> str:
-    """Return the page: a section for each block, then one for each block inside of a recipe."""
-    lines = [
-        "# Every key",
-        "",
-        "Made of the models that check them. An unknown key is refused, with the nearest known one.",
-    ]
-    inner: dict[str, type[BaseModel]] = {}
-    for title, model, about in PAGES:
-        lines += ["", f"## {title}", "", about, "", *_table(model)]
-        for field in model.model_fields.values():
-            inner |= {each.__name__: each for each in _models_in(field.annotation)}
-    pending = [each for each in inner.values() if each not in {model for _, model, _ in PAGES}]
-    seen: set[type[BaseModel]] = set()
-    while pending:
-        model = pending.pop(0)
-        if model in seen:
-            continue
-        seen.add(model)
-        lines += ["", f"## {model.__name__}", "", *_about(model), *_table(model)]
-        for field in model.model_fields.values():
-            pending += [each for each in _models_in(field.annotation) if each not in seen]
-    return "\n".join(lines) + "\n"
-
-
-def _table(model: type[BaseModel]) -> Iterator[str]:
-    yield from ("| key | default | kind |", "|---|---|---|")
-    for name, field in model.model_fields.items():
-        yield f"| `{name}` | {_default(field)} | `{_kind(field.annotation)}` |"
-=======
 from gantry.files import canonical_json, write_text
 from gantry.plan.blocks.networks import Networks
 from gantry.plan.blocks.objectives import Objective
@@ -85,7 +30,7 @@ HEAD = """\
 Made by `uv run gantry reference` from the models that check what you write; a test compares. Read a table so: the key,
 what it may be, its default (“–”: it must be given), and what is to be said of it. A recipe's blocks start afresh where
 their `family` or `name` changes. Editors that know JSON Schema complete and check these files with
-[schemas](schemas): `# yaml-language-server: $schema=../../docs/schemas/experiment.json` as the first line of one.
+the schemas in `docs/schemas`: `# yaml-language-server: $schema=../../docs/schemas/experiment.json` as the first line of one.
 """
 SCHEMAS = ("config", "scale", "experiment", "datasets")
 Models = Sequence[tuple[str, type[BaseModel]]]
@@ -243,38 +188,10 @@ def _plain(annotation: Any) -> str:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return "its weight, or block" if "weight" in annotation.model_fields else "block"
     return NAMES.get(annotation, getattr(annotation, "__name__", str(annotation)))
->>>>>>> ab334fb (plan: every key on one page, and JSON Schemas for editors)
 
 
 def _default(field: FieldInfo) -> str:
     if field.is_required():
-<<<<<<< HEAD
-        return "required"
-    value = field.get_default(call_default_factory=True) if not field.default_factory else PydanticUndefined
-    if value is PydanticUndefined or isinstance(value, BaseModel):
-        return "its own defaults"
-    return f"`{value!r}`" if value is not None else "none"
-
-
-def _kind(annotation: Any) -> str:
-    """The type as people read it: without modules, and without what only pydantic needs."""
-    text = re.sub(r"typing\.|gantry(?:\.\w+)*\.|<class '|'>|pathlib\._local\.|pathlib\.", "", str(annotation))
-    text = re.sub(r"Annotated\[([^,\[\]]+(?:\[[^\]]*\])?),.*?\](?=[,\]|]|$)", r"\1", text)
-    return text.replace("|", "or").replace("\n", " ")[:120]
-
-
-def _about(model: type[BaseModel]) -> list[str]:
-    text = (model.__doc__ or "").strip().partition("\n\n")[0]
-    return [" ".join(text.split()), ""] if text else []
-
-
-def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
-    """Yield the models that a type is made of."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    for each in getattr(annotation, "__args__", ()):
-        yield from _models_in(each)
-=======
         return "–"
     value = field.get_default(call_default_factory=True)
     if value is PydanticUndefined or isinstance(value, BaseModel):
@@ -365,4 +282,3 @@ def _in_parts(given: Any) -> Any:
     if "oneOf" in left:  # which of the models it is may be said by the recipe that is extended
         left["anyOf"] = left.pop("oneOf")
     return left
->>>>>>> ab334fb (plan: every key on one page, and JSON Schemas for editors)
