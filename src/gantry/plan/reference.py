@@ -29,8 +29,8 @@ HEAD = """\
 
 Made by `uv run gantry reference` from the models that check what you write; a test compares. Read a table so: the key,
 what it may be, its default (“–”: it must be given), and what is to be said of it. A recipe's blocks start afresh where
-their `family` or `name` changes. Editors that know JSON Schema complete and check these files with
-the schemas in `docs/schemas`: `# yaml-language-server: $schema=../../docs/schemas/experiment.json` as the first line of one.
+their `family` or `name` changes. Editors that know JSON Schema complete and check these files by
+those in `docs/schemas`: `# yaml-language-server: $schema=../../docs/schemas/experiment.json` as the first line of one.
 """
 SCHEMAS = ("config", "scale", "experiment", "datasets")
 Models = Sequence[tuple[str, type[BaseModel]]]
