@@ -294,6 +294,25 @@ class SinganNetworks(ImageNetworks):
         return self
 
 
+class GranNetworks(ImageNetworks):
+    """GRAN's generator (Im et al. 2016), which draws in `steps` steps, against a DCGAN's discriminator.
+
+    Each step has its share of the latent. `width` is the number of channels next to the image.
+    """
+
+    resolutions: ClassVar[tuple[int, ...]] = (32, 64, 128, 256)
+
+    family: Literal["gran"]
+    width: Positive = 32
+    steps: Annotated[int, Field(ge=1, le=20)] = 5
+
+    @model_validator(mode="after")
+    def _layers_start_as_a_dcgans(self) -> "GranNetworks":
+        if self.initialisation != Initialisation():
+            raise ValueError("initialisation: family gran has none to choose: take it away")
+        return self
+
+
 class MlpAutoencoderNetworks(PointNetworks):
     """The generator of `mlp` against an autoencoder of points whose halves have `depth` layers of `width`."""
 
@@ -324,6 +343,7 @@ Networks = Annotated[
     | PgganNetworks
     | StyleganNetworks
     | LapganNetworks
-    | SinganNetworks,
+    | SinganNetworks
+    | GranNetworks,
     Field(discriminator="family"),
 ]

@@ -1,0 +1,73 @@
+"""GRAN: an image is a sum of canvases, each drawn in view of the one before. Im et al. 2016, section 4."""
+
+import torch
+from torch import Tensor, nn
+
+from gantry.errors import UserError
+from gantry.networks import dcgan
+from gantry.networks.initialise import initialise
+from gantry.networks.shapes import image_shape
+from gantry.plan.blocks.networks import DcganNetworks, GranNetworks
+
+SMALLEST = 4
+
+
+class Generator(nn.Module):
+    """z (B, T·Z) → images (B, C, R, R) = tanh Σ_t ΔC_t, with ΔC_t = f(tanh(W z_t), h_t) and h_{t+1} = g(ΔC_t), h_0 = 0.
+
+    f is a DCGAN's generator from 4×4 on, g the mirror of it; both are the same at all steps. Their eqs. 9 to 13.
+    """
+
+    def __init__(self, width: int, steps: int, latent: int, channels: int, resolution: int) -> None:
+        super().__init__()
+        doublings = (resolution // SMALLEST).bit_length() - 1
+        widths = [width << level for level in range(doublings)][::-1]
+        self.steps, self.features = steps, widths[0]
+        self.start = nn.Linear(latent // steps, widths[0] * SMALLEST**2)
+        ups: list[nn.Module] = []
+        for inputs, outputs in zip([2 * widths[0], *widths[1:]], [*widths[1:], channels], strict=True):
+            ups += [nn.ConvTranspose2d(inputs, outputs, 4, 2, 1)]
+            ups += [nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)] if outputs != channels else []
+        self.decoder = nn.Sequential(*ups)
+        downs: list[nn.Module] = []
+        for inputs, outputs in zip([channels, *widths[:0:-1]], widths[::-1], strict=True):
+            downs += [nn.Conv2d(inputs, outputs, 4, 2, 1), nn.BatchNorm2d(outputs), nn.LeakyReLU(0.2)]
+        self.encoder = nn.Sequential(*downs)
+
+    def canvases(self, z: Tensor) -> list[Tensor]:
+        """Return ΔC_1, …, ΔC_T, (B, C, R, R) each."""
+        shape = (len(z), self.features, SMALLEST, SMALLEST)
+        seen, drawn = z.new_zeros(shape), []
+        for number, part in enumerate(z.chunk(self.steps, dim=1), 1):
+            drawn.append(self.decoder(torch.cat([torch.tanh(self.start(part)).view(shape), seen], dim=1)))
+            if number < self.steps:
+                seen = self.encoder(drawn[-1])
+        return drawn
+
+    def forward(self, z: Tensor) -> Tensor:
+        return torch.tanh(torch.stack(self.canvases(z)).sum(dim=0))
+
+
+def build_gran_generator(
+    networks: GranNetworks, latent_dimension: int, sample_shape: tuple[int, ...]
+) -> Generator:
+    """See `gantry.networks.build_generator`. Raises UserError for latents that do not fall into steps."""
+    if latent_dimension % networks.steps:
+        nearest = max(1, round(latent_dimension / networks.steps)) * networks.steps
+        raise UserError(
+            f"latent.dimension {latent_dimension} does not fall into networks.steps {networks.steps}: take {nearest}"
+        )
+    generator = Generator(
+        networks.width, networks.steps, latent_dimension, *image_shape(networks, sample_shape)
+    )
+    initialise(generator)
+    return generator
+
+
+def build_gran_discriminator(
+    networks: GranNetworks, sample_shape: tuple[int, ...], outputs: int
+) -> nn.Module:
+    """See `gantry.networks.build_discriminator`: a DCGAN's, without spectral norm."""
+    image_shape(networks, sample_shape)
+    like = DcganNetworks(family="dcgan", width=networks.width, head="linear", spectral_norm=False)
+    return dcgan.build_discriminator(like, sample_shape, outputs)
