@@ -28,6 +28,7 @@ from gantry.plan.recipe import Recipe
 from gantry.training import train as loop
 from gantry.training.capture import CapturedStep
 from gantry.training.step import Step
+from gantry.watching import scores
 
 POINTS = {"family": "mlp_translator", "width": 16, "depth": 2}
 CYCLEGAN = {
@@ -230,6 +231,29 @@ def test_images_are_scored_beside_rows_that_nobody_trained(
     assert found["real", "psnr"] == 100 and found["real", "ssim"] == pytest.approx(1)
     assert 0 < found["a→b", "feature_distance"] <= 4
     assert found["real", "frechet_distance"] < found["a→b", "frechet_distance"]
+
+
+def test_those_who_watch_see_no_image_of_the_data_set(
+    of_images: Path, edges: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Inputs and truths are real images: pictures go to services elsewhere."""
+    score(of_images, edges, ["psnr"], tmp_path, 6)
+    with np.load(tmp_path / "samples.npz", allow_pickle=False) as shown:
+        assert {"input a→b", "truth a→b"} <= set(shown)
+    seen = []
+
+    class Watcher:
+        def scalars(self, iteration: int, values: dict[str, float]) -> None: ...
+        def picture(self, iteration: int, title: str, picture: Any) -> None:
+            seen.append(title)
+
+        def close(self) -> None: ...
+
+    monkeypatch.setattr(scores, "open_watchers", lambda *_: Watcher())
+    scores.tell_scores(
+        ["wandb"], of_images / "record-6.json", tmp_path / "metrics.csv", tmp_path / "samples.npz"
+    )
+    assert seen == ["samples/a→b"]
 
 
 def test_pictures_of_ones_own_are_translated_from_one_file(

@@ -186,7 +186,10 @@ def _write_rows(path: Path, rows: list[list[Any]]) -> None:
 
 
 def _write_samples(path: Path, shown: dict[int, dict[str, Array]], prepared: PreparedSet, count: int) -> None:
-    """Write what figures show; of real data only points, which belong to nobody."""
+    """Write what figures show; of real data only points, which belong to nobody, and what translators are given.
+
+    Inputs of translations, and their truths, are as private as the data set.
+    """
     arrays: dict[str, Array] = {"iterations": np.asarray(list(shown), dtype=np.int64)}
     sources = next(iter(shown.values()), {})
     arrays |= {source: np.stack([pictures[source] for pictures in shown.values()]) for source in sources}

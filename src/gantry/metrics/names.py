@@ -183,6 +183,11 @@ _BLOCK_TITLES = {
 }
 
 
+def is_given(name: str) -> bool:
+    """Whether shown samples of this name are the data set's own: what translations are made of, or held against."""
+    return name.partition(" ")[0] in (INPUT, TRUTH)
+
+
 def is_untrained(source: str) -> bool:
     """Whether `sampled_from` names something to compare with that nobody has trained: real samples, inputs."""
     return source.partition(" ")[0] in (REAL, IDENTITY, BICUBIC)

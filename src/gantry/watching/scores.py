@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gantry.arrays import read_npz
 from gantry.evaluation.by_checkpoint import picture_of
-from gantry.metrics.names import is_untrained, label
+from gantry.metrics.names import is_given, is_untrained, label
 from gantry.plan.runs import work_identity
 from gantry.runs.record import read_record
 from gantry.watching.base import SCORES, WatchedRun, open_watchers
@@ -34,6 +34,8 @@ def tell_scores(services: Sequence[str], record_path: Path, metrics: Path, sampl
                 title = f"score/{label(row['metric'], row['feature_network'])}/{row['sampled_from']}"
                 numbers.setdefault(int(row["iteration"]), {})[title] = float(row["value"])
     shown = dict(read_npz(samples))
+    # A data set's own images leave the machine in nobody's pictures.
+    shown = {source: drawn for source, drawn in shown.items() if not is_given(source)}
     iterations, real = shown.pop("iterations"), shown.pop("real", None)
     for iteration, values in sorted(numbers.items()):
         watchers.scalars(iteration, values)
