@@ -6,6 +6,7 @@ itself prints. The log in .snakemake/log holds everything either way.
 
 import logging
 import sys
+from pathlib import Path
 from typing import Any
 
 from snakemake.logging import ColorizingTextHandler
@@ -26,13 +27,16 @@ AFTER_FAILURE = (
 )
 
 
+# Snakemake imports its plugins before it reads its command line: here is the one place where that can be looked at
+# before Snakemake's own words on it, a traceback.
+if Path(sys.argv[0]).name == "snakemake" and (misplaced := advice.misplaced(sys.argv[1:])):
+    sys.exit(misplaced)
+
+
 class LogHandler(LogHandlerBase):
     """Hands what happens to the display, and to Snakemake's own handler what has to be read."""
 
     def __post_init__(self) -> None:
-        # The first place where a command line can be looked at, before Snakemake's own words on it: a traceback.
-        if said := advice.misplaced(sys.argv[1:]):
-            sys.exit(said)
         asked = self.common_settings
         self.own = ColorizingTextHandler(asked.nocolor, sys.stdout if asked.stdout else sys.stderr)
         in_full = asked.dryrun or asked.printshellcmds or asked.verbose or asked.debug_dag or asked.quiet

@@ -13,6 +13,8 @@ from gantry.progress.advice import explain_targets, misplaced, unknown_target
         (["bcgan", "--config", "scale=quick", "-n"], None),
         (["--config", "scale=quick", "--cores", "2"], None),
         (["--cores", "2", "bcgan"], None),
+        (["--resources", "gpu=1", "bcgan"], "bcgan: stands after --resources, which takes it for one of its resources"),
+        (["--config", "seeds=[0,", "1]"], "1]: a piece of a setting that the shell has cut; quote it"),
         ([], None),
     ],
 )  # fmt: skip

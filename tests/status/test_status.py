@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -122,6 +123,19 @@ def test_older_code(here: Path) -> None:
     record = json.loads((of(ONE) / "record-10.json").read_text())
     rewrite_record(of(ONE) / "record-10.json", provenance=record["provenance"] | {"code_digest": "0" * 16})
     assert (now()[ONE].older_code, now()[TWO].older_code) == (True, False)
+
+
+def test_the_command_that_makes_one_anew_keeps_the_settings(here: Path, gantry: Gantry) -> None:
+    """As they were typed, so that it is of the same run: with other settings it would be another's record."""
+    path = of(ONE) / "record-20.json"
+    record = json.loads(path.read_text())
+    rewrite_record(path, provenance=record["provenance"] | {"code_digest": "0" * 16})
+    (said,) = [line for line in gantry("status", *SETTINGS)[1].splitlines() if line.startswith("older code")]
+    command = shlex.split(said.partition(": snakemake ")[2])
+    assert command == [str(path), "--forcerun", str(path), "--config", *SETTINGS]
+    Path("mine.yaml").write_text("deterministic: false\n")
+    told = ["--configfile", "mine.yaml", "--config", *SETTINGS]
+    assert shlex.join(told) in gantry("status", *told)[1]
 
 
 def test_other_defaults_are_told(here: Path, gantry: Gantry) -> None:

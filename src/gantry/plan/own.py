@@ -201,7 +201,8 @@ def _recipes(wish: Wish) -> tuple[dict[str, Any], dict[str, str]]:
     found: dict[str, Any] = {}
     for name in wish.recipes:
         line = lineage(shipped, name, "", Problems())
-        heir_of = next((each for each in line[1:] if each in wish.recipes), None)
+        has_one_parent = not any(isinstance(shipped[each].get("extends"), list) for each in line)
+        heir_of = next((each for each in line[1:] if each in wish.recipes and has_one_parent), None)
         if heir_of is not None:
             text = extended(shipped, line[: line.index(heir_of)])
             found[name] = {"extends": heir_of} | {key: text[key] for key in text if key != "workload"}

@@ -11,8 +11,11 @@ from gantry.status.runs import DIVERGED, Standing, standings
 from gantry.system.formatting import align_columns, format_duration
 
 
-def describe(plan: Plan) -> str:
-    """Every run, then every table and figure: a line each, under a summary."""
+def describe(plan: Plan, settings: str = "") -> str:
+    """Every run, then every table and figure: a line each, under a summary.
+
+    `settings` are what the configuration was given on the command line, for commands that are shown.
+    """
     runs = standings(plan)
     outputs = output_standings(plan, runs)
     counts = Counter(each.state for each in runs.values())
@@ -35,17 +38,18 @@ def describe(plan: Plan) -> str:
             "",
             "stale: trained on other data, or its record is damaged; the next run of snakemake trains anew",
         ]
-    if any(each.older_code for each in runs.values()):
-        lines += [
-            "",
-            "older code: results stay good; to make one anew: snakemake <its record> --forcerun <its record>",
-        ]
-    if any(each.other_defaults for each in runs.values()):
-        lines += [
-            "",
+    for is_concerned, said in (
+        (lambda run: run.older_code, "older code: results stay good; to make one anew"),
+        (
+            lambda run: run.other_defaults,
             "other defaults: a setting that the recipe leaves open had another default when the run was trained; to "
-            "train it anew: snakemake <its record> --forcerun <its record>",
-        ]
+            "train one anew",
+        ),
+    ):
+        if concerned := [run for run in runs.values() if is_concerned(run)]:
+            first = concerned[0]
+            record = plan.record(plan.runs[first.key], first.recorded[-1])
+            lines += ["", f"{said}, the first, say: snakemake {record} --forcerun {record}{settings}"]
     changed = differences(plan)
     if changed:
         lines += ["", *map(str, changed)]

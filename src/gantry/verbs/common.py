@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,14 @@ def given(options: argparse.Namespace, *last: str) -> dict[str, Any]:
     for file in options.configfile or []:
         found = merged(found, read_yaml(file, str(file)))
     return with_settings(found, [*config, *getattr(options, "settings", []), *last])
+
+
+def typed(options: argparse.Namespace) -> str:
+    """Return what a snakemake command must be given to mean the same configuration: ' --configfile … --config …'."""
+    words = ["--configfile", *map(str, options.configfile)] if options.configfile else []
+    given_settings = [*(options.config or []), *options.settings]
+    words += ["--config", *given_settings] if given_settings else []
+    return "".join(f" {shlex.quote(word)}" for word in words)
 
 
 def planned(options: argparse.Namespace) -> Any:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from gantry.verbs.common import Verbs, load, settings, verb
+from gantry.verbs.common import Verbs, load, settings, typed, verb
 
 if TYPE_CHECKING:
     from gantry.status.clean import Leftover
@@ -39,7 +39,7 @@ def _status(options: argparse.Namespace) -> None:
     from gantry.status.describe import as_json, describe
 
     plan = load(options)
-    print(json.dumps(as_json(plan), indent=2) if options.json else describe(plan))
+    print(json.dumps(as_json(plan), indent=2) if options.json else describe(plan, typed(options)))
 
 
 def _clean(options: argparse.Namespace) -> None:
