@@ -25,7 +25,7 @@ def misplaced(words: Iterable[str]) -> str | None:
     """Return what to say of a command line whose target stands where Snakemake takes it for something else."""
     for option, word in _taken(words):
         if "=" not in word and set(word) & set('[]{}",'):
-            return f"gantry: {word}: a piece of a setting that the shell has cut; quote it, e.g. {option} 'seeds=[0, 1]'"
+            return f"gantry: {word}: a piece of a setting that the shell has cut; quote it: {option} 'seeds=[0, 1]'"
         if "=" not in word:
             return (
                 f"gantry: {word}: stands after {option}, which takes it for one of its {GREEDY[option]} (key=value); a "
