@@ -300,7 +300,8 @@ class _Loading:
                 *((file, f"recipes.{each}", own_text(experiment.recipes[each])) for each in line),
             ]
             last = inherited_changes(experiment.recipes, changes, line)
-            patched = laid_over(laid_over(block, workload.recipe), last)
+            usual = {"precision": precision} if (precision := self._precision()) else {}
+            patched = laid_over(laid_over(usual | block, workload.recipe), last)
             recipe = self.problems.validated(Recipe, patched, file, f"recipes.{name}", patches)
             if recipe is not None:
                 ran_as = workloads.get(recipe.workload, workload)
@@ -310,6 +311,13 @@ class _Loading:
             if len(self.problems.messages) > before:
                 spoilt |= {name} & changes.keys()
         return {name: found[name] for name in recipes if name in found}
+
+    def _precision(self) -> str | None:
+        """The precision of recipes that name none: the configuration's, or on GPUs the scale's."""
+        scale = self.scale
+        if self.config.precision or scale is None:
+            return self.config.precision
+        return scale.precision if (self.config.device or scale.device) == "cuda" else None
 
     def _check_recipe(self, recipe: Recipe, file: str, name: str, workloads: dict[str, Workload]) -> None:
         """Note a workload that the configuration has put in place and that is not there, or does not suit."""
