@@ -43,7 +43,9 @@ def test_a_step_stops_when_its_caller_is_killed() -> None:
     other.wait()
 
 
-@pytest.mark.parametrize("who", ["", "999999999:1", f"{os.getpid()}:1"])
+@pytest.mark.parametrize(
+    "who", ["", "999999999:1", f"{os.getpid()}:1"], ids=["nobody", "gone", "not a parent"]
+)
 def test_a_step_called_by_hand_or_from_elsewhere_watches_nobody(who: str) -> None:
     step = start(STEP, GANTRY_WORKFLOW=who)
     time.sleep(0.4)
