@@ -30,7 +30,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the quick tests."""
     for item in items:
         room, *_ = item.path.relative_to(REPOSITORY / "tests").parts
-        if room in QUICK_ROOMS and item.path.name not in SLOW_FILES:
+        is_slow = item.path.name in SLOW_FILES or item.name.startswith("test_every_paper_plans")
+        if room in QUICK_ROOMS and not is_slow:
             item.add_marker(pytest.mark.quick)
 
 
