@@ -5,8 +5,12 @@ itself prints. The log in .snakemake/log holds everything either way.
 """
 
 import logging
+import signal
 import sys
+import threading
+from functools import partial
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from snakemake.logging import ColorizingTextHandler
@@ -41,6 +45,10 @@ class LogHandler(LogHandlerBase):
         self.own = ColorizingTextHandler(asked.nocolor, sys.stdout if asked.stdout else sys.stderr)
         in_full = asked.dryrun or asked.printshellcmds or asked.verbose or asked.debug_dag or asked.quiet
         self.display = None if in_full else Display()
+        if self.display is not None and threading.current_thread() is threading.main_thread():
+            # A step that Ctrl-C stops too may be told as failed before Snakemake says why.
+            before = signal.getsignal(signal.SIGINT)
+            signal.signal(signal.SIGINT, partial(_stop_first, self.display, before))
 
     def setFormatter(self, fmt: logging.Formatter | None) -> None:
         """Give Snakemake's handler its format."""
@@ -106,6 +114,13 @@ class LogHandler(LogHandlerBase):
     def needs_rulegraph(self) -> bool:
         """Not needed."""
         return False
+
+
+def _stop_first(display: Display, before: Any, number: int, frame: FrameType | None) -> None:
+    """Tell the display of Ctrl-C, then whoever is told of it otherwise."""
+    display.stop()
+    if callable(before):
+        before(number, frame)
 
 
 def _label(rule: str, wildcards: dict[str, str]) -> str:

@@ -120,9 +120,14 @@ def test_points_and_lone_files_go_too_and_nothing_of_others_is_written_over(
 
 
 def one_of_each() -> list[str]:
-    """Recipes that together have every method and every family of networks."""
+    """Recipes that together have every method and every family of networks that starts from latents."""
     found, seen = [], set()
-    for name, recipe in sorted(Bench(Path()).plan.recipes.items()):
+    latent = {
+        n: r
+        for n, r in Bench(Path()).plan.recipes.items()
+        if not r.method.translates and r.method.name != "cogan"
+    }
+    for name, recipe in sorted(latent.items()):
         has = {recipe.method.name, recipe.networks.family}
         if not has <= seen:
             found.append(name)

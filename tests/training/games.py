@@ -207,6 +207,7 @@ def named() -> Iterator[tuple[str, dict[str, Any]]]:
     for name in (each for each in FAMILIES if not families[each].translates):
         for suffix, options in variants(families[name], ("family", "initialisation")):
             width = {"width": WIDTHS[name]} if name in WIDTHS else {}
+            width |= {"steps": 4} if name == "gran" else {}  # into which the latents of a game fall
             yield (
                 f"networks {name}{suffix}",
                 {"networks": {"family": name} | options | width, "batch_size": 4},

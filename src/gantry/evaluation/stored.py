@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from gantry.arrays import read_npz
+from gantry.arrays import DamagedArray, read_npz
 from gantry.data import open_prepared
 from gantry.errors import UserError, suggestion
 from gantry.files import writing
@@ -77,7 +77,10 @@ class StoredStatistics:
 
         clean-fid keeps a Gaussian (mu, sigma) in one file and features (feats) in another of the same name with _kid.
         """
-        arrays: dict[str, NDArray] = dict(read_npz(path)) if path.is_file() else {}
+        try:
+            arrays: dict[str, NDArray] = dict(read_npz(path)) if path.is_file() else {}
+        except (OSError, ValueError, DamagedArray) as error:
+            raise UserError(f"{path}: not a readable file of statistics: {error}") from None
         if CLEAN_FIDS_FEATURES in arrays:
             return cls._of_features(path, arrays[CLEAN_FIDS_FEATURES])
         gaussian = GaussianStatistics.load(path)

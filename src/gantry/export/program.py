@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.fx import Node
 
+from gantry.errors import UserError
 from gantry.methods.sampler import Sampler
 
 # What says nothing of the samples: checks of sizes that the recording has noted.
@@ -77,10 +78,18 @@ def _function(
             _Asked(kept, sampler, source).eval(), (dict(given),), dynamic_shapes=dynamic
         )
     signature = program.graph_signature
+    values = {node.name: node.meta.get("val") for node in program.graph.nodes if node.op == "placeholder"}
+    if any(isinstance(values[name].shape[0], int) for name in signature.user_inputs):  # type: ignore[index,union-attr]
+        raise UserError(
+            f"{source}: its networks were recorded for {len(next(iter(given.values())))} samples alone, so they "
+            "cannot be written out as plain PyTorch: sample with gantry sample"
+        )
     named = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
     held = {node: f'weights["{name.removeprefix("kept.")}"]' for node, name in named.items()}
     constants: dict[str, Tensor] = {}
-    for node, name in signature.inputs_to_lifted_tensor_constants.items():
+    # Buffers that no checkpoint holds, such as a blur's kernel, are constants too.
+    lifted = {n: b for n, b in signature.inputs_to_buffers.items() if b in signature.non_persistent_buffers}
+    for node, name in {**signature.inputs_to_lifted_tensor_constants, **lifted}.items():
         key = f"constant.{function_name(source)}.{name}"
         constants[key] = program.constants[name].detach().cpu().contiguous()
         held[node] = f'weights["{key}"]'

@@ -173,7 +173,7 @@ class SinganSampler(Sampler):
         }
 
     def sample(self, source: str, inputs: Mapping[str, Tensor]) -> Tensor:
-        count = len(inputs["noise_0"])
+        count = inputs["noise_0"].shape[0]
         coarsest = self.scales.fixed.expand(count, -1, -1, -1) if source == "fine" else inputs["noise_0"]
         return self._made([coarsest, *(inputs[f"noise_{scale}"] for scale in range(1, self.last))], count)
 

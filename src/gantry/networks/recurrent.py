@@ -36,7 +36,7 @@ class Generator(nn.Module):
 
     def canvases(self, z: Tensor) -> list[Tensor]:
         """Return ΔC_1, …, ΔC_T, (B, C, R, R) each."""
-        shape = (len(z), self.features, SMALLEST, SMALLEST)
+        shape = (z.shape[0], self.features, SMALLEST, SMALLEST)
         seen, drawn = z.new_zeros(shape), []
         for number, part in enumerate(z.chunk(self.steps, dim=1), 1):
             drawn.append(self.decoder(torch.cat([torch.tanh(self.start(part)).view(shape), seen], dim=1)))

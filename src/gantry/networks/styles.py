@@ -158,10 +158,10 @@ class StyleGenerator(Growing):
     def synthesise(self, styles: Sequence[Tensor], **noise: Tensor) -> Tensor:
         """Return the images of a style (B, W) for each active layer."""
         if self.constant is not None:
-            x = self.constant.expand(len(styles[0]), -1, -1, -1)
+            x = self.constant.expand(styles[0].shape[0], -1, -1, -1)
         else:
             assert self.start is not None
-            x = self.start(styles[0]).view(len(styles[0]), -1, SMALLEST, SMALLEST)
+            x = self.start(styles[0]).view(styles[0].shape[0], -1, SMALLEST, SMALLEST)
         features = []
         for layer in range(self.active):
             x = self.layers[layer](x, styles[layer], noise.get(f"noise_{layer}"))
