@@ -74,7 +74,9 @@ GPUS = 1 if PLAN.device == "cuda" else 0
 DEVICE = f"--device {PLAN.device} --runs-per-gpu {PLAN.config.runs_per_gpu}"
 WATCH = " ".join(f"--{service}" for service in PLAN.config.watch)
 TRAINS = ("deterministic", "compile")
-FLAGS = " ".join([WATCH, *(f"--{each}" for each in TRAINS if getattr(PLAN.config, each))])
+FLAGS = " ".join(
+    [WATCH, *(f"--{each}" for each in TRAINS if getattr(PLAN.config, each))]
+)
 THREADS = 1 if PLAN.device == "cpu" else 4
 
 
@@ -150,7 +152,9 @@ def begin():
     if not IS_DRY and (workflow.non_local_exec or PLAN.config.runs_per_gpu > 1):
         # What a job asks for is estimated from what its run computes and holds; counting takes PyTorch.
         write_plan()
-        subprocess.run([sys.executable, "-m", "gantry.cli", "count", "--plan", PLAN_FILE])
+        subprocess.run(
+            [sys.executable, "-m", "gantry.cli", "count", "--plan", PLAN_FILE]
+        )
     wanted = steps.needed(PLAN, workflow.dag_settings.targets)
     try:
         changed = differences(PLAN, steps.prepared_by(wanted))
