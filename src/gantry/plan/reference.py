@@ -20,7 +20,7 @@ from gantry.plan.blocks.terms import Terms
 from gantry.plan.configuration import Config, Experiment, Scale
 from gantry.plan.dataset import DatasetSpec
 from gantry.plan.layering import ON_SOURCES
-from gantry.plan.methods.base import known_methods, options_of
+from gantry.plan.methods.base import shipped_methods, options_of
 from gantry.plan.output_types import OUTPUT_TYPES
 from gantry.plan.recipe import Recipe, Workload
 
@@ -67,7 +67,7 @@ def _sections() -> Iterator[tuple[str, Models]]:
     players: Models = [("`latent`", Latent), ("`optimiser`", Optimiser), ("`updates`", Updates)]
     yield "`latent`, `optimiser`, `updates`", players
     yield "`terms`", [("`terms`", Terms)]
-    yield "`method`", [(f"`name: {name}`", options_of(name)) for name in known_methods()]
+    yield "`method`", [(f"`name: {name}`", options_of(name)) for name in shipped_methods()]
     types = {kind: OUTPUT_TYPES[kind].options for kind in sorted(OUTPUT_TYPES)}
     yield "`outputs.<name>.options`", [(f"`kind: {kind}`", options) for kind, options in types.items()]
 
@@ -235,7 +235,7 @@ def schema(name: str) -> dict[str, Any]:
     compared = definitions["RelativisticObjective"]["properties"]
     compared["of"] = {"anyOf": [{"type": "string"}, compared["of"]]}
     definitions["Optimiser"]["properties"] = _or_null(definitions["Optimiser"]["properties"])
-    recipe["properties"]["method"] = {"anyOf": [{"enum": known_methods()}, *_methods(definitions)]}
+    recipe["properties"]["method"] = {"anyOf": [{"enum": shipped_methods()}, *_methods(definitions)]}
     texts = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
     recipe["properties"] |= {"extends": texts} | {key: {} for key in ON_SOURCES}
     definitions["RecipeInParts"] = recipe
@@ -251,7 +251,7 @@ def schema(name: str) -> dict[str, Any]:
 
 def _methods(definitions: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """A method's options, each; null takes back what a recipe inherits."""
-    for name in known_methods():
+    for name in shipped_methods():
         options = _in_parts(options_of(name).model_json_schema(ref_template="#/$defs/{model}"))
         definitions |= options.pop("$defs", {})
         options["properties"] = _or_null(options["properties"])

@@ -46,12 +46,16 @@ def register_options(name: str, options: type[MethodOptions]) -> None:
     OPTIONS[name] = options
 
 
-def known_methods() -> list[str]:
-    """The names that recipes can say."""
+def shipped_methods() -> list[str]:
+    """The names of the methods of this package."""
     from gantry.plan import methods
 
-    files = {found.name for found in iter_modules(methods.__path__)} - {"base"}
-    return sorted(files | OPTIONS.keys())
+    return sorted({found.name for found in iter_modules(methods.__path__)} - {"base"})
+
+
+def known_methods() -> list[str]:
+    """The names that recipes can say."""
+    return sorted({*shipped_methods(), *OPTIONS})
 
 
 def options_of(name: str) -> type[MethodOptions]:
