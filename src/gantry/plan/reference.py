@@ -20,7 +20,7 @@ from gantry.plan.blocks.terms import Terms
 from gantry.plan.configuration import Config, Experiment, Scale
 from gantry.plan.dataset import DatasetSpec
 from gantry.plan.layering import ON_SOURCES
-from gantry.plan.methods.base import shipped_methods, options_of
+from gantry.plan.methods.base import options_of, shipped_methods
 from gantry.plan.output_types import OUTPUT_TYPES
 from gantry.plan.recipe import Recipe, Workload
 
