@@ -90,10 +90,6 @@ class Adversarial(Method):
         """Return loss_G on generated batches, `real` serving as a constant reference; a scalar."""
         return self.adversary.generator_loss(real, fakes, self.generators)
 
-    def after(self, phase: str) -> None:
-        if phase == "discriminator":
-            self.adversary.constrain()
-
     def adversaries(self) -> dict[str, Adversary]:
         return {"": self.adversary}
 

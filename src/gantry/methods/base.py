@@ -98,7 +98,10 @@ class Method(nn.Module, ABC):
             adversary.begin(iteration, device)
 
     def after(self, phase: str) -> None:
-        """Change weights or buffers in place after a step of `phase`: clipping, BEGAN's k, pools of images."""
+        """Change weights or buffers in place after a step of `phase`: here D's weights go back to where they may be."""
+        if phase == "discriminator":
+            for adversary in self.adversaries().values():
+                adversary.constrain()
 
     def bind(self, optimisers: Mapping[str, torch.optim.Optimizer]) -> None:
         """Take notice of the optimisers, by phase, before the first step."""

@@ -82,11 +82,6 @@ class Cogan(Method):
         ]
         return torch.stack(losses).sum()
 
-    def after(self, phase: str) -> None:
-        if phase == "discriminator":
-            for adversary in self.adversaries().values():
-                adversary.constrain()
-
     @property
     def kept(self) -> nn.Module:
         return self.generators

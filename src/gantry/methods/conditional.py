@@ -125,10 +125,6 @@ class Conditional(Method):
         fitting, not_fitting = self.adversary.outputs([batch.x, batch.x], [y, wrong])
         return self.adversary.objective.discriminator_loss(fitting.logits, [not_fitting.logits])
 
-    def after(self, phase: str) -> None:
-        if phase == "discriminator":
-            self.adversary.constrain()
-
     @property
     def kept(self) -> nn.Module:
         return nn.ModuleDict({"generator": self.generator})

@@ -117,11 +117,6 @@ class Cyclegan(Method):
             return played + returned
         return (1 - self.share) * played + self.share * returned
 
-    def after(self, phase: str) -> None:
-        if phase == "discriminator":
-            self.of_b.constrain()
-            self.of_a.constrain()
-
     @property
     def kept(self) -> nn.Module:
         return nn.ModuleDict({"to_b": self.to_b, "to_a": self.to_a})

@@ -29,10 +29,6 @@ class Encoding(Method):
         z = draw_latents(self.recipe.latent, size, device)
         return {"z": z, "code_noise": torch.randn(z.shape, device=device)}
 
-    def after(self, phase: str) -> None:
-        if phase == "discriminator":
-            self.adversary.constrain()
-
     @property
     def kept(self) -> nn.Module:
         return nn.ModuleDict({"generator": self.generator, "encoder": self.encoder})

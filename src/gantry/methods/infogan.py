@@ -74,10 +74,6 @@ class Infogan(Method):
             fake = self.generator(z, code)
         return self.adversary.discriminator_loss(batch.x, [fake], self.generator, code, [code], batch.noise)
 
-    def after(self, phase: str) -> None:
-        if phase == "discriminator":
-            self.adversary.constrain()
-
     @property
     def kept(self) -> nn.Module:
         return nn.ModuleDict({"generator": self.generator, "recogniser": self.adversary.discriminator})

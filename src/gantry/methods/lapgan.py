@@ -83,11 +83,6 @@ class Lapgan(Method):
             images.append(other + generator(other, noise[f"noise_{size}"]))
         return images
 
-    def after(self, phase: str) -> None:
-        if phase == "discriminator":
-            for adversary in self.adversaries().values():
-                adversary.constrain()
-
     @property
     def kept(self) -> nn.Module:
         return self.cascade

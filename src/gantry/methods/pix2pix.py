@@ -132,11 +132,6 @@ class Pix2pix(Method):
                 loss = loss + self.options.feature_matching * losses.feature_matching(*depths)
         return loss
 
-    def after(self, phase: str) -> None:
-        if phase == "discriminator":
-            for adversary in self.adversaries().values():
-                adversary.constrain()
-
     @property
     def kept(self) -> nn.Module:
         return nn.ModuleDict({"translator": self.translator})

@@ -98,10 +98,6 @@ class Stargan(Method):
         loss = self.adversary.generator_loss(batch.x, [there], self.translator, own, [asked])
         return loss + self.options.cycle * losses.cycle(self.translator(there, own), batch.x)
 
-    def after(self, phase: str) -> None:
-        if phase == "discriminator":
-            self.adversary.constrain()
-
     @property
     def kept(self) -> nn.Module:
         return nn.ModuleDict({"translator": self.translator})

@@ -124,10 +124,6 @@ class TripleGan(Method):
         """Return the likeliest class of each row, one-hot (B, K), without a gradient."""
         return one_hot(said.detach().argmax(1), self.data.classes).float()
 
-    def after(self, phase: str) -> None:
-        if phase == "discriminator":
-            self.adversary.constrain()
-
     @property
     def kept(self) -> nn.Module:
         return nn.ModuleDict({"generator": self.generator, "classifier": self.classifier})
