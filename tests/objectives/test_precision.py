@@ -15,6 +15,7 @@ from gantry.plan.recipe import Recipe
 BLOCKS: list[dict[str, Any]] = [
     {"name": "minimax", "real_label": 0.9},
     {"name": "non_saturating"},
+    {"name": "score_distance"},
     {"name": "least_squares"},
     {"name": "hinge"},
     {"name": "wasserstein"},

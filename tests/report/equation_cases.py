@@ -23,6 +23,7 @@ OBJECTIVE_BLOCKS = [
     {"name": "minimax", "real_label": 0.8},
     {"name": "non_saturating"},
     {"name": "non_saturating", "real_label": 0.7},
+    {"name": "score_distance"},
     {"name": "least_squares", "a": -0.5, "b": 1.5, "c": 0.75},
     {"name": "hinge"},
     {"name": "wasserstein"},

@@ -23,6 +23,7 @@ OBJECTIVE_BLOCKS: dict[str, dict[str, Any]] = {
     "minimax": {"name": "minimax"},
     "non-saturating": {"name": "non_saturating"},
     "label smoothing": {"name": "non_saturating", "real_label": 0.9},
+    "distance of scores": {"name": "score_distance"},
     "LSGAN": {"name": "least_squares"},
     "hinge": {"name": "hinge"},
     "WGAN": {"name": "wasserstein", "clip": 0.01},

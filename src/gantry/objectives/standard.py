@@ -3,10 +3,12 @@
 With σ the sigmoid, −log σ(l) = softplus(−l) and −log(1 − σ(l)) = softplus(l).
 """
 
+from collections.abc import Sequence
+
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from gantry.objectives.base import Separable, register
+from gantry.objectives.base import Separable, register, total
 
 
 @register("minimax")
@@ -37,3 +39,16 @@ class NonSaturating(Minimax):
 
     def generator_cost(self, outputs: Tensor) -> Tensor:
         return softplus(-outputs)
+
+
+@register("score_distance")
+class ScoreDistance(NonSaturating):
+    """The same discriminator; G minimises Σ_k |E σ(D(x)) − E σ(D(G_k(z)))|. Tran et al. 2018 (Dist-GAN)."""
+
+    generator_uses_real = True
+
+    def generator_loss(self, real: Tensor | None, fakes: Sequence[Tensor]) -> Tensor:
+        if real is None:
+            raise ValueError("the distance of scores needs D's outputs for a real batch")
+        score = real.sigmoid().mean()
+        return total((score - fake.sigmoid().mean()).abs() for fake in fakes)

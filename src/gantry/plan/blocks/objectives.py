@@ -53,6 +53,19 @@ class StandardObjective(ObjectiveBlock):
     real_label: Annotated[float, Field(gt=0.5, le=1)] = 1.0
 
 
+class ScoreDistanceObjective(ObjectiveBlock):
+    """Dist-GAN: D as in the standard game, and a generator that closes the distance of D's mean scores."""
+
+    name: Literal["score_distance"]
+    # Below 1: one-sided label smoothing.
+    real_label: Annotated[float, Field(gt=0.5, le=1)] = 1.0
+
+    @property
+    def generator_uses_real(self) -> bool:
+        """It is half of the distance."""
+        return True
+
+
 class LeastSquaresObjective(ObjectiveBlock):
     """LSGAN: verdicts go to `b` on real and to `a` on generated samples; G pulls its own to `c`."""
 
@@ -231,6 +244,7 @@ class RealnessObjective(ObjectiveBlock):
 
 Objective = Annotated[
     StandardObjective
+    | ScoreDistanceObjective
     | LeastSquaresObjective
     | HingeObjective
     | WassersteinObjective

@@ -69,8 +69,8 @@ class Options(MethodOptions):
             )
 
 
-def refuse_what_needs_the_game_of_two(name: str, recipe: "Recipe") -> None:
-    """Raise ValueError for what only the method adversarial has."""
+def refuse_what_needs_the_game_of_two(name: str, recipe: "Recipe", but: tuple[str, ...] = ()) -> None:
+    """Raise ValueError for what only the method adversarial has; for none of the keys in `but`."""
     terms = recipe.terms
     idle = {
         "generators": recipe.generators > 1,
@@ -84,7 +84,7 @@ def refuse_what_needs_the_game_of_two(name: str, recipe: "Recipe") -> None:
         "objective": recipe.objective.name in ("gmmn", "d2gan", "energy", "began", "mmd_gan"),
         "networks.family": recipe.networks.reconstructs,
     }
-    for key in (key for key, used in idle.items() if used):
+    for key in (key for key, used in idle.items() if used and key not in but):
         raise ValueError(
             f"method {name}: {key} is of a discriminator that sees samples alone: take it away, or take method "
             "adversarial"
