@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from gantry.data.shape import DataShape
 from gantry.methods import Batch, build_method
-from gantry.networks.pyramids import bands, down, pyramid, reassembled, up
+from gantry.networks.lapgan import bands, down, pyramid, reassembled, up
 from gantry.plan.recipe import Recipe
 
 CPU = torch.device("cpu")

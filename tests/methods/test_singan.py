@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from gantry.data.shape import DataShape
 from gantry.methods import Batch, build_method, stage_at
 from gantry.methods.singan import slopes
-from gantry.networks.one_image import resized
+from gantry.networks.singan import resized
 from gantry.plan.recipe import Recipe
 from gantry.training.step import Step
 

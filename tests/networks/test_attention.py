@@ -4,12 +4,11 @@ import numpy as np
 import torch
 
 from gantry.networks.attention import SelfAttention
-from gantry.plan.layers import Attention
 
 
 def test_it_is_the_papers_equations() -> None:
     torch.manual_seed(0)
-    attention = SelfAttention(Attention(16, 3)).double()
+    attention = SelfAttention(16).double()
     x = torch.randn(2, 16, 3, 3, dtype=torch.float64)
     with torch.no_grad():
         attention.gamma.fill_(0.7)
@@ -29,7 +28,7 @@ def test_it_is_the_papers_equations() -> None:
 
 def test_it_starts_as_the_identity_and_learns_how_much_to_attend() -> None:
     torch.manual_seed(0)
-    attention = SelfAttention(Attention(8, 4))
+    attention = SelfAttention(8)
     x = torch.randn(2, 8, 4, 4)
     y = attention(x)
     assert torch.equal(y, x)
@@ -41,7 +40,7 @@ def test_it_starts_as_the_identity_and_learns_how_much_to_attend() -> None:
 def test_gradients_of_gradients_exist() -> None:
     """A gradient penalty differentiates through the attention twice."""
     torch.manual_seed(0)
-    attention = SelfAttention(Attention(8, 2)).double()
+    attention = SelfAttention(8).double()
     with torch.no_grad():
         attention.gamma.fill_(1.0)
     x = torch.randn(1, 8, 2, 2, dtype=torch.float64, requires_grad=True)

@@ -10,8 +10,7 @@ from torch import nn
 
 from gantry.networks import build_discriminator, build_generator, mixes_samples
 from gantry.networks.equalised import DeviationMap, EqualisedConv, EqualisedLinear, PixelNorm
-from gantry.networks.growing import Discriminator, Generator, enlarged, shrunk
-from gantry.plan.architectures import growing_widths
+from gantry.networks.pggan import Discriminator, Generator, enlarged, growing_widths, shrunk
 from gantry.plan.blocks.networks import Networks, PgganNetworks
 
 SMALL = {"family": "pggan", "width": 8, "base": 64, "group": 2}

@@ -9,7 +9,6 @@ from tests.training.games import logits, method_of
 from gantry.networks import build_discriminator, mixes_samples
 from gantry.networks.minibatch import MinibatchDiscrimination
 from gantry.plan.blocks.networks import DcganNetworks, MlpNetworks
-from gantry.plan.layers import Minibatch
 from gantry.plan.recipe import Recipe
 from gantry.terms.features import penultimate
 
@@ -33,7 +32,7 @@ def by_hand(features: np.ndarray, tensor: np.ndarray) -> np.ndarray:
 
 def layer(inputs: int = 5) -> MinibatchDiscrimination:
     torch.manual_seed(0)
-    return MinibatchDiscrimination(Minibatch(inputs, **OPTIONS)).double()
+    return MinibatchDiscrimination(inputs, **OPTIONS).double()
 
 
 def test_similarities_stand_beside_the_features() -> None:
@@ -59,7 +58,7 @@ def test_it_can_be_differentiated_twice_as_gradient_penalties_do() -> None:
 
 def test_half_precision_compares_in_single() -> None:
     torch.manual_seed(1)
-    ours, features = MinibatchDiscrimination(Minibatch(5, 4, 3)), torch.randn(64, 5)
+    ours, features = MinibatchDiscrimination(5, 4, 3), torch.randn(64, 5)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         found = ours(features)
         rows = ours.tensor(features).double().view(64, 4, 3)

@@ -8,8 +8,8 @@ import torch
 from pydantic import TypeAdapter
 
 from gantry.networks import build_discriminator, build_generator
-from gantry.networks.styles import Blur, StyledLayer, StyleGenerator
-from gantry.plan.architectures import growing_widths
+from gantry.networks.pggan import growing_widths
+from gantry.networks.stylegan import Blur, StyledLayer, StyleGenerator
 from gantry.plan.blocks.networks import Networks, StyleganNetworks
 
 CPU = torch.device("cpu")

@@ -24,7 +24,6 @@ from torch import nn
 
 from gantry.networks.minibatch import MinibatchDiscrimination
 from gantry.objectives import build_objective
-from gantry.plan.layers import Minibatch
 from gantry.report.handbook import LOSSES, equations_of
 from gantry.terms import Batch, build_terms
 
@@ -320,7 +319,7 @@ def test_a_term_adds_what_its_equation_says(block):
 
 
 def test_minibatch_discrimination_computes_what_its_words_say():
-    layer = MinibatchDiscrimination(Minibatch(4, 3, 2)).double()
+    layer = MinibatchDiscrimination(4, 3, 2).double()
     features = drawn(7, SIZE, 4)
     rows = layer.tensor(tensor(features)).detach().numpy().reshape(SIZE, 3, 2)
     recipe = recipe_of(

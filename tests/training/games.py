@@ -15,7 +15,6 @@ from torch import Tensor
 from gantry.data.shape import DataShape
 from gantry.methods import Batch, build_method
 from gantry.methods.adversarial import Adversarial
-from gantry.networks import FAMILIES
 from gantry.objectives import OBJECTIVES
 from gantry.plan.blocks import networks as network_blocks
 from gantry.plan.blocks import objectives as objective_blocks
@@ -203,8 +202,8 @@ def named() -> Iterator[tuple[str, dict[str, Any]]]:
                 yield f"term {name}{suffix}", {"terms": {name: {"weight": 1.0} | options}}
         else:
             yield f"term {name}", {"terms": {name: 1.0}}
-    families = blocks_of(network_blocks, "family")
-    for name in (each for each in FAMILIES if not families[each].translates):
+    families = network_blocks.FAMILIES
+    for name in (each for each in families if not families[each].translates):
         for suffix, options in variants(families[name], ("family", "initialisation")):
             width = {"width": WIDTHS[name]} if name in WIDTHS else {}
             width |= {"steps": 4} if name == "gran" else {}  # into which the latents of a game fall

@@ -17,7 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from gantry.methods.adversarial import Adversarial
-from gantry.networks import FAMILIES
+from gantry.plan.blocks.networks import FAMILIES
 from gantry.plan.recipe import Recipe
 from gantry.training import capture
 from gantry.training import train as loop

@@ -26,7 +26,7 @@ from gantry.metrics.diversity import diversity
 from gantry.metrics.features import FeatureNetwork
 from gantry.metrics.frechet import GaussianStatistics, gaussian_statistics
 from gantry.metrics.names import METRICS, REAL
-from gantry.networks.one_image import resized
+from gantry.networks.singan import resized
 
 Array = NDArray[Any]
 Row = tuple[str, str, float, int, str]

@@ -15,9 +15,9 @@ from gantry.methods.batch import Batch
 from gantry.methods.latents import draw_latents
 from gantry.methods.sampler import Sampler
 from gantry.methods.stage import Stage
-from gantry.networks.growing import Growing as GrowingNetwork
-from gantry.networks.growing import enlarged, shrunk
-from gantry.networks.styles import StyleGenerator
+from gantry.networks.pggan import Growing as GrowingNetwork
+from gantry.networks.pggan import enlarged, shrunk
+from gantry.networks.stylegan import StyleGenerator
 from gantry.plan.blocks.players import Latent
 from gantry.plan.methods.growing import GrowthSpan, Options
 from gantry.plan.recipe import Recipe

@@ -12,7 +12,7 @@ from gantry.methods.base import Method, Phase, register
 from gantry.methods.batch import Batch
 from gantry.methods.latents import draw_latents
 from gantry.methods.sampler import Sampler
-from gantry.networks.pyramids import Cascade, build_level_discriminators, enlarged_to, pyramid, up
+from gantry.networks.lapgan import Cascade, build_level_discriminators, enlarged_to, pyramid, up
 from gantry.networks.shapes import image_shape
 from gantry.objectives import build_objective
 from gantry.plan.blocks.networks import LapganNetworks

@@ -16,8 +16,8 @@ from gantry.methods.base import Method, Phase, register
 from gantry.methods.batch import Batch
 from gantry.methods.sampler import Sampler
 from gantry.methods.stage import Stage
-from gantry.networks.one_image import Scales, WindowDiscriminator, resized, width_at
 from gantry.networks.shapes import image_shape
+from gantry.networks.singan import Scales, WindowDiscriminator, resized, width_at
 from gantry.plan.blocks.networks import SinganNetworks
 from gantry.plan.methods.singan import Options
 from gantry.plan.recipe import Recipe

@@ -1,62 +1,24 @@
-"""Generators and discriminators: pairs by family, initialised, ready for a device.
+"""Generators and discriminators, by family, initialised, ready for a device.
 
-A new family is two builders and one line in `FAMILIES`; its block stands in `plan/blocks/networks.py`, and its
-layers in `plan/architectures.py`, from where they are both built and counted.
+A family is a file here of its name, with `build_generator` and `build_discriminator`, and its block in
+`plan/blocks/networks.py`: no list names either.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 from torch import nn
 
-from gantry.networks import (
-    autoencoder,
-    cnn,
-    dcgan,
-    growing,
-    mlp,
-    one_image,
-    pyramids,
-    recurrent,
-    resnet,
-    styles,
-    translators,
-)
 from gantry.networks.virtual import choose_reference
 
 
-@dataclass(frozen=True)
-class Family:
-    """The two builders of a pair; both take the recipe's `networks` block first.
+def family(name: str) -> Any:
+    """Return the module of a family, whose two builders take the recipe's `networks` block first.
 
-    Where the block `translates`, the first is of a translator, and its second argument the shape of the inputs.
+    Where the block `translates`, `build_generator` makes a translator, and its second argument is the shape of the
+    inputs.
     """
-
-    generator: Callable[[Any, Any, tuple[int, ...]], nn.Module]
-    discriminator: Callable[[Any, tuple[int, ...], int], nn.Module]
-
-
-FAMILIES: dict[str, Family] = {
-    "mlp": Family(mlp.build_generator, mlp.build_discriminator),
-    "dcgan": Family(dcgan.build_generator, dcgan.build_discriminator),
-    "dcgan32": Family(cnn.build_dcgan32_generator, cnn.build_dcgan32_discriminator),
-    "sngan": Family(cnn.build_sngan_generator, cnn.build_sngan_discriminator),
-    "resnet": Family(resnet.build_resnet_generator, resnet.build_resnet_discriminator),
-    "sagan": Family(resnet.build_sagan_generator, resnet.build_sagan_discriminator),
-    "autoencoder": Family(autoencoder.build_autoencoder_generator, autoencoder.build_autoencoder),
-    "gran": Family(recurrent.build_gran_generator, recurrent.build_gran_discriminator),
-    "singan": Family(one_image.build_singan_generator, one_image.build_singan_discriminator),
-    "lapgan": Family(pyramids.build_lapgan_generator, pyramids.build_lapgan_discriminator),
-    "stylegan": Family(styles.build_stylegan_generator, styles.build_stylegan_discriminator),
-    "pggan": Family(growing.build_pggan_generator, growing.build_pggan_discriminator),
-    "mlp_autoencoder": Family(mlp.build_generator, autoencoder.build_mlp_autoencoder),
-    "mlp_translator": Family(translators.build_mlp_translator, translators.build_point_discriminator),
-    "unet": Family(translators.build_unet, translators.build_patch_discriminator),
-    "resnet_blocks": Family(translators.build_resnet_blocks, translators.build_patch_discriminator),
-    "label_resnet": Family(translators.build_label_resnet, translators.build_label_discriminator),
-    "sr_resnet": Family(translators.build_sr_resnet, translators.build_sr_discriminator),
-}
+    return import_module(f"gantry.networks.{name}")
 
 
 def build_generator(networks: Any, latent_dimension: int, sample_shape: tuple[int, ...]) -> nn.Module:
@@ -65,7 +27,8 @@ def build_generator(networks: Any, latent_dimension: int, sample_shape: tuple[in
     `networks` is the recipe's block (`MlpNetworks`, `DcganNetworks`, …). Images come out in [−1, 1]. Raises
     `UserError` where the family cannot make samples of that shape.
     """
-    return FAMILIES[networks.family].generator(networks, latent_dimension, sample_shape)
+    built: nn.Module = family(networks.family).build_generator(networks, latent_dimension, sample_shape)
+    return built
 
 
 def build_translator(networks: Any, inputs: tuple[int, ...], outputs: tuple[int, ...]) -> nn.Module:
@@ -73,7 +36,8 @@ def build_translator(networks: Any, inputs: tuple[int, ...], outputs: tuple[int,
 
     `networks` is a block that `translates`. Raises `UserError` where the family cannot map these shapes.
     """
-    return FAMILIES[networks.family].generator(networks, inputs, outputs)
+    built: nn.Module = family(networks.family).build_generator(networks, inputs, outputs)
+    return built
 
 
 def build_discriminator(networks: Any, sample_shape: tuple[int, ...], outputs: int) -> nn.Module:
@@ -83,7 +47,8 @@ def build_discriminator(networks: Any, sample_shape: tuple[int, ...], outputs: i
     sample stand together. Where `one_pass_is_exact`, real and generated batches may be concatenated into one call.
     Raises `UserError` where the family cannot read samples of that shape.
     """
-    return FAMILIES[networks.family].discriminator(networks, sample_shape, outputs)
+    built: nn.Module = family(networks.family).build_discriminator(networks, sample_shape, outputs)
+    return built
 
 
 def mixes_samples(network: nn.Module) -> bool:
@@ -102,12 +67,11 @@ def one_pass_is_exact(network: nn.Module) -> bool:
 
 
 __all__ = [
-    "FAMILIES",
-    "Family",
     "build_discriminator",
     "build_generator",
     "build_translator",
     "choose_reference",
+    "family",
     "mixes_samples",
     "one_pass_is_exact",
 ]

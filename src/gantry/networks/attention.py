@@ -4,8 +4,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softmax
 
-from gantry.plan.layers import Attention
-
 
 class SelfAttention(nn.Module):
     """x (B, C, S, S) → γ·o + x, with γ = 0 at the start.
@@ -17,12 +15,13 @@ class SelfAttention(nn.Module):
     f, g, h and v are 1×1 convolutions without biases; the first three lead to C/8 channels.
     """
 
-    def __init__(self, layer: Attention) -> None:
+    def __init__(self, channels: int) -> None:
         super().__init__()
-        self.f = nn.Conv2d(layer.channels, layer.inner, 1, bias=False)
-        self.g = nn.Conv2d(layer.channels, layer.inner, 1, bias=False)
-        self.h = nn.Conv2d(layer.channels, layer.inner, 1, bias=False)
-        self.v = nn.Conv2d(layer.inner, layer.channels, 1, bias=False)
+        inner = max(1, channels // 8)
+        self.f = nn.Conv2d(channels, inner, 1, bias=False)
+        self.g = nn.Conv2d(channels, inner, 1, bias=False)
+        self.h = nn.Conv2d(channels, inner, 1, bias=False)
+        self.v = nn.Conv2d(inner, channels, 1, bias=False)
         self.gamma = nn.Parameter(torch.zeros(()))
 
     def forward(self, x: Tensor) -> Tensor:

@@ -1,25 +1,18 @@
-"""The pairs of EBGAN and BEGAN: D reconstructs samples, and what it says of one is the error, an energy ≥ 0.
+"""The pair of BEGAN: D reconstructs images, and what it says of one is the error, an energy ≥ 0.
 
-Source: Berthelot et al. 2017, section 3.5 and figure 1 (images); points get plain ReLU networks.
+Source: Berthelot et al. 2017, section 3.5 and figure 1. Weights start as PyTorch has them.
 """
 
-from collections.abc import Callable, Sequence
-from itertools import pairwise
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
 from gantry.networks.initialise import initialise_as
-from gantry.networks.linear import Linear
-from gantry.networks.mlp import dimension
 from gantry.networks.shapes import image_shape
-from gantry.plan.architectures import (
-    autoencoder_generator,
-    autoencoder_halves,
-    mlp_autoencoder_halves,
-)
-from gantry.plan.blocks.networks import AutoencoderNetworks, MlpAutoencoderNetworks
-from gantry.plan.layers import Conv, Dense
+from gantry.plan.blocks.networks import AutoencoderNetworks
+
+SMALLEST = 8  # pixels a side, between the dense layer and the convolutions
 
 # How far reconstructions (B, D) are from samples (B, D): (B,).
 ERRORS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -27,10 +20,6 @@ ERRORS: dict[str, Callable[[Tensor], Tensor]] = {
     "squared": lambda difference: difference.square().mean(1),
     "absolute": lambda difference: difference.abs().mean(1),
 }
-
-
-def as_it_is(network: nn.Module) -> None:
-    """Leave PyTorch's default weights."""
 
 
 class Autoencoder(nn.Module):
@@ -57,61 +46,59 @@ class Autoencoder(nn.Module):
         return ERRORS[self.error](wide.flatten(1)).unsqueeze(1)
 
 
-def rectified(layers: Sequence[Dense]) -> nn.Sequential:
-    """Dense layers with ReLU between them."""
-    *hidden, last = layers
-    modules: list[nn.Module] = []
-    for dense in hidden:
-        modules += [Linear(dense.inputs, dense.outputs), nn.ReLU()]
-    return nn.Sequential(*modules, Linear(last.inputs, last.outputs))
+def conv(inputs: int, outputs: int, stride: int = 1) -> list[nn.Module]:
+    """A 3×3 convolution and ELU."""
+    return [nn.Conv2d(inputs, outputs, 3, stride, 1), nn.ELU()]
 
 
-def exponential(convs: Sequence[Conv]) -> list[nn.Module]:
-    """Convolutions with ELU after each."""
-    modules: list[nn.Module] = []
-    for conv in convs:
-        modules += [nn.Conv2d(conv.inputs, conv.outputs, conv.kernel, conv.stride, conv.padding), nn.ELU()]
-    return modules
+def encoder(width: int, code: int, channels: int, resolution: int) -> nn.Sequential:
+    """Images → codes: two convolutions at every size down to 8×8, `width` channels more at each; dense."""
+    sizes = levels(resolution)
+    layers = conv(channels, width)
+    for level in range(1, sizes + 1):
+        layers += conv(width * level, width * level) + conv(width * level, width * level)
+        if level < sizes:
+            layers += conv(width * level, width * (level + 1), stride=2)
+    features = sizes * width * SMALLEST**2
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(features, code))
 
 
-def decoder(dense: Dense, convs: Sequence[Conv]) -> nn.Sequential:
-    """Codes → images, unbounded: dense to 8×8, convolutions with ELU, sides doubled where the next layer's are."""
-    first, *_, last = convs
-    modules: list[nn.Module] = [
-        nn.Linear(dense.inputs, dense.outputs),
-        nn.Unflatten(1, (first.inputs, first.size, first.size)),
+def decoder(width: int, code: int, channels: int, resolution: int) -> nn.Sequential:
+    """Codes → images, unbounded: dense to 8×8, two convolutions at every size, of `width` channels throughout."""
+    layers: list[nn.Module] = [
+        nn.Linear(code, width * SMALLEST**2),
+        nn.Unflatten(1, (width, SMALLEST, SMALLEST)),
     ]
-    for conv, following in pairwise(convs):
-        modules += exponential([conv])
-        if following.size > conv.size:
-            modules.append(nn.UpsamplingNearest2d(scale_factor=2))
-    return nn.Sequential(*modules, nn.Conv2d(last.inputs, last.outputs, 3, 1, 1))
+    for level in range(levels(resolution)):
+        layers += [nn.UpsamplingNearest2d(scale_factor=2)] if level else []
+        layers += conv(width, width) + conv(width, width)
+    return nn.Sequential(*layers, nn.Conv2d(width, channels, 3, 1, 1))
 
 
-def build_autoencoder_generator(
+def levels(resolution: int) -> int:
+    """How many sizes there are from 8×8 to the image's."""
+    return (resolution // SMALLEST).bit_length()
+
+
+def as_it_is(network: nn.Module) -> None:
+    """Leave PyTorch's default weights."""
+
+
+def build_generator(
     networks: AutoencoderNetworks, latent_dimension: int, sample_shape: tuple[int, ...]
 ) -> nn.Module:
     """See `gantry.networks.build_generator`: BEGAN's decoder, with weights of its own."""
-    dense, *convs = autoencoder_generator(networks, latent_dimension, *image_shape(networks, sample_shape))
-    generator = nn.Sequential(decoder(dense, convs), nn.Tanh())
+    shape = image_shape(networks, sample_shape)
+    generator = nn.Sequential(decoder(networks.width, latent_dimension, *shape), nn.Tanh())
     initialise_as(generator, networks.initialisation.generator, as_it_is)
     return generator
 
 
-def build_autoencoder(
+def build_discriminator(
     networks: AutoencoderNetworks, sample_shape: tuple[int, ...], outputs: int
 ) -> Autoencoder:
     """See `gantry.networks.build_discriminator`; there is one energy of each image, (B, 1)."""
-    (*convs, to_code), (from_code, *back) = autoencoder_halves(networks, *image_shape(networks, sample_shape))
-    encoder = nn.Sequential(*exponential(convs), nn.Flatten(), nn.Linear(to_code.inputs, to_code.outputs))
-    discriminator = Autoencoder(encoder, decoder(from_code, back), networks.error)
+    sizes = (networks.width, networks.code, *image_shape(networks, sample_shape))
+    discriminator = Autoencoder(encoder(*sizes), decoder(*sizes), networks.error)
     initialise_as(discriminator, networks.initialisation.discriminator, as_it_is)
     return discriminator
-
-
-def build_mlp_autoencoder(
-    networks: MlpAutoencoderNetworks, sample_shape: tuple[int, ...], outputs: int
-) -> Autoencoder:
-    """See `gantry.networks.build_discriminator`; there is one energy of each point, (B, 1)."""
-    encoder, back = mlp_autoencoder_halves(networks, dimension(networks, sample_shape))
-    return Autoencoder(rectified(encoder), rectified(back), networks.error)

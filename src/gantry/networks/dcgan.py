@@ -4,41 +4,57 @@ Source: Radford et al. 2016; Miyato et al. 2018 (spectral norm); Xiangli et al. 
 BCGAN, table 4 (the residual generator); Isola et al. 2017 (PatchGAN).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
 from gantry.networks.initialise import initialise, initialise_as
-from gantry.networks.minibatch import MinibatchDiscrimination
-from gantry.networks.residual import Norm, ResidualBlock, convolution
+from gantry.networks.minibatch import minibatch_discrimination
+from gantry.networks.residual import Norm, ResidualBlock
 from gantry.networks.shapes import image_shape, verdict_rows
 from gantry.networks.spectral import normalise
 from gantry.networks.virtual import norm_of, with_reference
-from gantry.plan.architectures import dcgan_discriminator, dcgan_generator
 from gantry.plan.blocks.networks import DcganNetworks
-from gantry.plan.layers import Conv, Dense, Minibatch, Residual
+
+
+def widths(width: int, resolution: int) -> list[int]:
+    """Channels at R/2, R/4, …, 4 pixels a side: `width` beside the image, width·R/8 at 4×4."""
+    return [width << level for level in range(resolution.bit_length() - 3)]
 
 
 class Generator(nn.Module):
     """z (B, Z) → images (B, C, R, R) in [−1, 1].
 
     ConvTranspose to 4×4, then doublings of the resolution that halve the channels, each with BatchNorm and
-    ReLU; the last doubling makes the image, through tanh. Residual blocks may stand in between. No biases.
-    `norm` makes the normalisation of so many channels.
+    ReLU; the last doubling makes the image, through tanh. No biases. `norm` makes the normalisation of so many
+    channels.
+
+    `residual`: two residual blocks more. BCGAN's table 4 does not say where; here at R/8, since their work is the same
+    at every level.
     """
 
-    def __init__(self, layers: Sequence[Conv | Residual], norm: Norm = nn.BatchNorm2d) -> None:
+    def __init__(
+        self,
+        width: int,
+        latent: int,
+        channels: int,
+        resolution: int,
+        residual: bool = False,
+        norm: Norm = nn.BatchNorm2d,
+    ) -> None:
         super().__init__()
-        modules: list[nn.Module] = []
-        for layer in layers:
-            if isinstance(layer, Residual):
-                modules.append(ResidualBlock(layer, norm, bias=False))
-                continue
-            if modules:
-                modules += [norm(layer.inputs), nn.ReLU(inplace=True)]
-            modules.append(convolution(layer, bias=False))
-        self.layers = nn.Sequential(*modules, nn.Tanh())
+        first, *others = widths(width, resolution)[::-1]
+        layers: list[nn.Module] = [nn.ConvTranspose2d(latent, first, 4, 1, 0, bias=False)]
+        size = 4
+        for inputs, outputs in pairwise([first, *others, channels]):
+            if residual and size == resolution // 8:
+                layers += [ResidualBlock(inputs, inputs, norm, bias=False) for _ in range(2)]
+            layers += [norm(inputs), nn.ReLU(inplace=True)]
+            layers += [nn.ConvTranspose2d(inputs, outputs, 4, 2, 1, bias=False)]
+            size *= 2
+        self.layers = nn.Sequential(*layers, nn.Tanh())
 
     def forward(self, z: Tensor) -> Tensor:
         return self.layers(z[:, :, None, None])
@@ -87,36 +103,46 @@ class PatchRows(nn.Conv2d):
 class Discriminator(nn.Module):
     """Images (B, C, R, R) → logits (B·v, outputs), v verdicts on each image: one, or one for each patch.
 
-    Convolutions with LeakyReLU 0.2, without BatchNorm or biases; minibatch discrimination, if any; then a head.
+    Convolutions with LeakyReLU 0.2, without BatchNorm or biases: halvings down to 4×4; minibatch discrimination, if
+    any; a head. PatchGAN (Isola et al. 2017, 6.1.2) has three halvings, C64-C128-C256, a layer of stride 1, C512, and a
+    head; kernels 4×4, a receptive field of 70×70.
     """
 
-    def __init__(
-        self, hidden: Sequence[Conv | Minibatch], last: Conv | Dense, head: str, outputs: int
-    ) -> None:
+    def __init__(self, networks: DcganNetworks, channels: int, resolution: int, outputs: int) -> None:
         super().__init__()
-        layers: list[nn.Module] = []
-        for layer in hidden:
-            if isinstance(layer, Minibatch):
-                layers += [nn.Flatten(), MinibatchDiscrimination(layer)]
-            else:
-                layers += [convolution(layer, bias=False), nn.LeakyReLU(0.2, inplace=True)]
-        if isinstance(last, Conv):
-            self.layers = nn.Sequential(*layers)
-            self.head = HEADS[head](last.inputs, outputs, PatchRows)
-        else:
-            self.layers = nn.Sequential(*layers, nn.Flatten())
-            self.head = HEADS[head](last.inputs, outputs)
+        width, head = networks.width, HEADS[networks.head]
+        if networks.discriminator == "patchgan":
+            self.layers = nn.Sequential(
+                *conv(channels, 2 * width, 2),
+                *conv(2 * width, 4 * width, 2),
+                *conv(4 * width, 8 * width, 2),
+                *conv(8 * width, 16 * width, 1),
+            )
+            self.head = head(16 * width, outputs, PatchRows)
+            return
+        halvings: list[nn.Module] = []
+        for before, after in pairwise([channels, *widths(width, resolution)]):
+            halvings += conv(before, after, 2)
+        minibatch, features = minibatch_discrimination(networks, after * 4 * 4)
+        before_head = [nn.Flatten(), *minibatch] if minibatch else []
+        self.layers = nn.Sequential(*halvings, *before_head, nn.Flatten())
+        self.head = head(features, outputs)
 
     def forward(self, images: Tensor) -> Tensor:
         return self.head(self.layers(images))
+
+
+def conv(inputs: int, outputs: int, stride: int) -> list[nn.Module]:
+    """A 4×4 convolution without biases, and LeakyReLU 0.2."""
+    return [nn.Conv2d(inputs, outputs, 4, stride, 1, bias=False), nn.LeakyReLU(0.2, inplace=True)]
 
 
 def build_generator(
     networks: DcganNetworks, latent_dimension: int, sample_shape: tuple[int, ...]
 ) -> nn.Module:
     """See `gantry.networks.build_generator`."""
-    layers = dcgan_generator(networks, latent_dimension, *image_shape(networks, sample_shape))
-    generator = Generator(layers, norm_of(networks, nn.BatchNorm2d))
+    shape, norm = image_shape(networks, sample_shape), norm_of(networks, nn.BatchNorm2d)
+    generator = Generator(networks.width, latent_dimension, *shape, networks.generator == "residual", norm)
     initialise_as(generator, networks.initialisation.generator, initialise)
     return with_reference(networks, generator, latent_dimension)
 
@@ -125,8 +151,7 @@ def build_discriminator(
     networks: DcganNetworks, sample_shape: tuple[int, ...], outputs: int
 ) -> Discriminator:
     """See `gantry.networks.build_discriminator`."""
-    *hidden, last = dcgan_discriminator(networks, *image_shape(networks, sample_shape), outputs)
-    discriminator = Discriminator(hidden, last, networks.head, outputs)
+    discriminator = Discriminator(networks, *image_shape(networks, sample_shape), outputs)
     initialise_as(discriminator, networks.initialisation.discriminator, initialise)
     if networks.spectral_norm:
         normalise(discriminator, networks.power_iteration or "shared")

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from gantry.networks.linear import Linear
-from gantry.plan.layers import Minibatch
+from gantry.plan.blocks.networks import DcganNetworks, MlpNetworks
 
 
 class MinibatchDiscrimination(nn.Module):
@@ -19,10 +19,10 @@ class MinibatchDiscrimination(nn.Module):
 
     mixes_samples = True
 
-    def __init__(self, layer: Minibatch) -> None:
+    def __init__(self, features: int, kernels: int, dimensions: int) -> None:
         super().__init__()
-        self.shape = (layer.kernels, layer.dimensions)
-        self.tensor = Linear(layer.inputs, layer.kernels * layer.dimensions, bias=False)
+        self.shape = (kernels, dimensions)
+        self.tensor = Linear(features, kernels * dimensions, bias=False)
 
     def forward(self, features: Tensor) -> Tensor:
         # In single precision or wider: the exponential of a difference of rounded numbers is noise.
@@ -32,3 +32,14 @@ class MinibatchDiscrimination(nn.Module):
         columns = rows.permute(2, 1, 0).contiguous()
         distances = reduce(torch.add, ((each[:, :, None] - each[:, None]).abs() for each in columns))
         return torch.cat([features, distances.neg().exp().sum(2).t()], dim=1)
+
+
+def minibatch_discrimination(
+    networks: MlpNetworks | DcganNetworks, features: int
+) -> tuple[list[MinibatchDiscrimination], int]:
+    """Return the layer that the recipe asks for, if it does, and how many features follow."""
+    options = networks.minibatch_discrimination
+    if options is None:
+        return [], features
+    layer = MinibatchDiscrimination(features, options.kernels, options.dimensions)
+    return [layer], features + options.kernels

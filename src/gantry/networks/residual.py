@@ -1,43 +1,43 @@
 """Residual blocks as in Miyato et al. 2018 (table 4 and figure 8), after Gulrajani et al. 2017."""
 
 from collections.abc import Callable
+from typing import Literal
 
 from torch import Tensor, nn
-
-from gantry.plan.layers import Conv, Residual
 
 Norm = Callable[[int], nn.Module]
 
 
-def convolution(conv: Conv, bias: bool = True) -> nn.Module:
-    """Return the layer that `conv` describes."""
-    kind = nn.ConvTranspose2d if conv.transposed else nn.Conv2d
-    return kind(conv.inputs, conv.outputs, conv.kernel, conv.stride, conv.padding, bias=bias)
-
-
 class ResidualBlock(nn.Module):
-    """x → convolution(ReLU(convolution(ReLU(x)))) + shortcut(x), both resampled as `layer` says.
+    """x (B, inputs, S, S) → convolution(ReLU(convolution(ReLU(x)))) + shortcut(x), (B, outputs, …).
 
-    `norm` makes the normalisation of so many channels that stands before each ReLU, if any does. A block that
-    `reads_image` has no first ReLU: there is nothing to rectify in pixels.
+    `resample` doubles the sides before the first convolution, or halves them after the second. `norm` makes the
+    normalisation of so many channels that stands before each ReLU, if any does. A block that `reads_image` has no
+    first ReLU: there is nothing to rectify in pixels.
     """
 
     def __init__(
-        self, layer: Residual, norm: Norm | None, bias: bool = True, reads_image: bool = False
+        self,
+        inputs: int,
+        outputs: int,
+        norm: Norm | None,
+        resample: Literal["up", "down"] | None = None,
+        bias: bool = True,
+        reads_image: bool = False,
     ) -> None:
         super().__init__()
-        before = [] if reads_image else _rectified(layer.inputs, norm)
-        up = [nn.Upsample(scale_factor=2)] if layer.resample == "up" else []
-        down = [nn.AvgPool2d(2)] if layer.resample == "down" else []
+        up = [nn.Upsample(scale_factor=2)] if resample == "up" else []
+        down = [nn.AvgPool2d(2)] if resample == "down" else []
         self.residual = nn.Sequential(
-            *before,
+            *([] if reads_image else _rectified(inputs, norm)),
             *up,
-            convolution(layer.first, bias),
-            *_rectified(layer.outputs, norm),
-            convolution(layer.second, bias),
+            nn.Conv2d(inputs, outputs, 3, padding=1, bias=bias),
+            *_rectified(outputs, norm),
+            nn.Conv2d(outputs, outputs, 3, padding=1, bias=bias),
             *down,
         )
-        straight = [] if layer.shortcut is None else [convolution(layer.shortcut, bias)]
+        is_identity = resample is None and inputs == outputs
+        straight = [] if is_identity else [nn.Conv2d(inputs, outputs, 1, bias=bias)]
         # A 1×1 convolution commutes with both kinds of resampling: it runs where there are fewer pixels.
         self.shortcut = nn.Sequential(*down, *straight, *up)
 

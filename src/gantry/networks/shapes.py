@@ -1,9 +1,9 @@
-"""What goes into an image network and what comes out of a discriminator."""
+"""What goes into a network and what comes out of a discriminator."""
 
 from torch import Tensor
 
 from gantry.errors import UserError
-from gantry.plan.blocks.networks import ImageNetworks
+from gantry.plan.blocks.networks import ImageNetworks, PointNetworks
 
 
 def image_shape(networks: ImageNetworks, sample_shape: tuple[int, ...]) -> tuple[int, int]:
@@ -17,6 +17,16 @@ def image_shape(networks: ImageNetworks, sample_shape: tuple[int, ...]) -> tuple
             "or use family mlp for points"
         )
     return sample_shape[0], sample_shape[1]
+
+
+def dimension(networks: PointNetworks, sample_shape: tuple[int, ...]) -> int:
+    """Return D of points (D,). UserError for samples of another shape."""
+    if len(sample_shape) != 1:
+        raise UserError(
+            f"networks.family {networks.family}: the data set's samples have shape {tuple(sample_shape)}, but this "
+            "family is for points such as (2,); use family dcgan for images"
+        )
+    return sample_shape[0]
 
 
 def verdict_rows(maps: Tensor, outputs: int) -> Tensor:

@@ -1,17 +1,14 @@
 """`networks`: the pair of a generator and a discriminator, by family."""
 
-from typing import Annotated, ClassVar, Literal
+from collections.abc import Iterator
+from functools import reduce
+from operator import or_
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, get_args, get_origin
 
 from pydantic import Field, model_validator
 
 from gantry.plan.blocks.base import Positive, Rate, Strict
-from gantry.plan.blocks.translators import (
-    LabelResnetNetworks,
-    MlpTranslatorNetworks,
-    ResnetBlocksNetworks,
-    SrResnetNetworks,
-    UnetNetworks,
-)
+from gantry.plan.blocks.translators import ImageTranslators, PointTranslators
 
 # Of an autoencoder: the norm of the difference, or the mean of its entries' squares or absolute values.
 ReconstructionError = Literal["norm", "squared", "absolute"]
@@ -61,6 +58,8 @@ class PointNetworks(Strict):
     translates: ClassVar[bool] = False
     # Whether both networks can be grown.
     grows: ClassVar[bool] = False
+
+    family: str
 
 
 class MlpNetworks(PointNetworks):
@@ -326,24 +325,23 @@ class MlpAutoencoderNetworks(PointNetworks):
     virtual_batch_norm: VirtualBatchNorm | None = None
 
 
-Networks = Annotated[
-    MlpNetworks
-    | DcganNetworks
-    | Dcgan32Networks
-    | SnganNetworks
-    | ResnetNetworks
-    | SaganNetworks
-    | AutoencoderNetworks
-    | MlpAutoencoderNetworks
-    | MlpTranslatorNetworks
-    | UnetNetworks
-    | ResnetBlocksNetworks
-    | SrResnetNetworks
-    | LabelResnetNetworks
-    | PgganNetworks
-    | StyleganNetworks
-    | LapganNetworks
-    | SinganNetworks
-    | GranNetworks,
-    Field(discriminator="family"),
-]
+def _families(base: type[Strict]) -> Iterator[type[Strict]]:
+    """The blocks below `base` that name a family."""
+    if get_origin(base.model_fields["family"].annotation) is Literal:
+        yield base
+    for each in base.__subclasses__():
+        yield from _families(each)
+
+
+# A block by the family that it names: all there are, in the order in which they are written.
+FAMILIES: dict[str, type[Strict]] = {
+    name: block
+    for base in (PointNetworks, ImageNetworks, PointTranslators, ImageTranslators)
+    for block in _families(base)
+    for name in get_args(block.model_fields["family"].annotation)
+}
+
+if TYPE_CHECKING:
+    Networks = PointNetworks | ImageNetworks | PointTranslators | ImageTranslators
+else:
+    Networks = Annotated[reduce(or_, FAMILIES.values()), Field(discriminator="family")]

@@ -17,6 +17,8 @@ class PointTranslators(Strict):
     translates: ClassVar[bool] = True
     grows: ClassVar[bool] = False
 
+    family: str
+
 
 class MlpTranslatorNetworks(PointTranslators):
     """A ReLU MLP that maps points to points, without any norm, against the maxout MLP of family mlp."""

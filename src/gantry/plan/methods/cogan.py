@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
+from gantry.plan.blocks.networks import MlpNetworks
 from gantry.plan.methods.base import MethodOptions
 from gantry.plan.methods.conditional import refuse_what_needs_the_game_of_two
 
@@ -35,7 +36,7 @@ class Options(MethodOptions):
 
     def check(self, recipe: "Recipe") -> None:
         refuse_what_needs_the_game_of_two(self.name, recipe)
-        if recipe.networks.family != "mlp":
+        if not isinstance(recipe.networks, MlpNetworks):
             raise ValueError("method cogan shares layers that stand in one row: take networks.family mlp")
         if recipe.objective.width > 1:
             raise ValueError(f"method cogan: objective {recipe.objective.name} reads more than one number")

@@ -125,14 +125,14 @@ class SinglePicture(nn.Module):
         return self.scales.step(1, coarse, None, len(z))
 
 
-def build_singan_generator(
+def build_generator(
     networks: SinganNetworks, latent_dimension: int, sample_shape: tuple[int, ...]
 ) -> SinglePicture:
     """See `gantry.networks.build_generator`."""
     return SinglePicture(networks, latent_dimension, *image_shape(networks, sample_shape))
 
 
-def build_singan_discriminator(
+def build_discriminator(
     networks: SinganNetworks, sample_shape: tuple[int, ...], outputs: int
 ) -> WindowDiscriminator:
     """See `gantry.networks.build_discriminator`: that of the largest scale, which says one number."""

@@ -48,7 +48,7 @@ class Generator(nn.Module):
         return torch.tanh(torch.stack(self.canvases(z)).sum(dim=0))
 
 
-def build_gran_generator(
+def build_generator(
     networks: GranNetworks, latent_dimension: int, sample_shape: tuple[int, ...]
 ) -> Generator:
     """See `gantry.networks.build_generator`. Raises UserError for latents that do not fall into steps."""
@@ -64,9 +64,7 @@ def build_gran_generator(
     return generator
 
 
-def build_gran_discriminator(
-    networks: GranNetworks, sample_shape: tuple[int, ...], outputs: int
-) -> nn.Module:
+def build_discriminator(networks: GranNetworks, sample_shape: tuple[int, ...], outputs: int) -> nn.Module:
     """See `gantry.networks.build_discriminator`: a DCGAN's, without spectral norm."""
     image_shape(networks, sample_shape)
     like = DcganNetworks(family="dcgan", width=networks.width, head="linear", spectral_norm=False)

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gantry.networks.shapes import image_shape
-from gantry.plan.architectures import lapgan_sizes
 from gantry.plan.blocks.networks import LapganNetworks
 
 SLOPE = 0.2
@@ -91,12 +90,17 @@ class PictureDiscriminator(nn.Module):
         return self.head(self.layers(images))
 
 
+def sizes_of(networks: LapganNetworks, resolution: int) -> list[int]:
+    """Pixels a side of the levels, from coarse to fine."""
+    return [networks.smallest << level for level in range((resolution // networks.smallest).bit_length())]
+
+
 class Cascade(nn.Module):
     """z (B, Z), and noise by size (B, 1, R, R) → an image: the smallest from z, then every band on the one below."""
 
     def __init__(self, networks: LapganNetworks, latent: int, channels: int, resolution: int) -> None:
         super().__init__()
-        self.sizes = lapgan_sizes(networks, resolution)
+        self.sizes = sizes_of(networks, resolution)
         smallest, *finer = self.sizes
         self.base = nn.Sequential(
             nn.Linear(latent, networks.base_width),
@@ -152,22 +156,20 @@ def build_level_discriminators(
 ) -> list[nn.Module]:
     """Return a discriminator for the pictures of each size, from coarse to fine."""
     channels, resolution = image_shape(networks, sample_shape)
-    smallest, *finer = lapgan_sizes(networks, resolution)
+    smallest, *finer = sizes_of(networks, resolution)
     return [
         build_base_discriminator(networks, channels, smallest, outputs),
         *(PictureDiscriminator(networks.width, channels, size, outputs, networks.dropout) for size in finer),
     ]
 
 
-def build_lapgan_generator(
+def build_generator(
     networks: LapganNetworks, latent_dimension: int, sample_shape: tuple[int, ...]
 ) -> PyramidGenerator:
     """See `gantry.networks.build_generator`."""
     return PyramidGenerator(Cascade(networks, latent_dimension, *image_shape(networks, sample_shape)))
 
 
-def build_lapgan_discriminator(
-    networks: LapganNetworks, sample_shape: tuple[int, ...], outputs: int
-) -> nn.Module:
+def build_discriminator(networks: LapganNetworks, sample_shape: tuple[int, ...], outputs: int) -> nn.Module:
     """See `gantry.networks.build_discriminator`: that of the largest pictures."""
     return build_level_discriminators(networks, sample_shape, outputs)[-1]

@@ -16,9 +16,8 @@ from gantry.networks.equalised import (
     EqualisedLinear,
     PixelNorm,
 )
-from gantry.networks.growing import Discriminator, Growing, enlarged
+from gantry.networks.pggan import SMALLEST, Discriminator, Growing, enlarged, growing_widths
 from gantry.networks.shapes import image_shape
-from gantry.plan.architectures import SMALLEST, growing_widths
 from gantry.plan.blocks.networks import StyleganNetworks
 
 
@@ -172,7 +171,7 @@ class StyleGenerator(Growing):
         return self.faded(enlarged(self.to_image[self.level - 1](features[-3])), image)
 
 
-def build_stylegan_generator(
+def build_generator(
     networks: StyleganNetworks, latent_dimension: int, sample_shape: tuple[int, ...]
 ) -> StyleGenerator:
     """See `gantry.networks.build_generator`."""
@@ -181,7 +180,7 @@ def build_stylegan_generator(
     return StyleGenerator(networks, widths, latent_dimension, channels, resolution)
 
 
-def build_stylegan_discriminator(
+def build_discriminator(
     networks: StyleganNetworks, sample_shape: tuple[int, ...], outputs: int
 ) -> Discriminator:
     """See `gantry.networks.build_discriminator`."""

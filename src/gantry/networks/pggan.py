@@ -21,8 +21,9 @@ from gantry.networks.equalised import (
     PixelNorm,
 )
 from gantry.networks.shapes import image_shape
-from gantry.plan.architectures import SMALLEST, growing_widths
-from gantry.plan.blocks.networks import PgganNetworks
+from gantry.plan.blocks.networks import GrowingNetworks, PgganNetworks
+
+SMALLEST = 4  # pixels a side, where growing networks begin
 
 
 def enlarged(images: Tensor, times: int = 2) -> Tensor:
@@ -76,6 +77,11 @@ class Growing(nn.Module):
 def level_of(size: int) -> int:
     """Return which level has this many pixels a side: 0 for 4."""
     return size.bit_length() - SMALLEST.bit_length()
+
+
+def growing_widths(networks: GrowingNetworks, resolution: int) -> list[int]:
+    """Numbers of D's dense layer, then channels at 4×4, 8×8, …, R×R."""
+    return [max(1, min(networks.base >> s, networks.width)) for s in range(level_of(resolution) + 2)]
 
 
 def rectified(*layers: nn.Module, norm: bool) -> nn.Sequential:
@@ -163,7 +169,7 @@ class Discriminator(Growing):
         return self.head(self.last(features))
 
 
-def build_pggan_generator(
+def build_generator(
     networks: PgganNetworks, latent_dimension: int, sample_shape: tuple[int, ...]
 ) -> Generator:
     """See `gantry.networks.build_generator`."""
@@ -172,7 +178,7 @@ def build_pggan_generator(
     return Generator(widths, latent_dimension, channels, resolution)
 
 
-def build_pggan_discriminator(
+def build_discriminator(
     networks: PgganNetworks, sample_shape: tuple[int, ...], outputs: int
 ) -> Discriminator:
     """See `gantry.networks.build_discriminator`."""
