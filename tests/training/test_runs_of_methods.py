@@ -34,13 +34,17 @@ TRIPLE = SEMI | {"method": {"name": "triple_gan", "known": 18, "pseudo_from": 4}
 S2GAN_CO = PROJECTION | {"method": {"name": "s3gan", "known": 18}}
 VAEGAN = SEMI | {"method": {"name": "vaegan"}, "optimiser": {"name": "adam", "lr_g": 1.0e-3}}
 REGRESSOR = SEMI | {"method": {"name": "latent_regressor"}}
+SSGAN = PROJECTION | {
+    "method": {"name": "ssgan", "joint_from": 7, "joint_rate": 0.1},
+    "objective": {"name": "non_saturating"},
+}
 INFOGAN = SEMI | {"method": {"name": "infogan", "categorical": [9], "continuous": 1}}
 
 
 @pytest.mark.parametrize(
     "recipe",
-    [PROJECTION, SEMI, INFOGAN, TRIPLE],
-    ids=["projection", "semi-supervised", "infogan", "three players"],
+    [PROJECTION, SEMI, INFOGAN, TRIPLE, SSGAN],
+    ids=["projection", "semi-supervised", "infogan", "three players", "structures"],
 )
 def test_an_interrupted_run_ends_in_the_same_bits(
     lab: Any, tools: Any, stop_at: Callable[..., None], recipe: dict[str, Any]
@@ -98,6 +102,7 @@ def test_samples_are_scored_against_what_they_were_asked_for(lab: Any, tmp_path:
         ),
         ("infogan", INFOGAN, ["code_purity_points", "information_bound"]),
         ("semi", SEMI, ["test_error", "modes_covered"]),
+        ("ssgan", SSGAN | {"method": {"name": "ssgan"}}, ["structure_error", "structure_ratio", "js"]),
         ("vaegan", VAEGAN, ["reconstruction_error", "reconstruction_ratio", "js"]),
     ):
         root = lab.train(name, 6, recipe)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from gantry.data import PreparedSet
 from gantry.data.batches import as_input
@@ -21,6 +22,7 @@ from gantry.evaluation.sample import SCORED_SEED
 from gantry.evaluation.translated import OF_OUTPUTS, TRANSLATED, Compute, Translated, is_translator
 from gantry.methods.sampler import Sampler
 from gantry.methods.singan import SinganSampler
+from gantry.methods.ssgan import StructureSampler
 from gantry.metrics import classes as of_classes
 from gantry.metrics.diversity import diversity
 from gantry.metrics.features import FeatureNetwork
@@ -290,13 +292,35 @@ class AskedScorer:
             raise UserError(
                 "metrics: this method has no encoder: take reconstruction_error out of its workload"
             )
-        of = self.prepared.held_out() or self.prepared
-        real = torch.from_numpy(np.array(of.samples[: len(samples)]))
-        real = as_input(real) if of.kind == "images" else real
+        real = self._real_samples(len(samples))
         rebuilt = torch.cat([sampler.reconstruct(part).float().cpu() for part in real.split(500)])
         error = (rebuilt - real).square().mean().sqrt()
         shuffled = (rebuilt.roll(1, 0) - real).square().mean().sqrt()
         return {"reconstruction_error": float(error), "reconstruction_ratio": float(error / shuffled)}
+
+    @torch.inference_mode()
+    def structure(self, sampler: Sampler, source: str, samples: Array) -> dict[str, float]:
+        """How far samples are from the structures that they were given, those of real samples; held-out ones if any.
+
+        The error is ‖s(G(s, z)) − s‖, root mean square; the ratio has the same samples, each beside the structure of
+        another, in its denominator. 1 is a generator that does not look at what it is given.
+        """
+        if not isinstance(sampler, StructureSampler):
+            raise UserError(
+                "metrics: structure_error is of samples that are given a structure (method ssgan): take it out of the "
+                "workload's metrics"
+            )
+        given, found = sampler.structures(
+            self._real_samples(len(samples)), torch.Generator().manual_seed(SCORED_SEED)
+        )
+        error, shuffled = ((found - s).square().mean().sqrt() for s in (given, given.roll(1, 0)))
+        return {"structure_error": float(error), "structure_ratio": float(error / shuffled)}
+
+    def _real_samples(self, count: int) -> Tensor:
+        """Return `count` real samples at most as networks see them, held-out ones where there are any."""
+        of = self.prepared.held_out() or self.prepared
+        real = torch.from_numpy(np.array(of.samples[:count]))
+        return as_input(real) if of.kind == "images" else real
 
 
 @cache
@@ -330,6 +354,7 @@ ASKED: dict[str, Callable[[AskedScorer, Sampler, str, Array], dict[str, float]]]
     "test_error": AskedScorer.test_error,
     **{name: through(compute) for name, compute in TRANSLATED.items()},
     "coupling_ratio": AskedScorer.coupling,
+    **dict.fromkeys(["structure_error", "structure_ratio"], AskedScorer.structure),
     "reconstruction_error": AskedScorer.reconstruction,
     "reconstruction_ratio": AskedScorer.reconstruction,
 }

@@ -39,7 +39,7 @@ class Sampler(ABC):
     @property
     def can(self) -> frozenset[str]:
         """What can be asked for besides samples: "encode", "translate", "truncate", "mix", …"""
-        asked = ("encode", "translate", "reconstruct", "classify", "truncate", "mix", "between")
+        asked = ("encode", "translate", "reconstruct", "classify", "truncate", "mix", "between", "parts")
         return frozenset(name for name in asked if getattr(type(self), name) is not getattr(Sampler, name))
 
     @abstractmethod
@@ -84,6 +84,13 @@ class Sampler(ABC):
 
     def truncate(self, psi: float, cutoff: int | None) -> None:
         """Sample from now on with w̄ + ψ·(w − w̄) in the layers before `cutoff`, None being all of them."""
+        raise NotImplementedError
+
+    def parts(self, source: str, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return what samples are made of, by name and in order: canvases, layers and their masks, structures.
+
+        Images (N, C, R, R) in [−1, 1], masks (N, 1, R, R) in [0, 1]; of points (N, D).
+        """
         raise NotImplementedError
 
     def mix(self, source: str, inputs: Mapping[str, Tensor], others: Tensor, layers: range) -> Tensor:

@@ -128,6 +128,8 @@ METRICS: dict[str, Metric] = {
         Metric(
             "reconstruction_ratio", "method", "lower", "reconstruction error / shuffled", True, None, True
         ),
+        Metric("structure_error", "method", "lower", "error of structures", True, None, True),
+        Metric("structure_ratio", "method", "lower", "error of structures / shuffled", True, None, True),
         Metric("test_error", "method", "lower", "test error", True, _SHARE, True),
         Metric("l1", "images", "lower", "L1 to the truth", True, (0.0, 1.0), True),
         Metric("psnr", "images", "higher", "PSNR (dB)", of_asked=True),
