@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from gantry.export.program import FURTHER
 from gantry.metrics.names import COLUMNS, MIXTURE, REAL, label
+from gantry.plan.blocks.players import Latent
 from gantry.plan.reading import dump_yaml
 
 UNSTATED = "not stated"
@@ -39,22 +41,41 @@ def scores_at(run: Path, iteration: int) -> list[dict[str, str]]:
 
 def usage(
     function: str,
-    inputs: Mapping[str, Any],
     shapes: Mapping[str, tuple[int, ...]],
+    latent: Latent,
     *,
     images: bool,
-    latents: str,
+    truncation: float | None = None,
 ) -> str:
-    """Return the lines of Python that load and run the model."""
-    if "z" not in inputs:
-        shape = ", ".join(map(str, shapes["x"][1:])) if "x" in shapes else ""
-        fresh = f"# here given holds noise: put your own images, (B, {shape}) in [−1, 1], into given['x']"
-    elif latents == "uniform":
-        fresh = 'given["z"] = 2 * torch.rand_like(given["z"]) - 1  # without this line: the picture'
+    """Return the lines of Python that load and run the model; `shapes` are those of its inputs."""
+    if "z" in shapes:
+        fresh = f'given["z"] = {_drawn(latent, truncation)}  # without this line: the picture'
+    elif "x" in shapes:
+        shape = f"(B, {', '.join(map(str, shapes['x'][1:]))})"
+        own = (
+            f"images, {shape} in [−1, 1],"
+            if len(shapes["x"]) == 4
+            else f"points, {shape} in the data's units,"
+        )
+        asked = "; what is asked for is given['labels']" if "labels" in shapes else ""
+        fresh = f"# given['x'] is noise: put your own {own} in its place{asked}"
     else:
-        fresh = 'given["z"] = torch.randn_like(given["z"])  # without this line: the picture'
+        fresh = (
+            "given = {name: torch.randn_like(noise) for name, noise in given.items()}  # without: the picture"
+        )
     values = "in [−1, 1]" if images else "in the data's units"
     return USE.format(function=function, fresh=fresh, range=values)
+
+
+def _drawn(latent: Latent, truncation: float | None) -> str:
+    """How z is drawn anew, as Python."""
+    if latent.distribution == "uniform":
+        drawn = '2 * torch.rand_like(given["z"]) - 1'
+    elif truncation is None:
+        drawn = 'torch.randn_like(given["z"])'
+    else:
+        drawn = f'torch.nn.init.trunc_normal_(torch.empty_like(given["z"]), a={-truncation}, b={truncation})'
+    return drawn if latent.scale == 1 else f"{latent.scale} * ({drawn})"
 
 
 def card(told: Mapping[str, Any], use: str, scores: Sequence[Mapping[str, str]], picture: str | None) -> str:
@@ -81,8 +102,9 @@ def card(told: Mapping[str, Any], use: str, scores: Sequence[Mapping[str, str]],
         use.rstrip(),
         "```",
         "",
-        f"Sources: {', '.join(f'`{each}`' for each in told['functions'])}. No classes of a library are needed, and no "
-        "pickled objects are read.",
+        *(f"{FURTHER[each]}.\n" for each in told["further"]),
+        f"Functions: {', '.join(f'`{name}`' for name in told['functions'].values())}. No classes of a library are "
+        "needed, and no pickled objects are read.",
         "",
         "## Scores",
         "",

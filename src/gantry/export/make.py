@@ -3,20 +3,24 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor
 
+from gantry.data.prepared import PreparedSet
+from gantry.data.shape import DataShape
 from gantry.errors import UserError
 from gantry.evaluation.by_checkpoint import Trained, load_trained, mixture, picture_of
 from gantry.export.card import card, scores_at, usage
-from gantry.export.program import function_name, written_out
+from gantry.export.program import FURTHER, function_name, written_out
 from gantry.files import digest_of, read_mapping, sha256_of_file, write_json, write_text, write_with
 from gantry.runs.record import read_record
 
 FORMAT = 1
 SHOWN = 64
+TRANSLATED = 8
 SEED = 0
 
 
@@ -40,14 +44,21 @@ def export(
         raise UserError(f"--to: {folder} is not empty, and no earlier export; name a new folder")
     trained = load_trained(source, iteration)
     sampler, kept = trained.sampler, trained.kept
+    further = {each: _samples(trained) for each in FURTHER if each in sampler.can}
     inputs = {each: _inputs(trained, each) for each in sampler.sources}
     told = _told(trained, source, licence, data_licence, title)
-    text, constants = written_out(f"{told['title']}: generators as plain PyTorch.", kept, sampler, inputs)
-    weights = {name: value.detach().cpu().contiguous() for name, value in kept.state_dict().items()}
+    text, constants = written_out(
+        f"{told['title']}: generators as plain PyTorch.", kept, sampler, inputs | further
+    )
+    # Copies, since networks that share layers share memory, and a file of weights may not.
+    weights = {
+        name: value.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for name, value in kept.state_dict().items()
+    }
     first = sampler.sources[0]
     given = {name: value.contiguous() for name, value in inputs[first].items()}
     translates = "translate" in sampler.can
-    made = mixture(trained, sampler.sources, given)
+    made = mixture(trained, sampler.sources if sampler.mixed else (first,), given)
     shown = None
     if made.ndim == 4 and not translates:
         shown = "samples.png"
@@ -57,10 +68,10 @@ def export(
     write_text(folder / "generator.py", text)
     use = usage(
         function_name(first),
-        given,
         {name: tuple(value.shape) for name, value in given.items()},
+        trained.recipe.latent,
         images=made.ndim == 4,
-        latents="uniform" if trained.recipe.latent.distribution == "uniform" else "normal",
+        truncation=getattr(trained.recipe.method, "truncation", None),
     )
     run = trained.run
     scores = [] if run is None else scores_at(run, trained.iteration)
@@ -70,12 +81,35 @@ def export(
 
 
 def _inputs(trained: Trained, source: str) -> dict[str, Tensor]:
-    """Inputs of some samples of `source`; of a translator noise, in place of images that somebody owns."""
+    """Inputs of some samples of `source`; where it wants held-out samples of somebody's, noise takes their place."""
+    count = TRANSLATED if "translate" in trained.sampler.can else SHOWN
     randomness = torch.Generator().manual_seed(SEED)
-    if "translate" in trained.sampler.can:
-        shape = trained.data.input or trained.data.sample
-        return {"x": 2 * torch.rand(8, *shape, generator=randomness) - 1}
-    return trained.sampler.inputs(source, range(SHOWN), randomness)
+    return trained.sampler.inputs(source, range(count), randomness, noise_set(trained.data))
+
+
+def _samples(trained: Trained) -> dict[str, Tensor]:
+    """Noise in place of samples, for what is asked of samples."""
+    randomness = torch.Generator().manual_seed(SEED)
+    return {"x": 2 * torch.rand(TRANSLATED, *trained.data.sample, generator=randomness) - 1}
+
+
+def noise_set(data: DataShape) -> PreparedSet:
+    """A set of noise with the shapes of the data: labels in turn, attributes drawn evenly."""
+    count = max(SHOWN, 2 * data.classes)
+    random = np.random.default_rng(SEED)
+
+    def drawn(shape: tuple[int, ...]) -> Any:
+        if len(shape) == 1:
+            return random.uniform(-1, 1, (count, *shape)).astype(np.float32)
+        channels, *sides = shape
+        return random.integers(0, 256, (count, *sides, channels), dtype=np.uint8)
+
+    labels: Any = np.arange(count) % data.classes if data.classes else None
+    if data.attributes:
+        labels = random.integers(0, 2, (count, data.attributes), dtype=np.uint8)
+    kind = "points" if len(data.sample) == 1 else "images"
+    inputs = None if data.input is None else drawn(data.input)
+    return PreparedSet(Path(), {"name": "noise", "kind": kind}, drawn(data.sample), labels, inputs)
 
 
 def _told(
@@ -100,6 +134,7 @@ def _told(
         "seed": spec["seed"],
         "iteration": trained.iteration,
         "functions": {each: function_name(each) for each in trained.sampler.sources},
+        "further": [each for each in FURTHER if each in trained.sampler.can],
         "latent": trained.recipe.latent.model_dump(mode="json"),
         "licence": licence,
         "data_licence": data_licence,

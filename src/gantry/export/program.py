@@ -20,6 +20,11 @@ from gantry.methods.sampler import Sampler
 CHECKS = re.compile(r"aten\.(_assert|sym_constrain)")
 # Blocks that change nothing where there is no autocast and no gradient.
 BLOCKS = ("wrap_with_autocast", "wrap_with_set_grad_enabled")
+# What samplers may do with samples besides making some, and what the card says of it.
+FURTHER = {
+    "encode": "`encode(weights, x)` returns the codes of samples",
+    "classify": "`classify(weights, x)` returns the class logits of samples",
+}
 HEAD = '''"""{title}
 
 Written out by `gantry export`; needs PyTorch alone. `weights` is what model.safetensors holds.
@@ -37,19 +42,23 @@ aten = torch.ops.aten
 class _Asked(nn.Module):
     """What a sampler makes of inputs, as a module whose weights are called as in the checkpoint."""
 
-    def __init__(self, kept: nn.Module, sampler: Sampler, source: str) -> None:
+    def __init__(self, kept: nn.Module, sampler: Sampler, asked: str) -> None:
         super().__init__()
         self.kept = kept
         self.sampler = sampler
-        self.source = source
+        self.asked = asked
 
     def forward(self, given: dict[str, Tensor]) -> Tensor:
-        return self.sampler.sample(self.source, given)
+        if self.asked in FURTHER:
+            answer: Tensor = getattr(self.sampler, self.asked)(given["x"])
+            return answer
+        return self.sampler.sample(self.asked, given)
 
 
-def function_name(source: str) -> str:
-    """Return a source's name as Python may call it: "G1", and "a_to_b" for "a→b"."""
-    return re.sub(r"\W", "_", source.replace("→", "_to_"))
+def function_name(asked: str) -> str:
+    """Return a name as Python may call it: "G1"; "a_to_b" for "a→b", "of_16" for "16"."""
+    name = re.sub(r"\W", "_", asked.replace("→", "_to_")).lstrip("_")
+    return name if name.isidentifier() else f"of_{name}"
 
 
 def written_out(
@@ -57,12 +66,22 @@ def written_out(
 ) -> tuple[str, dict[str, Tensor]]:
     """Return a module's text with a function for each source, and the constants that it needs beside the weights.
 
-    `inputs` are those of some samples, by source; functions take any number of samples.
+    `inputs` are those of some samples, by source or by what of `FURTHER` is asked; functions take any number of them.
+    Raises UserError for networks that PyTorch cannot record, or whose recording is no plain PyTorch.
     """
     functions = [HEAD.format(title=title)]
     constants: dict[str, Tensor] = {}
     for source, given in inputs.items():
-        text, found = _function(source, kept, sampler, given)
+        try:
+            text, found = _function(source, kept, sampler, given)
+        except UserError:
+            raise
+        except Exception as error:  # torch.export has no common class for what it refuses
+            reason = (str(error).strip() or type(error).__name__).partition("\n")[0]
+            raise UserError(
+                f"{source}: these networks cannot be written out as plain PyTorch: {reason}; "
+                "give the checkpoint away as it is, and sample with gantry sample"
+            ) from error
         functions.append(text)
         constants |= found
     return "\n\n".join(functions), constants
@@ -101,7 +120,7 @@ def _function(
     arguments = ", ".join(f"{name}: Tensor" for name in given)
     body = "\n    ".join(
         [
-            f'"""Return the samples {_shape(out.meta["val"])} of {source} for {shapes}."""',
+            f'"""Return {_result(source)} {_shape(out.meta["val"])} for {shapes}."""',
             *lines,
             f"return {result}",
         ]
@@ -177,6 +196,10 @@ def _called(node: Any) -> str:
     if getattr(operator, name, None) is target:
         return f"operator.{name}"
     raise NotImplementedError(f"{target} cannot be written out as plain PyTorch")
+
+
+def _result(asked: str) -> str:
+    return {"encode": "codes", "classify": "class logits"}.get(asked, f"samples of {asked}")
 
 
 def _shape(value: Tensor) -> str:
