@@ -143,16 +143,6 @@ def iterate(step: Any, recipe: Recipe, shape: tuple[int, ...]) -> list[float]:
     return losses
 
 
-def blocks_of(module: Any, key: str) -> dict[str, type[BaseModel]]:
-    """Every value of `key` ('name' or 'family') → the block of `module` that has it."""
-    found = {}
-    for block in vars(module).values():
-        if isinstance(block, type) and issubclass(block, BaseModel) and key in block.model_fields:
-            for value in get_args(block.model_fields[key].annotation):
-                found.setdefault(value, block)
-    return found
-
-
 def variants(block: type[BaseModel], without: tuple[str, ...]) -> Iterator[tuple[str, dict[str, Any]]]:
     """("option value", options) for the block as it is, and with every other value of each option."""
     needed = {
@@ -188,7 +178,7 @@ def values(kind: Any) -> Iterator[Any]:
 
 def named() -> Iterator[tuple[str, dict[str, Any]]]:
     """A game for everything that has a name in a registry or in the recipe's blocks."""
-    objectives = blocks_of(objective_blocks, "name")
+    objectives = objective_blocks.OBJECTIVES
     for name in OBJECTIVES:
         for suffix, options in variants(objectives[name], ("name",)):
             yield f"objective {name}{suffix}", {"objective": {"name": name} | options}

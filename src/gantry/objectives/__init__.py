@@ -1,32 +1,11 @@
 """What discriminator and generators minimise, as functions of the discriminator's outputs."""
 
-# Importing a file registers its objectives.
-from gantry.objectives import (
-    dual,
-    energies,
-    f_gan,
-    loss_sensitive,
-    margins,
-    moments,
-    realness,
-    relativistic,
-    standard,
-    wasserstein,
-)
+from importlib import import_module
+from pkgutil import iter_modules
+
 from gantry.objectives.base import OBJECTIVES, Objective, build_objective
 
-__all__ = [
-    "OBJECTIVES",
-    "Objective",
-    "build_objective",
-    "dual",
-    "energies",
-    "f_gan",
-    "loss_sensitive",
-    "margins",
-    "moments",
-    "realness",
-    "relativistic",
-    "standard",
-    "wasserstein",
-]
+for found in iter_modules(__path__):  # importing a file registers its objectives
+    import_module(f"{__name__}.{found.name}")
+
+__all__ = ["OBJECTIVES", "Objective", "build_objective"]

@@ -1,14 +1,8 @@
 """Summands added to an objective's losses: constraints and penalties, by weight."""
 
-from gantry.terms import (  # importing a file registers its terms
-    bidirectional,
-    drift,
-    entropy_distance,
-    features,
-    gradient_penalty,
-    jensen_shannon,
-    weights,
-)
+from importlib import import_module
+from pkgutil import iter_modules
+
 from gantry.terms.base import (
     DISCRIMINATOR_TERMS,
     GENERATOR_TERMS,
@@ -18,18 +12,14 @@ from gantry.terms.base import (
     build_terms,
 )
 
+for found in iter_modules(__path__):  # importing a file registers its terms
+    import_module(f"{__name__}.{found.name}")
+
 __all__ = [
     "DISCRIMINATOR_TERMS",
     "GENERATOR_TERMS",
     "Batch",
     "DiscriminatorTerm",
     "GeneratorTerm",
-    "bidirectional",
     "build_terms",
-    "drift",
-    "entropy_distance",
-    "features",
-    "gradient_penalty",
-    "jensen_shannon",
-    "weights",
 ]

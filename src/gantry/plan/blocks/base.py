@@ -1,6 +1,9 @@
 """What every block of configuration is made of."""
 
-from typing import Annotated, Literal
+from collections.abc import Iterator, Mapping
+from functools import reduce
+from operator import or_
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -29,3 +32,27 @@ class Strict(BaseModel):
     """A block of configuration: unknown keys are errors, values do not change after validation."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def by_tag(tag: str, *bases: type[Strict]) -> dict[str, type[Strict]]:
+    """Return the blocks below `bases` by each name that their `tag`, a Literal, may have.
+
+    A block that narrows another of the same name, for use inside a third, is left to that.
+    """
+    found: dict[str, type[Strict]] = {}
+    for block in (each for base in bases for each in _with_subclasses(base)):
+        if tag in block.model_fields and get_origin(block.model_fields[tag].annotation) is Literal:
+            for name in get_args(block.model_fields[tag].annotation):
+                found.setdefault(name, block)
+    return found
+
+
+def _with_subclasses(base: type[Strict]) -> Iterator[type[Strict]]:
+    yield base
+    for each in base.__subclasses__():
+        yield from _with_subclasses(each)
+
+
+def union(blocks: Mapping[str, type[Strict]]) -> Any:
+    """Return the union of the blocks, as an annotation."""
+    return reduce(or_, dict.fromkeys(blocks.values()))

@@ -1,13 +1,10 @@
 """`networks`: the pair of a generator and a discriminator, by family."""
 
-from collections.abc import Iterator
-from functools import reduce
-from operator import or_
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from gantry.plan.blocks.base import Positive, Rate, Strict
+from gantry.plan.blocks.base import Positive, Rate, Strict, by_tag, union
 from gantry.plan.blocks.translators import ImageTranslators, PointTranslators
 
 # Of an autoencoder: the norm of the difference, or the mean of its entries' squares or absolute values.
@@ -325,23 +322,10 @@ class MlpAutoencoderNetworks(PointNetworks):
     virtual_batch_norm: VirtualBatchNorm | None = None
 
 
-def _families(base: type[Strict]) -> Iterator[type[Strict]]:
-    """The blocks below `base` that name a family."""
-    if get_origin(base.model_fields["family"].annotation) is Literal:
-        yield base
-    for each in base.__subclasses__():
-        yield from _families(each)
-
-
 # A block by the family that it names: all there are, in the order in which they are written.
-FAMILIES: dict[str, type[Strict]] = {
-    name: block
-    for base in (PointNetworks, ImageNetworks, PointTranslators, ImageTranslators)
-    for block in _families(base)
-    for name in get_args(block.model_fields["family"].annotation)
-}
+FAMILIES = by_tag("family", PointNetworks, ImageNetworks, PointTranslators, ImageTranslators)
 
 if TYPE_CHECKING:
     Networks = PointNetworks | ImageNetworks | PointTranslators | ImageTranslators
 else:
-    Networks = Annotated[reduce(or_, FAMILIES.values()), Field(discriminator="family")]
+    Networks = Annotated[union(FAMILIES), Field(discriminator="family")]

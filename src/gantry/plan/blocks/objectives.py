@@ -1,10 +1,10 @@
 """`objective`: what the discriminator and the generators minimise, by name."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from gantry.plan.blocks.base import Formulation, Positive, Rate, Strict
+from gantry.plan.blocks.base import Formulation, Positive, Rate, Strict, by_tag, union
 
 FDivergence = Literal[
     "total_variation",
@@ -29,6 +29,8 @@ class ObjectiveBlock(Strict):
     # How many networks judge the samples.
     discriminators: ClassVar[int] = 1
 
+    name: str
+
     @property
     def width(self) -> int:
         """How many numbers one discriminator says of a sample."""
@@ -38,11 +40,6 @@ class ObjectiveBlock(Strict):
     def generator_uses_real(self) -> bool:
         """Whether the generators' update runs D on a real batch, too."""
         return False
-
-    @property
-    def kernels(self) -> int:
-        """How many kernels the losses take of all pairs of samples in a batch and across two."""
-        return 0
 
 
 class StandardObjective(ObjectiveBlock):
@@ -188,11 +185,6 @@ class MmdGanObjective(ObjectiveBlock):
         return self.outputs
 
     @property
-    def kernels(self) -> int:
-        """One for each scale of the mixture; the usual ones are five."""
-        return len(self.scales or range(5))
-
-    @property
     def generator_uses_real(self) -> bool:
         """Always: the discrepancy is between both batches."""
         return True
@@ -206,11 +198,6 @@ class GmmnObjective(ObjectiveBlock):
     kernel: Kernel = "rbf"
     scales: Scales = (2.0, 5.0, 10.0, 20.0, 40.0, 80.0)
     root: bool = True
-
-    @property
-    def kernels(self) -> int:
-        """One for each scale of the mixture."""
-        return len(self.scales)
 
     @property
     def generator_uses_real(self) -> bool:
@@ -242,20 +229,10 @@ class RealnessObjective(ObjectiveBlock):
         return self.formulation == "reference" if self.relativistic is None else self.relativistic
 
 
-Objective = Annotated[
-    StandardObjective
-    | ScoreDistanceObjective
-    | LeastSquaresObjective
-    | HingeObjective
-    | WassersteinObjective
-    | LossSensitiveObjective
-    | FGanObjective
-    | RelativisticObjective
-    | DualObjective
-    | EnergyObjective
-    | EquilibriumObjective
-    | MmdGanObjective
-    | GmmnObjective
-    | RealnessObjective,
-    Field(discriminator="name"),
-]
+# A block by the name of its objective: all there are, in the order in which they are written.
+OBJECTIVES = by_tag("name", ObjectiveBlock)
+
+if TYPE_CHECKING:
+    Objective = ObjectiveBlock
+else:
+    Objective = Annotated[union(OBJECTIVES), Field(discriminator="name")]

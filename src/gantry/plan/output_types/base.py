@@ -1,7 +1,9 @@
-"""What the options of every kind are made of."""
+"""What the options of every kind are made of, and the registry from a kind to them and to what makes it."""
 
-from collections.abc import Iterator
-from typing import Annotated, Literal
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field
 
@@ -23,3 +25,57 @@ class Options(Strict):
     def metrics(self) -> Iterator[tuple[str, str]]:
         """(key, metric) for every metric that the options name."""
         yield from ()
+
+
+Family = Literal["table", "figure", "claims"]
+SUFFIXES: dict[Family, tuple[str, ...]] = {
+    "table": ("csv", "md", "tex"),
+    "figure": ("png", "svg"),
+    "claims": ("csv", "md"),
+}
+# Where the maker of a kind lies, and the function in it that makes an output of its family.
+MAKERS: dict[Family, tuple[str, str]] = {
+    "table": ("gantry.report.tables.{}", "cells"),
+    "figure": ("gantry.report.figures.{}", "draw"),
+    "claims": ("gantry.report.{}", "make_claims"),
+}
+
+
+@dataclass(frozen=True)
+class OutputType:
+    """A type of output: its options, the file of its name that makes it, and whether the page has its own of it.
+
+    Makers are named and not imported: a plan needs neither pandas nor matplotlib.
+    """
+
+    kind: str
+    family: Family
+    options: type[Options]
+    on_page: bool = False
+
+    def make(self) -> Callable[..., Any]:
+        """Import what makes an output: `cells` of a table, `draw` of a figure, `make_claims`."""
+        module, function = MAKERS[self.family]
+        found: Callable[..., Any] = getattr(import_module(module.format(self.kind)), function)
+        return found
+
+    def make_on_page(self) -> Callable[..., str] | None:
+        """Import what makes HTML to be handled on the page, if this type has any."""
+        if not self.on_page:
+            return None
+        found: Callable[..., str] = getattr(import_module("gantry.report.page.interactive"), self.kind)
+        return found
+
+
+OUTPUT_TYPES: dict[str, OutputType] = {}
+_Options = TypeVar("_Options", bound=type[Options])
+
+
+def register(family: Family, *kinds: str, on_page: bool = False) -> Callable[[_Options], _Options]:
+    """Class decorator: make these kinds of output known, which have the options of the class."""
+
+    def enter(options: _Options) -> _Options:
+        OUTPUT_TYPES.update({kind: OutputType(kind, family, options, on_page) for kind in kinds})
+        return options
+
+    return enter

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from gantry.plan.blocks.base import Positive, Strict
-from gantry.plan.output_types.base import Count, Options
+from gantry.plan.output_types.base import Count, Options, register
 
 Verdict = Literal["holds", "does not hold", "undecided", "not tested at this scale"]
 Expectation = Literal["lower", "higher", "alike"]
@@ -118,6 +118,7 @@ class Claim(Strict):
         return self
 
 
+@register("claims", "claims")
 class ClaimsOptions(Options):
     """The claims of one paper, in the order in which they are shown."""
 

@@ -7,9 +7,10 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from gantry.plan.blocks.base import Positive
-from gantry.plan.output_types.base import At, Count, Options
+from gantry.plan.output_types.base import At, Count, Options, register
 
 
+@register("figure", "curves", on_page=True)
 class CurvesOptions(Options):
     """tail_checkpoints: how many of the last checkpoints the second panel enlarges; 0 leaves it out.
 
@@ -20,6 +21,7 @@ class CurvesOptions(Options):
     mark: bool = False
 
 
+@register("figure", "grids", on_page=True)
 class GridsOptions(Options):
     """images: how many samples of each generator are shown.
 
@@ -35,6 +37,7 @@ class GridsOptions(Options):
     methods: Literal["across", "down", "tiled"] = "across"
 
 
+@register("figure", "translations")
 class TranslationsOptions(Options):
     """images: how many held-out samples are shown, a row each; of points four times as many, an arrow each.
 
@@ -45,6 +48,7 @@ class TranslationsOptions(Options):
     both: bool = False
 
 
+@register("figure", "scatter")
 class ScatterOptions(Options):
     """union: a further row for each method with several generators, their equal mixture in one colour.
 
@@ -55,6 +59,7 @@ class ScatterOptions(Options):
     last_only: bool = False
 
 
+@register("figure", "trajectories")
 class TrajectoriesOptions(Options):
     """examples: how many latents are followed; columns: at most so many iterations, evenly spaced.
 
@@ -66,10 +71,12 @@ class TrajectoriesOptions(Options):
     at: tuple[Positive, ...] = ()
 
 
+@register("figure", "growth")
 class GrowthOptions(Options):
     """A column for each recipe, over the images shown to it: size and share of the newest level, losses, time."""
 
 
+@register("figure", "heatmap")
 class HeatmapOptions(Options):
     """A recipe for each pair of values: `cells` has a row for each value of y, and in it one for each of x.
 
@@ -97,6 +104,7 @@ class HeatmapOptions(Options):
         yield from (("cells", recipe) for recipe in chain(*self.cells))
 
 
+@register("figure", "method_dots", "method_curves", "method_times")
 class GroupedOptions(Options):
     """groups: the recipes by what sets them apart, under the name that the legend gives it."""
 
@@ -108,6 +116,7 @@ class GroupedOptions(Options):
         yield from (("groups", recipe) for recipe in chain(*self.groups.values()))
 
 
+@register("figure", "dots")
 class DotsOptions(GroupedOptions):
     """at: which value of a metric is shown, as in a table of scores; skip: first checkpoints left out of it."""
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from gantry.plan.blocks.base import Strict
-from gantry.plan.output_types.base import At, Count, Options
+from gantry.plan.output_types.base import At, Count, Options, register
 
 Cost = Literal["gpu_memory", "seconds_per_iteration"]
 
@@ -19,6 +19,7 @@ class Elsewhere(Strict):
     source: str
 
 
+@register("table", "scores")
 class ScoresOptions(Options):
     """Rows: data sets and methods. Columns: each metric `at` certain checkpoints.
 
@@ -62,12 +63,14 @@ class ScoresOptions(Options):
             yield from (("at", metric) for metric in self.at)
 
 
+@register("table", "mode_statistics")
 class ModeStatisticsOptions(Options):
     """snapshots: whether the values at the order's snapshots follow in a supplementary part."""
 
     snapshots: bool = True
 
 
+@register("table", "effect")
 class EffectOptions(Options):
     """What `variants` do to each recipe, against the recipe as it is, or against its variant `without`.
 
