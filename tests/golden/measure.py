@@ -88,6 +88,8 @@ class Bench:
         told["batch_size"] = 4 * recipe.pack
         if "known" in told.get("method", {}):  # the digits are 1,797
             told["method"]["known"] = min(told["method"]["known"], 500)
+        if "pretraining" in told.get("method", {}):
+            told["method"]["pretraining"] = 2
         if "domains" in told.get("method", {}):
             told["method"]["domains"] = [3, 8]
         return told

@@ -9,13 +9,22 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from pydantic import ValidationError
 
+from gantry import cli
 from gantry.data import open_prepared, prepare
+from gantry.errors import UserError
 from gantry.evaluation.score import score_run
 from gantry.files import digest_of
-from gantry.methods import s3gan, semi_supervised, triple_gan
+from gantry.methods import inferred, s3gan, semi_supervised, triple_gan
 from gantry.methods.labelled import known_rows
+from gantry.networks.turns import TurnNetwork
 from gantry.plan.dataset import DatasetSpec
+from gantry.plan.recipe import Recipe
+from gantry.runs.outputs import record_of, recorded
+from gantry.runs.paths import labels_name
+from gantry.terms.rotation import turned
 
 MLP = {"family": "mlp", "width": 16, "depth": 2}
 PROJECTION = {
@@ -31,6 +40,12 @@ SEMI = PROJECTION | {
     "objective": {"name": "non_saturating"},
 }
 TRIPLE = SEMI | {"method": {"name": "triple_gan", "known": 18, "pseudo_from": 4}}
+S2GAN = PROJECTION | {
+    "method": {"name": "s2gan", "discriminator": "projection", "known": 18, "features": "samples"}
+}
+CLUSTERS = PROJECTION | {
+    "method": {"name": "s2gan", "discriminator": "projection", "clusters": 9, "features": "samples"}
+}
 S2GAN_CO = PROJECTION | {"method": {"name": "s3gan", "known": 18}}
 VAEGAN = SEMI | {"method": {"name": "vaegan"}, "optimiser": {"name": "adam", "lr_g": 1.0e-3}}
 REGRESSOR = SEMI | {"method": {"name": "latent_regressor"}}
@@ -43,8 +58,8 @@ INFOGAN = SEMI | {"method": {"name": "infogan", "categorical": [9], "continuous"
 
 @pytest.mark.parametrize(
     "recipe",
-    [PROJECTION, SEMI, INFOGAN, TRIPLE, SSGAN],
-    ids=["projection", "semi-supervised", "infogan", "three players", "structures"],
+    [PROJECTION, SEMI, INFOGAN, TRIPLE, SSGAN, S2GAN],
+    ids=["projection", "semi-supervised", "infogan", "three players", "structures", "inferred labels"],
 )
 def test_an_interrupted_run_ends_in_the_same_bits(
     lab: Any, tools: Any, stop_at: Callable[..., None], recipe: dict[str, Any]
@@ -68,7 +83,10 @@ def poisoned(manifest: Path, folder: Path, rows: np.ndarray) -> Path:
     return copy / "manifest.json"
 
 
-@pytest.mark.parametrize(("of", "recipe"), [(semi_supervised, SEMI), (triple_gan, TRIPLE), (s3gan, S2GAN_CO)])
+@pytest.mark.parametrize(
+    ("of", "recipe"),
+    [(semi_supervised, SEMI), (triple_gan, TRIPLE), (s3gan, S2GAN_CO), (inferred, S2GAN)],
+)
 def test_hidden_labels_leave_every_bit_alone_and_known_ones_do_not(
     lab: Any, tools: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, of: Any, recipe: dict[str, Any]
 ) -> None:
@@ -86,6 +104,77 @@ def test_hidden_labels_leave_every_bit_alone_and_known_ones_do_not(
     before = checkpoints("clean", None)
     assert checkpoints("hidden", hidden) == before
     assert checkpoints("known", known) != before
+
+
+def test_clusters_read_no_label(lab: Any, tools: Any, tmp_path: Path) -> None:
+    checkpoints = tools.outcome(lab.train("clean", 6, CLUSTERS), state=False)["checkpoints"]
+    lab.manifest = poisoned(lab.manifest, tmp_path / "all", np.arange(400))
+    assert tools.outcome(lab.train("poisoned", 6, CLUSTERS), state=False)["checkpoints"] == checkpoints
+
+
+def test_labels_made_beforehand_are_those_made_on_the_way_and_others_are_refused_on_resume(
+    lab: Any, tools: Any
+) -> None:
+    told = {"known": 18, "labels_seed": 0, "features": "samples"}
+    on_the_way = tools.outcome(lab.train("alone", 6, S2GAN))
+    file = lab.manifest.parent / labels_name(told)
+    labels, record = np.load(file, allow_pickle=False), json.loads(record_of(file).read_text())
+    true = np.load(lab.manifest.parent / "labels.npy", allow_pickle=False)
+    assert record["facts"]["right"] > 0.98, "points of nine modes, two labels each"
+    assert record["facts"]["of"] == 382
+    assert (labels != true).sum() == round((1 - record["facts"]["right"]) * 382)
+    file.unlink()
+    command = ["label", "--data", str(lab.manifest), "--told", json.dumps(told), "--out", str(file)]
+    assert cli.run(command) == 0
+    assert (np.load(file, allow_pickle=False) == labels).all()
+    assert tools.outcome(lab.train("beforehand", 6, S2GAN)) == on_the_way
+
+    with recorded([file], [lab.manifest], digest_of(told)) as facts:
+        facts |= record["facts"]
+        np.save(file, np.roll(labels, 1))
+    with pytest.raises(UserError, match="another labels"):
+        lab.train("alone", 12, S2GAN)
+
+
+def test_a_network_of_turns_learns_them_and_leaves_randomness_alone(tmp_path: Path) -> None:
+    options = {"image": "flower", "count": 64, "smallest": 48, "largest": 192, "seed": 0}
+    spec = DatasetSpec(title="flower", source="photograph", options=options)
+    prepare(spec, "flower", tmp_path / "data", 32, tmp_path / "data")
+    prepared = open_prepared(tmp_path / "data/manifest.json")
+    torch.manual_seed(3)
+    before = torch.random.get_rng_state()
+    told = {"clusters": 4, "labels_seed": 0, "features": "rotation", "pretraining": 3}
+    labels = inferred.inferred_labels(prepared, told)
+    assert (torch.random.get_rng_state() == before).all()
+    assert labels.shape == (64,)
+    assert set(labels) == set(range(4))
+    (record,) = tmp_path.glob("data/labels-*.record.json")
+    assert "purity" not in json.loads(record.read_text())["facts"], "nobody knows: the set has no labels"
+
+    bright = torch.linspace(-1, 1, 16).view(1, 1, 16, 1).expand(32, 3, 16, 16) + 0.1 * torch.randn(
+        32, 3, 16, 16
+    )
+    network, turns = TurnNetwork(3, 4), torch.arange(4).repeat_interleave(32)
+    optimiser = torch.optim.Adam(network.parameters(), lr=1e-2)
+    seen = torch.cat([bright, turned(bright)])
+    for _ in range(30):
+        optimiser.zero_grad()
+        torch.nn.functional.cross_entropy(network(seen), turns).backward()
+        optimiser.step()
+    assert (network(seen).argmax(1) == turns).float().mean() > 0.95
+
+
+@pytest.mark.parametrize(
+    ("method", "message"),
+    [
+        ({"known": None}, "give one of the two"),
+        ({"clusters": 3}, "give one of the two"),
+        ({"features": "rotation"}, "these are points"),
+    ],
+)
+def test_what_labels_cannot_be_inferred_from_is_refused(method: Any, message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        Recipe.model_validate({"workload": ""} | S2GAN | {"method": S2GAN["method"] | method})
 
 
 def test_samples_are_scored_against_what_they_were_asked_for(lab: Any, tmp_path: Path) -> None:

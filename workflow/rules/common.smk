@@ -94,6 +94,7 @@ wildcard_constraints:
     digest="[0-9a-f]{16}",
     scoring="[0-9a-f]{8}",
     end="[0-9]+",
+    inferred="[0-9a-f]{8}",
 
 
 # Seconds each: on a cluster they run beside Snakemake, not as jobs.

@@ -7,6 +7,7 @@ rule train:
     input:
         noticed,
         manifest=lambda w: PLAN.manifest(run_of(w)),
+        labels=lambda w: PLAN.inferred_labels(run_of(w)),
         previous=lambda w: PLAN.previous_record(run_of(w), int(w.end)),
     output:
         record="<here>/runs/{dataset}/{recipe}/seed{seed}/{digest}/record-{end}.json",

@@ -24,6 +24,12 @@ class Stream(NamedTuple):
     """What comes with the samples, row by row: "labels", "inputs"."""
     of: str = "samples"
     """What its samples are: those of the set, or the "inputs" of its pairs."""
+    labels: NDArray[np.int64] | None = None
+    """Of all rows, in the place of the set's own."""
+
+    def array(self, prepared: PreparedSet, name: str) -> NDArray[Any]:
+        """Return what comes with the samples under `name`, a row for each of the set's."""
+        return self.labels if name == "labels" and self.labels is not None else beside(prepared, name)
 
 
 ALL = Stream()
@@ -66,9 +72,11 @@ class Batches:
         self.residence = residence or fitting(samples.nbytes, self.device, runs_per_gpu)
         self._is_image = prepared.kind == "images"
         self._identity = {"seed": seed, "data": prepared.digest}
+        if stream.labels is not None:
+            self._identity["labels"] = hashlib.sha256(stream.labels.tobytes()).hexdigest()
         ordered_on = self.device if self.residence == "device" else torch.device("cpu")
         order = Order(len(prepared), seed, ordered_on, flip and self._is_image, stream.rows)
-        arrays = {"samples": samples} | {name: beside(prepared, name) for name in stream.beside}
+        arrays = {"samples": samples} | {name: stream.array(prepared, name) for name in stream.beside}
         self._rows = RESIDENCES[self.residence](arrays, self.device, order, sizes_of(batch_size))
         self._cursor = Cursor()
 

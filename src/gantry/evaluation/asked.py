@@ -24,6 +24,7 @@ from gantry.methods.sampler import Sampler
 from gantry.methods.singan import SinganSampler
 from gantry.methods.ssgan import StructureSampler
 from gantry.metrics import classes as of_classes
+from gantry.metrics.classes import fitted
 from gantry.metrics.diversity import diversity
 from gantry.metrics.features import FeatureNetwork
 from gantry.metrics.frechet import GaussianStatistics, gaussian_statistics
@@ -93,17 +94,6 @@ class ClassReferee:
         """The share of unseen real samples whose class the referee sees, and how many they were."""
         _, _, tested, labels = self._real
         return of_classes.label_accuracy(self.predict(tested), labels), len(labels)
-
-
-def fitted(features: Array, labels: Array) -> Callable[[Array], Array]:
-    """Return a logistic regression of labels on features: features (N, D) → classes (N,)."""
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-    predict: Callable[[Array], Array] = model.fit(features.astype(np.float64), labels).predict
-    return predict
 
 
 def asked_metrics(names: Iterable[str]) -> list[str]:

@@ -4,7 +4,7 @@ Features are (N, D) of images, or points themselves; labels and predictions (N,)
 proves little: it is perfect for one sample a class, so the other numbers belong beside it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +12,19 @@ from scipy.optimize import linear_sum_assignment
 
 from gantry.metrics.frechet import GaussianStatistics, frechet_distance, gaussian_statistics
 
-Labels = NDArray[np.int64]
+Labels = NDArray[np.integer]
 Features = NDArray[np.floating]
+
+
+def fitted(features: Features, labels: Labels) -> Callable[[Features], Labels]:
+    """Return a logistic regression of labels on features: features (N, D) → classes (N,)."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+    predict: Callable[[Features], Labels] = model.fit(features.astype(np.float64), labels).predict
+    return predict
 
 
 def label_accuracy(predicted: Labels, asked: Labels) -> float:
@@ -49,3 +60,10 @@ def purity(codes: Labels, predicted: Labels) -> float:
     table = np.zeros((int(codes.max()) + 1, int(predicted.max()) + 1))
     np.add.at(table, (codes, predicted), 1)
     return float(table[linear_sum_assignment(table, maximize=True)].sum() / len(codes))
+
+
+def majority_purity(clusters: Labels, labels: Labels) -> float:
+    """Return the share of samples whose class is the commonest of their cluster, in [0, 1]."""
+    table = np.zeros((int(clusters.max()) + 1, int(labels.max()) + 1))
+    np.add.at(table, (clusters, labels), 1)
+    return float(table.max(1).sum() / len(labels))

@@ -60,6 +60,7 @@ STEPS = (
     "all",
     "prepare",
     "classifier",
+    "label",
     "train",
     "real_statistics",
     "score",

@@ -141,6 +141,18 @@ class Plan:
         """The manifest of the prepared set that `run` trains on."""
         return f"{self.prepared(run.dataset, run.workload.resolution)}/manifest.json"
 
+    def inferred_labels(self, run: Run) -> list[str]:
+        """The labels that `run` trains on, where they are inferred beforehand."""
+        told = run.recipe.method.inferred
+        folder = self.prepared(run.dataset, run.workload.resolution)
+        return [f"{folder}/{paths.labels_name(told)}"] if told else []
+
+    def inference(self, file: str) -> dict[str, Any]:
+        """How the labels in `file`, one of `inferred_labels`, are inferred."""
+        return next(
+            run.recipe.method.inferred for run in self.runs.values() if file in self.inferred_labels(run)
+        )
+
     def prepared_sets(self) -> dict[str, tuple[str, int | None]]:
         """Prepared folder name → (data set, resolution), for every set that a run needs."""
         sets = {(run.dataset, run.workload.resolution) for run in self.runs.values()}

@@ -45,7 +45,11 @@ def trainings(plan: Plan) -> Iterator[Step]:
     """The steps that train a segment of a run."""
     for run in plan.runs.values():
         for end in run.ends:
-            inputs = (plan.manifest(run), *plan.previous_record(run, end))
+            inputs = (
+                plan.manifest(run),
+                *plan.inferred_labels(run),
+                *plan.previous_record(run, end),
+            )
             yield Step("train", (plan.record(run, end),), inputs, run.spec_digest)
 
 
@@ -55,12 +59,15 @@ def others(plan: Plan) -> Iterator[Step]:
         yield Step(
             "classifier", tuple(plan.feature_weights()), tuple(plan.embedded_manifests()), classifier_told()
         )
-    statistics: dict[str, Step] = {}
+    shared: dict[str, Step] = {}
     for run in plan.runs.values():
+        for each in plan.inferred_labels(run):
+            told = digest_of(run.recipe.method.inferred)
+            shared[each] = Step("label", (each,), (plan.manifest(run),), told)
         weights = plan.feature_weights() if run.workload.resolution else []
         stored, manifest = plan.real_statistics(run), plan.manifest(run)
         for each in stored:
-            statistics[each] = Step(
+            shared[each] = Step(
                 "real_statistics", (each,), (manifest, *weights), statistics_told(plan.features)
             )
         for end in run.ends:
@@ -71,7 +78,7 @@ def others(plan: Plan) -> Iterator[Step]:
                 plan.scoring_digest(run, end),
                 reads_training=True,
             )
-    yield from statistics.values()
+    yield from shared.values()
     for paper, name, output in plan.outputs():
         files, inputs = plan.files_of(paper, name), plan.inputs_of(paper, name)
         yield Step(output.family, tuple(files), tuple(inputs), report_spec_digest(plan, paper, name))

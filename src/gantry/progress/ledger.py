@@ -4,7 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 # Seconds of a job of each rule before any was seen; those of training are estimated by the plan.
-USUAL = {"prepare": 4.0, "classifier": 30.0, "real_statistics": 3.0, "figure": 3.0, "page": 5.0}
+USUAL = {
+    "prepare": 4.0,
+    "classifier": 30.0,
+    "label": 60.0,
+    "real_statistics": 3.0,
+    "figure": 3.0,
+    "page": 5.0,
+}
 OTHERS = 2.0
 
 

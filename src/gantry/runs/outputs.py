@@ -26,13 +26,14 @@ def record_of(output: str | Path) -> Path:
 @contextmanager
 def recorded(
     outputs: Sequence[Path], inputs: Sequence[Path], told: str, *, of_training: bool = False
-) -> Iterator[None]:
-    """Make `outputs` in the block; then write their record.
+) -> Iterator[dict[str, Any]]:
+    """Make `outputs` in the block; then write their record, with what the block says of them, if anything.
 
     `told` is the digest of the step's parameters. Raises UserError if an input changes while it is read.
     """
     before = _digests(inputs, of_training)
-    yield
+    facts: dict[str, Any] = {}
+    yield facts
     if before is None or _digests(inputs, of_training) != before:
         raise UserError(f"{outputs[0]}: what it is made of changed while it was read; {AGAIN}")
     content = {
@@ -43,7 +44,7 @@ def recorded(
         ],
         "outputs": {path.name: sha256_of_file(path) for path in outputs},
     }
-    write_json(record_of(outputs[0]), signed(content))
+    write_json(record_of(outputs[0]), signed(content | ({"facts": facts} if facts else {})))
 
 
 def is_current(

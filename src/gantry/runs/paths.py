@@ -40,6 +40,11 @@ def scoring_digest(scoring: dict[str, object], after: int) -> str:
     return digest_of({"scoring": told, "after": after})[:8]
 
 
+def labels_name(told: dict[str, object]) -> str:
+    """The labels that were inferred as `told`, beside the arrays of a prepared set."""
+    return f"labels-{digest_of(told)[:8]}.npy"
+
+
 def lock_of(run: Path) -> Path:
     """The file that a trainer at work in this run's folder holds."""
     return run / "work" / "lock"

@@ -30,6 +30,16 @@ def add(verbs: Verbs) -> None:
     add.add_argument("--out", type=path, required=True, help="manifest.json to write")
     add.add_argument("--workers", type=positive, default=1)
 
+    add = step(
+        verbs, "label", _label, "labels of a prepared set, inferred from few known ones or by clusters"
+    )
+    add.add_argument("--data", type=path, required=True, help="manifest of the prepared set")
+    add.add_argument(
+        "--told", required=True, help="JSON: known or clusters, labels_seed, features, pretraining"
+    )
+    add.add_argument("--out", type=path, required=True, help="labels.npy to write")
+    add.add_argument("--threads", type=positive, default=1, help="threads on a CPU")
+
     add = step(verbs, "train", _train, "train one run up to an iteration, resuming from its state")
     add.add_argument("--until", type=positive, help="iteration to reach; by name: the recipe's own number")
     by_name.arguments(add)
@@ -81,6 +91,28 @@ def _prepare(options: argparse.Namespace) -> None:
     name, resolution = sets[options.prepared]
     root = Path(plan.config.data)
     prepare(plan.datasets[name], name, root, resolution, options.out.parent, workers=options.workers)
+
+
+def _label(options: argparse.Namespace) -> None:
+    from gantry.plan.methods.s2gan import Options
+    from gantry.plan.problems import Problems
+
+    given = read_json(options.told, "--told")
+    problems = Problems()
+    told = problems.validated(Options, {"name": "s2gan"} | given, "--told", "")
+    problems.raise_if_any()
+    assert told is not None
+    from gantry.methods.inferred import write_labels
+    from gantry.system.device import choose_device
+
+    choose_device("cpu", options.threads)
+    facts = write_labels(options.data, told.inferred, options.out)
+    said = {
+        "right": "of the hidden labels are right",
+        "purity": "of the samples are of their cluster's class",
+    }
+    for key in said.keys() & facts.keys():
+        print(f"gantry: {options.out}: {facts[key]:.1%} {said[key]} (of {facts['of']:,})")
 
 
 def _train(options: argparse.Namespace) -> None:

@@ -24,6 +24,11 @@ class MethodOptions(Strict):
 
     name: str
 
+    @property
+    def inferred(self) -> dict[str, Any]:
+        """How labels are inferred before training, for the step that writes them; empty where none are."""
+        return {}
+
     def check(self, recipe: "Recipe") -> None:
         """Raise ValueError, with the key and the remedy, for what the method cannot do with the rest of `recipe`."""
 
