@@ -56,7 +56,7 @@ def test_lint_asks_for_nothing_but_an_environment_a_rule(snakes: Snakes) -> None
     done = snakes.run(REPOSITORY, "--lint")
     remarks = re.findall(r"^    \* (.*)", done.output, re.MULTILINE)
     assert set(remarks) == {ONE_ENVIRONMENT}, done.output
-    assert len(remarks) == 9
+    assert len(remarks) == 10
 
 
 def test_every_rule_says_what_it_does(snakes: Snakes) -> None:
