@@ -236,35 +236,31 @@ UNTRAINED = {
 def _untrained_row(
     loaded: Loaded, source: str, columns: Sequence[Column], options: ScoresOptions
 ) -> Iterator[Cell]:
-    """What translations are compared with, once per data set: equal in all of its runs."""
-    datasets = {group.group.dataset_name: group for group in loaded.groups}
-    for dataset, group in datasets.items():
-        runs = [run for each in loaded.groups for run in each.runs if each.group.dataset_name == dataset]
-        for column in columns:
-            measured = [run for run in runs if len(series(run, column.metric, source))]
-            if measured:
-                cell = _cell(loaded, replace(group, runs=tuple(measured[:1])), source, column, options)
-                title = "" if options.side_by_side else group.group.dataset_title
-                yield replace(cell, part=MAIN, dataset=title, method=UNTRAINED[source])
+    """What translations are compared with."""
+    for _, _, cell in _once_a_dataset(loaded, source, columns, options):
+        if cell.runs:
+            yield replace(cell, method=UNTRAINED[source])
 
 
 def _real_row(
     loaded: Loaded, published: Published, columns: Sequence[Column], options: ScoresOptions
 ) -> Iterator[Cell]:
-    """Real samples against real samples, once per data set: equal in all of its runs."""
+    """Real samples against real samples."""
+    for group, column, cell in _once_a_dataset(loaded, names.REAL, columns, options):
+        name = _published_column(group, column, options)
+        value = published.value(name, options.real or {}, group.group.dataset_name)
+        yield replace(cell, method=REAL_ROW, published=None if group.group.is_own_data else value)
+
+
+def _once_a_dataset(
+    loaded: Loaded, source: str, columns: Sequence[Column], options: ScoresOptions
+) -> Iterator[tuple[LoadedGroup, Column, Cell]]:
+    """The cells of what nobody has trained, which are equal in all runs on a data set: of one that has measured it."""
     datasets = {group.group.dataset_name: group for group in loaded.groups}
     for dataset, group in datasets.items():
-        runs = [run for each in loaded.groups for run in each.runs if each.group.dataset_name == dataset]
+        runs = [run for other in loaded.groups for run in other.runs if other.group.dataset_name == dataset]
+        title = "" if options.side_by_side else group.group.dataset_title
         for column in columns:
-            measured = [run for run in runs if len(series(run, column.metric, names.REAL))]
-            cell = _cell(loaded, replace(group, runs=tuple(measured[:1])), names.REAL, column, options)
-            name = _published_column(group, column, options)
-            yield replace(
-                cell,
-                part=MAIN,
-                dataset="" if options.side_by_side else group.group.dataset_title,
-                method=REAL_ROW,
-                published=None
-                if group.group.is_own_data
-                else published.value(name, options.real or {}, dataset),
-            )
+            measured = [run for run in runs if len(series(run, column.metric, source))]
+            cell = _cell(loaded, replace(group, runs=tuple(measured[:1])), source, column, options)
+            yield group, column, replace(cell, part=MAIN, dataset=title)
