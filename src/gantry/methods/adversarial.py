@@ -5,13 +5,12 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from gantry.data.prepared import PreparedSet
 from gantry.data.shape import DataShape
 from gantry.methods.adversary import Adversary
 from gantry.methods.base import Method, Phase, register
 from gantry.methods.batch import Batch
 from gantry.methods.discriminators import build_discriminators
-from gantry.methods.latents import draw_latents
+from gantry.methods.latents import LatentSampler, draw_latents
 from gantry.methods.sampler import Sampler
 from gantry.methods.unroll import LookAhead
 from gantry.networks import build_generator, choose_reference
@@ -101,18 +100,13 @@ class Adversarial(Method):
         return GeneratorSampler(kept, self.recipe.latent)
 
 
-class GeneratorSampler(Sampler):
+class GeneratorSampler(LatentSampler):
     """Samples of generators that start from z alone; "G1" is the first."""
 
     def __init__(self, generators: nn.Module, latent: Latent) -> None:
         self.generators = {f"G{number}": each for number, each in enumerate(generators.children(), 1)}
         self.sources = tuple(self.generators)
         self.latent = latent
-
-    def inputs(
-        self, source: str, rows: range, randomness: torch.Generator, held_out: PreparedSet | None = None
-    ) -> dict[str, Tensor]:
-        return {"z": draw_latents(self.latent, len(rows), torch.device("cpu"), randomness)}
 
     def sample(self, source: str, inputs: Mapping[str, Tensor]) -> Tensor:
         samples: Tensor = self.generators[source](inputs["z"])

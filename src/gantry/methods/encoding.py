@@ -5,10 +5,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from gantry.data.prepared import PreparedSet
 from gantry.methods.adversary import Adversary
 from gantry.methods.base import Method, Phase, game_phases
-from gantry.methods.latents import draw_latents
+from gantry.methods.latents import LatentSampler, draw_latents
 from gantry.methods.sampler import Sampler
 from gantry.networks.encoders import Encoder
 from gantry.plan.blocks.players import Latent
@@ -37,7 +36,7 @@ class Encoding(Method):
         return EncodingSampler(kept, self.recipe.latent)
 
 
-class EncodingSampler(Sampler):
+class EncodingSampler(LatentSampler):
     """Samples G(z), codes E(x) (means, where E is Gaussian), reconstructions G(E(x))."""
 
     sources = ("G1",)
@@ -46,11 +45,6 @@ class EncodingSampler(Sampler):
         self.generator = kept.get_submodule("generator")
         self.encoder = kept.get_submodule("encoder")
         self.latent = latent
-
-    def inputs(
-        self, source: str, rows: range, randomness: torch.Generator, held_out: PreparedSet | None = None
-    ) -> dict[str, Tensor]:
-        return {"z": draw_latents(self.latent, len(rows), torch.device("cpu"), randomness)}
 
     def sample(self, source: str, inputs: Mapping[str, Tensor]) -> Tensor:
         samples: Tensor = self.generator(inputs["z"])

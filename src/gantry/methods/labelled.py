@@ -4,7 +4,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gantry.data.prepared import PreparedSet
+from gantry.data.shape import DataShape
 from gantry.errors import UserError
+
+WITH_CLASSES = "(mixture, digits, cifar10, svhn, or a folder with a folder for each class)"
+
+
+def classes_of(data: DataShape, method: str) -> int:
+    """Return how many classes the data set has; UserError, which names the method, where it has none."""
+    if not data.classes:
+        raise UserError(f"method {method}: the data set has no classes: take one that has {WITH_CLASSES}")
+    return data.classes
 
 
 def known_rows(prepared: PreparedSet, known: int, seed: int) -> NDArray[np.int64]:
@@ -15,8 +25,8 @@ def known_rows(prepared: PreparedSet, known: int, seed: int) -> NDArray[np.int64
     labels = prepared.labels
     if labels is None or labels.ndim != 1:
         raise UserError(
-            f"data set {prepared.name} has no classes: method.known counts labels; take a set that has them (mixture, "
-            "digits, cifar10, svhn, or a folder with a folder for each class)"
+            f"data set {prepared.name} has no classes: method.known counts labels; take a set that has them "
+            f"{WITH_CLASSES}"
         )
     classes = np.unique(labels)
     each, rest = divmod(known, len(classes))

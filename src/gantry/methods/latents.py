@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from gantry.data.prepared import PreparedSet
+from gantry.methods.sampler import Sampler
 from gantry.plan.blocks.players import Latent
 
 
@@ -31,3 +33,14 @@ def draw_truncated(latent: Latent, count: int, threshold: float, generator: torc
     uniform = torch.rand((count, latent.dimension), dtype=torch.float64, generator=generator)
     z = torch.special.ndtri(below + uniform * (1 - 2 * below))
     return latent.scale * z.clamp(-threshold, threshold).float()
+
+
+class LatentSampler(Sampler):
+    """What samplers share whose generators start from z alone."""
+
+    latent: Latent
+
+    def inputs(
+        self, source: str, rows: range, randomness: torch.Generator, held_out: PreparedSet | None = None
+    ) -> dict[str, Tensor]:
+        return {"z": draw_latents(self.latent, len(rows), torch.device("cpu"), randomness)}

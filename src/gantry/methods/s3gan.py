@@ -10,12 +10,11 @@ from torch.nn.functional import one_hot
 from gantry.data.batches import Stream
 from gantry.data.prepared import PreparedSet
 from gantry.data.shape import DataShape
-from gantry.errors import UserError
 from gantry.methods.adversary import Adversary
 from gantry.methods.base import Method, register
 from gantry.methods.batch import Batch
 from gantry.methods.conditional import Conditional, condition_of
-from gantry.methods.labelled import known_rows
+from gantry.methods.labelled import classes_of, known_rows
 from gantry.networks import build_discriminator, build_generator
 from gantry.networks.conditions import GENERATOR_ENTRIES, BuildDiscriminator, ConditionalDiscriminator, Shape
 from gantry.networks.output import DiscriminatorOutput
@@ -65,12 +64,7 @@ class S3gan(Conditional):
         Method.__init__(self, recipe, data)
         options: Options = recipe.method  # type: ignore[assignment]
         self.options: Any = options
-        if not data.classes:
-            raise UserError(
-                "method s3gan: the data set has no classes: take one that has (mixture, digits, cifar10, svhn, or a "
-                "folder with a folder for each class)"
-            )
-        self.width = data.classes
+        self.width = classes_of(data, self.options.name)
         build = partial(build_generator, recipe.networks)
         self.generator = GENERATOR_ENTRIES[options.generator](
             lambda latent: build(latent, data.sample), recipe.latent.dimension, self.width, options

@@ -9,12 +9,11 @@ from torch.nn.functional import cross_entropy
 from gantry.data.batches import Stream
 from gantry.data.prepared import PreparedSet
 from gantry.data.shape import DataShape
-from gantry.errors import UserError
 from gantry.methods.adversarial import GeneratorSampler
 from gantry.methods.adversary import Adversary
 from gantry.methods.base import Method, Phase, game_phases, register
 from gantry.methods.batch import Batch
-from gantry.methods.labelled import known_rows
+from gantry.methods.labelled import classes_of, known_rows
 from gantry.methods.latents import draw_latents
 from gantry.methods.sampler import Sampler
 from gantry.networks import build_discriminator, build_generator
@@ -55,16 +54,12 @@ class SemiSupervised(Method):
         super().__init__(recipe, data)
         options: Options = recipe.method  # type: ignore[assignment]
         self.options = options
-        if not data.classes:
-            raise UserError(
-                "method semi_supervised: the data set has no classes: take one that has (mixture, digits, cifar10, "
-                "svhn, or a folder with a folder for each class)"
-            )
+        classes = classes_of(data, options.name)
         self.generators = nn.ModuleList(
             [build_generator(recipe.networks, recipe.latent.dimension, data.sample)]
         )
         body = partial(build_discriminator, recipe.networks)
-        discriminator = Classifying(body(data.sample, data.classes), options.noise)
+        discriminator = Classifying(body(data.sample, classes), options.noise)
         terms = build_terms(recipe.terms, recipe.objective, data.sample)
         self.adversary = Adversary(discriminator, build_objective(recipe.objective), *terms)
 

@@ -9,12 +9,11 @@ from torch.nn.functional import cross_entropy, one_hot
 from gantry.data.batches import Stream
 from gantry.data.prepared import PreparedSet
 from gantry.data.shape import DataShape
-from gantry.errors import UserError
 from gantry.methods.adversary import Adversary
 from gantry.methods.base import Method, Phase, game_phases, register
 from gantry.methods.batch import Batch
 from gantry.methods.conditional import ConditionalSampler, condition_of
-from gantry.methods.labelled import known_rows
+from gantry.methods.labelled import classes_of, known_rows
 from gantry.methods.latents import draw_latents
 from gantry.methods.sampler import Sampler
 from gantry.methods.semi_supervised import Classifying
@@ -40,19 +39,15 @@ class TripleGan(Method):
         super().__init__(recipe, data)
         options: Options = recipe.method  # type: ignore[assignment]
         self.options = options
-        if not data.classes:
-            raise UserError(
-                "method triple_gan: the data set has no classes: take one that has (mixture, digits, cifar10, svhn, or "
-                "a folder with a folder for each class)"
-            )
+        classes = classes_of(data, options.name)
         build = partial(build_generator, recipe.networks)
         self.generator = GENERATOR_ENTRIES[options.generator](
-            lambda latent: build(latent, data.sample), recipe.latent.dimension, data.classes, options
+            lambda latent: build(latent, data.sample), recipe.latent.dimension, classes, options
         )
         body = partial(build_discriminator, recipe.networks)
-        self.classifier = Classifying(body(data.sample, data.classes), options.noise)
+        self.classifier = Classifying(body(data.sample, classes), options.noise)
         discriminator = ConditionalDiscriminator(
-            lambda shape: body(shape, 1), data.sample, options.discriminator, data.classes, options
+            lambda shape: body(shape, 1), data.sample, options.discriminator, classes, options
         )
         terms = build_terms(recipe.terms, recipe.objective, data.sample)
         self.adversary = Adversary(discriminator, build_objective(recipe.objective), *terms)

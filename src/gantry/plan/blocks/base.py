@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from functools import reduce
 from operator import or_
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -32,6 +32,20 @@ class Strict(BaseModel):
     """A block of configuration: unknown keys are errors, values do not change after validation."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Pair(Strict):
+    """What all blocks of networks have: a pair of a generator, or a translator, and a discriminator."""
+
+    makes: ClassVar[Literal["points", "images"]] = "points"
+    # Whether the discriminator is an autoencoder, whose output is an energy.
+    reconstructs: ClassVar[bool] = False
+    # Whether the generator starts from samples of another domain, in place of latents.
+    translates: ClassVar[bool] = False
+    # Whether both networks can be grown.
+    grows: ClassVar[bool] = False
+
+    family: str
 
 
 def by_tag(tag: str, *bases: type[Strict]) -> dict[str, type[Strict]]:

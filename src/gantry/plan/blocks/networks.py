@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from gantry.plan.blocks.base import Positive, Rate, Strict, by_tag, union
+from gantry.plan.blocks.base import Pair, Positive, Rate, Strict, by_tag, union
 from gantry.plan.blocks.translators import ImageTranslators, PointTranslators
 
 # Of an autoencoder: the norm of the difference, or the mean of its entries' squares or absolute values.
@@ -45,18 +45,8 @@ class VirtualBatchNorm(Strict):
     reference: Annotated[int, Field(ge=2)] = 100
 
 
-class PointNetworks(Strict):
+class PointNetworks(Pair):
     """What all pairs for points have."""
-
-    makes: ClassVar[Literal["points", "images"]] = "points"
-    # Whether the discriminator is an autoencoder, whose output is an energy.
-    reconstructs: ClassVar[bool] = False
-    # Whether the generator starts from samples of another domain, in place of latents.
-    translates: ClassVar[bool] = False
-    # Whether both networks can be grown.
-    grows: ClassVar[bool] = False
-
-    family: str
 
 
 class MlpNetworks(PointNetworks):
@@ -78,16 +68,12 @@ class MlpNetworks(PointNetworks):
         return self.maxout_units or max(1, self.width // 2)
 
 
-class ImageNetworks(Strict):
+class ImageNetworks(Pair):
     """What all pairs for square images have; `resolutions` are those that the family is made for."""
 
-    makes: ClassVar[Literal["points", "images"]] = "images"
-    reconstructs: ClassVar[bool] = False
-    translates: ClassVar[bool] = False
-    grows: ClassVar[bool] = False
+    makes = "images"
     resolutions: ClassVar[tuple[int, ...]] = (32,)
 
-    family: str
     initialisation: Initialisation = Initialisation()
 
 
@@ -194,7 +180,7 @@ class AutoencoderNetworks(ImageNetworks):
     """
 
     resolutions: ClassVar[tuple[int, ...]] = (32, 64, 128, 256)
-    reconstructs: ClassVar[bool] = True
+    reconstructs = True
 
     family: Literal["autoencoder"]
     width: Positive = 64
@@ -210,7 +196,7 @@ class GrowingNetworks(ImageNetworks):
     """
 
     resolutions: ClassVar[tuple[int, ...]] = (32, 64, 128, 256)
-    grows: ClassVar[bool] = True
+    grows = True
 
     width: Positive = 512
     base: Positive = 8192
@@ -312,7 +298,7 @@ class GranNetworks(ImageNetworks):
 class MlpAutoencoderNetworks(PointNetworks):
     """The generator of `mlp` against an autoencoder of points whose halves have `depth` layers of `width`."""
 
-    reconstructs: ClassVar[bool] = True
+    reconstructs = True
 
     family: Literal["mlp_autoencoder"]
     width: Positive = 400

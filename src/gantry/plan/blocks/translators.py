@@ -1,23 +1,18 @@
 """`networks` of methods that translate: a translator, input → output, and the discriminator that it plays against."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from gantry.plan.blocks.base import Positive, Strict
+from gantry.plan.blocks.base import Pair, Positive
 
 Norm = Literal["instance", "batch"]
 
 
-class PointTranslators(Strict):
+class PointTranslators(Pair):
     """What translators of points have."""
 
-    makes: ClassVar[Literal["points", "images"]] = "points"
-    reconstructs: ClassVar[bool] = False
-    translates: ClassVar[bool] = True
-    grows: ClassVar[bool] = False
-
-    family: str
+    translates = True
 
 
 class MlpTranslatorNetworks(PointTranslators):
@@ -28,19 +23,15 @@ class MlpTranslatorNetworks(PointTranslators):
     depth: Positive = 3
 
 
-class ImageTranslators(Strict):
+class ImageTranslators(Pair):
     """What translators of images have; `patches` is n, the layers of stride 2 of the patch discriminator.
 
     Isola et al. 2017, 6.1.2: k4s2-64, k4s2-128, … (n in all), k4s1-64·min(2ⁿ, 8), k4s1-1, of `patch_width` in place
     of 64; it sees 16, 34, 70, 142, 286 pixels for n = 1 … 5, and single pixels for 0.
     """
 
-    makes: ClassVar[Literal["points", "images"]] = "images"
-    reconstructs: ClassVar[bool] = False
-    translates: ClassVar[bool] = True
-    grows: ClassVar[bool] = False
-
-    family: str
+    makes = "images"
+    translates = True
     width: Positive = 64
     norm: Norm = "instance"
     patches: Annotated[int, Field(ge=0, le=5)] = 3
