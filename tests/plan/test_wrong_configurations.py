@@ -33,6 +33,22 @@ CONFIGURATIONS: list[tuple[dict[str, Any], str, tuple[str, ...]]] = [
     ({"recipes": {"bcgn": {}}}, "config: recipes.bcgn: unknown recipe", ('did you mean "bcgan"?', "known:")),
     ({"workloads": {"image": {}}}, "config: workloads.image: unknown workload", ('did you mean "images"?',)),
     ({"recipes": {"bcgan": 3}}, "config: recipes.bcgan: should be a mapping", ("3",)),
+    # sweeps and tables of images
+    (
+        {"workloads": {"images": {"sweep": {"psi": [0.5]}}}},
+        "config: workloads.images.sweep.psi: family dcgan has no w",
+        ("take it out, or family stylegan",),
+    ),
+    (
+        {"workloads": {"synthetic": {"montages": ["classes"]}}},
+        "config: workloads.synthetic.montages: these are of images, and this workload is about points",
+        ("take them out",),
+    ),
+    (
+        {"workloads": {"images": {"montages": ["clases"]}}},
+        "config: workloads.images.montages.0: should be 'classes', ",
+        ("'clases'",),
+    ),
     # recipes
     (
         {"recipes": {"bcgan": {"terms": {"sample_spread": -0.5}}}},

@@ -28,7 +28,7 @@ from gantry.metrics.classes import fitted
 from gantry.metrics.diversity import diversity
 from gantry.metrics.features import FeatureNetwork
 from gantry.metrics.frechet import GaussianStatistics, gaussian_statistics
-from gantry.metrics.names import METRICS, REAL
+from gantry.metrics.names import METRICS, REAL, metric
 from gantry.networks.singan import resized
 
 Array = NDArray[Any]
@@ -96,6 +96,17 @@ class ClassReferee:
         return of_classes.label_accuracy(self.predict(tested), labels), len(labels)
 
 
+def confusion(asked: Array, seen: Array) -> dict[str, float]:
+    """Return the share of the samples of each class that are taken for each, by "confusion_asked_seen".
+
+    "confusion" is the largest share of one class that is taken for one other.
+    """
+    shares = of_classes.confusion(asked, seen)
+    others = shares - np.diag(np.diag(shares))
+    found = {f"confusion_{i}_{j}": float(share) for (i, j), share in np.ndenumerate(shares)}
+    return {"confusion": float(others.max())} | found
+
+
 def asked_metrics(names: Iterable[str]) -> list[str]:
     """Return those of the metrics that are computed here."""
     return [name for name in names if METRICS[name].of_asked] if names else []
@@ -115,16 +126,32 @@ class AskedScorer:
         self._referee = self._referee or ClassReferee(self.prepared, self.network)
         return self._referee
 
-    def __call__(self, sampler: Sampler, drawn: dict[str, Array], names: list[str]) -> Iterator[Row]:
-        """Yield (source, metric, value, samples, network) for every source and metric."""
+    def __call__(
+        self,
+        sampler: Sampler,
+        drawn: dict[str, Array],
+        names: list[str],
+        places: Mapping[str, str] | None = None,
+    ) -> Iterator[Row]:
+        """Yield (source, metric, value, samples, network) for every source and metric.
+
+        `places` names the source in whose place samples stand; real ones stand beside the others alone.
+        """
         used = self.network.name if self.network else ""
         for source, samples in drawn.items():
-            if source not in sampler.sources:
+            place = (places or {}).get(source, source)
+            if place not in sampler.sources:
                 continue
             for compute in dict.fromkeys(ASKED[name] for name in names):
-                for name, value in compute(self, sampler, source, samples).items():
-                    yield source, name, value, len(samples), used if METRICS[name].uses_network else ""
-        if {"label_accuracy", "label_accuracy_points", "train_on_samples_accuracy"} & set(names):
+                for name, value in compute(self, sampler, place, samples).items():
+                    yield source, name, value, len(samples), used if metric(name).uses_network else ""
+        if places is None and "confusion" in names:
+            _, _, tested, labels = self.referee._real
+            for name, value in confusion(labels, self.referee.predict(tested)).items():
+                yield REAL, name, value, len(labels), used
+        if places is None and {"label_accuracy", "label_accuracy_points", "train_on_samples_accuracy"} & set(
+            names
+        ):
             accuracy, count = self.referee.accuracy
             yield (
                 REAL,
@@ -209,6 +236,11 @@ class AskedScorer:
         _, _, tested, labels = referee._real
         predicted = fitted(referee.features(samples), asked)(tested)
         return {"train_on_samples_accuracy": of_classes.label_accuracy(predicted, labels)}
+
+    def confused(self, sampler: Sampler, source: str, samples: Array) -> dict[str, float]:
+        """Which class samples of each class are taken for by the referee."""
+        asked, referee = self._asked(sampler, source, len(samples)), self.referee
+        return confusion(asked, referee.predict(referee.features(samples)))
 
     def code(self, sampler: Sampler, source: str, samples: Array) -> dict[str, float]:
         """How well the first categorical code names the classes."""
@@ -334,6 +366,7 @@ ASKED: dict[str, Callable[[AskedScorer, Sampler, str, Array], dict[str, float]]]
         AskedScorer.by_class,
     ),
     "train_on_samples_accuracy": AskedScorer.train_on_samples,
+    "confusion": AskedScorer.confused,
     "code_purity": AskedScorer.code,
     "code_purity_points": AskedScorer.code,
     "information_bound": AskedScorer.information,

@@ -1,6 +1,6 @@
 """Samples of trained networks, as the metrics and the figures want them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 import torch
@@ -10,6 +10,10 @@ from torch import Tensor
 from gantry.data.prepared import PreparedSet
 from gantry.errors import Diverged
 from gantry.methods.sampler import Sampler
+
+Array = NDArray[np.uint8] | NDArray[np.float32]
+# What becomes of drawn inputs before they are samples' own; it may draw on.
+Alter = Callable[[dict[str, Tensor], torch.Generator], dict[str, Tensor]]
 
 BATCH = 500
 SHOWN_SEED = 20_230_901  # of the one fixed z that figures follow through training
@@ -23,9 +27,7 @@ def to_uint8(images: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def samples_of(
-    sampler: Sampler, source: str, inputs: Mapping[str, Tensor], device: torch.device
-) -> NDArray[np.uint8] | NDArray[np.float32]:
+def samples_of(sampler: Sampler, source: str, inputs: Mapping[str, Tensor], device: torch.device) -> Array:
     """Return the samples of `source` for inputs of N rows: uint8 (N, H, W, 3) or float32 (N, 2).
 
     Raises Diverged where a sample is not finite: grey levels would hide it.
@@ -48,7 +50,8 @@ def sample(
     seed: int,
     device: torch.device,
     held_out: PreparedSet | None = None,
-) -> Iterator[NDArray[np.uint8] | NDArray[np.float32]]:
+    altered: Alter | None = None,
+) -> Iterator[Array]:
     """Yield `count` samples in batches: uint8 (B, H, W, 3) images or float32 (B, 2) points.
 
     Inputs come from a generator of their own on the CPU, so the same seed gives the same ones on every device.
@@ -57,7 +60,8 @@ def sample(
     randomness = torch.Generator().manual_seed(seed)
     for start in range(0, count, BATCH):
         rows = range(start, min(start + BATCH, count))
-        yield samples_of(sampler, source, sampler.inputs(source, rows, randomness, held_out), device)
+        inputs = sampler.inputs(source, rows, randomness, held_out)
+        yield samples_of(sampler, source, altered(inputs, randomness) if altered else inputs, device)
 
 
 def sampled(
@@ -67,6 +71,7 @@ def sampled(
     seed: int,
     device: torch.device,
     held_out: PreparedSet | None = None,
-) -> NDArray[np.uint8] | NDArray[np.float32]:
+    altered: Alter | None = None,
+) -> Array:
     """Return `sample`'s batches as one array."""
-    return np.concatenate(list(sample(sampler, source, count, seed, device, held_out)))
+    return np.concatenate(list(sample(sampler, source, count, seed, device, held_out, altered)))

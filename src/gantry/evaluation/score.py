@@ -15,7 +15,9 @@ from gantry.data.prepared import verify_beside
 from gantry.data.shape import DataShape
 from gantry.errors import Diverged, UserError
 from gantry.evaluation.asked import AskedScorer, asked_metrics
+from gantry.evaluation.montages import arrays, montage
 from gantry.evaluation.sample import SCORED_SEED, SHOWN_SEED, sampled
+from gantry.evaluation.sweeps import of_samples, swept
 from gantry.evaluation.translated import is_translator, shown_beside, untrained
 from gantry.files import write_text, write_with
 from gantry.methods import Sampler, build_method
@@ -82,6 +84,7 @@ def score_run(
     asked_scorer = AskedScorer(prepared, getattr(scorer, "network", None))
     entries = [entry for entry in record["checkpoints"] if entry["iteration"] > after]
     rows: list[list[Any]] = []
+    tables: dict[str, Array] = {}
     shown: dict[int, dict[str, Array]] = {}
     run = record["run"]
     name = f"{run['dataset']}/{run['recipe']}/seed{run['seed']}"
@@ -108,13 +111,23 @@ def score_run(
             rows_of = {name: samples for name, (_, samples) in compared.items()}
             rows += [[*key, *row] for row in scorers(sampler, rows_of, names, places)]
             rows += [[*key, *row] for row in asked_scorer.compare(sampler, rows_of, asked, places)]
+        if is_last and (sweep := scoring.get("sweep")):
+            source = sampler.sources[0]
+            for at, samples in swept(
+                sampler, recipe.latent, sweep, scoring["samples"], chosen, prepared.held_out()
+            ):
+                told = sampler, {at: samples}
+                rows += [[*key, *row] for row in scorers(*told, of_samples(names), {at: source})]
+                rows += [[*key, *row] for row in asked_scorer(*told, of_samples(asked), {at: source})]
+        for table in scoring.get("montages", ()) if is_last else ():
+            tables |= arrays(table, montage(table, sampler, prepared))
         if is_last and scoring.get("score_real"):
             real = {REAL: _real_again(prepared, scoring["samples"])}
             rows += [[*key, *row] for row in scorer(real, names)]
         bar.show(number)
     bar.close()
     intact.result()
-    _write_samples(samples_out, shown, prepared, scoring["shown"])
+    _write_samples(samples_out, shown, tables, prepared, scoring["shown"])
     _write_rows(metrics_out, rows)
 
 
@@ -185,17 +198,23 @@ def _write_rows(path: Path, rows: list[list[Any]]) -> None:
     write_text(path, text.getvalue())
 
 
-def _write_samples(path: Path, shown: dict[int, dict[str, Array]], prepared: PreparedSet, count: int) -> None:
+def _write_samples(
+    path: Path,
+    shown: dict[int, dict[str, Array]],
+    tables: dict[str, Array],
+    prepared: PreparedSet,
+    count: int,
+) -> None:
     """Write what figures show; of real data only points, which belong to nobody, and what translators are given.
 
-    Inputs of translations, and their truths, are as private as the data set.
+    Inputs of translations, their truths, and tables with real images in them are as private as the data set.
     """
-    arrays: dict[str, Array] = {"iterations": np.asarray(list(shown), dtype=np.int64)}
+    written: dict[str, Array] = tables | {"iterations": np.asarray(list(shown), dtype=np.int64)}
     sources = next(iter(shown.values()), {})
-    arrays |= {source: np.stack([pictures[source] for pictures in shown.values()]) for source in sources}
+    written |= {source: np.stack([pictures[source] for pictures in shown.values()]) for source in sources}
     if prepared.kind == "points":
-        arrays["real"] = np.array(prepared.samples[:count])
-    write_with(path, lambda temporary: np.savez_compressed(temporary, allow_pickle=False, **arrays))
+        written["real"] = np.array(prepared.samples[:count])
+    write_with(path, lambda temporary: np.savez_compressed(temporary, allow_pickle=False, **written))
 
 
 def build_scorer(

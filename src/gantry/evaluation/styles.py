@@ -6,8 +6,7 @@ import torch
 from gantry.errors import UserError
 from gantry.evaluation.by_checkpoint import WHITE, Array, Trained, inputs
 from gantry.evaluation.sample import samples_of, to_uint8
-
-LARGEST_PSI = 1.5
+from gantry.plan.blocks.sampling import LARGEST_PSI
 
 
 def truncate(trained: Trained, psi: float, cutoff: int | None) -> None:

@@ -173,18 +173,26 @@ class SinganSampler(Sampler):
         }
 
     def sample(self, source: str, inputs: Mapping[str, Tensor]) -> Tensor:
-        count = inputs["noise_0"].shape[0]
-        coarsest = self.scales.fixed.expand(count, -1, -1, -1) if source == "fine" else inputs["noise_0"]
-        return self._made([coarsest, *(inputs[f"noise_{scale}"] for scale in range(1, self.last))], count)
+        if source == "fine":
+            inputs = {**inputs, "noise_0": self.scales.fixed.expand(len(inputs["noise_0"]), -1, -1, -1)}
+        return self.pyramid(inputs)[-1]
+
+    def pyramid(self, inputs: Mapping[str, Tensor]) -> list[Tensor]:
+        """Return the samples as they are after each scale, the coarsest first, all in the picture's size."""
+        return self._made([inputs[f"noise_{scale}"] for scale in range(self.last)], len(inputs["noise_0"]))
+
+    def rebuilt_pyramid(self) -> list[Tensor]:
+        """Return the rebuilt picture (1, C, R, R) after each scale."""
+        return self._made([self.scales.fixed, *[None] * (self.last - 1)], 1)
 
     def reconstruct(self, samples: Tensor) -> Tensor:
         """Return the rebuilt picture, once for each sample, whatever these are."""
-        made = self._made([self.scales.fixed, *[None] * (self.last - 1)], 1)
-        return made.expand(len(samples), -1, -1, -1)
+        return self.rebuilt_pyramid()[-1].expand(len(samples), -1, -1, -1)
 
-    def _made(self, noise: Sequence[Tensor | None], count: int) -> Tensor:
+    def _made(self, noise: Sequence[Tensor | None], count: int) -> list[Tensor]:
         images: Tensor | None = None
+        made = []
         for scale in range(self.last):
             images = self.scales.step(scale, images, noise[scale], count)
-        assert images is not None
-        return resized(images, self.resolution)
+            made.append(resized(images, self.resolution))
+        return made

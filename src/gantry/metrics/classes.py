@@ -67,3 +67,11 @@ def majority_purity(clusters: Labels, labels: Labels) -> float:
     table = np.zeros((int(clusters.max()) + 1, int(labels.max()) + 1))
     np.add.at(table, (clusters, labels), 1)
     return float(table.max(1).sum() / len(labels))
+
+
+def confusion(asked: Labels, predicted: Labels) -> NDArray[np.float64]:
+    """Return (K, K) shares: of the samples asked for class i, those that are seen as class j; each row adds up to 1."""
+    count = int(max(asked.max(), predicted.max())) + 1
+    table = np.zeros((count, count))
+    np.add.at(table, (asked, predicted), 1)
+    return table / np.maximum(table.sum(axis=1, keepdims=True), 1)

@@ -30,8 +30,12 @@ REAL = "real"
 MIXTURE = "mixture"
 # … and where nothing was trained: inputs of a translator as its outputs, or enlarged by a bicubic filter.
 IDENTITY, BICUBIC = "identity", "bicubic"
+# … and where the first source was sampled at another setting: "truncation 0.5", "psi 0.7".
+TRUNCATION, PSI = "truncation", "psi"
 # What figures show beside the translations of a source: "input a→b".
 INPUT, BACK, TRUTH = "input", "back", "truth"
+# … and tables of images that one method or another has: "montage classes", with its rows' and columns' names.
+MONTAGE = "montage"
 
 Bounds = tuple[float, float]
 Input = Literal["features", "logits", "images", "points", "method"]
@@ -109,6 +113,7 @@ METRICS: dict[str, Metric] = {
             _SHARE,
             True,
         ),
+        Metric("confusion", "features", "lower", "largest confusion of two classes", True, _SHARE, True),
         Metric("code_purity", "features", "higher", "purity of the code", True, _SHARE, True),
         Metric("label_accuracy_points", "points", "higher", "label accuracy", True, _SHARE, True),
         Metric("within_class_spread_points", "points", "one", "spread within classes", of_asked=True),
@@ -146,9 +151,11 @@ METRICS: dict[str, Metric] = {
     )
 }
 
-# Families of numbered metrics: SWD at one level of the pyramid, the share of samples at one mode.
+# Families of numbered metrics: SWD at one level of the pyramid, the share of samples at one mode, the share of the
+# samples asked for one class that are taken for another ("confusion_3_5").
 NUMBERED: dict[str, Metric] = {
     "swd_": Metric("swd_", "images", "lower", "SWD×10³ at {}"),
+    "confusion_": Metric("confusion_", "features", "half", "class asked and seen: {}", True, _SHARE, True),
     "mode_share_": Metric("mode_share_", "points", "half", "share at mode {}", bounds=_SHARE),
 }
 
@@ -186,13 +193,23 @@ _BLOCK_TITLES = {
 
 
 def is_given(name: str) -> bool:
-    """Whether shown samples of this name are the data set's own: what translations are made of, or held against."""
-    return name.partition(" ")[0] in (INPUT, TRUTH)
+    """Whether shown samples of this name may hold the data set's own: inputs, truths, what is reconstructed."""
+    return name.partition(" ")[0] in (INPUT, TRUTH, MONTAGE)
 
 
 def is_untrained(source: str) -> bool:
     """Whether `sampled_from` names something to compare with that nobody has trained: real samples, inputs."""
     return source.partition(" ")[0] in (REAL, IDENTITY, BICUBIC)
+
+
+def is_swept(source: str) -> bool:
+    """Whether `sampled_from` names a run's samples at another setting than its own: "truncation 0.5"."""
+    return source.partition(" ")[0] in (TRUNCATION, PSI)
+
+
+def is_own(source: str) -> bool:
+    """Whether `sampled_from` names a source of the method itself, neither untrained nor at another setting."""
+    return not (is_untrained(source) or is_swept(source))
 
 
 def metric(name: str) -> Metric:
@@ -204,7 +221,7 @@ def metric(name: str) -> Metric:
         return METRICS.get(name) or _DECLARED[name]
     for stem, family in NUMBERED.items():
         number = name.removeprefix(stem)
-        if name.startswith(stem) and number.isdigit():
+        if name.startswith(stem) and number.replace("_", "").isdigit():
             return Metric(
                 name,
                 family.needs,
@@ -212,6 +229,7 @@ def metric(name: str) -> Metric:
                 family.title.format(number),
                 family.against_real,
                 family.bounds,
+                family.of_asked,
             )
     raise UserError(
         f"unknown metric {name!r}{suggestion(name, METRICS)}; known metrics: {', '.join(METRICS)}, "

@@ -58,6 +58,37 @@ def check_method(problems: Problems, recipe: Recipe, workload: Workload, file: s
         problems.add(file, key, str(error))
 
 
+def check_sampling(
+    problems: Problems, recipe: Recipe, workload: Workload, file: str, patches: Layers
+) -> None:
+    """Note a sweep or tables of images that the samples of this workload cannot have."""
+    sweep, found = workload.sweep, {}
+    if sweep.truncation and recipe.latent.distribution != "normal":
+        found["sweep.truncation"] = (
+            f"{recipe.latent.distribution} latents cannot be truncated: take it out, or normal latents"
+        )
+    if sweep.psi and recipe.networks.family != "stylegan":
+        found["sweep.psi"] = (
+            f"family {recipe.networks.family} has no w to draw towards its mean: take it out, or family stylegan"
+        )
+    if workload.montages and workload.resolution is None:
+        found["montages"] = "these are of images, and this workload is about points: take them out"
+    for key, obstacle in found.items():
+        field = key.partition(".")[0]
+        blamed = next((layer for layer, _, patch in patches if field in patch), file)
+        problems.add(blamed, f"workloads.{recipe.workload}.{key}", obstacle)
+
+
+def check_outputs(problems: Problems, plan: Plan, files: Mapping[str, str]) -> None:
+    """Note outputs that show what the workloads of their recipes do not make."""
+    for paper, name, output in plan.outputs():
+        options = OUTPUT_TYPES[output.kind].options.model_validate(output.options)
+        recipes = dict.fromkeys(recipe for block in output.runs for recipe in block.recipes)
+        for workload in dict.fromkeys(plan.recipes[recipe].workload for recipe in recipes):
+            if obstacle := options.obstacle(plan.workloads[workload]):
+                problems.add(files[paper], f"outputs.{name}.options", f"workload {workload} {obstacle}")
+
+
 def check_data(problems: Problems, plan: Plan, files: Mapping[str, str]) -> None:
     """Note what the data sets, proxies in their place, cannot give the methods that outputs train on them."""
     seen = set()

@@ -14,6 +14,8 @@ from gantry.plan.checks import (
     check_metrics,
     check_networks,
     check_options,
+    check_outputs,
+    check_sampling,
     check_segments,
 )
 from gantry.plan.configuration import Config, Experiment, Scale, paper_file, paper_name
@@ -120,6 +122,7 @@ class _Loading:
             self.roots if len(self.roots) > 1 else (Path(),),
         )
         check_data(self.problems, plan, self.papers)
+        check_outputs(self.problems, plan, self.papers)
         self.problems.raise_if_any()
         return plan
 
@@ -327,6 +330,8 @@ class _Loading:
         else:
             check_networks(self.problems, recipe, workload, blamed, f"{key}.networks.family")
             check_method(self.problems, recipe, workload, blamed, f"{key}.method")
+            patches = self._workload_patches(recipe.workload)
+            check_sampling(self.problems, recipe, workload, file, patches)
 
     # ── the scale and the configuration ───────────────────────────────────────────────────────────
 

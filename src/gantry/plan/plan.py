@@ -319,7 +319,9 @@ class Plan:
         is_image = workload.resolution is not None
         # Absent unless asked for, so that nothing that was scored before is scored again.
         asked = workload.model_dump(
-            include={"score_real", "score_generators", "inception_splits"}, exclude_defaults=True
+            mode="json",
+            include={"score_real", "score_generators", "inception_splits", "sweep", "montages"},
+            exclude_defaults=True,
         )
         return {
             "metrics": list(workload.metrics),

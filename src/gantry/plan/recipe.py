@@ -25,6 +25,7 @@ from gantry.plan.blocks.objectives import (
     RealnessObjective,
 )
 from gantry.plan.blocks.players import Latent, Optimiser, Updates
+from gantry.plan.blocks.sampling import MontageName, Sweep
 from gantry.plan.blocks.terms import Terms
 from gantry.plan.methods import MethodOptions, parse
 from gantry.plan.methods.adversarial import Options as Adversarial
@@ -251,6 +252,9 @@ class Workload(Strict):
     score_generators: bool = True
     # Parts of the samples over which the Inception Score is a mean.
     inception_splits: Positive = 10
+    # At the end of a run: settings at which its samples are scored too, and tables of images for figures.
+    sweep: Sweep = Sweep()
+    montages: tuple[MontageName, ...] = ()
     recipe: dict[str, Any] = {}
 
     def end(self, until: Literal["iterations", "extended_iterations"]) -> int:

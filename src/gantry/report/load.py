@@ -90,7 +90,7 @@ class Run:
     @property
     def sources(self) -> list[str]:
         """What was scored: "G1", …, and "mixture" where there are several generators."""
-        return [name for name in dict.fromkeys(self.metrics["sampled_from"]) if not names.is_untrained(name)]
+        return [name for name in dict.fromkeys(self.metrics["sampled_from"]) if names.is_own(name)]
 
     @cached_property
     def samples(self) -> dict[str, np.ndarray]:
@@ -109,7 +109,7 @@ class Run:
     @property
     def generators(self) -> list[str]:
         """The names of the generators in `samples`."""
-        beside = ("iterations", names.REAL, names.INPUT, names.BACK, names.TRUTH)
+        beside = ("iterations", names.REAL, names.INPUT, names.BACK, names.TRUTH, names.MONTAGE)
         return [name for name in self.samples if name.partition(" ")[0] not in beside]
 
 
@@ -134,7 +134,7 @@ class LoadedGroup:
     def sources(self) -> list[str]:
         """What was scored in any of the runs, the headline first."""
         found = dict.fromkeys(source for run in self.runs for source in run.sources)
-        return sorted(found, key=lambda source: (source != "mixture", source))
+        return sorted(found, key=lambda source: source != names.MIXTURE)
 
     @property
     def headline(self) -> str:

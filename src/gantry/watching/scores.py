@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gantry.arrays import read_npz
 from gantry.evaluation.by_checkpoint import picture_of
-from gantry.metrics.names import is_given, is_untrained, label
+from gantry.metrics.names import is_given, is_own, label
 from gantry.plan.runs import work_identity
 from gantry.runs.record import read_record
 from gantry.watching.base import SCORES, WatchedRun, open_watchers
@@ -30,7 +30,7 @@ def tell_scores(services: Sequence[str], record_path: Path, metrics: Path, sampl
     numbers: dict[int, dict[str, float]] = {}
     with metrics.open(newline="", encoding="utf-8") as stream:
         for row in csv.DictReader(stream):
-            if not is_untrained(row["sampled_from"]) and row["value"]:
+            if is_own(row["sampled_from"]) and row["value"]:
                 title = f"score/{label(row['metric'], row['feature_network'])}/{row['sampled_from']}"
                 numbers.setdefault(int(row["iteration"]), {})[title] = float(row["value"])
     shown = dict(read_npz(samples))

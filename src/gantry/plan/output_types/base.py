@@ -3,11 +3,14 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import Field
 
 from gantry.plan.blocks.base import Positive, Strict
+
+if TYPE_CHECKING:
+    from gantry.plan.recipe import Workload
 
 Count = Annotated[int, Field(ge=0)]
 # How a curve over the checkpoints becomes a number; a number of iterations is one on the paper's own scale.
@@ -21,6 +24,10 @@ class Options(Strict):
     def recipes(self) -> Iterator[tuple[str, str]]:
         """(key, recipe) for every recipe that the options name; it must be among the output's runs."""
         yield from ()
+
+    def obstacle(self, workload: "Workload") -> str | None:
+        """Why runs of this workload cannot show what is asked for, and what to do; None if they can."""
+        return None
 
     def metrics(self) -> Iterator[tuple[str, str]]:
         """(key, metric) for every metric that the options name."""

@@ -2,12 +2,16 @@
 
 from collections.abc import Iterator
 from itertools import chain
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from gantry.plan.blocks.base import Positive
+from gantry.plan.blocks.sampling import MontageName
 from gantry.plan.output_types.base import At, Count, Options, register
+
+if TYPE_CHECKING:
+    from gantry.plan.recipe import Workload
 
 
 @register("figure", "curves", on_page=True)
@@ -74,6 +78,63 @@ class TrajectoriesOptions(Options):
 @register("figure", "growth")
 class GrowthOptions(Options):
     """A column for each recipe, over the images shown to it: size and share of the newest level, losses, time."""
+
+
+@register("figure", "montage")
+class MontageOptions(Options):
+    """of: which table of images is shown, of those that the workload's `montages` have made; see docs/figures.md."""
+
+    of: MontageName
+
+    def obstacle(self, workload: "Workload") -> str | None:
+        return None if self.of in workload.montages else f"makes no {self.of}: add it to its montages"
+
+
+@register("figure", "confusion")
+class ConfusionOptions(Options):
+    """A panel for each method, and one of real samples: which class samples of each class are taken for."""
+
+
+@register("figure", "sweep")
+class SweepOptions(Options):
+    """A curve of each metric over a setting, that of one run's samples or that of recipes.
+
+    setting: of samples of one run, as the workload's `sweep` has scored them. lines: of recipes, a line each; for
+    each value of `x` a recipe. x: what the axis is called.
+    against: a metric that takes the setting's place along the axis; the values then stand beside the points.
+    at: which value of a metric is shown of each recipe, as in a table of scores; skip: first checkpoints left out.
+    """
+
+    setting: Literal["truncation", "psi"] | None = None
+    lines: dict[str, Annotated[dict[float, str], Field(min_length=2)]] = {}
+    x: str = ""
+    against: str | None = None
+    at: At = "end"
+    skip: Count = 0
+
+    @model_validator(mode="after")
+    def _is_of_one_kind(self) -> "SweepOptions":
+        if (self.setting is None) == (not self.lines):
+            raise ValueError(
+                "give setting (samples of one run) or lines (a recipe for each value), one of the two"
+            )
+        if self.lines and not self.x:
+            raise ValueError("lines need x, what the values are of")
+        return self
+
+    def obstacle(self, workload: "Workload") -> str | None:
+        if self.setting is None or getattr(workload.sweep, self.setting):
+            return None
+        return f"scores no samples at another {self.setting}: give it sweep: {{{self.setting}: [...]}}"
+
+    def recipes(self) -> Iterator[tuple[str, str]]:
+        yield from (
+            (f"lines.{name}", recipe) for name, line in self.lines.items() for recipe in line.values()
+        )
+
+    def metrics(self) -> Iterator[tuple[str, str]]:
+        if self.against:
+            yield "against", self.against
 
 
 @register("figure", "heatmap")

@@ -1,0 +1,123 @@
+"""Curves over a setting: of one run's sources, and of recipes that differ in a number."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from pydantic import ValidationError
+
+from gantry.errors import UserError
+from gantry.plan.output_types.figures import SweepOptions
+from gantry.report.figures import sweep
+from gantry.report.figures.style import styled
+from gantry.report.load import load
+from gantry.report.specs import parse_spec
+
+METRICS = ["frechet_distance", "inception_score"]
+# FD and class score at each τ, and of the samples as they are.
+AT = {"truncation 2": (20.0, 2.0), "truncation 0.5": (40.0, 3.0), "truncation 10": (15.0, 1.5)}
+OWN = (10.0, 1.0)
+
+
+def written(results, recipe, seed, shift=0.0, at=AT):
+    """A run whose last checkpoint has rows at other settings; the second seed's are `shift` higher."""
+    for metric, value in zip(METRICS, OWN, strict=True):
+        results.set(metric, recipe, seed, [9.0, 9.0, 9.0, value + shift])
+    results.run("digits", recipe, seed)
+    path = results.metrics("digits", recipe, seed)
+    rows = pd.read_csv(path)
+    last = rows[(rows["iteration"] == 240) & rows["metric"].isin(METRICS)]
+    told = [
+        last.assign(
+            sampled_from=source, value=last["metric"].map(dict(zip(METRICS, values, strict=True))) + shift
+        )
+        for source, values in at.items()
+    ]
+    real = last[last["metric"] == "inception_score"].assign(sampled_from="real", value=7.0)
+    pd.concat([rows, *told, real]).to_csv(path, index=False)
+
+
+@pytest.fixture
+def truncated(results, make_group, make_spec):
+    for seed in (0, 1):
+        written(results, "biggan", seed, shift=float(seed))
+    groups = [make_group("biggan", "BigGAN", seeds=(0, 1))]
+    return load(parse_spec(make_spec(results, "sweep", groups, metrics=METRICS)))
+
+
+def line_of(ax, name):
+    """What an error bar's line goes through."""
+    (found,) = [each for each in ax.containers if each.get_label() == name]
+    return found.lines[0].get_xdata().tolist(), found.lines[0].get_ydata().tolist()
+
+
+def test_values_stand_in_order_and_the_run_as_it_is_last(truncated):
+    with styled():
+        first, second = sweep.draw(truncated, SweepOptions(setting="truncation")).axes
+    assert [each.get_text() for each in first.get_xticklabels()] == ["0.5", "2", "10", "none"]
+    assert line_of(first, "BigGAN") == ([0, 1, 2, 3], [40.5, 20.5, 15.5, 10.5])
+    assert line_of(second, "BigGAN")[1] == [3.5, 2.5, 2.0, 1.5]
+    assert first.get_xlabel() == "truncation τ"
+    levels = [line.get_ydata()[0] for line in second.lines if line.get_label() == "real, unseen"]
+    assert levels == [7.0]
+    assert not any(line.get_label() == "real, unseen" for line in first.lines), (
+        "nobody scored real samples so"
+    )
+
+
+def test_a_metric_may_stand_along_the_axis(truncated):
+    with styled():
+        (ax,) = sweep.draw(truncated, SweepOptions(setting="truncation", against="inception_score")).axes
+    assert line_of(ax, "BigGAN") == ([3.5, 2.5, 2.0, 1.5], [40.5, 20.5, 15.5, 10.5])
+    assert [each.get_text() for each in ax.texts] == ["0.5", "2", "10", "none"]
+    assert ax.get_xlabel().startswith("class score")
+
+
+def test_what_is_swept_is_no_generator_of_its_own(truncated):
+    assert truncated.groups[0].sources == ["G1"] and truncated.groups[0].headline == "G1"
+
+
+def test_the_first_source_stands_for_a_method_of_levels(results, make_group, make_spec):
+    written(results, "lapgan", 0, at={"16": (1.0, 1.0), "8": (2.0, 2.0)})
+    spec = make_spec(results, "sweep", [make_group("lapgan", "LAPGAN", seeds=(0,))], metrics=METRICS)
+    group = load(parse_spec(spec)).groups[0]
+    assert group.sources == ["G1", "16", "8"] and group.headline == "G1"
+
+
+def test_a_run_that_was_not_swept_is_named(truncated):
+    with (
+        pytest.raises(UserError, match="no samples at another psi among the scores of digits/biggan"),
+        styled(),
+    ):
+        sweep.draw(truncated, SweepOptions(setting="psi"))
+
+
+def test_recipes_are_lines_over_a_number(results, make_group, make_spec):
+    recipes = {"gan_50": 0.3, "gan_500": 0.1, "alone_50": 0.5, "alone_500": 0.2}
+    for recipe, value in recipes.items():
+        results.set("frechet_distance", recipe, 0, [1.0, 1.0, 1.0, value])
+        results.run("digits", recipe, 0)
+    groups = [make_group(recipe, recipe, seeds=(0,)) for recipe in recipes]
+    loaded = load(parse_spec(make_spec(results, "sweep", groups, metrics=["frechet_distance"])))
+    lines = {"GAN": {"500": "gan_500", "50": "gan_50"}, "alone": {"50": "alone_50", "500": "alone_500"}}
+    options = SweepOptions.model_validate({"x": "number of labels", "lines": lines})
+    with styled():
+        (ax,) = sweep.draw(loaded, options).axes
+    assert [each.get_text() for each in ax.get_xticklabels()] == ["50", "500"]
+    assert sorted(zip(*line_of(ax, "GAN"), strict=True)) == [(0, 0.3), (1, 0.1)]
+    assert line_of(ax, "alone") == ([0, 1], [0.5, 0.2])
+    assert ax.get_xlabel() == "number of labels" and np.isfinite(ax.get_ylim()).all()
+    assert dict(options.recipes())["lines.GAN"] in recipes
+
+
+@pytest.mark.parametrize(
+    ("told", "message"),
+    [
+        ({}, "give setting .* or lines"),
+        ({"setting": "psi", "lines": {"a": {1: "b", 2: "c"}}, "x": "n"}, "give setting .* or lines"),
+        ({"lines": {"a": {1: "b", 2: "c"}}}, "lines need x"),
+        ({"lines": {"a": {1: "b"}}, "x": "n"}, "at least 2 items"),
+    ],
+)
+def test_options_that_do_not_go_together(told, message):
+    with pytest.raises(ValidationError, match=message):
+        SweepOptions.model_validate(told)
