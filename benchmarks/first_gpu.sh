@@ -59,7 +59,7 @@ part_one() {
     --recipes edgan --precisions bf16 --switches compile --budget $((MINUTE * 19 / 10)) "${SIZE[@]}" &
   within $((2 * MINUTE)) tests "$PYTHON" -m pytest -q -m gpu tests/training tests/metrics tests/data tests/objectives &
   wait
-  steps bf16 60 --precisions bf16 --switches compile --profile
+  steps bf16 60 --precisions bf16 --switches compile whole_iterations streams fused_oadam --profile
   steps others 100 --precisions tf32 fp32 --profile
 }
 

@@ -71,7 +71,12 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--tables", nargs="+", choices=TABLES, default=TABLES)
     parser.add_argument("--recipes", nargs="+", choices=gpu_recipes.RECIPES, default=gpu_recipes.RECIPES)
     parser.add_argument("--precisions", nargs="+", choices=PRECISIONS, default=PRECISIONS)
-    parser.add_argument("--switches", nargs="*", default=(), help="compile: networks through inductor")
+    parser.add_argument(
+        "--switches",
+        nargs="*",
+        default=(),
+        help="columns: compile, whole_iterations, streams, fused_oadam; several at once: streams+fused_oadam",
+    )
     parser.add_argument("--processes", nargs="+", type=int, help="how many at once (1 2 4 8; on a CPU 1 2)")
     parser.add_argument("--seconds", type=float, default=0.5, help="length of one turn")
     parser.add_argument("--deadline", type=float, default=120.0, help="seconds after which a row is given up")

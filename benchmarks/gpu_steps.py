@@ -1,10 +1,9 @@
 """One recipe's step, captured, plain and eager, in turns: times, FLOPs, bytes, memory. See gpu.py."""
 
-import contextlib
 import gc
-import os
+import itertools
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from torch.utils.flop_counter import flop_registry
 from gantry.data.shape import DataShape
 from gantry.methods import Batch, build_method
 from gantry.plan.recipe import Recipe
+from gantry.system.switches import turned_on
 from gantry.training.capture import build_step
 from gantry.training.counting import count as cost_of
 from gantry.training.step import Step
@@ -60,12 +60,12 @@ def ours(step: Step, recipe: Recipe, resolution: int | None, device: torch.devic
     if resolution:
         real = real.to(memory_format=torch.channels_last)
 
+    numbers = itertools.count()
+
     def iteration() -> None:
-        step.method.begin(0, device)
-        for name, phase in step.phases.items():
-            for _ in range(phase.repeat):
-                noise = step.method.draw(name, recipe.batch_size, device)
-                step.update(name, Batch({"x": real}, None, noise))
+        step.begin(next(numbers))
+        for _ in step.iterate(lambda: Batch({"x": real})):
+            pass
 
     return iteration
 
@@ -100,7 +100,7 @@ def measure(
     rounds: dict[str, Iteration] = {}
     first_step, how = 0.0, ""
     switched_how: dict[str, str] = {}
-    for which in ("eager", "plain", "captured", *switches):
+    for which in ("eager", "plain", "captured", *(each for each in switches if changes(each, recipe))):
         before = _fresh_memory(device)
         start = time.perf_counter()
         if which == "eager":
@@ -114,9 +114,11 @@ def measure(
             rounds[which] = ours(step, recipe, resolution, device)
             rounds[which]()
         else:
-            with switched(which):
+            with turned_on(() if which == "captured" else which.split("+")):
                 step, rounds[which] = quickest(recipe, resolution, device)
                 rounds[which]()
+                if "whole_iterations" in which:  # a run's first one is plain
+                    rounds[which]()
             synchronised(device)
             if which == "captured":
                 first_step, how = time.perf_counter() - start, step.how
@@ -178,15 +180,7 @@ def profiled(iteration: Iteration, device: torch.device, path: Path) -> None:
     path.write_text(profile.key_averages().table(sort_by=key, row_limit=30, max_name_column_width=80) + "\n")
 
 
-@contextlib.contextmanager
-def switched(which: str) -> Iterator[None]:
-    """Build steps with a switch of training on; "captured" is none."""
-    if which == "captured":
-        yield
-        return
-    variable = f"GANTRY_{which.upper()}"
-    os.environ[variable] = "1"
-    try:
-        yield
-    finally:
-        del os.environ[variable]
+def changes(switch: str, recipe: Recipe) -> bool:
+    """Whether switches (one, or several with + between) can change a recipe's step."""
+    needs = {"streams": recipe.generators > 1, "fused_oadam": recipe.optimiser.name == "oadam"}
+    return any(needs.get(name, True) for name in switch.split("+"))

@@ -92,6 +92,7 @@ def train(
     the workflow would. Raises `Stopped` when Ctrl-C or a signal asked to stop: the state is saved, call it again.
     """
     from gantry.plan.steps import Step, stale
+    from gantry.system.switches import turned_on, wanted
     from gantry.training.train import train as train_run
 
     run = plan.any_run(dataset, recipe, seed, until)
@@ -100,17 +101,18 @@ def train(
     record = plan.record(run, end)
     step = Step("train", (record,), (str(manifest),), run.spec_digest)
     if not step.is_there or stale([step]):
-        train_run(
-            Path(plan.folder(run)),
-            run.spec,
-            manifest,
-            end,
-            Path(record),
-            device=plan.device,
-            threads=threads,
-            deterministic=plan.config.deterministic,
-            watch=plan.config.watch,
-        )
+        with turned_on(wanted(plan.config)):
+            train_run(
+                Path(plan.folder(run)),
+                run.spec,
+                manifest,
+                end,
+                Path(record),
+                device=plan.device,
+                threads=threads,
+                deterministic=plan.config.deterministic,
+                watch=plan.config.watch,
+            )
     return Path(plan.folder(run))
 
 

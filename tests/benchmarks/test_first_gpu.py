@@ -43,7 +43,7 @@ def test_every_part_ends_within_its_time(tmp_path: Path) -> None:
         "processes": "given up",
     }
     steps = (out / "bf16.log").read_text()
-    assert "--precisions bf16 --switches compile --profile" in steps
+    assert "--precisions bf16 --switches compile whole_iterations streams fused_oadam --profile" in steps
     assert "-m gpu tests/training" in (out / "tests.log").read_text()
 
 

@@ -54,7 +54,7 @@ class Tape(TorchDispatchMode):
             for place, value in zip(tree_leaves(result), tree_leaves(again), strict=True):
                 # Views and results in place are where they were.
                 if isinstance(place, Tensor) and place.data_ptr() != value.data_ptr():
-                    place.copy_(value)
+                    place.copy_(value.reshape(place.shape))  # which may have been squeezed in place since
 
 
 class Tapes:

@@ -10,6 +10,7 @@ import torch
 from gantry.data.shape import DataShape
 from gantry.methods import Batch, build_method
 from gantry.plan.recipe import Recipe
+from gantry.system.switches import variable
 from gantry.training import compiled
 from gantry.training.capture import build_step
 from gantry.training.step import Step
@@ -56,7 +57,7 @@ def trained(told: dict[str, Any], iterations: int = 2) -> tuple[Step, list[float
 @pytest.fixture
 def switched_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """The switch, with the compiler that only traces: what inductor makes of the trace is PyTorch's business."""
-    monkeypatch.setenv(compiled.SWITCH, "1")
+    monkeypatch.setenv(variable("compile"), "1")
     monkeypatch.setattr(compiled, "BACKEND", "aot_eager")
 
 
@@ -66,7 +67,7 @@ def test_losses_and_weights_are_those_of_plain_networks(
     told = RECIPES["projection on classes, averaged"]
     fast, losses = trained(told)
     assert fast.compiled == "compiled" and fast.how == "plain (a CPU captures nothing), compiled"
-    monkeypatch.delenv(compiled.SWITCH)
+    monkeypatch.delenv(variable("compile"))
     plain, expected = trained(told)
     assert plain.compiled == "" and plain.how == "plain (a CPU captures nothing)"
     assert losses == pytest.approx(expected, rel=1e-4)
@@ -82,7 +83,7 @@ def test_a_gradient_penalty_is_trained_plain_to_the_same_bits(
     fast, losses = trained(RECIPES["WGAN-GP"])
     assert fast.compiled.startswith("not compiled (RuntimeError: ")
     assert "training goes on without" in capsys.readouterr().err
-    monkeypatch.delenv(compiled.SWITCH)
+    monkeypatch.delenv(variable("compile"))
     plain, expected = trained(RECIPES["WGAN-GP"])
     assert losses == expected
     for key, value in plain.method.state_dict().items():
@@ -117,7 +118,7 @@ def test_inductor_itself_agrees(monkeypatch: pytest.MonkeyPatch) -> None:
         return step.compiled, found
 
     _, expected = losses()
-    monkeypatch.setenv(compiled.SWITCH, "1")
+    monkeypatch.setenv(variable("compile"), "1")
     how, found = losses()
     assert how == "compiled"
     assert found == pytest.approx(expected, rel=1e-4)

@@ -28,6 +28,7 @@ from gantry.progress.channel import send
 from gantry.report import notes
 from gantry.system import workflows
 from gantry.system.orphans import be_watched
+from gantry.system.switches import SWITCHES
 
 PLANNED = "GANTRY_PLAN"
 # Another workflow may use this one as a module: then the configuration is what it gives, and --config is its own.
@@ -73,9 +74,16 @@ GPUS = 1 if PLAN.device == "cuda" else 0
 # With several runs a GPU, `gpu` counts shares of GPUs; a job that asks for 1 takes the whole of one otherwise.
 DEVICE = f"--device {PLAN.device} --runs-per-gpu {PLAN.config.runs_per_gpu}"
 WATCH = " ".join(f"--{service}" for service in PLAN.config.watch)
-TRAINS = ("deterministic", "compile")
+TRAINS = ("deterministic", *SWITCHES)
 FLAGS = " ".join(
-    [WATCH, *(f"--{each}" for each in TRAINS if getattr(PLAN.config, each))]
+    [
+        WATCH,
+        *(
+            f"--{each.replace('_', '-')}"
+            for each in TRAINS
+            if getattr(PLAN.config, each)
+        ),
+    ]
 )
 THREADS = 1 if PLAN.device == "cpu" else 4
 

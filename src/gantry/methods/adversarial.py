@@ -1,6 +1,7 @@
 """The game of two: K generators against a discriminator, with an objective and terms on top."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,7 @@ from gantry.methods.batch import Batch
 from gantry.methods.discriminators import build_discriminators
 from gantry.methods.latents import LatentSampler, draw_latents
 from gantry.methods.sampler import Sampler
+from gantry.methods.streams import side_by_side
 from gantry.methods.unroll import LookAhead
 from gantry.networks import build_generator, choose_reference
 from gantry.objectives import build_objective
@@ -69,7 +71,11 @@ class Adversarial(Method):
 
     def generate(self, noise: Mapping[str, Tensor]) -> list[Tensor]:
         """Return one batch of samples for each generator and latent, generators first."""
-        return [generator(z) for generator in self.generators for z in noise.values()]
+
+        def views(generator: nn.Module) -> list[Tensor]:
+            return [generator(z) for z in noise.values()]
+
+        return side_by_side([partial(views, each) for each in self.generators], noise["z"].device)
 
     def loss(self, phase: str, batch: Batch) -> Tensor:
         if phase == "discriminator":

@@ -99,9 +99,8 @@ class Adversary(nn.Module):
         seen = self._seen(real, said_of_real, fakes, said_of_fakes, generators, labels, fake_labels, noise)
         return loss + _weighted(self.generator_weights, self.generator_terms, seen)
 
-    def begin(self, iteration: int, device: torch.device) -> None:
-        """Do what an iteration begins with: the objective draws anew, terms' weights follow their schedules."""
-        self.objective.redraw(device)
+    def refill(self, iteration: int) -> None:
+        """Let terms' weights follow their schedules."""
         for term in (*self.discriminator_terms, *self.generator_terms):
             term.begin(iteration)
 

@@ -90,12 +90,19 @@ class Method(nn.Module, ABC):
         """Return what `phase` minimises on `batch`: a scalar, or parts that move some of its modules each."""
 
     def begin(self, iteration: int, device: torch.device) -> None:
-        """Do what an iteration begins with, outside of any graph: objectives draw anew, buffers are refilled.
+        """Do what an iteration, counted from 0, begins with: `refill`, then `redraw`."""
+        self.refill(iteration)
+        self.redraw(device)
 
-        `iteration` counts from 0. Tensors must keep their places in memory.
-        """
+    def refill(self, iteration: int) -> None:
+        """Write what follows from the iteration's number into buffers, in place; a graph would keep the first."""
         for adversary in self.adversaries().values():
-            adversary.begin(iteration, device)
+            adversary.refill(iteration)
+
+    def redraw(self, device: torch.device) -> None:
+        """Have objectives draw anew, in place: kernels on the device alone, which a graph may hold."""
+        for adversary in self.adversaries().values():
+            adversary.objective.redraw(device)
 
     def after(self, phase: str) -> None:
         """Change weights or buffers in place after a step of `phase`: here D's weights go back to where they may be."""

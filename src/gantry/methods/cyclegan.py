@@ -80,8 +80,8 @@ class Cyclegan(Method):
     def streams(self, prepared: PreparedSet) -> dict[str, Stream]:
         return streams_of(prepared, *self.domains)
 
-    def begin(self, iteration: int, device: torch.device) -> None:
-        super().begin(iteration, device)
+    def refill(self, iteration: int) -> None:
+        super().refill(iteration)
         if (balance := self.options.balance) is not None:
             self.share.fill_(balance.before if iteration < balance.start else balance.after)
 

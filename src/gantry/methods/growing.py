@@ -69,8 +69,8 @@ class Growing(Adversarial):
         for network in self._networks():
             network.stand(self.span.size, self.span.fades)
 
-    def begin(self, iteration: int, device: torch.device) -> None:
-        super().begin(iteration, device)
+    def refill(self, iteration: int) -> None:
+        super().refill(iteration)
         for network in self._networks():
             network.share.fill_(self.span.share(iteration))
 

@@ -62,8 +62,8 @@ class TripleGan(Method):
         known = known_rows(prepared, self.options.known, self.options.labels_seed)
         return {"x": Stream(), "known": Stream(known, ("labels",))}
 
-    def begin(self, iteration: int, device: torch.device) -> None:
-        super().begin(iteration, device)
+    def refill(self, iteration: int) -> None:
+        super().refill(iteration)
         self.pseudo.fill_(self.options.pseudo * (iteration >= self.options.pseudo_from))
 
     def draw(self, phase: str, size: int, device: torch.device) -> dict[str, Tensor]:

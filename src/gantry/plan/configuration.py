@@ -101,6 +101,12 @@ class Config(Strict):
     precision: Literal["fp32", "tf32", "bf16"] | None = None
     # Networks through torch.compile where that goes: losses within rounding of those without.
     compile: bool = False
+    # On a GPU: an iteration is one CUDA graph, which draws anchors and noise itself.
+    whole_iterations: bool = False
+    # On a GPU: each of several generators runs on a stream of its own.
+    streams: bool = False
+    # Optimistic Adam through PyTorch's fused Adam: weights within a few units in the last place.
+    fused_oadam: bool = False
     tensorboard: bool = False
     wandb: bool = False
     mlflow: bool = False

@@ -8,10 +8,10 @@ is one path for all recipes and nothing to keep in step with it.
 import math
 import os
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -19,6 +19,7 @@ from torch import Tensor
 from gantry.methods import Batch, Method, Stage
 from gantry.plan.recipe import Recipe
 from gantry.progress import tell
+from gantry.system.switches import is_on
 from gantry.training.snapshot import Snapshot
 from gantry.training.step import Step
 
@@ -35,7 +36,7 @@ STATE_TOLERANCE = 0.3
 _broken: list[object] = []
 
 Replay = Callable[[], None]
-Update = Callable[[str, Batch], Tensor]
+T = TypeVar("T")
 
 
 class Graphs(Protocol):
@@ -44,8 +45,8 @@ class Graphs(Protocol):
     def warm_up(self, work: Callable[[], None]) -> None:
         """Run `work`, away from the stream on which training runs."""
 
-    def record(self, work: Callable[[], Tensor]) -> tuple[Replay, Tensor]:
-        """Return what `work` does, as a function that does it again, and the tensor which that refills."""
+    def record(self, work: Callable[[], T]) -> tuple[Replay, T]:
+        """Return what `work` does, as a function that does it again, and the tensors which that refills."""
 
     def abandon(self) -> None:
         """Undo what a failed recording has left behind in the process."""
@@ -65,7 +66,7 @@ class CudaGraphs:
             work()
         current.wait_stream(side)
 
-    def record(self, work: Callable[[], Tensor]) -> tuple[Replay, Tensor]:
+    def record(self, work: Callable[[], T]) -> tuple[Replay, T]:
         graph = torch.cuda.CUDAGraph()
         # Thread-local: the thread that sends batches ahead may go on with it.
         try:
@@ -97,7 +98,8 @@ def build_step(
 ) -> Step:
     """Return the quickest step for the device: captured on a GPU, unless GANTRY_CAPTURE=0; else plain."""
     if device.type == "cuda" and os.environ.get("GANTRY_CAPTURE") != "0":
-        return CapturedStep(method, recipe, device, CudaGraphs(device), stage, before)
+        kind = WholeStep if is_on("whole_iterations") else CapturedStep
+        return kind(method, recipe, device, CudaGraphs(device), stage, before)
     step = Step(method, recipe, device, stage, before)
     step.backend = "plain (GANTRY_CAPTURE=0)" if device.type == "cuda" else "plain (a CPU captures nothing)"
     return step
@@ -126,44 +128,54 @@ class CapturedStep(Step):
         self._graphs = graphs
         self._recorded: dict[str, tuple[Replay, Tensor]] = {}
         self._places: dict[str, Batch] = {}
+        self._tried = False
 
     def update(self, name: str, batch: Batch) -> Tensor:
-        if not self._places:
+        if not self._tried:
             self._prepare(batch)
         if not self._recorded:
             return self._plain_update(name, batch)
         return self._replayed(name, batch)
 
     def _replayed(self, name: str, batch: Batch) -> Tensor:
-        given = batch.tensors()
-        for key, place in self._places[name].tensors().items():
-            place.copy_(given[key])
+        _fill(self._places[name], batch)
         replay, loss = self._recorded[name]
         replay()
         return loss
 
     def _prepare(self, batch: Batch) -> None:
         """Record the steps of all phases, rehearse them, and decide; leave everything as it was."""
+        self._tried = True
+
+        def recording(before: Snapshot) -> None:
+            rehearsed = [self._examples(batch, sign) for sign in (1, -1)]
+            self._places = _places(rehearsed[0])
+            self._record_and_compare(before, rehearsed)
+
+        reason = self._attempt(recording)
+        self.backend = f"plain ({reason})" if reason else "captured"
+        if reason:
+            self._recorded = {}
+            tell(f"no CUDA graphs, so training is slower, with the same results: {reason}")
+
+    def _attempt(self, recording: Callable[[Snapshot], None]) -> str:
+        """Record and rehearse; return why that failed, or "". Everything is left as it was."""
         self._rates_on_device()
         before = Snapshot(self)
-        rehearsed = [self._examples(batch, sign) for sign in (1, -1)]
-        self._places = _places(rehearsed[0])
         capturable(self, True)
+        reason = ""
         try:
             with warnings.catch_warnings():
                 # Optimisers warn that those which could be captured run uncaptured, as they do for a moment.
                 warnings.simplefilter("ignore")
-                self._record_and_compare(before, rehearsed)
-            self.backend = "captured"
+                recording(before)
         except Exception as error:  # of recipe, library or driver: the plain loop goes on, whatever it is
-            self._recorded = {}
             self._clear_gradients()
             self._graphs.abandon()
             capturable(self, False)
             reason = first_reason(error)
-            self.backend = f"plain ({reason})"
-            tell(f"no CUDA graphs, so training is slower, with the same results: {reason}")
         before.restore()
+        return reason
 
     def _rates_on_device(self) -> None:
         """Put the rates that follow a schedule where a graph reads them anew."""
@@ -172,19 +184,12 @@ class CapturedStep(Step):
                 group["lr"] = torch.as_tensor(group["lr"], dtype=torch.float32, device=self.device).clone()
 
     def _examples(self, batch: Batch, sign: int) -> dict[str, Batch]:
-        """A batch for each phase, of its size and with noise of its own, made of one; other data for each sign.
-
-        Labels are not negated but go to other rows.
-        """
-
-        def other(name: str, value: Tensor) -> Tensor:
-            return sign * value if value.is_floating_point() else value.roll((1 - sign) // 2, 0)
-
+        """A batch for each phase, of its size and with noise of its own, made of one; other data for each sign."""
         own = self.size(next(iter(self.phases.values())))
         share = len(batch.x) / own  # of a batch that several processes divide
         return {
             name: batch.resized(round(share * self.size(phase)))
-            .mapped(other)
+            .mapped(partial(_other, sign))
             .with_noise(self.method.draw(name, round(share * self.size(phase)), self.device))
             for name, phase in self.phases.items()
         }
@@ -192,41 +197,194 @@ class CapturedStep(Step):
     def _record_and_compare(self, before: Snapshot, rehearsed: Sequence[dict[str, Batch]]) -> None:
         """Raise RuntimeError unless two replayed iterations end where two plain ones do."""
 
+        def plain(batches: Mapping[str, Batch]) -> list[Tensor]:
+            return [self._plain_update(name, batch) for name, batch in batches.items()]
+
+        def replayed(batches: Mapping[str, Batch]) -> list[Tensor]:
+            return [self._replayed(name, batch) for name, batch in batches.items()]
+
+        def record() -> None:
+            for name, place in self._places.items():
+                self._recorded[name] = self._graphs.record(partial(self._plain_update, name, place))
+                self._clear_gradients()
+
+        def begin(number: int) -> None:
+            self.method.begin(number, self.device)
+
+        self._rehearse(
+            before,
+            warm_up=partial(plain, self._places),
+            plain=[partial(plain, batches) for batches in rehearsed],
+            record=record,
+            replayed=[partial(replayed, batches) for batches in rehearsed],
+            begin=begin,
+        )
+
+    def _rehearse(
+        self,
+        before: Snapshot,
+        *,
+        warm_up: Callable[[], object],
+        plain: Sequence[Callable[[], Sequence[Tensor]]],
+        record: Callable[[], None],
+        replayed: Sequence[Callable[[], Sequence[Tensor]]],
+        begin: Callable[[int], None],
+    ) -> None:
+        """Raise RuntimeError unless the iterations `replayed`, once `record` has run, end where the `plain` ones do.
+
+        Both start `before`, with the same random numbers; `begin` comes before each iteration, with its number.
+        """
+
         def some_steps() -> None:
             for _ in range(WARM_UP):
-                for name, place in self._places.items():
-                    self._plain_update(name, place)
+                warm_up()
 
-        def rehearse(update: Update) -> list[float]:
+        def losses_of(iterations: Sequence[Callable[[], Sequence[Tensor]]]) -> list[float]:
             before.restore()
             losses = []
-            for number, batches in enumerate(
-                rehearsed
-            ):  # other data the second time: what was recorded reads them
-                self.method.begin(number, self.device)
-                losses += [update(name, batch).item() for name, batch in batches.items()]
+            for number, iteration in enumerate(iterations):
+                begin(number)
+                losses += [loss.item() for loss in iteration()]
             self._clear_gradients()
             return losses
 
         self._graphs.warm_up(some_steps)
         # Before the recording, which gives the memory of plain steps back and keeps its own.
-        expected = rehearse(self._plain_update)
-        plain = Snapshot(self)
-        for name, place in self._places.items():
-            self._recorded[name] = self._graphs.record(partial(self._plain_update, name, place))
-            self._clear_gradients()
-        found = rehearse(self._replayed)
+        expected = losses_of(plain)
+        end = Snapshot(self)
+        record()
+        found = losses_of(replayed)
         tolerance = LOSS_TOLERANCE[self.recipe.precision]
         if not all(
             close(loss, plain_loss, tolerance) for loss, plain_loss in zip(found, expected, strict=True)
         ):
             raise RuntimeError(f"replayed, losses are {found}, and should be {expected}")
-        plain.expect(before, STATE_TOLERANCE)
+        end.expect(before, STATE_TOLERANCE)
 
     def _clear_gradients(self) -> None:
         """Give up the gradients: the memory of one recording's may serve the next."""
         for optimiser in self.optimisers.values():
             optimiser.zero_grad(set_to_none=True)
+
+
+class WholeStep(CapturedStep):
+    """A whole iteration as one graph, in which objectives draw anew, noise is drawn, and all phases take their steps.
+
+    Outside stay the data's batches, copied into place, and what follows from the iteration's number. A run's first
+    iteration is plain: in it objectives draw for the first time, and optimisers get their moments. Rehearsed like
+    single phases; where that fails, `CapturedStep` goes on, and `backend` says why.
+    """
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._whole: tuple[Replay, list[tuple[str, Tensor]]] | None = None
+        self._fed: list[Batch] = []
+        # An own `begin` may do what neither `refill` nor `redraw` does.
+        self._apart = "" if type(self.method).begin is Method.begin else "its method begins iterations itself"
+        self._number = 0
+
+    @property
+    def _goes_plain(self) -> bool:
+        return self._number == 0 and not self._apart
+
+    def begin(self, iteration: int) -> None:
+        self._number = iteration
+        if self._apart or self._goes_plain:
+            return super().begin(iteration)
+        self._follow_schedules(iteration)
+        self.method.refill(iteration)
+
+    def update(self, name: str, batch: Batch) -> Tensor:
+        return self._plain_update(name, batch) if self._goes_plain else super().update(name, batch)
+
+    def iterate(self, next_batch: Callable[[], Batch]) -> Iterator[tuple[str, Tensor]]:
+        if self._apart or self._goes_plain:
+            yield from super().iterate(next_batch)
+            return
+        if self._whole is None:
+            batches = [_copied(next_batch()) for _ in range(self._batches_an_iteration())]
+            self._prepare_whole(batches)
+            next_batch = iter(batches).__next__
+        if self._whole is None:
+            self.method.redraw(self.device)
+            yield from super().iterate(next_batch)
+            return
+        yield from self._replayed_whole(next_batch)
+
+    def _prepare(self, batch: Batch) -> None:
+        super()._prepare(batch)
+        self.backend += f"; by phase ({self._apart})"
+
+    def _batches_an_iteration(self) -> int:
+        repeats = [phase.repeat if phase.fresh else 0 for phase in self.phases.values()]
+        return max(1, sum(repeats))
+
+    def _replayed_whole(self, next_batch: Callable[[], Batch]) -> list[tuple[str, Tensor]]:
+        assert self._whole is not None
+        for place in self._fed:
+            _fill(place, next_batch())
+        replay, losses = self._whole
+        replay()
+        return losses
+
+    def _plain_whole(self, batches: Sequence[Batch]) -> list[tuple[str, Tensor]]:
+        """An iteration kernel by kernel, but for what a graph must not hold; also what is recorded."""
+        self.method.redraw(self.device)
+        rest = iter(batches)
+        batch: Batch | None = None
+        losses = []
+        for name, phase in self.phases.items():
+            for _ in range(phase.repeat):
+                if phase.fresh or batch is None:
+                    batch = self._with_noise(next(rest), phase)
+                losses.append((name, self._plain_update(name, batch)))
+        return losses
+
+    def _prepare_whole(self, batches: Sequence[Batch]) -> None:
+        """Record an iteration, rehearse it, and decide; leave everything as it was."""
+        rehearsed = [[each.mapped(partial(_other, sign)) for each in batches] for sign in (1, -1)]
+        self._fed = [_copied(each) for each in batches]
+
+        def plain(fed: Sequence[Batch]) -> list[Tensor]:
+            return [loss for _, loss in self._plain_whole(fed)]
+
+        def replayed(fed: Sequence[Batch]) -> list[Tensor]:
+            return [loss for _, loss in self._replayed_whole(iter(fed).__next__)]
+
+        def record() -> None:
+            self._whole = self._graphs.record(partial(self._plain_whole, self._fed))
+            self._clear_gradients()
+
+        def recording(before: Snapshot) -> None:
+            self._rehearse(
+                before,
+                warm_up=partial(plain, self._fed),
+                plain=[partial(plain, fed) for fed in rehearsed],
+                record=record,
+                replayed=[partial(replayed, fed) for fed in rehearsed],
+                begin=self.method.refill,
+            )
+
+        self._apart = self._attempt(recording)
+        self.backend = "captured, whole iterations"
+        if self._apart:
+            self._whole = None
+            tell(f"no CUDA graph of whole iterations, but one for each phase: {self._apart}")
+
+
+def _copied(batch: Batch) -> Batch:
+    return batch.mapped(lambda _, value: value.clone())
+
+
+def _fill(place: Batch, batch: Batch) -> None:
+    given = batch.tensors()
+    for key, tensor in place.tensors().items():
+        tensor.copy_(given[key])
+
+
+def _other(sign: int, name: str, value: Tensor) -> Tensor:
+    """Other data for each sign; labels are not negated but go to other rows."""
+    return sign * value if value.is_floating_point() else value.roll((1 - sign) // 2, 0)
 
 
 def _places(examples: Mapping[str, Batch]) -> dict[str, Batch]:

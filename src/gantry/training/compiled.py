@@ -5,7 +5,6 @@ another order of additions: losses agree within rounding, not to the bit. What i
 pass and its gradient, in place; names of weights, states and checkpoints stay what they are.
 """
 
-import os
 from collections.abc import Iterator
 
 from torch import nn
@@ -13,12 +12,6 @@ from torch import nn
 from gantry.methods import Method
 
 BACKEND = "inductor"
-SWITCH = "GANTRY_COMPILE"
-
-
-def is_wanted() -> bool:
-    """Whether the environment asks for it."""
-    return os.environ.get(SWITCH) == "1"
 
 
 def networks_of(method: Method) -> Iterator[nn.Module]:

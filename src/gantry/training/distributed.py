@@ -16,7 +16,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from gantry.errors import UserError
-from gantry.methods import Batch, Method, Stage
+from gantry.methods import Batch, Method, Phase, Stage
 from gantry.plan.recipe import Recipe
 from gantry.training.step import Step
 
@@ -111,6 +111,9 @@ class DistributedStep(Step):
         super().__init__(method, recipe, device, stage, before)
         self.distributed = distributed
         self.backend = f"plain ({distributed.size} processes)"
+
+    def own_size(self, phase: Phase) -> int:
+        return self.size(phase) // self.distributed.size
 
     def update(self, name: str, batch: Batch) -> Tensor:
         loss = super().update(name, batch)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from gantry.plan.blocks.players import OPTIMISER_OPTIONS, Optimiser
+from gantry.system.switches import is_on
 
 Groups = list[dict[str, Any]]
 
@@ -19,13 +20,34 @@ class OptimisticAdam(torch.optim.Optimizer):
 
     All weights of a group move at once. Weights without a gradient stay, and their averages with them. The
     number of updates t lies on the weights' device, where a captured CUDA graph counts too.
+
+    With `fused`, φ_t = θ_t + η·u_{t−1} moves by Adam itself, φ ← φ − η·u_t in PyTorch's one kernel, and
+    θ_{t+1} = φ_{t+1} − η·u_t. Each weight remembers its lead η·u_{t−1} in place of u_{t−1}: nine kernels in place of
+    twenty-one, and weights within a few units in the last place. η must stay the same.
     """
 
     def __init__(
-        self, parameters: Iterable[Tensor] | Groups, lr: float, betas: tuple[float, float], eps: float = 1e-8
+        self,
+        parameters: Iterable[Tensor] | Groups,
+        lr: float,
+        betas: tuple[float, float],
+        eps: float = 1e-8,
+        fused: bool = False,
     ) -> None:
         super().__init__(parameters, {"lr": lr, "betas": betas, "eps": eps, "updates": 0})
+        self.fused = fused
         self._count_on_device()
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Load a state of either form."""
+        super().load_state_dict(state_dict)
+        for group in self.param_groups:
+            for weight in group["params"]:
+                state = self.state.get(weight, {})
+                if self.fused and "previous_update" in state:
+                    state["lead"] = state.pop("previous_update") * group["lr"]
+                elif not self.fused and "lead" in state:
+                    state["previous_update"] = state.pop("lead") / group["lr"]
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
@@ -45,8 +67,40 @@ class OptimisticAdam(torch.optim.Optimizer):
             with torch.enable_grad():
                 loss = closure()
         for group in self.param_groups:
-            self._move(group)
+            if self.fused:
+                self._move_fused(group)
+            else:
+                self._move(group)
         return loss
+
+    def _move_fused(self, group: dict[str, Any]) -> None:
+        weights = [weight for weight in group["params"] if weight.grad is not None]
+        if not weights:
+            return
+        group["updates"] += 1
+        gradients = [weight.grad for weight in weights]
+        means, squares, leads = (
+            [self._remembered(weight, name) for weight in weights] for name in ("mean", "square", "lead")
+        )
+        torch._foreach_add_(weights, leads)  # φ_t
+        torch._foreach_copy_(leads, weights)
+        torch._fused_adam_(
+            weights,
+            gradients,
+            means,
+            squares,
+            [],
+            [group["updates"].to(torch.float32)] * len(weights),
+            lr=group["lr"],
+            beta1=group["betas"][0],
+            beta2=group["betas"][1],
+            weight_decay=0.0,
+            eps=group["eps"],
+            amsgrad=False,
+            maximize=False,
+        )
+        torch._foreach_sub_(leads, weights)  # η·u_t = φ_t − φ_{t+1}
+        torch._foreach_sub_(weights, leads)
 
     def _move(self, group: dict[str, Any]) -> None:
         weights = [weight for weight in group["params"] if weight.grad is not None]
@@ -104,9 +158,15 @@ def _rmsprop(
     )
 
 
+def _optimistic_adam(
+    weights: Groups, lr: float, betas: tuple[float, float], steady: bool = True
+) -> torch.optim.Optimizer:
+    return OptimisticAdam(weights, lr, betas, fused=steady and is_on("fused_oadam"))
+
+
 OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adam": _adam,
-    "oadam": OptimisticAdam,
+    "oadam": _optimistic_adam,
     "sgd": _sgd,
     "rmsprop": _rmsprop,
 }
@@ -115,6 +175,8 @@ OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
 def build_optimiser(block: Optimiser, parameters: list[nn.Parameter], rate: float) -> torch.optim.Optimizer:
     """Return the optimiser that the recipe names, in a form that moves all weights in few kernels."""
     options = {name: getattr(block, name) for name in OPTIMISER_OPTIONS[block.name]}
+    if block.name == "oadam" and (block.schedule or block.schedules):
+        options["steady"] = False
     # As a group, since a player may have no weights: GMMN has no discriminator.
     return OPTIMISERS[block.name]([{"params": parameters}], lr=rate, **options)
 

@@ -1,6 +1,6 @@
 """One step of a phase: loss, gradient, optimiser. Precision and averaging are decided here."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
@@ -11,8 +11,9 @@ from gantry.methods import Batch, Method, Part, Phase, Stage
 from gantry.plan.blocks.schedules import Changing
 from gantry.plan.recipe import Recipe
 from gantry.progress import tell
+from gantry.system import switches
 from gantry.training import compiled
-from gantry.training.optimisers import build_optimiser, keep_moments
+from gantry.training.optimisers import OptimisticAdam, build_optimiser, keep_moments
 
 
 class Step:
@@ -78,15 +79,17 @@ class Step:
         torch.backends.cudnn.allow_tf32 = recipe.precision == "tf32"
         # Phases whose first step shows whether compiled networks can do what it asks for.
         self._on_trial: set[str] = set()
-        if compiled.is_wanted():
+        if switches.is_on("compile"):
             compiled.compile_networks(method)
             self._on_trial = set(self.phases)
             self.compiled = "compiled"
 
     @property
     def how(self) -> str:
-        """How steps are run, and whether networks are compiled."""
-        return f"{self.backend}, {self.compiled}" if self.compiled else self.backend
+        """How steps are run, whether networks are compiled, and which other switches change what runs."""
+        streams = "streams" if switches.is_on("streams") and self.device.type == "cuda" else ""
+        fused = any(isinstance(each, OptimisticAdam) and each.fused for each in self.optimisers.values())
+        return ", ".join(filter(None, [self.backend, self.compiled, streams, "fused oadam" if fused else ""]))
 
     def size(self, phase: Phase) -> int:
         """Return how many samples a step of `phase` sees, over all processes."""
@@ -102,8 +105,32 @@ class Step:
             for _ in range(phase.repeat)
         ) or (self.recipe.batch_size,)  # fmt: skip
 
+    def own_size(self, phase: Phase) -> int:
+        """Return how many samples a step of `phase` sees in this process."""
+        return self.size(phase)
+
     def begin(self, iteration: int) -> None:
         """Do what an iteration, counted from 0, begins with: rates, weights and what the method draws anew."""
+        self._follow_schedules(iteration)
+        self.method.begin(iteration, self.device)
+
+    def iterate(self, next_batch: Callable[[], Batch]) -> Iterator[tuple[str, Tensor]]:
+        """Go through the steps of an iteration that has begun; yield the phase and the loss of each.
+
+        `next_batch` returns this process's share of the data's next batch. Noise is drawn for each step.
+        """
+        batch: Batch | None = None
+        for name, phase in self.phases.items():
+            for _ in range(phase.repeat):
+                if phase.fresh or batch is None:
+                    batch = self._with_noise(next_batch(), phase)
+                yield name, self.update(name, batch)
+
+    def _with_noise(self, batch: Batch, phase: Phase) -> Batch:
+        return batch.with_noise(self.method.draw(phase.name, self.own_size(phase), self.device))
+
+    def _follow_schedules(self, iteration: int) -> None:
+        """Set the learning rates of an iteration."""
         for name, (rate, schedule) in self.schedules.items():
             for group in self.optimisers[name].param_groups:
                 now = rate * schedule.at(iteration)
@@ -111,7 +138,6 @@ class Step:
                     group["lr"].fill_(now)
                 else:
                     group["lr"] = now
-        self.method.begin(iteration, self.device)
 
     def update(self, name: str, batch: Batch) -> Tensor:
         """Move the weights of the phase called `name` by one step, and the running average if they are kept."""

@@ -17,7 +17,7 @@ from gantry.data.prepared import verify_beside
 from gantry.data.shape import DataShape
 from gantry.errors import UserError
 from gantry.files import write_json
-from gantry.methods import Batch, Phase, Stage, build_method, stage_at
+from gantry.methods import Batch, Stage, build_method, stage_at
 from gantry.plan.recipe import Recipe
 from gantry.progress import ProgressBar
 from gantry.system.device import choose_device
@@ -106,12 +106,8 @@ class Trainer:
             self.batches.resize(self.step.sizes())
         self.step.begin(self.progress.iteration)
         self.distributed.broadcast_objectives(self.method)
-        batch: Batch | None = None
-        for name, phase in self.step.phases.items():
-            for _ in range(phase.repeat):
-                if phase.fresh or batch is None:
-                    batch = self._draw(phase)
-                self.losses.add(self.phase_numbers[name], self.step.update(name, batch))
+        for name, loss in self.step.iterate(self._next_batch):
+            self.losses.add(self.phase_numbers[name], loss)
         self.losses.end_iteration()
         self.progress.iteration += 1
 
@@ -120,12 +116,9 @@ class Trainer:
         """Samples of an iteration, as they are counted: the stage's, or the recipe's."""
         return self.step.stage.batch_size or self.recipe.batch_size
 
-    def _draw(self, phase: Phase) -> Batch:
-        """Return this process's share of the next batch, with noise of its own."""
-        data, labels = self.batches.next()
-        share = self.distributed.share(Batch(data, labels))
-        size = self.step.size(phase) // self.distributed.size
-        return share.with_noise(self.method.draw(phase.name, size, self.device))
+    def _next_batch(self) -> Batch:
+        """Return this process's share of the next batch, without noise."""
+        return self.distributed.share(Batch(*self.batches.next()))
 
     def _step(self, stage: Stage, before: Step | None) -> Step:
         """Return what runs the phases in a stage, going on from that of the stage before."""

@@ -1,12 +1,12 @@
 """Steps of the workflow that prepare, train and score."""
 
 import argparse
-import os
 from pathlib import Path
 
 from gantry.errors import UserError, suggestion
 from gantry.runs.outputs import recorded
 from gantry.runs.paths import scoring_digest
+from gantry.system.switches import SWITCHES, turned_on, wanted
 from gantry.verbs import by_name
 from gantry.verbs.common import (
     Verbs,
@@ -46,7 +46,8 @@ def add(verbs: Verbs) -> None:
     add.add_argument("--spec", help="as the workflow says it. JSON: recipe, dataset, seed, checkpoint_every")
     add.add_argument("--data", type=path, help="manifest of the prepared set")
     add.add_argument("--record", type=path, help="record to write, in the run's folder")
-    add.add_argument("--compile", action="store_true", help="networks through torch.compile where that goes")
+    for name, help in SWITCHES.items():
+        add.add_argument(f"--{name.replace('_', '-')}", action="store_true", help=help)
     watching(add)
     add.add_argument("--deterministic", action="store_true", help="the same bits in every run on a GPU too")
     add.add_argument(
@@ -117,7 +118,8 @@ def _label(options: argparse.Namespace) -> None:
 
 def _train(options: argparse.Namespace) -> None:
     if by_name.is_named(options):
-        return by_name.train(options)
+        with turned_on(wanted(options)):
+            return by_name.train(options)
     from gantry.plan.problems import Problems
     from gantry.plan.recipe import Recipe
 
@@ -133,21 +135,20 @@ def _train(options: argparse.Namespace) -> None:
         )
     from gantry.training.train import train
 
-    if options.compile:
-        os.environ["GANTRY_COMPILE"] = "1"  # which the processes of a run inherit
-    train(
-        options.record.parent,
-        spec,
-        options.data,
-        options.until,
-        options.record,
-        device=options.device,
-        threads=options.threads,
-        deterministic=options.deterministic,
-        watch=watched_by(options),
-        gpu_shares=options.gpu_shares,
-        runs_per_gpu=options.runs_per_gpu,
-    )
+    with turned_on(wanted(options)):
+        train(
+            options.record.parent,
+            spec,
+            options.data,
+            options.until,
+            options.record,
+            device=options.device,
+            threads=options.threads,
+            deterministic=options.deterministic,
+            watch=watched_by(options),
+            gpu_shares=options.gpu_shares,
+            runs_per_gpu=options.runs_per_gpu,
+        )
 
 
 def _classifier(options: argparse.Namespace) -> None:
