@@ -17,6 +17,7 @@ from torch import Tensor
 from gantry.data import PreparedSet
 from gantry.data.batches import as_input
 from gantry.errors import UserError
+from gantry.evaluation.attributes import LEARNT_FROM, AttributeReferee, attribute_scores
 from gantry.evaluation.paths import path_length_w, path_length_z
 from gantry.evaluation.sample import SCORED_SEED
 from gantry.evaluation.translated import OF_OUTPUTS, TRANSLATED, Compute, Translated, is_translator
@@ -28,12 +29,11 @@ from gantry.metrics.classes import fitted
 from gantry.metrics.diversity import diversity
 from gantry.metrics.features import FeatureNetwork
 from gantry.metrics.frechet import GaussianStatistics, gaussian_statistics
-from gantry.metrics.names import METRICS, REAL, metric
+from gantry.metrics.names import IDENTITY, METRICS, REAL, metric
 from gantry.networks.singan import resized
 
 Array = NDArray[Any]
 Row = tuple[str, str, float, int, str]
-LEARNT_FROM = 5_000  # real images at most, in the data set's order, that the referee learns from
 
 
 class ClassReferee:
@@ -120,11 +120,21 @@ class AskedScorer:
         self.network = network
         self._referee: ClassReferee | None = None
 
+    @cached_property
+    def attribute_referee(self) -> AttributeReferee:
+        """Made when first needed."""
+        return AttributeReferee(self.prepared, self.network)
+
     @property
     def referee(self) -> ClassReferee:
         """Made when first needed."""
         self._referee = self._referee or ClassReferee(self.prepared, self.network)
         return self._referee
+
+    @property
+    def suffix(self) -> str:
+        """What follows the names of metrics of points."""
+        return "_points" if self.network is None else ""
 
     def __call__(
         self,
@@ -160,6 +170,13 @@ class AskedScorer:
                 count,
                 used,
             )
+        if places is None and any(name.startswith("attribute_") for name in names):
+            shares, count = self.attribute_referee.on_real
+            for attribute, share in (
+                ("", shares.mean()),
+                *((f"_{a}", each) for a, each in enumerate(shares)),
+            ):
+                yield REAL, f"attribute_accuracy{self.suffix}{attribute}", float(share), count, used
 
     def compare(
         self, sampler: Sampler, rows: dict[str, Array], names: list[str], places: Mapping[str, str]
@@ -171,6 +188,9 @@ class AskedScorer:
             for compute in dict.fromkeys(OF_OUTPUTS[each] for each in names if each in OF_OUTPUTS):
                 for each, value in compute(translated).items():
                     yield name, each, value, len(samples), used if METRICS[each].uses_network else ""
+            if name == IDENTITY and any(each.startswith("attribute_") for each in names):
+                for each, value in self.attributes(sampler, places[name], samples).items():
+                    yield name, each, value, len(samples), used
 
     def translation(
         self, compute: Compute, sampler: Sampler, source: str, samples: Array
@@ -229,6 +249,14 @@ class AskedScorer:
             f"class_frechet_distance{suffix}": float(np.mean(list(distances.values()))),
             f"class_frechet_distance_worst{suffix}": max(distances.values()),
         }
+
+    def attributes(self, sampler: Sampler, source: str, samples: Array) -> dict[str, float]:
+        """How often attributes have become what was asked for, and the others have stayed what they were."""
+        asked, held_out = self._asked(sampler, source, len(samples)), self.prepared.held_out()
+        predicted = self.attribute_referee.predict(samples)
+        assert held_out is not None and held_out.labels is not None
+        own = held_out.labels[np.arange(len(samples)) % len(held_out)]
+        return attribute_scores(predicted, asked, own, self.suffix)
 
     def train_on_samples(self, sampler: Sampler, source: str, samples: Array) -> dict[str, float]:
         """The accuracy on real held-out images of a classifier that learns from samples alone (CAS)."""
@@ -364,6 +392,10 @@ ASKED: dict[str, Callable[[AskedScorer, Sampler, str, Array], dict[str, float]]]
             for suffix in ("", "_points")
         ],
         AskedScorer.by_class,
+    ),
+    **dict.fromkeys(
+        [f"attribute_{name}{suffix}" for name in ("accuracy", "kept") for suffix in ("", "_points")],
+        AskedScorer.attributes,
     ),
     "train_on_samples_accuracy": AskedScorer.train_on_samples,
     "confusion": AskedScorer.confused,

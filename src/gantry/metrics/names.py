@@ -6,7 +6,7 @@ are FID and IS; every other network's carry that network's name.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log
 from typing import Literal
 
@@ -122,6 +122,10 @@ METRICS: dict[str, Metric] = {
             "class_frechet_distance_worst_points", "points", "lower", "FD of the worst class", of_asked=True
         ),
         Metric("code_purity_points", "points", "higher", "purity of the code", True, _SHARE, True),
+        Metric("attribute_accuracy", "features", "higher", "changed attributes", True, _SHARE, True),
+        Metric("attribute_kept", "features", "higher", "kept attributes", True, _SHARE, True),
+        Metric("attribute_accuracy_points", "points", "higher", "changed attributes", True, _SHARE, True),
+        Metric("attribute_kept_points", "points", "higher", "kept attributes", True, _SHARE, True),
         Metric("information_bound", "method", "higher", "information bound (nats)", False, None, True),
         Metric("path_length_z", "method", "lower", "path length in Z (pixels)", False, None, True),
         Metric("path_length_w", "method", "lower", "path length in W (pixels)", False, None, True),
@@ -156,6 +160,12 @@ METRICS: dict[str, Metric] = {
 NUMBERED: dict[str, Metric] = {
     "swd_": Metric("swd_", "images", "lower", "SWD×10³ at {}"),
     "confusion_": Metric("confusion_", "features", "half", "class asked and seen: {}", True, _SHARE, True),
+    "attribute_accuracy_": Metric(
+        "attribute_accuracy_", "features", "higher", "changed attribute {}", True, _SHARE, True
+    ),
+    "attribute_accuracy_points_": Metric(
+        "attribute_accuracy_points_", "points", "higher", "changed attribute {}", True, _SHARE, True
+    ),
     "mode_share_": Metric("mode_share_", "points", "half", "share at mode {}", bounds=_SHARE),
 }
 
@@ -222,18 +232,10 @@ def metric(name: str) -> Metric:
     for stem, family in NUMBERED.items():
         number = name.removeprefix(stem)
         if name.startswith(stem) and number.replace("_", "").isdigit():
-            return Metric(
-                name,
-                family.needs,
-                family.direction,
-                family.title.format(number),
-                family.against_real,
-                family.bounds,
-                family.of_asked,
-            )
+            return replace(family, name=name, title=family.title.format(number))
     raise UserError(
         f"unknown metric {name!r}{suggestion(name, METRICS)}; known metrics: {', '.join(METRICS)}, "
-        "swd_<resolution>, mode_share_<mode>"
+        "swd_<resolution>, mode_share_<mode>, attribute_accuracy_<number>"
     )
 
 

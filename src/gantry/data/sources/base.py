@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from gantry.data.items import Indices, Item, Option, Pixels, Reader
+from gantry.data.items import Indices, Item, Labels, Option, Pixels, Reader
 from gantry.errors import UserError, suggestion
 from gantry.plan.dataset import DatasetSpec
 
@@ -144,8 +144,8 @@ class PointSource(Source):
         """The inputs of pairs whose targets the points are, (N, 2), row by row; None where there are no pairs."""
         return None
 
-    def labels(self) -> NDArray[np.int64] | None:
-        """The component that each point was drawn from, (N,), where that is known."""
+    def labels(self) -> Labels | None:
+        """The component that each point was drawn from, (N,), where that is known; or its attributes, (N, A)."""
         return None
 
 

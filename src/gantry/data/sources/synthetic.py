@@ -10,16 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from gantry.data.items import Indices, Item, Option, Pixels, Reader
+from gantry.data.items import Indices, Item, Label, Labels, Option, Pixels, Reader
 from gantry.data.sources.base import ImageSource, PointSource, pixels_as_they_are
-from gantry.errors import UserError
+from gantry.errors import UserError, suggestion
 from gantry.plan.dataset import DatasetSpec
 
 
 class GaussianGrid(PointSource):
     """Points of isotropic Gaussians on a square grid around the origin, equally likely.
 
-    The defaults are BCGAN's section 3.2: 100,000 points, means {−2, 0, 2}², variance 0.05.
+    The defaults are BCGAN's section 3.2: 100,000 points, means {−2, 0, 2}², variance 0.05. Labels are the modes, or,
+    with `attributes`, whether a point's mode lies at the right of the middle, and whether it lies above it.
     """
 
     options: ClassVar[dict[str, Option]] = {
@@ -28,10 +29,14 @@ class GaussianGrid(PointSource):
         "spacing": 2.0,
         "variance": 0.05,
         "seed": 0,
+        "attributes": 0,
     }
 
     def __init__(self, spec: DatasetSpec, name: str, path: Path | None) -> None:
         super().__init__(spec, name, path)
+        self._has_attributes = "attributes" in self.options and bool(
+            self._one_of_numbers("attributes", (0, 1))
+        )
         axis = (
             np.arange(self._above("side", 1)) - (self.chosen_options["side"] - 1) / 2
         ) * self.chosen_options["spacing"]
@@ -47,11 +52,20 @@ class GaussianGrid(PointSource):
     def points(self) -> NDArray[np.float32]:
         return self._points.astype(np.float32)
 
-    def labels(self) -> NDArray[np.int64]:
-        return self._component
+    def labels(self) -> Labels:
+        return self._attributes()[self._component] if self._has_attributes else self._component
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        return ("right", "upper") if self._has_attributes else ()
+
+    def _attributes(self) -> NDArray[np.uint8]:
+        """(modes, 2) of 0 and 1."""
+        return (self.means > 0).astype(np.uint8)
 
     def describe(self) -> dict[str, Any]:
-        return {"means": self.means.tolist(), "variance": self.chosen_options["variance"]}
+        told = {"means": self.means.tolist(), "variance": self.chosen_options["variance"]}
+        return told | ({"mode_attributes": self._attributes().tolist()} if self._has_attributes else {})
 
 
 class GaussianPair(GaussianGrid):
@@ -61,7 +75,9 @@ class GaussianPair(GaussianGrid):
     point came from cannot be told any more. Labels are the inputs' modes.
     """
 
-    options: ClassVar[dict[str, Option]] = GaussianGrid.options | {
+    options: ClassVar[dict[str, Option]] = {
+        key: value for key, value in GaussianGrid.options.items() if key != "attributes"
+    } | {
         "turn": 30.0,
         "scale": 1.0,
         "shift": 1.0,
@@ -96,12 +112,24 @@ class GaussianPair(GaussianGrid):
         }
 
 
+# What can be said of digits beside their numbers.
+DIGITS_WITH: dict[str, frozenset[int]] = {
+    "even": frozenset({0, 2, 4, 6, 8}),
+    "looped": frozenset({0, 6, 8, 9}),
+    "large": frozenset({5, 6, 7, 8, 9}),
+}
+
+
 class Digits(ImageSource):
-    """scikit-learn's 1,797 handwritten digits, 8×8 grey levels 0 to 16, as RGB, with labels 0 to 9."""
+    """scikit-learn's 1,797 handwritten digits, 8×8 grey levels 0 to 16, as RGB, with labels 0 to 9.
+
+    `attributes`, names of `DIGITS_WITH`, stand in the place of labels: (N, A), whether a digit has each.
+    """
 
     stand_in = True
     encoded = False
     native_resolution = 32
+    options: ClassVar[dict[str, Option]] = {"attributes": ()}
 
     def __init__(self, spec: DatasetSpec, name: str, path: Path | None) -> None:
         super().__init__(spec, name, path)
@@ -110,13 +138,30 @@ class Digits(ImageSource):
         grey = np.rint(table[:, :-1] * (255 / 16)).astype(np.uint8).reshape(-1, 8, 8, 1)
         self._images: Pixels = np.repeat(grey, 3, axis=-1)
         self._labels = table[:, -1].astype(np.int64)
+        self._attributes = tuple(self.chosen_options["attributes"])
+        for attribute in self._attributes:
+            if attribute not in DIGITS_WITH:
+                raise UserError(
+                    f"data set {name}: options.attributes: {attribute!r} is none of {', '.join(DIGITS_WITH)}"
+                    f"{suggestion(attribute, DIGITS_WITH)}"
+                )
 
     def __len__(self) -> int:
         return len(self._images)
 
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        return self._attributes
+
+    def _label(self, i: int) -> Label:
+        digit = int(self._labels[i])
+        if not self._attributes:
+            return digit
+        return tuple(int(digit in DIGITS_WITH[attribute]) for attribute in self._attributes)
+
     def items(self, chosen: Indices) -> Iterator[Item]:
         for i in chosen:
-            yield Item(f"digit {i}", self._images[i], int(self._labels[i]))
+            yield Item(f"digit {i}", self._images[i], self._label(i))
 
     def reader(self) -> Reader:
         return pixels_as_they_are
