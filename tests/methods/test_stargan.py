@@ -12,7 +12,7 @@ from gantry.data import open_prepared, prepare
 from gantry.data.shape import DataShape
 from gantry.errors import UserError
 from gantry.methods import Batch, build_method
-from gantry.methods.stargan import LabelTranslator
+from gantry.methods.relabelling import LabelTranslator
 from gantry.networks import build_discriminator, build_translator
 from gantry.networks.translators import LabelHeads
 from gantry.plan.blocks.translators import LabelResnetNetworks, ResnetBlocksNetworks

@@ -50,6 +50,11 @@ STARGAN = CYCLEGAN | {
     "terms": {"gradient_penalty": 10},
     "updates": {"discriminator": 2},
 }
+FADER = CYCLEGAN | {
+    "method": {"name": "fader", "confusion": 0.1, "rise": 8},
+    "networks": {"family": "mlp_codes", "width": 16, "depth": 2},
+    "objective": {"name": "non_saturating"},
+}
 COGAN = CYCLEGAN | {
     "method": {"name": "cogan"},
     "networks": {"family": "mlp", "width": 16, "depth": 2, "maxout_depth": 2},
@@ -114,8 +119,15 @@ def score(root: Path, manifest: Path, metrics: list[str], out: Path, end: int) -
 @pytest.mark.parametrize(
     ("recipe", "stops"),
     # In the filling (five batches of 8) and with the pool full; before and behind the end of the warm-up.
-    [(CYCLEGAN, (3, 9)), (BALANCED, (3, 9)), (PIX2PIX, (3, 9)), (STARGAN, (5,)), (COGAN, (5,))],
-    ids=["cyclegan", "balanced", "pix2pix", "stargan", "cogan"],
+    [
+        (CYCLEGAN, (3, 9)),
+        (BALANCED, (3, 9)),
+        (PIX2PIX, (3, 9)),
+        (STARGAN, (5,)),
+        (FADER, (5,)),
+        (COGAN, (5,)),
+    ],
+    ids=["cyclegan", "balanced", "pix2pix", "stargan", "fader", "cogan"],
 )
 def test_an_interrupted_run_ends_in_the_same_bits(
     lab: Any, tools: Any, stop_at: Callable[..., None], pairs: Path, recipe: Any, stops: tuple[int, ...]

@@ -32,13 +32,21 @@ def source_of(trained: Trained, to: str | None) -> str:
             f"{trained.path}: method {trained.recipe.method.name} does not translate; give a run of a method that does "
             "(pix2pix, cyclegan)"
         )
-    ends = {source.rpartition("→")[2]: source for source in sampler.directions}
-    if to is None and len(ends) == 1:
-        return sampler.directions[0]
-    if to not in ends:
-        said = "missing" if to is None else f"there is no domain {to!r}"
-        raise UserError(f"--to: {said}; {trained.path} translates to {' or '.join(ends)}")
-    return ends[to]
+    directions = sampler.directions
+    if to is None and len(directions) == 1:
+        return directions[0]
+    wanted = (to or "").replace("->", "→")
+    ends = [direction.rpartition("→")[2] for direction in directions]
+    parts = wanted.split("+")
+    if len(parts) > 1 and sampler.joins and set(parts) <= set(ends):
+        return f"→{wanted}"
+    found = [way for way, end in zip(directions, ends, strict=True) if wanted in (way, end)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise UserError(f"--to: {to}: say from where as well: --to {' or '.join(map(repr, found))}")
+    said = "missing" if to is None else f"there is no domain {to!r}"
+    raise UserError(f"--to: {said}; {trained.path} translates to {' or '.join(dict.fromkeys(ends))}")
 
 
 def read(paths: Sequence[Path], side: int) -> tuple[list[str], Images]:
@@ -82,6 +90,7 @@ class Translation(Sampler):
     def __init__(self, sampler: Sampler) -> None:
         self.sampler = sampler
         self.sources = sampler.directions
+        self.joins = sampler.joins
 
     def inputs(
         self, source: str, rows: range, randomness: torch.Generator, held_out: PreparedSet | None = None

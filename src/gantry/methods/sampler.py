@@ -26,6 +26,8 @@ class Sampler(ABC):
         """What `translate` can be asked for: "a→b", or "→zebra" of a translator between many; its sources else."""
         return self.sources
 
+    joins: bool = False
+    """Whether several of the directions may be asked for at once: "→Blond_Hair+Young"."""
     mixed: bool = True
     """Whether the equal mixture of several sources stands for the method; else the first one, "G1", does."""
 

@@ -68,11 +68,13 @@ class LabelHeads(nn.Module):
             features = self.layers.eval()(torch.zeros(2, *sample_shape))
         self.layers.train()
         channels, *map_size = features.shape[1:]
-        self.class_head = (
-            nn.Conv2d(channels, labels, tuple(map_size), bias=False)
-            if map_size
-            else nn.Linear(channels, labels)
-        )
+        # Some discriminators say themselves how labels are read off.
+        if (own := getattr(discriminator, "class_head", None)) is not None:
+            self.class_head: nn.Module = own(labels)
+        elif map_size:
+            self.class_head = nn.Conv2d(channels, labels, tuple(map_size), bias=False)
+        else:
+            self.class_head = nn.Linear(channels, labels)
 
     def forward(self, samples: Tensor, asked: Tensor | None = None) -> DiscriminatorOutput:
         features = self.layers(samples)

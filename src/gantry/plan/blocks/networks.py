@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+import gantry.plan.blocks.code_translators  # noqa: F401 (its families are found below)
 from gantry.plan.blocks.base import Pair, Positive, Rate, Strict, by_tag, union
 from gantry.plan.blocks.translators import ImageTranslators, PointTranslators
 

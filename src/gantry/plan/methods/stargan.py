@@ -1,8 +1,8 @@
-"""One translator between all classes or attributes of a set: StarGAN."""
+"""One translator between all classes or attributes of a set: StarGAN, AttGAN."""
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from gantry.plan.blocks.base import Weight
+from gantry.plan.blocks.base import Rate, Weight
 from gantry.plan.blocks.translators import ResnetBlocksNetworks
 from gantry.plan.methods.base import MethodOptions
 from gantry.plan.methods.pix2pix import need_held_out, refuse_what_starts_from_latents
@@ -13,13 +13,21 @@ if TYPE_CHECKING:
 
 
 class Options(MethodOptions):
-    """λ_cls and λ_rec. `classification: 0` is the control: nothing asks G to look at its label."""
+    """λ_cls, λ_rec and λ_self. `classification: 0` is the control: nothing asks G to look at its label.
+
+    `discriminator_classification` is D's own λ_cls; null: the same. `self_reconstruction` is AttGAN's summand, and
+    `cycle` StarGAN's. `exclusive` names attributes of which a sample has one at most (colours of hair): whoever is
+    asked in scoring to have one is asked to lose the others.
+    """
 
     translates: ClassVar[bool] = True
 
     name: Literal["stargan"]
     classification: Weight = 1.0
+    discriminator_classification: Rate | None = None
     cycle: Weight = 10.0
+    self_reconstruction: Weight = 0.0
+    exclusive: tuple[str, ...] = ()
 
     def check_data(self, recipe: "Recipe", name: str, spec: "DatasetSpec") -> None:
         need_held_out(name, spec)
