@@ -1,4 +1,4 @@
-"""How a command ends: exit codes, the last message, the log. What verbs do is tested in their rooms."""
+"""How a command ends: exit codes, the last message, the log. What commands do is tested in their rooms."""
 
 import contextlib
 import re
@@ -12,22 +12,22 @@ import numpy as np
 import pytest
 
 from gantry import cli
+from gantry.commands import compute
 from gantry.errors import UserError
 from gantry.plan import load_plan
 from gantry.system.signals import EXIT_CONTINUE, Stopped
-from gantry.verbs import compute
 
 STATISTICS = ["statistics", "--data", "manifest.json", "--network", "embedded", "--out", "out.npz"]
 
 
 def end_with(error: BaseException | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have the verb `statistics` end like this."""
+    """Have the command `statistics` end like this."""
 
-    def verb(_: Any) -> None:
+    def command(_: Any) -> None:
         if error is not None:
             raise error
 
-    monkeypatch.setattr(compute, "_statistics", verb)
+    monkeypatch.setattr(compute, "_statistics", command)
 
 
 @pytest.mark.parametrize(
@@ -181,13 +181,13 @@ def test_configurations_are_laid_over_each_other_as_snakemake_does(
     loaded = []
     monkeypatch.setattr("gantry.plan.load_plan", lambda given: loaded.append(given) or load_plan(given))
     files = ["--configfile", "first.yaml", "second.yaml"]
-    for verb in (["plan"], ["status"], ["clean"]):
+    for command in (["plan"], ["status"], ["clean"]):
         for settings in (
             ["workloads={images: {shown: 8}}", "seeds=[9]", *files],
             [*files, "--config", "workloads={images: {shown: 8}}", "seeds=[9]"],
             ["seeds=[9]", *files, "--config", "workloads={images: {shown: 8}}"],
         ):
-            assert cli.run([*verb, *settings]) == 0, capsys.readouterr().err
+            assert cli.run([*command, *settings]) == 0, capsys.readouterr().err
             assert loaded.pop() == {
                 "scale": "smoke",
                 "seeds": [9],
@@ -229,7 +229,7 @@ def test_scoring_holds_its_share_of_a_gpu(
     monkeypatch.setattr("gantry.system.gpus.gpu_slot", slot)
     monkeypatch.setattr(f"{module}.{function}", lambda *_, **__: held.append("at work"))
     # The files that a step is made of are no matter here, and there are none.
-    monkeypatch.setattr("gantry.verbs.compute.recorded", lambda *_, **__: contextlib.nullcontext())
+    monkeypatch.setattr("gantry.commands.compute.recorded", lambda *_, **__: contextlib.nullcontext())
     scoring = (
         '{"metrics": [], "final_metrics": [], "samples": 1, "shown": 1, "features": null, "spec_digest": ""}'
     )

@@ -1,4 +1,4 @@
-"""The command line: one verb a workflow step, each of which runs by hand without Snakemake.
+"""The command line: one command a workflow step, each of which runs by hand without Snakemake.
 
 A user's mistake ends in one message and exit code 2; a request to stop in exit code 75: run it again.
 """
@@ -13,25 +13,25 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NoReturn
 
+from gantry.commands import GROUPS
 from gantry.errors import UserError, suggestion
 from gantry.progress.channel import is_watched
 from gantry.system.orphans import stop_if_orphaned
 from gantry.system.signals import EXIT_CONTINUE, Stopped
 from gantry.system.terminal import forgive
-from gantry.verbs import GROUPS
 
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
 
 
-# Verbs that the workflow calls; all others are for people.
+# Commands that the workflow calls; all others are for people.
 STEPS = ("prepare", "train", "classifier", "statistics", "score-run", "table", "figure", "claims", "page")
 # Those that import PyTorch or the plotting library: worth handing to the forkserver, see gantry/system/forkserver.
 HEAVY = set(STEPS) - {"prepare"}
 
 
 def main() -> None:
-    """Run one verb, in the forkserver if the environment asks for it, and exit with its code."""
+    """Run one command, in the forkserver if the environment asks for it, and exit with its code."""
     arguments = sys.argv[1:]
     code = None
     stop_if_orphaned()
@@ -47,14 +47,14 @@ def main() -> None:
 
 
 def run(arguments: list[str] | None = None) -> int:
-    """Run one verb; return the exit code."""
+    """Run one command; return the exit code."""
     forgive()
     options = _parse(sys.argv[1:] if arguments is None else arguments)
     if options is None:
         return 0
     log = getattr(options, "log", None)
     try:
-        options.verb(options)
+        options.command(options)
     except UserError as error:
         return _end(f"gantry: {error}", EXIT_USER_ERROR, log)
     except BrokenPipeError:
@@ -156,10 +156,10 @@ def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
     """Return the parser, and those of its commands."""
     parser = _Parser(prog="gantry", description=__doc__.partition("\n")[0] if __doc__ else "")
     parser.add_argument("--version", action=_Version, nargs=0, help="print version and commit")
-    verbs = parser.add_subparsers(required=True, metavar="command")
+    commands = parser.add_subparsers(required=True, metavar="command")
     for group in GROUPS:
-        group.add(verbs)
-    return parser, dict(verbs.choices)
+        group.add(commands)
+    return parser, dict(commands.choices)
 
 
 if __name__ == "__main__":

@@ -158,15 +158,15 @@ class Workflow:
             found[str(file.relative_to(self.folder))] = [line for line in lines if not COSTS.search(line)]
         return found
 
-    def steps(self, verb: str) -> list[tuple[float, float, str, str]]:
-        """(began, ended, node, devices) of every step of a verb; one that was killed ended with its job."""
+    def steps(self, command: str) -> list[tuple[float, float, str, str]]:
+        """(began, ended, node, devices) of every step of a command; one that was killed ended with its job."""
         open_steps: dict[str, tuple[float, str, str]] = {}
         done = []
         for line in (self.folder / "steps.log").read_text().splitlines():
             what, when, process, name, node, devices = line.split()
-            if name == verb and what == "begin":
+            if name == command and what == "begin":
                 open_steps[process] = float(when), node, devices
-            elif name == verb and process in open_steps:
+            elif name == command and process in open_steps:
                 began, node, devices = open_steps.pop(process)
                 done.append((began, float(when), node, devices))
         return done + [(began, began, node, devices) for began, node, devices in open_steps.values()]

@@ -20,7 +20,7 @@ from pathlib import Path
 import yaml
 
 # Run as a script: `tests` is no package then.
-from striking import REPOSITORY, TESTS, paper_of_points
+from fault_injection import REPOSITORY, TESTS, paper_of_points
 
 COLUMNS, ROWS = 100, 40
 LONGEST_PAUSE = 2.0  # seconds that a player waits at most

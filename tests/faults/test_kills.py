@@ -1,10 +1,10 @@
-"""A few of the campaign's faults, one after the other in one folder; `campaign.py --kills 100` does many."""
+"""A few of the chaos run's faults, one after the other in one folder; `chaos.py --kills 100` does many."""
 
 import sys
 from pathlib import Path
 
 import pytest
-from tests.faults.striking import ITERATIONS, Fault, Site, differences
+from tests.faults.fault_injection import ITERATIONS, Fault, Site, differences
 
 # With --keep-going whatever does not rest on a step that was killed is made, so later faults strike later steps.
 FAULTS = [

@@ -58,14 +58,14 @@ class Done:
         return {output for name, output in self.jobs if name == rule}
 
 
-class Snakes:
+class SnakemakeServer:
     """Snakemake, imported once."""
 
     def __init__(self, folder: Path) -> None:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         self.log = folder / "snakemake.log"
         self.process = subprocess.Popen(
-            [sys.executable, str(HERE / "snakes.py")],
+            [sys.executable, str(HERE / "snakemake_utils.py")],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -91,9 +91,9 @@ class Snakes:
 class Checkout:
     """A folder with the files of the repository that Snakemake reads, and its results."""
 
-    def __init__(self, folder: Path, snakes: Snakes) -> None:
+    def __init__(self, folder: Path, snakemake: SnakemakeServer) -> None:
         self.folder = folder
-        self.snakes = snakes
+        self.snakemake = snakemake
         for name in ("Snakefile", "config.yaml"):
             shutil.copy(REPOSITORY / name, folder)
         for name in ("workflow", "profiles"):
@@ -104,14 +104,14 @@ class Checkout:
         settings = [
             f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in config.items()
         ]
-        return self.snakes.run(self.folder, *arguments, "--config", *settings)
+        return self.snakemake.run(self.folder, *arguments, "--config", *settings)
 
 
 class Sketch(Checkout):
     """A checkout that knows the tests' own paper and scale."""
 
-    def __init__(self, folder: Path, snakes: Snakes) -> None:
-        super().__init__(folder, snakes)
+    def __init__(self, folder: Path, snakemake: SnakemakeServer) -> None:
+        super().__init__(folder, snakemake)
         self.said: Done | None = None  # how it was made
         self.paper = folder / "workflow/experiments/sketch.yaml"
         shutil.copy(HERE / "sketch.yaml", self.paper)
@@ -150,7 +150,7 @@ class Sketch(Checkout):
 
     def moved_to(self, folder: Path, *, remembers: bool = True) -> "Sketch":
         """A copy in `folder` with all results, and with Snakemake's own memory of them if it `remembers`."""
-        copy = Sketch(folder, self.snakes)
+        copy = Sketch(folder, self.snakemake)
         for name in ("results", ".snakemake") if remembers else ("results",):
             shutil.copytree(self.folder / name, folder / name)
         return copy

@@ -4,24 +4,24 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.workflow.checkout import Sketch, Snakes
+from tests.workflow.checkout import Sketch, SnakemakeServer
 from tests.workflow.steps import Gantry, in_copy_of, train_arguments, working_in
 
 from gantry.cli import run
 
 
 @pytest.fixture(scope="session")
-def snakes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Snakes]:
+def snakemake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SnakemakeServer]:
     """Snakemake, for all tests of this folder."""
-    server = Snakes(tmp_path_factory.mktemp("snakes"))
+    server = SnakemakeServer(tmp_path_factory.mktemp("snakemake_server"))
     yield server
     server.close()
 
 
 @pytest.fixture(scope="session")
-def sketch(tmp_path_factory: pytest.TempPathFactory, snakes: Snakes) -> Sketch:
+def sketch(tmp_path_factory: pytest.TempPathFactory, snakemake: SnakemakeServer) -> Sketch:
     """The whole paper, made once; tests that make anything more take `spoilt`."""
-    made = Sketch(tmp_path_factory.mktemp("sketch"), snakes)
+    made = Sketch(tmp_path_factory.mktemp("sketch"), snakemake)
     made.said = made.make_quietly()
     assert made.said.code == 0, made.said.output
     return made
@@ -51,7 +51,7 @@ def folder(made: Path, tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def gantry(capfd: pytest.CaptureFixture[str]) -> Gantry:
-    """Run one verb in this process: its exit code and everything it printed."""
+    """Run one command in this process: its exit code and everything it printed."""
 
     def call(*arguments: str) -> tuple[int, str]:
         capfd.readouterr()

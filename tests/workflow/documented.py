@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import yaml
 from PIL import Image
-from tests.workflow.checkout import Checkout, Snakes
+from tests.workflow.checkout import Checkout, SnakemakeServer
 from tests.workflow.plans import REPOSITORY
 
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
@@ -103,8 +103,8 @@ TOY: dict[str, Any] = {
 class ToyCheckout(Checkout):
     """A checkout as a reader has it, with toys for scales, few images, and what the commands name."""
 
-    def __init__(self, folder: Path, snakes: Snakes) -> None:
-        super().__init__(folder, snakes)
+    def __init__(self, folder: Path, snakemake: SnakemakeServer) -> None:
+        super().__init__(folder, snakemake)
         for scale in (folder / "workflow/scales").glob("*.yaml"):
             scale.write_text(yaml.safe_dump(TOY), encoding="utf-8")
         sets = folder / "workflow/datasets.yaml"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.workflow.checkout import BASE, Snakes
+from tests.workflow.checkout import BASE, SnakemakeServer
 from tests.workflow.plans import HERE, REPOSITORY
 
 from gantry.cli import run
@@ -52,48 +52,48 @@ def elsewhere(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_lint_asks_for_nothing_but_an_environment_a_rule(snakes: Snakes) -> None:
-    done = snakes.run(REPOSITORY, "--lint")
+def test_lint_asks_for_nothing_but_an_environment_a_rule(snakemake: SnakemakeServer) -> None:
+    done = snakemake.run(REPOSITORY, "--lint")
     remarks = re.findall(r"^    \* (.*)", done.output, re.MULTILINE)
     assert set(remarks) == {ONE_ENVIRONMENT}, done.output
     assert len(remarks) == 10
 
 
-def test_every_rule_says_what_it_does(snakes: Snakes) -> None:
-    listed = snakes.run(REPOSITORY, "--list").output.splitlines()
+def test_every_rule_says_what_it_does(snakemake: SnakemakeServer) -> None:
+    listed = snakemake.run(REPOSITORY, "--list").output.splitlines()
     rules = [line for line in listed if not line.startswith("Using workflow specific profile")]
     assert {line.partition(" ")[0] for line in rules} >= {"all", "bcgan", "train", "score", "page"}
     assert all(re.fullmatch(r"\w+ \([A-Z].*\.\)", line) for line in rules), rules
 
 
-def test_a_second_workflow_uses_two_of_its_rules(snakes: Snakes, elsewhere: Path) -> None:
+def test_a_second_workflow_uses_two_of_its_rules(snakemake: SnakemakeServer, elsewhere: Path) -> None:
     (elsewhere / "Snakefile").write_text(SECOND_WORKFLOW.format(snakefile=str(REPOSITORY / "Snakefile")))
     (elsewhere / "config.yaml").write_text(yaml.safe_dump({"gantry": BASE, "own": 1}))
-    done = snakes.run(elsewhere, "--cores", "1", "--printshellcmds", "--config", "own=2")
+    done = snakemake.run(elsewhere, "--cores", "1", "--printshellcmds", "--config", "own=2")
     assert done.code == 0, done.output
     assert {rule for rule, _ in done.jobs} == {"gantry_prepare", "gantry_train", "mine"}
     assert "record-20.json" in (elsewhere / "mine.txt").read_text()
-    again = snakes.run(elsewhere, "-n", "--config", "own=3")
+    again = snakemake.run(elsewhere, "-n", "--config", "own=3")
     assert "Nothing to be done" in again.output
 
 
-def test_a_module_with_an_unknown_key_is_refused_by_name(snakes: Snakes, elsewhere: Path) -> None:
+def test_a_module_with_an_unknown_key_is_refused_by_name(snakemake: SnakemakeServer, elsewhere: Path) -> None:
     (elsewhere / "Snakefile").write_text(SECOND_WORKFLOW.format(snakefile=str(REPOSITORY / "Snakefile")))
     (elsewhere / "config.yaml").write_text(yaml.safe_dump({"gantry": BASE | {"sedes": [0]}}))
-    done = snakes.run(elsewhere, "-n")
+    done = snakemake.run(elsewhere, "-n")
     assert done.code != 0
     assert 'sedes: unknown key; did you mean "seeds"?' in done.output
 
 
 @pytest.mark.parametrize("own", [False, True])
 def test_another_directory_works_with_its_own_configuration_and_without(
-    snakes: Snakes, elsewhere: Path, own: bool
+    snakemake: SnakemakeServer, elsewhere: Path, own: bool
 ) -> None:
     settings = ["--config", *(f"{key}={json.dumps(value)}" for key, value in BASE.items())]
     if own:
         (elsewhere / "config.yaml").write_text(yaml.safe_dump(BASE | {"seeds": [7]}))
         settings = []
-    done = snakes.run(REPOSITORY, "-n", "--directory", str(elsewhere), *settings)
+    done = snakemake.run(REPOSITORY, "-n", "--directory", str(elsewhere), *settings)
     assert done.code == 0, done.output
     trained = done.outputs("train")
     assert trained
@@ -117,12 +117,12 @@ def test_jobs_elsewhere_read_the_plan_with_what_is_published(
 
 
 def test_init_writes_a_folder_in_which_the_workflow_runs(
-    snakes: Snakes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    snakemake: SnakemakeServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "study"
     assert run(["init", str(folder)]) == 0
     assert "snakemake --cores all --config scale=quick" in capsys.readouterr().out
-    done = snakes.run(folder, "-n", "--quiet", "--config", "scale=smoke", "papers=[bcgan]")
+    done = snakemake.run(folder, "-n", "--quiet", "--config", "scale=smoke", "papers=[bcgan]")
     assert done.code == 0, done.output
     assert run(["init", str(folder)]) == 2
     assert "has Snakefile, config.yaml, workflow, profiles already" in capsys.readouterr().err
@@ -159,8 +159,8 @@ def test_the_catalogue_finds_what_it_looks_for() -> None:
     assert 'include: "../Snakefile"' in (REPOSITORY / "workflow/Snakefile").read_text()
 
 
-def test_the_catalogues_snakefile_is_the_workflow(snakes: Snakes) -> None:
-    listed = snakes.run(REPOSITORY, "--snakefile", "workflow/Snakefile", "--list").output
+def test_the_catalogues_snakefile_is_the_workflow(snakemake: SnakemakeServer) -> None:
+    listed = snakemake.run(REPOSITORY, "--snakefile", "workflow/Snakefile", "--list").output
     assert "train (" in listed
 
 

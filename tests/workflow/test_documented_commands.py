@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from tests.workflow.checkout import Snakes
+from tests.workflow.checkout import SnakemakeServer
 from tests.workflow.documented import NOT_RUN, PLACEHOLDERS, Command, ToyCheckout, commands
 from tests.workflow.plans import REPOSITORY
 from tests.workflow.steps import Gantry
@@ -23,9 +23,9 @@ TABLE = "results/quick/bcgan/table5.csv"
 
 
 @pytest.fixture(scope="module")
-def toy(tmp_path_factory: pytest.TempPathFactory, snakes: Snakes) -> ToyCheckout:
+def toy(tmp_path_factory: pytest.TempPathFactory, snakemake: SnakemakeServer) -> ToyCheckout:
     """A checkout with one table made."""
-    made = ToyCheckout(tmp_path_factory.mktemp("toy"), snakes)
+    made = ToyCheckout(tmp_path_factory.mktemp("toy"), snakemake)
     done = made.snakemake(TABLE, scale="quick")
     assert done.code == 0, done.output
     return made
@@ -49,7 +49,7 @@ def test_it_works_as_written(
     if program == "snakemake":
         if "faces" in command.text and "configfile" in command.text and not Path("home/faces").exists():
             gantry("new", "~/faces", "--images", str(toy.folder / "faces"))
-        done = toy.snakes.run(toy.folder, *words)
+        done = toy.snakemake.run(toy.folder, *words)
         assert done.code == 0, f"{command.page}: {command.text}\n{done.output}"
         said = [line for line in done.output.splitlines() if line.startswith("gantry: ")]
         assert [line for line in said if not USUAL.search(line)] == []

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import pytest
-from tests.workflow.checkout import Checkout, Done, Snakes
+from tests.workflow.checkout import Checkout, Done, SnakemakeServer
 
 
 @pytest.fixture(scope="module")
-def checkout(tmp_path_factory: pytest.TempPathFactory, snakes: Snakes) -> Checkout:
-    return Checkout(tmp_path_factory.mktemp("paper"), snakes)
+def checkout(tmp_path_factory: pytest.TempPathFactory, snakemake: SnakemakeServer) -> Checkout:
+    return Checkout(tmp_path_factory.mktemp("paper"), snakemake)
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Python runs this file first in every process whose PYTHONPATH has its folder: the campaign's hand inside.
+"""Python runs this file first in every process whose PYTHONPATH has its folder: the chaos run's hand inside.
 
 $GANTRY_FAULT names a file with 'name turn': the turn-th flush of a file whose path holds `name` cuts that file
 to half its size and kills the process. $GANTRY_COUNT names a file that gets a byte for each iteration of

@@ -23,7 +23,7 @@ def main() -> None:
 
 
 def _loaded() -> Run:
-    """Import everything; return the function that runs a verb."""
+    """Import everything; return the function that runs a command."""
     for module in PRELOADED:
         importlib.import_module(module)
     from gantry.cli import run

@@ -1,4 +1,4 @@
-"""The caller's side: hand a verb to the server, pass signals on to its job, come back with its exit code."""
+"""The caller's side: hand a command to the server, pass signals on to its job, come back with its exit code."""
 
 import contextlib
 import json
@@ -19,7 +19,7 @@ START_SECONDS = 180.0  # importing everything takes that long on a machine with 
 
 
 def run(arguments: list[str]) -> int | None:
-    """Have the server run the verb; return its exit code, or None if the caller must do it itself."""
+    """Have the server run the command; return its exit code, or None if the caller must do it itself."""
     try:
         path = address()
     except OSError as error:

@@ -20,7 +20,7 @@ from gantry.system.terminal import reopen
 
 IDLE_SECONDS = 30.0
 RECEIVE_SECONDS = 5.0  # for a caller to say what it wants; nobody else is served meanwhile
-# Runs one verb of the command line and returns its exit code.
+# Runs one command of the command line and returns its exit code.
 Run = Callable[[list[str]], int]
 
 
@@ -91,7 +91,7 @@ class Server:
     def _become(
         self, request: dict[str, Any], files: list[int], connection: socket.socket, server: int
     ) -> NoReturn:
-        """Be the job: take over the caller's files, folder and environment, run the verb, exit."""
+        """Be the job: take over the caller's files, folder and environment, run the command, exit."""
         code = 1
         try:
             die_with_parent(signal.SIGTERM)

@@ -6,16 +6,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from gantry.commands.common import Commands, command, configuration, load, path, positive
 from gantry.errors import UserError
 from gantry.metrics import check_network
 from gantry.paths import expanded
-from gantry.verbs.common import Verbs, configuration, load, path, positive, verb
 
 
-def add(verbs: Verbs) -> None:
-    """Make the verbs known to the parser."""
-    add = verb(
-        verbs, "score", _score, "score one set of images against another: folders, arrays, prepared sets"
+def add(commands: Commands) -> None:
+    """Make the commands known to the parser."""
+    add = command(
+        commands, "score", _score, "score one set of images against another: folders, arrays, prepared sets"
     )
     add.add_argument(
         "sets",

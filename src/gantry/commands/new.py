@@ -3,9 +3,9 @@
 import argparse
 from pathlib import Path
 
+from gantry.commands.common import Commands, command, path, positive
 from gantry.errors import UserError
 from gantry.metrics.names import check_network
-from gantry.verbs.common import Verbs, path, positive, verb
 
 # What a machine trains in minutes (a CPU) or an hour or two (a GPU).
 SIZES = {"cpu": 32, "cuda": 64}
@@ -14,9 +14,9 @@ WIDTHS = {"cpu": 8, "cuda": None}
 FEATURES = {"cpu": "embedded", "cuda": "inception"}
 
 
-def add(verbs: Verbs) -> None:
-    """Make the verb known to the parser."""
-    add = verb(verbs, "new", _new, "write a small experiment on your own images, and say how it is run")
+def add(commands: Commands) -> None:
+    """Make the command known to the parser."""
+    add = command(commands, "new", _new, "write a small experiment on your own images, and say how it is run")
     add.add_argument(
         "folder", type=path, help="where to write it; the last part of its name becomes its name"
     )

@@ -6,20 +6,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from gantry.commands.common import Commands, command, load, of_plan, path, planned, settings, step
+from gantry.commands.elsewhere import arguments, claims_from, table_from
 from gantry.errors import UserError, suggestion
 from gantry.runs.outputs import recorded
-from gantry.verbs.common import Verbs, load, of_plan, path, planned, settings, step, verb
-from gantry.verbs.elsewhere import arguments, claims_from, table_from
 
 
-def add(verbs: Verbs) -> None:
-    """Make the verbs known to the parser."""
+def add(commands: Commands) -> None:
+    """Make the commands known to the parser."""
     for name, function, about in (
         ("table", _table, "one table as CSV, Markdown and LaTeX"),
         ("figure", _figure, "one figure as PNG and SVG"),
         ("claims", _claims, "the paper's statements, checked, as CSV and Markdown"),
     ):
-        add = step(verbs, name, function, about)
+        add = step(commands, name, function, about)
         elsewhere = name != "figure"
         add.add_argument("paper", nargs="?" if elsewhere else None)
         add.add_argument("name", nargs="?" if elsewhere else None)
@@ -30,19 +30,19 @@ def add(verbs: Verbs) -> None:
         if elsewhere:
             arguments(add, name)
 
-    add = step(verbs, "page", _page, "everything on one page, report.html")
+    add = step(commands, "page", _page, "everything on one page, report.html")
     of_plan(add)
     add.add_argument("--out", type=path, required=True)
 
-    add = verb(
-        verbs, "handbook", _handbook, "docs/methods.md: each method's equations, settings, source, results"
+    add = command(
+        commands, "handbook", _handbook, "docs/methods.md: each method's equations, settings, source, results"
     )
     settings(add)
     add.add_argument("--paper", default="zoo", help="the paper whose recipes they are (default: zoo)")
     add.add_argument("--out", type=path, default=Path("docs/methods.md"), help="default: docs/methods.md")
 
-    add = verb(
-        verbs,
+    add = command(
+        commands,
         "reference",
         _reference,
         "docs/configuration.md: every key, its range and default; JSON Schemas",

@@ -3,24 +3,30 @@
 import argparse
 from pathlib import Path
 
+from gantry.commands.common import Commands, command, load, of_plan, planned, settings
 from gantry.errors import UserError, suggestion
 from gantry.metrics.names import FEATURE_NETWORKS
 from gantry.progress.channel import tell
-from gantry.verbs.common import Verbs, load, of_plan, planned, settings, verb
 
 
-def add(verbs: Verbs) -> None:
-    """Make the verbs known to the parser."""
-    add = verb(verbs, "plan", _plan, "list runs, data, and what they will cost, before anything starts")
+def add(commands: Commands) -> None:
+    """Make the commands known to the parser."""
+    add = command(commands, "plan", _plan, "list runs, data, and what they will cost, before anything starts")
     settings(add)
 
-    add = verb(
-        verbs, "count", _count, "count what the runs of a plan compute and hold, as `plan` does, and no more"
+    add = command(
+        commands,
+        "count",
+        _count,
+        "count what the runs of a plan compute and hold, as `plan` does, and no more",
     )
     of_plan(add)
 
-    add = verb(
-        verbs, "fetch", _fetch, "download a data set or the Inception, or say what to get and where to put it"
+    add = command(
+        commands,
+        "fetch",
+        _fetch,
+        "download a data set or the Inception, or say what to get and where to put it",
     )
     add.add_argument("name", help="a name of workflow/datasets.yaml, or a feature network: inception")
     settings(add)

@@ -3,12 +3,12 @@
 import argparse
 from pathlib import Path
 
-from gantry.verbs.common import Verbs, path, verb
+from gantry.commands.common import Commands, command, path
 
 
-def add(verbs: Verbs) -> None:
-    """Make the verb known to the parser."""
-    add = verb(verbs, "init", _init, "write Snakefile, config.yaml, workflow and profiles to a folder")
+def add(commands: Commands) -> None:
+    """Make the command known to the parser."""
+    add = command(commands, "init", _init, "write Snakefile, config.yaml, workflow and profiles to a folder")
     add.add_argument("folder", type=path, nargs="?", default=Path(), help="default: the working directory")
 
 

@@ -1,6 +1,6 @@
 """Kills, everywhere: each fault in a run of the whole workflow, then the same command again.
 
-    python tests/faults/campaign.py --kills 100 [--seed 0] [--out FOLDER] [--keep]
+    python tests/faults/chaos.py --kills 100 [--seed 0] [--out FOLDER] [--keep]
 
 Every fault starts from a checkout in which the steps before the one that it strikes have been made, strikes once,
 and is followed by the same command with nothing cleaned by hand; the results must be those of a run that was left
@@ -26,8 +26,8 @@ from typing import Any
 # Run as a script: `tests` is no package then.
 sys.path.append(str(Path(__file__).resolve().parents[1] / "workflow"))
 
-from snakes import be_snakemake
-from striking import INJECTED, ITERATIONS, SIGNALS, VERBS, WRITES, Fault, Site, differences, scratch
+from fault_injection import INJECTED, ITERATIONS, SIGNALS, VERBS, WRITES, Fault, Site, differences, scratch
+from snakemake_utils import be_snakemake
 
 
 def draw(chance: random.Random) -> Fault:
@@ -82,7 +82,7 @@ def kept_warm() -> Iterator[None]:
 
 
 class Record:
-    """The campaign's figures, written after every fault."""
+    """The chaos run's figures, written after every fault."""
 
     def __init__(self, out: Path | None) -> None:
         self.out = out
@@ -143,7 +143,7 @@ class Record:
 
 
 def main() -> None:
-    """The campaign of the command line."""
+    """Chaos, from the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
@@ -152,14 +152,14 @@ def main() -> None:
     options = parser.parse_args()
     base = Path(tempfile.mkdtemp(prefix="gantry-faults-")).resolve()
     with kept_warm():
-        record = campaign(base, options, random.Random(options.seed))
+        record = chaos(base, options, random.Random(options.seed))
     print(f"\n{record.summary()}")
     if not (options.keep and record.wrong):
         shutil.rmtree(base)
     sys.exit(1 if record.wrong else 0)
 
 
-def campaign(base: Path, options: argparse.Namespace, chance: random.Random) -> Record:
+def chaos(base: Path, options: argparse.Namespace, chance: random.Random) -> Record:
     """Strike as often as the options say, each time in a folder of its own below `base`."""
     alone = Site(base / "alone", launch=Forked)
     assert alone.finish() == 0, alone.log.read_text()

@@ -85,7 +85,7 @@ WRITES = {
 
 
 class Process(Protocol):
-    """What is needed of a process: `subprocess.Popen`, or the campaign's own."""
+    """What is needed of a process: `subprocess.Popen`, or the chaos run's own."""
 
     pid: int
 

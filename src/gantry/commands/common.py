@@ -1,4 +1,4 @@
-"""What the verbs share: reading configurations and JSON from a command line, and arguments of one kind."""
+"""What the commands share: reading configurations and JSON from a command line, and arguments of one kind."""
 
 import argparse
 import json
@@ -10,9 +10,9 @@ from typing import Any
 from gantry.errors import UserError
 from gantry.paths import expanded
 
-Verb = Callable[[argparse.Namespace], None]
+Command = Callable[[argparse.Namespace], None]
 # What `parser.add_subparsers()` returns; its class has no public name.
-Verbs = Any
+Commands = Any
 
 
 def load(options: argparse.Namespace, *last: str) -> Any:
@@ -98,22 +98,22 @@ def positive(text: str) -> int:
     return value
 
 
-def verb(verbs: Verbs, name: str, function: Verb, about: str) -> argparse.ArgumentParser:
-    """Add a verb and return its parser; `about` is its one line of help."""
-    added: argparse.ArgumentParser = verbs.add_parser(name, help=about, description=about)
-    added.set_defaults(verb=function)
+def command(commands: Commands, name: str, function: Command, about: str) -> argparse.ArgumentParser:
+    """Add a command and return its parser; `about` is its one line of help."""
+    added: argparse.ArgumentParser = commands.add_parser(name, help=about, description=about)
+    added.set_defaults(command=function)
     return added
 
 
-def step(verbs: Verbs, name: str, function: Verb, about: str) -> argparse.ArgumentParser:
-    """Add a verb that the workflow calls: it leaves its last message in a log."""
-    added = verb(verbs, name, function, about)
+def step(commands: Commands, name: str, function: Command, about: str) -> argparse.ArgumentParser:
+    """Add a command that the workflow calls: it leaves its last message in a log."""
+    added = command(commands, name, function, about)
     added.add_argument("--log", type=path, help="file for the last message")
     return added
 
 
 def settings(added: argparse.ArgumentParser) -> None:
-    """Let a verb take settings, laid over config.yaml: as words, or as Snakemake is given them."""
+    """Let a command take settings, laid over config.yaml: as words, or as Snakemake is given them."""
     added.add_argument("settings", nargs="*", metavar="key=value", help="as after snakemake's --config")
     configuration(added)
 
@@ -139,7 +139,7 @@ def configuration(added: argparse.ArgumentParser) -> None:
 
 
 def compute(added: argparse.ArgumentParser) -> None:
-    """Let a verb be told where to compute."""
+    """Let a command be told where to compute."""
     added.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     added.add_argument("--threads", type=positive, default=1, help="threads on a CPU")
     added.add_argument("--runs-per-gpu", type=positive, default=1, help="shares into which a GPU is divided")

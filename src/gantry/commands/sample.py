@@ -2,15 +2,17 @@
 
 import argparse
 
+from gantry.commands.common import Commands, command, path, positive
 from gantry.errors import Diverged, UserError
-from gantry.verbs.common import Verbs, path, positive, verb
 
 SUFFIXES = (".png", ".npy", "")  # grid, array, folder
 
 
-def add(verbs: Verbs) -> None:
-    """Make the verb known to the parser."""
-    add = verb(verbs, "sample", _sample, "samples of a trained model, from its run or one safetensors file")
+def add(commands: Commands) -> None:
+    """Make the command known to the parser."""
+    add = command(
+        commands, "sample", _sample, "samples of a trained model, from its run or one safetensors file"
+    )
     add.add_argument("source", type=path, help="a run's folder (…/seed0) or a checkpoint (.safetensors)")
     add.add_argument("--count", type=positive, default=64, help="samples, or steps of a way between two")
     add.add_argument("--seed", type=int, default=0, help="of the latents")

@@ -2,8 +2,8 @@
 
 import argparse
 
+from gantry.commands.common import load, settings
 from gantry.errors import UserError
-from gantry.verbs.common import load, settings
 
 TOLD = ("until", "spec", "data", "record")
 

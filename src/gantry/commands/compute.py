@@ -3,13 +3,9 @@
 import argparse
 from pathlib import Path
 
-from gantry.errors import UserError, suggestion
-from gantry.runs.outputs import recorded
-from gantry.runs.paths import scoring_digest
-from gantry.system.switches import SWITCHES, turned_on, wanted
-from gantry.verbs import by_name
-from gantry.verbs.common import (
-    Verbs,
+from gantry.commands import by_name
+from gantry.commands.common import (
+    Commands,
     compute,
     of_plan,
     path,
@@ -20,18 +16,22 @@ from gantry.verbs.common import (
     watched_by,
     watching,
 )
+from gantry.errors import UserError, suggestion
+from gantry.runs.outputs import recorded
+from gantry.runs.paths import scoring_digest
+from gantry.system.switches import SWITCHES, turned_on, wanted
 
 
-def add(verbs: Verbs) -> None:
-    """Make the verbs known to the parser."""
-    add = step(verbs, "prepare", _prepare, "raw data set → images.npy and its manifest")
+def add(commands: Commands) -> None:
+    """Make the commands known to the parser."""
+    add = step(commands, "prepare", _prepare, "raw data set → images.npy and its manifest")
     add.add_argument("prepared", help="name of the prepared set: data set and resolution, e.g. celeba-64")
     of_plan(add)
     add.add_argument("--out", type=path, required=True, help="manifest.json to write")
     add.add_argument("--workers", type=positive, default=1)
 
     add = step(
-        verbs, "label", _label, "labels of a prepared set, inferred from few known ones or by clusters"
+        commands, "label", _label, "labels of a prepared set, inferred from few known ones or by clusters"
     )
     add.add_argument("--data", type=path, required=True, help="manifest of the prepared set")
     add.add_argument(
@@ -40,7 +40,7 @@ def add(verbs: Verbs) -> None:
     add.add_argument("--out", type=path, required=True, help="labels.npy to write")
     add.add_argument("--threads", type=positive, default=1, help="threads on a CPU")
 
-    add = step(verbs, "train", _train, "train one run up to an iteration, resuming from its state")
+    add = step(commands, "train", _train, "train one run up to an iteration, resuming from its state")
     add.add_argument("--until", type=positive, help="iteration to reach; by name: the recipe's own number")
     by_name.arguments(add)
     add.add_argument("--spec", help="as the workflow says it. JSON: recipe, dataset, seed, checkpoint_every")
@@ -55,18 +55,18 @@ def add(verbs: Verbs) -> None:
     )
     compute(add)
 
-    add = step(verbs, "classifier", _classifier, "train the embedded feature network on labelled sets")
+    add = step(commands, "classifier", _classifier, "train the embedded feature network on labelled sets")
     add.add_argument("--data", type=path, nargs="+", required=True, help="manifests of prepared sets")
     add.add_argument("--out", type=path, required=True)
 
-    add = step(verbs, "statistics", _statistics, "statistics of a prepared set under a feature network")
+    add = step(commands, "statistics", _statistics, "statistics of a prepared set under a feature network")
     add.add_argument("--data", type=path, required=True, help="manifest of the prepared set")
     add.add_argument("--network", required=True)
     add.add_argument("--weights", type=path, nargs="?")
     add.add_argument("--out", type=path, required=True)
     compute(add)
 
-    add = step(verbs, "score-run", _score_run, "sample and score the checkpoints that a record lists")
+    add = step(commands, "score-run", _score_run, "sample and score the checkpoints that a record lists")
     add.add_argument("--record", type=path, required=True)
     add.add_argument("--data", type=path, required=True, help="manifest of the prepared set")
     add.add_argument("--scoring", required=True, help="JSON: metrics, samples, shown, features, spec_digest")

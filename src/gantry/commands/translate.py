@@ -2,13 +2,15 @@
 
 import argparse
 
+from gantry.commands.common import Commands, command, path, positive
 from gantry.errors import UserError
-from gantry.verbs.common import Verbs, path, positive, verb
 
 
-def add(verbs: Verbs) -> None:
-    """Make the verb known to the parser."""
-    add = verb(verbs, "translate", _translate, "translations of your own pictures, by a trained translator")
+def add(commands: Commands) -> None:
+    """Make the command known to the parser."""
+    add = command(
+        commands, "translate", _translate, "translations of your own pictures, by a trained translator"
+    )
     add.add_argument("source", type=path, help="a run's folder (…/seed0) or a checkpoint (.safetensors)")
     add.add_argument("images", type=path, nargs="+", help="image files, or folders of them")
     add.add_argument("--to", help="domain to translate to: a or b; not needed where there is one direction")

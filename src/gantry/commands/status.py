@@ -6,20 +6,20 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from gantry.verbs.common import Verbs, load, settings, typed, verb
+from gantry.commands.common import Commands, command, load, settings, typed
 
 if TYPE_CHECKING:
     from gantry.status.clean import Leftover
 
 
-def add(verbs: Verbs) -> None:
-    """Make the verbs known to the parser."""
-    add = verb(verbs, "status", _status, "where every run, table and figure stands")
+def add(commands: Commands) -> None:
+    """Make the commands known to the parser."""
+    add = command(commands, "status", _status, "where every run, table and figure stands")
     add.add_argument("--json", action="store_true", help="JSON instead of a text")
     settings(add)
 
-    add = verb(
-        verbs,
+    add = command(
+        commands,
         "clean",
         _clean,
         "list what the configuration does not name, and whose it is; ask, then delete it",
@@ -27,7 +27,7 @@ def add(verbs: Verbs) -> None:
     add.add_argument("--yes", action="store_true", help="delete without asking")
     settings(add)
 
-    add = verb(verbs, "trace", _trace, "everything about the runs behind one number of a table")
+    add = command(commands, "trace", _trace, "everything about the runs behind one number of a table")
     add.add_argument("table", help="e.g. bcgan/table2")
     add.add_argument("row", help="its labels, as many as single it out, separated by /: CelebA/BCGAN")
     add.add_argument("column", help="the quantity, or a part of its name: 'FID, minimum'")

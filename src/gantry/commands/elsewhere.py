@@ -5,15 +5,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gantry.commands.common import path
 from gantry.errors import UserError
-from gantry.verbs.common import path
 
 if TYPE_CHECKING:
     from gantry.report.load import Loaded
 
 
 def arguments(add: argparse.ArgumentParser, family: str) -> None:
-    """Let a verb of the workflow take runs from elsewhere in the place of a paper and its name."""
+    """Let a command of the workflow take runs from elsewhere in the place of a paper and its name."""
     group = add.add_argument_group("runs from elsewhere (docs/elsewhere.md)")
     group.add_argument(
         "--from",

@@ -2,13 +2,16 @@
 
 import argparse
 
-from gantry.verbs.common import Verbs, path, positive, verb
+from gantry.commands.common import Commands, command, path, positive
 
 
-def add(verbs: Verbs) -> None:
-    """Make the verb known to the parser."""
-    add = verb(
-        verbs, "export", _export, "a trained model as a folder to give away: safetensors, plain PyTorch, card"
+def add(commands: Commands) -> None:
+    """Make the command known to the parser."""
+    add = command(
+        commands,
+        "export",
+        _export,
+        "a trained model as a folder to give away: safetensors, plain PyTorch, card",
     )
     add.add_argument("source", type=path, help="a run's folder (…/seed0) or a checkpoint (.safetensors)")
     add.add_argument("--to", type=path, required=True, help="folder to write")

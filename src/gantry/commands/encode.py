@@ -4,28 +4,28 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
+from gantry.commands.common import Command, Commands, command, path, positive
 from gantry.errors import UserError
-from gantry.verbs.common import Verb, Verbs, path, positive, verb
 
 
-def add(verbs: Verbs) -> None:
-    """Make the verbs known to the parser."""
+def add(commands: Commands) -> None:
+    """Make the commands known to the parser."""
     _of_pictures(
-        verbs,
+        commands,
         "encode",
         _encode,
         "latents of your own pictures, by a trained encoder",
         "array .npy of the latents",
     )
     _of_pictures(
-        verbs,
+        commands,
         "reconstruct",
         _reconstruct,
         "your own pictures through a trained encoder and its generator",
         "grid .png with the pictures above, or a folder",
     )
     invert = _of_pictures(
-        verbs,
+        commands,
         "invert",
         _invert,
         "latents whose samples come close to your own pictures, searched for in any generator",
@@ -38,8 +38,8 @@ def add(verbs: Verbs) -> None:
     invert.add_argument("--seed", type=int, default=0, help="of the latents that searches may start from")
 
 
-def _of_pictures(verbs: Verbs, name: str, function: Verb, about: str, out: str) -> Any:
-    added = verb(verbs, name, function, about)
+def _of_pictures(commands: Commands, name: str, function: Command, about: str, out: str) -> Any:
+    added = command(commands, name, function, about)
     added.add_argument("source", type=path, help="a run's folder (…/seed0) or a checkpoint (.safetensors)")
     added.add_argument("images", type=path, nargs="+", help="image files, or folders of them")
     added.add_argument("--out", type=path, required=True, help=out)
