@@ -19,9 +19,20 @@ from gantry.report.load import Loaded, LoadedGroup, load
 from gantry.report.markup import escape_markdown
 from gantry.report.notes import protocol_notes, scale_note
 from gantry.report.quantities import DERIVED, REACHING
-from gantry.report.sides import LEAST_DIVERGED, Comparison, Numbers, comparison, numbers
+from gantry.report.sides import LEAST_DIVERGED, Comparison, Numbers, comparison, least_seeds, numbers
 from gantry.report.specs import ReportSpec, options_of, parse_spec
-from gantry.report.statistics import CONFIDENCE, LEVEL, MOST_SEEDS, POWER, Evidence, Judged, holm, judge
+from gantry.report.statistics import (
+    CONFIDENCE,
+    LEAST_FOR_SIGNS,
+    LEAST_SEEDS,
+    LEVEL,
+    MOST_SEEDS,
+    POWER,
+    Evidence,
+    Judged,
+    holm,
+    judge,
+)
 from gantry.report.titles import title_of
 
 # p is two-sided, of the test that decides; p_holm is Holm's over all claims of one file that were tested.
@@ -63,7 +74,7 @@ def write_claims(
     frame = pd.DataFrame(rows, columns=COLUMNS)
     frame["p_holm"] = holm(frame["p"].tolist())
     write_text(csv, frame.to_csv(index=False))
-    told = [*notes, *protocol_notes(loaded.spec), *_rule_notes(frame)]
+    told = [*notes, *protocol_notes(loaded.spec), *_rule_notes(frame), *_seeds_notes(claims)]
     write_text(md, _markdown(title_of(loaded), frame, told))
     return frame
 
@@ -273,6 +284,18 @@ def _rule_notes(frame: pd.DataFrame) -> list[str]:
             "The rule: docs/claims.md."
         )
     return notes
+
+
+def _seeds_notes(claims: Sequence[Claim]) -> list[str]:
+    """Which claims take more seeds than the least that decide any, however clear the result is."""
+    kinds = {LEAST_SEEDS + 1: "counts", LEAST_FOR_SIGNS: "one number a run, or two of the same run"}
+    names = {n: [claim.name for claim in claims if least_seeds(claim) == n] for n in kinds}
+    told = [f"{n} for {kinds[n]} ({', '.join(found)})" for n, found in names.items() if found]
+    if not told:
+        return []
+    return [
+        f"The fewest seeds with which a result can decide: {LEAST_SEEDS} for two recipes, {', '.join(told)}."
+    ]
 
 
 def _markdown(title: str, frame: pd.DataFrame, notes: Sequence[str]) -> str:

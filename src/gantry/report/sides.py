@@ -5,13 +5,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gantry.plan.output_types.claims import ClaimTest, Side
+from gantry.plan.output_types.claims import Claim, ClaimTest, Side
 from gantry.report.costs import COSTS
 from gantry.report.load import LoadedGroup, Run
 from gantry.report.quantities import bounds_of, curve_of, reduced, worst_of
 from gantry.report.specs import ReportSpec
 from gantry.report.statistics import (
+    LEAST_FOR_SIGNS,
     LEAST_SEEDS,
+    SIDE,
     Evidence,
     contrast,
     one_sample,
@@ -23,6 +25,8 @@ from gantry.report.statistics import (
 
 # Where all of a recipe's runs diverge, as many as a verdict needs must have been trained.
 LEAST_DIVERGED = LEAST_SEEDS
+# Metrics whose numbers are counts: an exact test must agree, and decides from one seed more on.
+COUNTS = ("modes_covered", "modes_reached")
 
 
 @dataclass(frozen=True)
@@ -154,6 +158,26 @@ def _of_recipes(x: list[float], y: list[float]) -> Comparison:
         )
 
     return Comparison(test, lambda boundary: None, "recipes")
+
+
+def least_seeds(claim: Claim) -> int:
+    """Return how many seeds the clearest of results takes to say that a claim holds; fewer never do."""
+    test, sides = claim.test, claim.sides
+    if test.metric in COSTS and COSTS[test.metric].fixed:
+        return 1
+    if len(sides) > 1 and any(
+        (side.recipe, side.dataset) != (sides[0].recipe, sides[0].dataset) for side in sides
+    ):
+        return LEAST_SEEDS + (test.metric in COUNTS)
+    bounds = bounds_of_value(test) if len(sides) == 1 else None
+    if bounds is None or test.expect == "alike":
+        return LEAST_FOR_SIGNS
+    clearest = bounds[test.expect == "higher"]
+    for n in range(LEAST_SEEDS, LEAST_FOR_SIGNS):
+        found = one_sample([clearest] * n, test.boundary, bounds)
+        if (found.below if test.expect == "lower" else found.above) <= SIDE:
+            return n
+    return LEAST_FOR_SIGNS
 
 
 def bounds_of_value(test: ClaimTest) -> tuple[float, float] | None:
