@@ -9,7 +9,7 @@ from gantry.progress.ledger import Ledger
 def ledger() -> Ledger:
     """Four trainings of 100 estimated seconds, and a table."""
     ledger = Ledger()
-    ledger.expect({str(number): ("train", 100.0) for number in range(4)} | {"4": ("table", None)})
+    ledger.expect({str(number): ("train", 100.0, "images", 1000) for number in range(4)} | {"4": ("table",)})
     return ledger
 
 
@@ -26,10 +26,10 @@ def test_what_a_job_took_corrects_the_estimates_of_its_rule(ledger):
 
 def test_a_job_under_way_counts_by_what_is_left_of_it(ledger):
     ledger.begin(0, "train", "train digits/a/seed0", 0.0)
-    ledger.progress("digits/a/seed0", 250, 1000, "it", 50.0)
-    # A quarter in 10 s: 30 more, and 40 for each of the others.
+    ledger.progress("digits/a/seed0", 250, 1000, "it", 25.0, now=10.0)
+    # At its rate 30 s more, and 40 for each of the others.
     assert ledger.seconds_left(10.0) == pytest.approx(30.0 + 3 * 40.0 + 2.0)
-    assert ledger.running[0].facts == "250/1,000 it at 50/s"
+    assert ledger.running[0].facts == "250/1,000 it at 25/s"
 
 
 def test_two_jobs_at_once_halve_the_time_but_not_that_of_one_job(ledger):
@@ -56,8 +56,34 @@ def test_a_list_of_jobs_that_comes_late_forgets_nothing_that_has_begun(ledger):
     ledger.begin(0, "train", "train a", 0.0)
     ledger.begin(4, "table", "table one", 0.0)
     ledger.end(4, 1.0)
-    ledger.expect({"0": ("train", 200.0), "1": ("train", 100.0), "4": ("table", None)})
+    ledger.expect({"0": ("train", 200.0, "a", 9), "1": ("train", 100.0, "a", 9), "4": ("table",)})
     assert ledger.done == 1 and [job.label for job in ledger.running] == ["train a"]
     assert ledger.jobs[0].weight == 200.0
     failed = ledger.fail(0)
     assert failed is not None and failed.label == "train a"
+
+
+def test_the_first_rate_of_a_run_corrects_its_whole_family(ledger):
+    """Estimates of points are right, those of images four times too high, as soon as one of these says its rate."""
+    jobs = {str(number): ("train", 400.0, "images", 2000) for number in range(3)}
+    ledger = Ledger()
+    ledger.expect(jobs | {"3": ("train", 50.0, "points", 100), "4": ("table",)}, lanes=2)
+    assert ledger.seconds_left(0.0) == pytest.approx((3 * 400 + 50 + 2) / 2), (
+        "two cores from the first line on"
+    )
+    ledger.begin(0, "train", "train digits/a/seed0", 0.0)
+    ledger.begin(3, "train", "train mixture/b/seed0", 0.0)
+    ledger.progress("digits/a/seed0", 100, 2000, "it", 20.0, now=10.0)
+    ledger.progress("mixture/b/seed0", 20, 100, "it", 2.0, now=10.0)
+    assert ledger.seconds_left(10.0) == pytest.approx((95 + 2 * 100 + 40 + 2) / 2)
+    assert ledger.seconds_left(20.0) == pytest.approx((85 + 2 * 100 + 30 + 2) / 2), (
+        "time goes on between messages"
+    )
+
+
+def test_what_was_resumed_does_not_make_the_others_look_short(ledger):
+    """Nine tenths were there: the rate says what a whole run takes, the time from its start does not."""
+    ledger.begin(0, "train", "train a", 0.0)
+    ledger.progress("a", 900, 1000, "it", 5.0, now=1.0)
+    ledger.end(0, 21.0)
+    assert ledger.seconds_left(21.0) == pytest.approx(3 * 200.0 + 2.0)

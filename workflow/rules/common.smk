@@ -196,20 +196,31 @@ def announce(to_do):
     return bool(found)
 
 
-def seconds_of(job):
-    """What training a job's segment is estimated to take; None of other jobs."""
+def estimated(job):
+    """What the terminal is told of a job: its rule; of training also the seconds that its segment is estimated to
+    take, the workload, and the iterations.
+    """
     if job.rule.name != "train":
-        return None
+        return [job.rule.name]
     run, end = run_of(job.wildcards), int(job.wildcards.end)
-    share = (end - run.previous_end(end)) / max(run.ends)
-    return share * training_seconds(run, cost_of(PLAN, run), PLAN.device)
+    iterations = end - run.previous_end(end)
+    whole = training_seconds(run, cost_of(PLAN, run), PLAN.device)
+    return [
+        "train",
+        whole * iterations / max(run.ends),
+        run.recipe.workload,
+        iterations,
+    ]
 
 
 def show_jobs(jobs):
-    """Let the terminal know what is to be done, and where the page will be."""
-    known = {workflow.dag.jobid(job): (job.rule.name, seconds_of(job)) for job in jobs}
-    page = any(rule == "page" for rule, _ in known.values())
-    send({"jobs": known, "makes_page": page})
+    """Let the terminal know what is to be done, how much at once, and where the page will be."""
+    known = {workflow.dag.jobid(job): estimated(job) for job in jobs}
+    page = any(rule == "page" for rule, *_ in known.values())
+    # On GPUs, or a cluster, it is seen how many go at once.
+    is_by_core = PLAN.device == "cpu" and not workflow.non_local_exec
+    lanes = workflow.cores if is_by_core else 1
+    send({"jobs": known, "makes_page": page, "lanes": lanes})
 
 
 def require_readiness(jobs):

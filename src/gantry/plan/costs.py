@@ -20,8 +20,11 @@ if TYPE_CHECKING:
 
 COUNTED_BY = 1  # raise it when counting changes: older counts are then made again
 CLASSES, ATTRIBUTES = 10, 40  # of a set that is not prepared yet, for the methods that ask
-# Stands in for a count: BCGAN's own, on points, and on images in proportion to their pixels.
+# Stands in for a count: BCGAN's own, on points, and on images in proportion to their pixels; operations also to the
+# batch, and to the square of the width that was counted.
 USUAL_FLOPS = {"points": 4e9, "images": 1e12}
+USUAL_BATCH = {"points": 100, "images": 32}
+USUAL_WIDTH = {"points": 400, "images": 32}
 USUAL_BYTES = {"points": 1e7, "images": 1e9}
 USUAL_WEIGHTS = {"points": 1_500_000, "images": 40_000_000}
 
@@ -116,8 +119,10 @@ def usual_cost(run: Run) -> Cost:
     kind, share = ("points", 1.0) if side is None else ("images", (side / 256) ** 2)
     weights = USUAL_WEIGHTS[kind]
     moments = 2
+    width = getattr(run.recipe.networks, "width", USUAL_WIDTH[kind]) / USUAL_WIDTH[kind]
+    flops = USUAL_FLOPS[kind] * share * width**2 * run.recipe.batch_size / USUAL_BATCH[kind]
     return Cost(
-        (StageCost(0, USUAL_FLOPS[kind] * share, int(USUAL_BYTES[kind] * share)),),
+        (StageCost(0, flops, int(USUAL_BYTES[kind] * share)),),
         weights,
         (1 + moments) * weights,
         weights // 2,

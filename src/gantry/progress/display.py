@@ -40,9 +40,9 @@ class Display:
                 self.page = message["page"]
             elif "jobs" in message:
                 self.makes_page = message["makes_page"]
-                self.ledger.expect(message["jobs"])
+                self.ledger.expect(message["jobs"], message["lanes"])
             elif "name" in message:
-                self.ledger.progress(**message)
+                self.ledger.progress(**message, now=time.monotonic())
 
     def say(self, text: str) -> None:
         """Print lines to be read."""
