@@ -249,3 +249,28 @@ def test_scoring_holds_its_share_of_a_gpu(
     arguments = STATISTICS if command == "statistics" else of_a_run
     assert cli.run([*arguments, "--device", "cuda", "--runs-per-gpu", "4"]) == 0
     assert held == [("cuda", {"runs_per_gpu": 4}), "at work", "free"]
+
+
+@pytest.mark.parametrize(
+    ("words", "own", "given"),
+    [
+        (["trace", "table5", "scale=quick"], ["table5", None, ""], ["scale=quick"]),
+        (["trace", "scale=quick", "table5", "Two", "--verify"], ["table5", "Two", ""], ["scale=quick"]),
+        (["trace", "table5", "λ_G = 0.5", "FD", "seeds=[0]"], ["table5", "λ_G = 0.5", "FD"], ["seeds=[0]"]),
+        (["trace", "table5", "lr=3", "FD", "scale=quick"], ["table5", "lr=3", "FD"], ["scale=quick"]),
+    ],
+)
+def test_a_setting_is_never_taken_for_a_word_of_the_command(
+    words: list[str], own: list[str | None], given: list[str]
+) -> None:
+    """`trace table5 scale=quick` looked for a column of that name, at scale paper."""
+    options = cli._parse(words)
+    assert options is not None
+    assert [options.table, options.row, options.column] == own
+    assert options.settings == given
+
+
+def test_nor_for_a_data_set() -> None:
+    options = cli._parse(["train", "bcgan", "scale=smoke", "digits", "--seed", "1"])
+    assert options is not None
+    assert (options.recipe, options.dataset, options.settings) == ("bcgan", "digits", ["scale=smoke"])

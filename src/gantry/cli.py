@@ -22,6 +22,7 @@ from gantry.system.terminal import forgive
 
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
+SETTING = re.compile(r"[a-z_]+=")
 
 
 # Commands that the workflow calls; all others are for people.
@@ -103,13 +104,33 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace | None:
     word = arguments[0]
     if not word.startswith("-") and word not in commands:
         parser.error(f"unknown command {word!r}{suggestion(word, commands)}; known: {', '.join(commands)}")
+    given: list[str] = []
+    if not word.startswith("-") and any(each.dest == "settings" for each in commands[word]._actions):
+        own, given = _apart(arguments[1:])
+        arguments = [word, *own]
     options, unknown = parser.parse_known_args(arguments)
-    if unknown and hasattr(options, "settings") and all(re.match(r"[a-z_]+=", each) for each in unknown):
+    if given:
+        options.settings = [*given, *options.settings]
+    if unknown and hasattr(options, "settings") and all(SETTING.match(each) for each in unknown):
         options.settings, unknown = [*options.settings, *unknown], []  # settings on both sides of an option
     if unknown:
         command = commands[word]
         command.error(f"{' '.join(unknown)}: not understood{_hint(unknown[0], command)}")
     return options
+
+
+def _apart(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return a command's own words, and the settings before its first option: none is taken for a row of a table."""
+    if not any(SETTING.match(each) for each in words):
+        return list(words), []
+    from gantry.plan.configuration import Config
+
+    options = next((place for place, each in enumerate(words) if each.startswith("-")), len(words))
+    own: list[str] = []
+    given: list[str] = []
+    for each in words[:options]:
+        (given if "=" in each and each.partition("=")[0] in Config.model_fields else own).append(each)
+    return [*own, *words[options:]], given
 
 
 def _hint(word: str, command: argparse.ArgumentParser) -> str:

@@ -55,6 +55,8 @@ def test_checkpoints_are_verified_when_asked(here: Path, gantry: Gantry) -> None
         (("modes", "Tow", "Modes"), ["row 'Tow': not in the table", "its rows: "]),
         (("modes", "Two/20", "FID"), ["column 'FID': not in this row", "there are "]),
         (("modes", "Two/20", "s"), ["column 's': which one?"]),
+        (("modes",), ["row of sketch/modes: which one? ", "Two/20"]),
+        (("modes", "Two/20"), ["column: which one? ", "; JS"]),
         (("modes", "each generator/Two", "JS"), ["which one?", "Two/G1", "Two/G2"]),
         (("prices", "Two", "Time"), ["prices.csv: table not found"]),
     ],

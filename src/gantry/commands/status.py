@@ -29,8 +29,10 @@ def add(commands: Commands) -> None:
 
     add = command(commands, "trace", _trace, "everything about the runs behind one number of a table")
     add.add_argument("table", help="e.g. bcgan/table2")
-    add.add_argument("row", help="its labels, as many as single it out, separated by /: CelebA/BCGAN")
-    add.add_argument("column", help="the quantity, or a part of its name: 'FID, minimum'")
+    row = "its labels, as many as single it out, separated by /: CelebA/BCGAN; left out: which there are"
+    add.add_argument("row", nargs="?", help=row)
+    column = "the quantity, or a part of its name: 'FID, minimum'; left out: the only one, or which there are"
+    add.add_argument("column", nargs="?", default="", help=column)
     add.add_argument("--verify", action="store_true", help="read every checkpoint and compare its SHA-256")
     settings(add)
 

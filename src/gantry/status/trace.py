@@ -22,7 +22,7 @@ from gantry.system.formatting import align_columns, format_bytes, format_duratio
 ROW_KEYS = ("part", "dataset", "method", "source", "iteration")
 
 
-def trace(plan: Plan, table: str, row: str, column: str, *, verify: bool = False) -> str:
+def trace(plan: Plan, table: str, row: str | None, column: str, *, verify: bool = False) -> str:
     """Describe the cell of `table` ('bcgan/table2', or 'table2' if one paper has it) and the runs behind it.
 
     `row` gives as many of its labels as single it out, separated by '/', e.g. 'CelebA/BCGAN'; `column` is the
@@ -33,6 +33,8 @@ def trace(plan: Plan, table: str, row: str, column: str, *, verify: bool = False
     csv = Path(plan.results, paper, f"{name}.csv")
     verify_output(csv)
     frame = read_tidy(csv)
+    if row is None:
+        raise UserError(_choose(f"row of {paper}/{name}", map(_title, frame.to_dict("records"))))
     rows = _column(_row(frame, row), column)
     if len(rows) > 1:
         raise UserError(_choose(f"row {row!r}", map(_title, rows.to_dict("records"))))
@@ -85,7 +87,7 @@ def _column(rows: pd.DataFrame, asked: str) -> pd.DataFrame:
             f"column {asked!r}: not in this row{suggestion(asked, names)}; there are {'; '.join(names)}"
         )
     if len(found) > 1:
-        raise UserError(_choose(f"column {asked!r}", found))
+        raise UserError(_choose(f"column {asked!r}" if asked else "column", found))
     return rows[rows["quantity"] == found[0]]
 
 
