@@ -6,6 +6,8 @@ import pytest
 
 from gantry.data.shape import DataShape
 from gantry.plan import load_plan
+from gantry.plan.costs import cost_of
+from gantry.plan.estimate import training_seconds
 from gantry.training.counting import count
 
 SCALES = ("paper", "small", "laptop", "quick")
@@ -35,3 +37,10 @@ def test_the_control_is_shorter_and_else_the_same_at_every_scale(scale: str, rep
         assert 0.4 * long < short < long, grown
         same = ("networks", "objective", "terms", "optimiser", "latent", "batch_size", "ema")
         assert all(getattr(plan.recipes[grown], key) == getattr(plan.recipes[control], key) for key in same)
+
+
+def test_the_tour_is_minutes_of_two_cores(repository: Path, tmp_path: Path) -> None:
+    """By round figures, which need no PyTorch; a tour's other steps take about four minutes of a core."""
+    plan = load_plan({"scale": "quick", "papers": ["bcgan", "edgan"], "results": str(tmp_path)}, repository)
+    seconds = sum(training_seconds(run, cost_of(plan, run), "cpu") for run in plan.runs.values())
+    assert seconds < 14 * 60
