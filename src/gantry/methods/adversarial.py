@@ -103,7 +103,8 @@ class Adversarial(Method):
         return self.generators
 
     def sampler(self, kept: nn.Module) -> Sampler:
-        return GeneratorSampler(kept, self.recipe.latent)
+        kind = PartsSampler if all(hasattr(each, "parts") for each in kept.children()) else GeneratorSampler
+        return kind(kept, self.recipe.latent)
 
 
 class GeneratorSampler(LatentSampler):
@@ -117,3 +118,11 @@ class GeneratorSampler(LatentSampler):
     def sample(self, source: str, inputs: Mapping[str, Tensor]) -> Tensor:
         samples: Tensor = self.generators[source](inputs["z"])
         return samples
+
+
+class PartsSampler(GeneratorSampler):
+    """Samples of generators that put them together: of layers, of canvases."""
+
+    def parts(self, source: str, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        parts: dict[str, Tensor] = self.generators[source].parts(inputs["z"])  # type: ignore[operator]
+        return parts

@@ -44,6 +44,11 @@ class Generator(nn.Module):
                 seen = self.encoder(drawn[-1])
         return drawn
 
+    def parts(self, z: Tensor) -> dict[str, Tensor]:
+        """Return "canvas 1", …, "canvas T": the image as it stands after each step, tanh Σ ΔC so far."""
+        sums = torch.stack(self.canvases(z)).cumsum(dim=0)
+        return {f"canvas {number}": torch.tanh(drawn) for number, drawn in enumerate(sums, 1)}
+
     def forward(self, z: Tensor) -> Tensor:
         return torch.tanh(torch.stack(self.canvases(z)).sum(dim=0))
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 
 import gantry.plan.blocks.code_translators  # noqa: F401 (its families are found below)
-from gantry.plan.blocks.base import Pair, Positive, Rate, Strict, by_tag, union
+from gantry.plan.blocks.base import Pair, Positive, Rate, Strict, Weight, by_tag, union
 from gantry.plan.blocks.translators import ImageTranslators, PointTranslators
 
 # Of an autoencoder: the norm of the difference, or the mean of its entries' squares or absolute values.
@@ -293,6 +293,39 @@ class GranNetworks(ImageNetworks):
     def _layers_start_as_a_dcgans(self) -> "GranNetworks":
         if self.initialisation != Initialisation():
             raise ValueError("initialisation: family gran has none to choose: take it away")
+        return self
+
+
+class LrganNetworks(ImageNetworks):
+    """LR-GAN's generator (Yang et al. 2017): a background and `steps` − 1 foregrounds, against a DCGAN's discriminator.
+
+    Each step has its share of the latent. `width` is the number of channels next to the image, of foregrounds; the
+    background has half. Foregrounds are made smaller by a factor within `scales`, and moved by at most `shift` of half
+    a side.
+    """
+
+    resolutions: ClassVar[tuple[int, ...]] = (32, 64, 128, 256)
+
+    family: Literal["lrgan"]
+    width: Positive = 64
+    steps: Annotated[int, Field(ge=1, le=6)] = 2
+    scales: tuple[Rate, Rate] = (1.2, 2.0)
+    shift: Weight = 1.0
+
+    @model_validator(mode="after")
+    def _layers_start_as_a_dcgans(self) -> "LrganNetworks":
+        if self.initialisation != Initialisation():
+            raise ValueError("initialisation: family lrgan has none to choose: take it away")
+        return self
+
+    @model_validator(mode="after")
+    def _foregrounds_do_not_grow(self) -> "LrganNetworks":
+        smallest, largest = self.scales
+        if not 1 <= smallest <= largest:
+            raise ValueError(
+                f"scales: foregrounds are made smaller by a factor from {smallest:g} to {largest:g}: give two "
+                "numbers of 1 or more, the smaller one first"
+            )
         return self
 
 
