@@ -19,7 +19,7 @@ from gantry.data.batches import as_input
 from gantry.errors import UserError
 from gantry.evaluation.attributes import LEARNT_FROM, AttributeReferee, attribute_scores
 from gantry.evaluation.paths import path_length_w, path_length_z
-from gantry.evaluation.sample import SCORED_SEED
+from gantry.evaluation.sample import BATCH, SCORED_SEED
 from gantry.evaluation.translated import OF_OUTPUTS, TRANSLATED, Compute, Translated, is_translator
 from gantry.methods.sampler import Sampler
 from gantry.methods.singan import SinganSampler
@@ -349,6 +349,22 @@ class AskedScorer:
         return {"reconstruction_error": float(error), "reconstruction_ratio": float(error / shuffled)}
 
     @torch.inference_mode()
+    def latents(self, sampler: Sampler, source: str, samples: Array) -> dict[str, float]:
+        """How far E(G(z)) is from z, root mean square; the ratio has other samples' z in its denominator."""
+        inputs = sampler.inputs(source, range(len(samples)), torch.Generator().manual_seed(SCORED_SEED))
+        if "encode" not in sampler.can or "z" not in inputs:
+            raise UserError(
+                "metrics: this method has no encoder of its latents: take latent_error out of its workload"
+            )
+        found = []
+        for start in range(0, len(samples), BATCH):
+            part = {name: value[start : start + BATCH].to(sampler.device) for name, value in inputs.items()}
+            found.append(sampler.encode(sampler.sample(source, part)).float().cpu())
+        z, codes = inputs["z"], torch.cat(found)
+        error, shuffled = ((codes - each).square().mean().sqrt() for each in (z, z.roll(1, 0)))
+        return {"latent_error": float(error), "latent_ratio": float(error / shuffled)}
+
+    @torch.inference_mode()
     def structure(self, sampler: Sampler, source: str, samples: Array) -> dict[str, float]:
         """How far samples are from the structures that they were given, those of real samples; held-out ones if any.
 
@@ -409,6 +425,7 @@ ASKED: dict[str, Callable[[AskedScorer, Sampler, str, Array], dict[str, float]]]
     "test_error": AskedScorer.test_error,
     **{name: through(compute) for name, compute in TRANSLATED.items()},
     "coupling_ratio": AskedScorer.coupling,
+    **dict.fromkeys(["latent_error", "latent_ratio"], AskedScorer.latents),
     **dict.fromkeys(["structure_error", "structure_ratio"], AskedScorer.structure),
     "reconstruction_error": AskedScorer.reconstruction,
     "reconstruction_ratio": AskedScorer.reconstruction,

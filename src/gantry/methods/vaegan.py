@@ -26,7 +26,8 @@ REAL, RECONSTRUCTED, GENERATED = range(3)
 class Vaegan(Encoding):
     """L_E = KL + NLL, L_G = γ·NLL + L_GAN, L_D = L_GAN; NLL = ½‖f(x) − f(G(E(x)))‖², f being D's features.
 
-    No gradient of the game reaches E, none of the likelihood D.
+    No gradient of the game reaches E, none of the likelihood D. With a cycle of latents NLL is joined by
+    λ‖z − E(G(z))‖², E(x) being the mean: the other half of a BiVAE.
     """
 
     def __init__(self, recipe: Recipe, data: DataShape) -> None:
@@ -56,6 +57,9 @@ class Vaegan(Encoding):
         rebuilt = self.generator(mean + log_deviation.exp() * batch.noise["code_noise"])
         generated = self.generator(batch.noise["z"])
         likelihood = self.likelihood(batch.x, rebuilt)
+        if self.options.latent_cycle:
+            error = (self.encoder(generated)[0] - batch.noise["z"]).square().sum(1).mean()
+            likelihood = likelihood + self.options.latent_cycle * error
         prior = divergence_from_prior(mean, log_deviation)
         return [
             Part(prior + likelihood, ("encoder",)),

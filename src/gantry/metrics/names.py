@@ -137,6 +137,8 @@ METRICS: dict[str, Metric] = {
         Metric(
             "reconstruction_ratio", "method", "lower", "reconstruction error / shuffled", True, None, True
         ),
+        Metric("latent_error", "method", "lower", "error of latents", False, None, True),
+        Metric("latent_ratio", "method", "lower", "error of latents / shuffled", False, None, True),
         Metric("structure_error", "method", "lower", "error of structures", True, None, True),
         Metric("structure_ratio", "method", "lower", "error of structures / shuffled", True, None, True),
         Metric("test_error", "method", "lower", "test error", True, _SHARE, True),

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Literal
 
-from gantry.plan.blocks.base import Rate
+from gantry.plan.blocks.base import Rate, Weight
 from gantry.plan.methods.base import MethodOptions
 from gantry.plan.methods.conditional import refuse_what_needs_the_game_of_two
 
@@ -15,7 +15,8 @@ class Options(MethodOptions):
 
     `features: pixels` measures the error in the samples themselves (a plain VAE beside a GAN). `reconstructions`:
     D sees them too, as generated. `classes: 3` is the handbook's variant: D tells real, reconstructed and generated
-    apart, and both networks push their samples towards real.
+    apart, and both networks push their samples towards real. `latent_cycle` weighs ‖z − E(G(z))‖², in both networks'
+    losses (the handbook's BiVAE).
     """
 
     name: Literal["vaegan"]
@@ -23,6 +24,7 @@ class Options(MethodOptions):
     features: Literal["discriminator", "pixels"] = "discriminator"
     reconstructions: bool = True
     classes: Literal[2, 3] = 2
+    latent_cycle: Weight = 0.0
 
     def check(self, recipe: "Recipe") -> None:
         refuse_what_needs_the_game_of_two(self.name, recipe)
