@@ -1,0 +1,25 @@
+"""IcGAN: two encoders, of latents and of conditions, that are fitted to a finished conditional GAN."""
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from gantry.plan.blocks.base import Positive
+from gantry.plan.methods import conditional
+
+if TYPE_CHECKING:
+    from gantry.plan.recipe import Recipe
+
+
+class Options(conditional.Options):
+    """Those of `conditional`, and the iteration from which on the GAN stands still and the encoders learn."""
+
+    phases: ClassVar[tuple[str, ...]] = ("discriminator", "generator", "encoder")
+
+    name: Literal["icgan"]  # type: ignore[assignment]
+    encoders_from: Positive
+
+    def check_workload(self, recipe: "Recipe", resolution: int | None, iterations: int) -> None:
+        if self.encoders_from >= iterations:
+            raise ValueError(
+                f"encoders_from {self.encoders_from}: the run has {iterations} iterations, and leaves the encoders "
+                "none: take less, or lengthen the workload"
+            )
