@@ -10,6 +10,7 @@ from gantry.data.shape import DataShape
 from gantry.methods.adversary import Adversary
 from gantry.methods.base import Method, Phase, register
 from gantry.methods.batch import Batch
+from gantry.methods.gradients import attenuated
 from gantry.methods.latents import draw_latents
 from gantry.methods.sampler import Sampler
 from gantry.methods.stage import Stage
@@ -94,7 +95,7 @@ class Ssgan(Method):
         """Return the structures that samples are to have; a share of the gradient passes through generated ones."""
         if not self.joint:
             return real
-        return made.detach() + self.options.through * (made - made.detach())
+        return attenuated(made, self.options.through)
 
     @property
     def kept(self) -> nn.Module:
