@@ -40,6 +40,8 @@ RECIPES: dict[str, dict[str, Any]] = {
         "objective": {"name": "wasserstein"},
     },
     "gran": {"networks": {"family": "gran", "width": 2, "steps": 2}},
+    "lrgan": {"networks": {"family": "lrgan", "width": 2, "steps": 2}},
+    "ssgan": {"method": "ssgan"},
     "lapgan": LAPGAN,
     "singan": SINGAN,
     "stylegan": STYLES | {"method": GROWING["method"] | {"first": 4}},
@@ -185,6 +187,20 @@ def test_canvases_add_up_to_the_image_beside_them(sampler_of: Any, digits: Prepa
         first, second = sampler.generators["G1"].canvases(drawn(sampler, 8, digits)["z"])
     assert close(images[:, 0], first.tanh()) and close(images[:, 1], second.tanh())
     assert close(images[:, 2], (first + second).tanh())
+
+
+def test_parts_are_what_a_sample_is_made_of(sampler_of: Any, digits: PreparedSet) -> None:
+    sampler = sampler_of("lrgan")
+    images, _, columns = montage("parts", sampler, digits)
+    assert columns == ("background", "foreground 2", "mask 2", "image 2") and len(images) == 8
+    canvas, foreground, mask, image = np.moveaxis(images.astype(float), 1, 0)
+    pasted = (mask * foreground + (WHITE - mask) * canvas) / WHITE
+    assert np.abs(pasted - image).max() < 2, "the mask's white is the foreground"
+    sampler = sampler_of("ssgan")
+    images, _, columns = montage("parts", sampler, digits)
+    assert columns == ("structure", "image") and np.ptp(images[:, 0], axis=-1).max() == 0
+    with torch.no_grad():
+        assert close(images[:, 1], sampler.sample("G1", drawn(sampler, 8, digits)))
 
 
 def test_scales_stand_from_coarse_to_fine(sampler_of: Any, digits: PreparedSet) -> None:

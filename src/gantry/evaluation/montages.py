@@ -231,6 +231,21 @@ def canvases(shown: Shown) -> Montage:
 
 
 @torch.inference_mode()
+def parts(shown: Shown) -> Montage:
+    """A row an image, a column what it is made of: layers and their masks, white being 1; structures."""
+    if "parts" not in shown.sampler.can:
+        raise UserError(
+            "montages: parts are of methods that put their samples together (family lrgan or gran, method ssgan): take "
+            "them out of the workload"
+        )
+    given = {name: value.to(shown.sampler.device) for name, value in shown.inputs(2 * ROWS).items()}
+    made = shown.sampler.parts(shown.source, given)
+    columns = [2 * part - 1 if name.startswith("mask") else part for name, part in made.items()]
+    coloured = [to_uint8(each.expand(-1, 3, -1, -1)).cpu().numpy() for each in columns]
+    return Montage(np.stack(coloured, axis=1), ("",) * 2 * ROWS, tuple(made))
+
+
+@torch.inference_mode()
 def pyramid(shown: Shown) -> Montage:
     """A column a scale, enlarged: the picture, rebuilt from the fixed noise, and of other noise."""
     sampler = shown.sampler
@@ -268,5 +283,6 @@ MONTAGES: dict[str, Callable[[Shown], Montage]] = {
     "mixing": mixing,
     "levels": levels,
     "canvases": canvases,
+    "parts": parts,
     "pyramid": pyramid,
 }

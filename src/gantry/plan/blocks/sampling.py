@@ -10,7 +10,7 @@ LARGEST_PSI = 1.5
 
 # Tables of images, of methods that have them: which are told classes (`classes`, `interpolation`), have a code
 # (`traversal`) or an encoder (`reconstructions`), translate to many labels (`labels`), have styles (`mixing`), levels
-# (`levels`), steps (`canvases`), or one picture (`pyramid`).
+# (`levels`), steps (`canvases`), parts that are put together (`parts`), or one picture (`pyramid`).
 MontageName = Literal[
     "classes",
     "interpolation",
@@ -20,6 +20,7 @@ MontageName = Literal[
     "mixing",
     "levels",
     "canvases",
+    "parts",
     "pyramid",
 ]
 
