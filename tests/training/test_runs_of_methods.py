@@ -53,13 +53,31 @@ SSGAN = PROJECTION | {
     "method": {"name": "ssgan", "joint_from": 7, "joint_rate": 0.1},
     "objective": {"name": "non_saturating"},
 }
+ICGAN = PROJECTION | {
+    "method": {"name": "icgan", "encoders_from": 5},
+    "objective": {"name": "non_saturating"},
+}
+STACKED = ICGAN | {
+    "method": {"name": "stacked", "features": 8, "width": 8, "noise": 4, "levels_from": 2, "joint_from": 7}
+}
+LOCAL_PAIRS = ICGAN | {"method": {"name": "local_pairs", "pairs": 2}}
 INFOGAN = SEMI | {"method": {"name": "infogan", "categorical": [9], "continuous": 1}}
 
 
 @pytest.mark.parametrize(
     "recipe",
-    [PROJECTION, SEMI, INFOGAN, TRIPLE, SSGAN, S2GAN],
-    ids=["projection", "semi-supervised", "infogan", "three players", "structures", "inferred labels"],
+    [PROJECTION, SEMI, INFOGAN, TRIPLE, SSGAN, ICGAN, STACKED, LOCAL_PAIRS, S2GAN],
+    ids=[
+        "projection",
+        "semi-supervised",
+        "infogan",
+        "three players",
+        "structures",
+        "icgan",
+        "stacked",
+        "local pairs",
+        "inferred labels",
+    ],
 )
 def test_an_interrupted_run_ends_in_the_same_bits(
     lab: Any, tools: Any, stop_at: Callable[..., None], recipe: dict[str, Any]
@@ -192,6 +210,9 @@ def test_samples_are_scored_against_what_they_were_asked_for(lab: Any, tmp_path:
         ("infogan", INFOGAN, ["code_purity_points", "information_bound"]),
         ("semi", SEMI, ["test_error", "modes_covered"]),
         ("ssgan", SSGAN | {"method": {"name": "ssgan"}}, ["structure_error", "structure_ratio", "js"]),
+        ("icgan", ICGAN, ["label_accuracy_points", "reconstruction_ratio", "latent_error", "latent_ratio"]),
+        ("stacked", STACKED, ["label_accuracy_points", "within_class_spread_points"]),
+        ("local pairs", LOCAL_PAIRS, ["modes_covered", "js"]),
         ("vaegan", VAEGAN, ["reconstruction_error", "reconstruction_ratio", "js"]),
     ):
         root = lab.train(name, 6, recipe)
