@@ -207,17 +207,17 @@ def bytes_read() -> int:
 
 
 def batches(prepared: PreparedSet, scratch: Path, updates: int = 24) -> None:
-    """How long training waits for its batches, by residence: time in `next()` as a share of real updates."""
+    """How long training waits for its batches, by storage: time in `next()` as a share of real updates."""
     prepare(DatasetSpec(title="t", source="gaussian_grid"), "b", scratch, None, scratch / "points")
     points = open_prepared(scratch / "points/manifest.json")
     plan = load_plan({"scale": "paper", "workloads": {"images": {"resolution": prepared.sample_shape[1]}}})
-    print("\none update of D and of G on the CPU, by recipe   residence   ms   µs a batch   waiting")
+    print("\none update of D and of G on the CPU, by recipe   storage   ms   µs a batch   waiting")
     for data, name in ((points, "synthetic_realnessgan"), (prepared, "realnessgan")):
         recipe = plan.recipes[name]
         method = build_method(recipe, DataShape.of(data))
         step = Step(method, recipe, torch.device("cpu"))
-        for residence in ("device", "memory", "mapped"):
-            source = Batches(data, recipe.batch_size, 0, "cpu", residence=residence)
+        for storage in ("device", "memory", "mapped"):
+            source = Batches(data, recipe.batch_size, 0, "cpu", storage=storage)
             waited = 0.0
             for update in range(-2, updates):
                 if update == 0:
@@ -233,7 +233,7 @@ def batches(prepared: PreparedSet, scratch: Path, updates: int = 24) -> None:
             source.close()
             what = f"{name}, {recipe.batch_size} × {data.sample_shape}"
             print(
-                f"{what:46}  {residence:9}  {took / updates * 1e3:6.1f}  {waited / updates / 2 * 1e6:11.1f}"
+                f"{what:46}  {storage:9}  {took / updates * 1e3:6.1f}  {waited / updates / 2 * 1e6:11.1f}"
                 f"  {waited / took:7.2%}"
             )
 

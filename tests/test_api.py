@@ -46,8 +46,8 @@ def test_from_a_plan_to_a_table_as_the_workflow_would(study: Plan, points: dict[
     assert {step.rule for step in steps} == {"prepare", "train", "score", "table", "claims", "figure"}
     assert all(step.is_there for step in steps)
     assert stale(steps) == []
-    standings = api.runs(study).set_index("recipe")["state"]
-    assert (standings["points_one"], standings["images_one"]) == ("done", "waiting")
+    run_statuses = api.runs(study).set_index("recipe")["state"]
+    assert (run_statuses["points_one"], run_statuses["images_one"]) == ("done", "waiting")
 
 
 def test_a_trained_run_is_not_trained_again_and_goes_on_when_asked_for_more(

@@ -56,19 +56,19 @@ def runs(plan: Plan) -> "pd.DataFrame":
     """Return the runs that the plan's outputs ask for, a row each: where they stand, in iterations and in words."""
     import pandas as pd
 
-    from gantry.status.runs import standings
+    from gantry.status.runs import run_statuses
 
     rows = [
         {
             "dataset": run.dataset,
             "recipe": run.recipe_name,
             "seed": run.seed,
-            "state": standing.state,
-            "iteration": standing.iteration,
-            "until": standing.until,
+            "state": run_status.state,
+            "iteration": run_status.iteration,
+            "until": run_status.until,
             "folder": plan.folder(run),
         }
-        for run, standing in zip(plan.runs.values(), standings(plan).values(), strict=True)
+        for run, run_status in zip(plan.runs.values(), run_statuses(plan).values(), strict=True)
     ]
     return pd.DataFrame(rows)
 

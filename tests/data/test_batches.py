@@ -1,4 +1,4 @@
-"""Batches: complete epochs, exact resume, the same batches from every residence."""
+"""Batches: complete epochs, exact resume, the same batches from every storage."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from gantry.data import PreparedSet
 from gantry.data.batches import Batches, as_input
 from gantry.errors import UserError
 
-RESIDENCES = ["device", "memory", "mapped"]
+STORAGES = ["device", "memory", "mapped"]
 
 
 def points(count: int) -> PreparedSet:
@@ -30,10 +30,10 @@ def drawn(batches: Batches, number: int) -> list[int]:
     return [int(i) for _ in range(number) for i in batches.next()[:, 0]]
 
 
-@pytest.mark.parametrize("residence", RESIDENCES)
+@pytest.mark.parametrize("storage", STORAGES)
 @pytest.mark.parametrize(("count", "size"), [(10, 3), (12, 4), (5, 12)])
-def test_every_epoch_has_every_row_once_and_every_batch_is_full(count, size, residence):
-    batches = Batches(points(count), size, seed=0, device="cpu", residence=residence)
+def test_every_epoch_has_every_row_once_and_every_batch_is_full(count, size, storage):
+    batches = Batches(points(count), size, seed=0, device="cpu", storage=storage)
     rows = drawn(batches, 5 * count)
     epochs = [rows[start : start + count] for start in range(0, len(rows), count)]
     assert all(sorted(epoch) == list(range(count)) for epoch in epochs)
@@ -51,15 +51,15 @@ def test_shuffling_is_uniform():
     count=st.integers(1, 40),
     size=st.integers(1, 17),
     before=st.integers(0, 20),
-    residence=st.sampled_from(RESIDENCES),
+    storage=st.sampled_from(STORAGES),
     ahead=st.integers(0, 5),
 )
-def test_resumed_anywhere_the_batches_are_the_same(count, size, before, residence, ahead):
-    straight = Batches(points(count), size, seed=3, device="cpu", residence=residence)
+def test_resumed_anywhere_the_batches_are_the_same(count, size, before, storage, ahead):
+    straight = Batches(points(count), size, seed=3, device="cpu", storage=storage)
     drawn(straight, before)
     state = straight.state_dict()
     rest = drawn(straight, 8)
-    resumed = Batches(points(count), size, seed=3, device="cpu", residence=residence)
+    resumed = Batches(points(count), size, seed=3, device="cpu", storage=storage)
     drawn(resumed, ahead)
     resumed.load_state_dict(state)
     assert resumed.state_dict() == state
@@ -70,7 +70,7 @@ def test_resumed_anywhere_the_batches_are_the_same(count, size, before, residenc
 
 @pytest.mark.parametrize("flip", [False, True])
 def test_the_batches_do_not_depend_on_the_residence(flip):
-    sets = [Batches(images(11), 4, 5, "cpu", flip=flip, residence=residence) for residence in RESIDENCES]
+    sets = [Batches(images(11), 4, 5, "cpu", flip=flip, storage=storage) for storage in STORAGES]
     for _ in range(9):
         one, *others = [batches.next() for batches in sets]
         assert all(torch.equal(one, other) for other in others)
@@ -119,8 +119,8 @@ def test_state_of_other_data_or_seed_is_refused():
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_on_a_gpu_the_batches_are_those_of_the_cpu():
-    reference = Batches(images(300, 32), 32, 5, "cpu", flip=True, residence="device")
-    others = [Batches(images(300, 32), 32, 5, "cuda", flip=True, residence=where) for where in RESIDENCES]
+    reference = Batches(images(300, 32), 32, 5, "cpu", flip=True, storage="device")
+    others = [Batches(images(300, 32), 32, 5, "cuda", flip=True, storage=where) for where in STORAGES]
     for _ in range(40):
         expected = reference.next()
         for batches in others:

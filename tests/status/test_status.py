@@ -15,8 +15,8 @@ from tests.workflow.steps import Gantry, rewrite_record, steps
 
 from gantry.cli import run
 from gantry.plan.runs import work_identity
-from gantry.status.outputs import output_standings
-from gantry.status.runs import Standing, standings
+from gantry.status.outputs import output_statuses
+from gantry.status.runs import RunStatus, run_statuses
 
 ONE, TWO = "mixture/points_one/seed0", "mixture/points_two/seed0"
 NEW = "mixture/points_two/seed1"
@@ -28,8 +28,8 @@ def of(key: str) -> Path:
     return Path(plan.folder(plan.runs[key]))
 
 
-def now(**config: Any) -> dict[str, Standing]:
-    return standings(plan_of(**config))
+def now(**config: Any) -> dict[str, RunStatus]:
+    return run_statuses(plan_of(**config))
 
 
 def metrics_of(key: str, end: int = 20) -> Path:
@@ -39,7 +39,7 @@ def metrics_of(key: str, end: int = 20) -> Path:
 
 def lacks(**config: Any) -> dict[str, tuple[str, ...]]:
     plan = plan_of(**config)
-    return {each.name: each.lacks for each in output_standings(plan, standings(plan))}
+    return {each.name: each.lacks for each in output_statuses(plan, run_statuses(plan))}
 
 
 def history(iteration: int, rate: float) -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from tests.training.holding import holding
 
-from gantry.data.residence import fitting
+from gantry.data.storage import fitting
 from gantry.errors import UserError
 from gantry.system.device import choose_device
 from gantry.system.gpus import SCHEDULERS_JOBS, gpu_slot

@@ -151,16 +151,16 @@ def test_every_recipe_resumes(variant: str, lab: Any, tools: Any, stop_at: Calla
     assert all(float(value) == float(value) for row in expected["history"][1:] for value in row)
 
 
-@pytest.mark.parametrize("residence", ["device", "mapped"])
+@pytest.mark.parametrize("storage", ["device", "mapped"])
 def test_images_resume(
-    residence: str,
+    storage: str,
     image_lab: Any,
     tools: Any,
     stop_at: Callable[..., None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """DCGAN with spectral norm, the random head, flips, across the end of an epoch (89 images)."""
-    monkeypatch.setattr("gantry.data.batches.fitting", lambda *_: residence)
+    monkeypatch.setattr("gantry.data.batches.fitting", lambda *_: storage)
     image_lab.every = 4
     recipe = {
         "networks": {"family": "dcgan", "width": 4},

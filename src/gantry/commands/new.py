@@ -44,14 +44,14 @@ def add(commands: Commands) -> None:
 
 
 def _new(options: argparse.Namespace) -> None:
-    from gantry.plan.own import Wish, write_own
+    from gantry.plan.own import Request, write_own
 
     device = options.device
     features = options.features or FEATURES[device]
     check_network(features)
     if options.folder.is_file():
         raise UserError(f"{options.folder}: a file; name a folder that is new or has no experiment in it")
-    wish = Wish(
+    request = Request(
         folder=options.folder,
         images=options.images,
         count=_count(options.images),
@@ -63,7 +63,7 @@ def _new(options: argparse.Namespace) -> None:
         device=device,
         features=features,
     )
-    print(write_own(wish))
+    print(write_own(request))
 
 
 def _count(images: Path) -> int:

@@ -35,11 +35,11 @@ def add(commands: Commands) -> None:
 def _plan(options: argparse.Namespace) -> None:
     from gantry.plan.costs import count_missing
     from gantry.plan.describe import describe
-    from gantry.status.runs import DIVERGED, standings
+    from gantry.status.runs import DIVERGED, run_statuses
 
     plan = load(options)
     count_missing(plan, tell)
-    runs = standings(plan)
+    runs = run_statuses(plan)
     trained = {key: 1.0 if run.state == DIVERGED else run.iteration / run.until for key, run in runs.items()}
     print(describe(plan, trained))
 

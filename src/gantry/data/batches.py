@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gantry.data.order import Cursor, Order
 from gantry.data.prepared import PreparedSet
-from gantry.data.residence import RESIDENCES, fitting
+from gantry.data.storage import STORAGES, fitting
 from gantry.errors import UserError
 
 
@@ -51,7 +51,7 @@ class Batches:
     on `device`. Each is full: where an epoch ends inside a batch, the next epoch's first rows complete it.
     With `flip`, half of the images, drawn anew each epoch, are mirrored left to right.
 
-    `batch_size` is one size, or the sizes of successive batches, which then come again and again. `residence` says
+    `batch_size` is one size, or the sizes of successive batches, which then come again and again. `storage` says
     where the samples lie: "device", "memory" or "mapped"; None chooses by size and free memory, of a GPU that
     `runs_per_gpu` runs share. The batches do not depend on it.
     """
@@ -63,25 +63,25 @@ class Batches:
         seed: int,
         device: torch.device | str,
         flip: bool = False,
-        residence: str | None = None,
+        storage: str | None = None,
         stream: Stream = ALL,
         runs_per_gpu: int = 1,
     ) -> None:
         self.device = torch.device(device)
         samples = prepared.samples if stream.of == "samples" else beside(prepared, stream.of)
-        self.residence = residence or fitting(samples.nbytes, self.device, runs_per_gpu)
+        self.storage = storage or fitting(samples.nbytes, self.device, runs_per_gpu)
         self._is_image = prepared.kind == "images"
         self._identity = {"seed": seed, "data": prepared.digest}
         if stream.labels is not None:
             self._identity["labels"] = hashlib.sha256(stream.labels.tobytes()).hexdigest()
-        ordered_on = self.device if self.residence == "device" else torch.device("cpu")
+        ordered_on = self.device if self.storage == "device" else torch.device("cpu")
         order = Order(len(prepared), seed, ordered_on, flip and self._is_image, stream.rows)
         arrays = {"samples": samples} | {name: stream.array(prepared, name) for name in stream.beside}
-        self._rows = RESIDENCES[self.residence](arrays, self.device, order, sizes_of(batch_size))
+        self._rows = STORAGES[self.storage](arrays, self.device, order, sizes_of(batch_size))
         self._cursor = Cursor()
 
     def next(self) -> Tensor:
-        """The next batch. With residence "device" nothing waits for the device or for the host."""
+        """The next batch. With storage "device" nothing waits for the device or for the host."""
         return self.next_with_all()["samples"]
 
     def next_with_all(self) -> dict[str, Tensor]:

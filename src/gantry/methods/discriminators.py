@@ -22,7 +22,7 @@ class SideBySide(nn.Module):
 
 
 class Packed(nn.Module):
-    """PacGAN: one verdict on each `size` consecutive samples, seen together. (B, …) → (B/size, outputs).
+    """PacGAN: one row of logits for each `size` consecutive samples, seen together. (B, …) → (B/size, outputs).
 
     Samples are packed along their first dimension: points (size·D,), images (size·C, R, R). B is a multiple of
     `size`. Lin et al. 2018, section 2.

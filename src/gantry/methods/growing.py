@@ -84,9 +84,9 @@ class Growing(Adversarial):
         return noise | generator.draws(size, device)
 
     def generate(self, noise: Mapping[str, Tensor]) -> list[Tensor]:
-        views = [noise[name] for name in ("z", "z_shifted") if name in noise]
+        latents = [noise[name] for name in ("z", "z_shifted") if name in noise]
         beside = {name: value for name, value in noise.items() if name not in ("z", "z_shifted")}
-        return [generator(z, **beside) for generator in self.generators for z in views]
+        return [generator(z, **beside) for generator in self.generators for z in latents]
 
     def loss(self, phase: str, batch: Batch) -> Tensor:
         seen = Batch({"x": self.shown(batch.x)}, batch.labels, batch.noise)

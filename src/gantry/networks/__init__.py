@@ -43,7 +43,7 @@ def build_translator(networks: Any, inputs: tuple[int, ...], outputs: tuple[int,
 def build_discriminator(networks: Any, sample_shape: tuple[int, ...], outputs: int) -> nn.Module:
     """Return an initialised discriminator: forward(samples (B, *sample_shape)) → (B·v, outputs) logits.
 
-    v is the number of verdicts on each sample: 1, the patches of a PatchGAN, or `head_channels`; the rows of a
+    v is the number of logits of each sample: 1, the patches of a PatchGAN, or `head_channels`; the rows of a
     sample stand together. Where `one_pass_is_exact`, real and generated batches may be concatenated into one call.
     Raises `UserError` where the family cannot read samples of that shape.
     """

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from gantry.networks.initialise import initialise, initialise_as
 from gantry.networks.minibatch import minibatch_discrimination
 from gantry.networks.residual import Norm, ResidualBlock
-from gantry.networks.shapes import image_shape, verdict_rows
+from gantry.networks.shapes import image_shape, logit_rows
 from gantry.networks.spectral import normalise
 from gantry.networks.virtual import norm_of, with_reference
 from gantry.plan.blocks.networks import DcganNetworks
@@ -97,11 +97,11 @@ class PatchRows(nn.Conv2d):
         super().__init__(features, outputs, 4, 1, 1, bias=bias)
 
     def forward(self, features: Tensor) -> Tensor:
-        return verdict_rows(super().forward(features), self.out_channels)
+        return logit_rows(super().forward(features), self.out_channels)
 
 
 class Discriminator(nn.Module):
-    """Images (B, C, R, R) → logits (B·v, outputs), v verdicts on each image: one, or one for each patch.
+    """Images (B, C, R, R) → logits (B·v, outputs), v logits of each image: one, or one for each patch.
 
     Convolutions with LeakyReLU 0.2, without BatchNorm or biases: halvings down to 4×4; minibatch discrimination, if
     any; a head. PatchGAN (Isola et al. 2017, 6.1.2) has three halvings, C64-C128-C256, a layer of stride 1, C512, and a

@@ -6,7 +6,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from gantry.networks.initialise import SCHEMES, fill, initialise, initialise_as
-from gantry.networks.shapes import image_shape, verdict_rows
+from gantry.networks.shapes import image_shape, logit_rows
 from gantry.networks.spectral import normalise_layer
 from gantry.plan.blocks.networks import Dcgan32Networks
 
@@ -51,7 +51,7 @@ def deconv(inputs: int, outputs: int, kernel: int, stride: int) -> list[nn.Modul
 
 
 class Discriminator(nn.Module):
-    """Images (B, C, 32, 32) → logits (B·v, outputs), v = `head_channels` verdicts on each image.
+    """Images (B, C, 32, 32) → logits (B·v, outputs), v = `head_channels` logits of each image.
 
     A 3-1-1 convolution and a halving at each of three widths, LeakyReLU 0.2; a last convolution of the 4×4 places. No
     biases. The sigmoid of figure 2 belongs to the objective.
@@ -67,7 +67,7 @@ class Discriminator(nn.Module):
         self.penultimate = nn.Conv2d(4 * width, head_channels * outputs, 4, 1, 0, bias=False)
 
     def forward(self, images: Tensor) -> Tensor:
-        return verdict_rows(self.penultimate(self.layers(images)), self.outputs)
+        return logit_rows(self.penultimate(self.layers(images)), self.outputs)
 
 
 def conv(inputs: int, outputs: int, kernel: int, stride: int, batch_norm: bool) -> list[nn.Module]:

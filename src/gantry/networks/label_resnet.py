@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from gantry.errors import UserError
 from gantry.networks.residual import Norm
-from gantry.networks.shapes import verdict_rows
+from gantry.networks.shapes import logit_rows
 from gantry.networks.translators import Shape, TranslatorBlock, square
 from gantry.plan.blocks.translators import LabelResnetNetworks
 
@@ -59,7 +59,7 @@ class LabelDiscriminator(nn.Module):
         self.outputs = outputs
 
     def forward(self, images: Tensor) -> Tensor:
-        return verdict_rows(self.head(self.layers(images)), self.outputs)
+        return logit_rows(self.head(self.layers(images)), self.outputs)
 
 
 def build_discriminator(networks: LabelResnetNetworks, sample_shape: Shape, outputs: int) -> nn.Module:

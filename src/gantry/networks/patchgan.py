@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 
 from gantry.errors import UserError
-from gantry.networks.shapes import verdict_rows
+from gantry.networks.shapes import logit_rows
 from gantry.networks.translators import NORMS, Shape, has_bias, square, started
 from gantry.plan.blocks.translators import ImageTranslators
 
@@ -35,7 +35,7 @@ class PatchDiscriminator(nn.Module):
         self.outputs = outputs
 
     def forward(self, images: Tensor) -> Tensor:
-        return verdict_rows(self.head(self.layers(images)), self.outputs)
+        return logit_rows(self.head(self.layers(images)), self.outputs)
 
 
 def build_discriminator(networks: ImageTranslators, sample_shape: Shape, outputs: int) -> nn.Module:

@@ -29,9 +29,9 @@ def dimension(networks: PointNetworks, sample_shape: tuple[int, ...]) -> int:
     return sample_shape[0]
 
 
-def verdict_rows(maps: Tensor, outputs: int) -> Tensor:
-    """(B, v·outputs, S, S) → (B·S²·v, outputs): one row a verdict, those of an image together.
+def logit_rows(maps: Tensor, outputs: int) -> Tensor:
+    """(B, v·outputs, S, S) → (B·S²·v, outputs): one row a logit, those of an image together.
 
-    The mean of a loss over such rows is its mean over images and over the verdicts on each.
+    The mean of a loss over such rows is its mean over images and over the logits of each.
     """
     return maps.permute(0, 2, 3, 1).reshape(-1, outputs)

@@ -12,7 +12,7 @@ from gantry.errors import UserError
 from gantry.networks.initialise import initialise
 from gantry.networks.output import DiscriminatorOutput
 from gantry.networks.residual import Norm
-from gantry.networks.shapes import verdict_rows
+from gantry.networks.shapes import logit_rows
 from gantry.plan.blocks.translators import ImageTranslators
 
 Shape = tuple[int, ...]
@@ -79,7 +79,7 @@ class LabelHeads(nn.Module):
     def forward(self, samples: Tensor, asked: Tensor | None = None) -> DiscriminatorOutput:
         features = self.layers(samples)
         said = self.head(features)
-        logits = verdict_rows(said, said.shape[1]) if said.dim() == 4 else said
+        logits = logit_rows(said, said.shape[1]) if said.dim() == 4 else said
         return DiscriminatorOutput(logits, self.class_head(features).flatten(1), features=features.flatten(1))
 
 

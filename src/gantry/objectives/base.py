@@ -12,7 +12,7 @@ class Objective(ABC):
     """The game's two losses for one real batch and K ≥ 1 generated ones (one per generator or view of z).
 
     All arguments of the losses are D's raw outputs, (B, `outputs`) each; both losses are scalars to be
-    minimised, sums over the K batches of means over B. Where a network gives several verdicts in place of one
+    minimised, sums over the K batches of means over B. Where a network gives several logits in place of one
     (patches, heads), its losses are means over all of them.
     """
 

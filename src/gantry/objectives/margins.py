@@ -1,4 +1,4 @@
-"""Losses on a verdict that is a number, not a probability: least squares and hinge."""
+"""Losses on a logit that is a number, not a probability: least squares and hinge."""
 
 from torch import Tensor
 from torch.nn.functional import relu
@@ -8,7 +8,7 @@ from gantry.objectives.base import Separable, register
 
 @register("least_squares")
 class LeastSquares(Separable):
-    """LSGAN: D's verdicts go to b on real and to a on generated samples; G would see its own at c.
+    """LSGAN: D's outputs go to b on real and to a on generated samples; G would see its own at c.
 
     loss_D = ½E(D(x) − b)² + Σ_k ½E(D(G_k(z)) − a)², loss_G = Σ_k ½E(D(G_k(z)) − c)². At the best D and with
     b − c = 1, b − a = 2, E(D(x) − c)² + E(D(G(z)) − c)² is Pearson's χ² between p + p_g and 2p_g. Mao et al.

@@ -19,6 +19,7 @@ from gantry.plan.checks import (
     check_segments,
 )
 from gantry.plan.configuration import Config, Experiment, Scale, paper_file, paper_name
+from gantry.plan.filtering import filtered, selected
 from gantry.plan.layering import (
     edited,
     extended,
@@ -30,7 +31,6 @@ from gantry.plan.layering import (
     read_datasets,
     with_variants,
 )
-from gantry.plan.narrowing import narrowed, selected
 from gantry.plan.overrides import Overrides, Reference
 from gantry.plan.places import found_below, workflow_root
 from gantry.plan.plan import Plan
@@ -153,7 +153,7 @@ class _Loading:
         for paper, experiment in kept.items():
             # A scale's choice is made with some papers in mind; one with none of its sets is left whole.
             if self.config.only_datasets or not experiment.uses.isdisjoint(only):
-                kept[paper] = narrowed(experiment, only)
+                kept[paper] = filtered(experiment, only)
         for paper in kept.keys() & self.config.outputs.keys() - {
             name for name, wanted in self.config.outputs.items() if wanted == "all"
         }:

@@ -23,7 +23,7 @@ SAMPLES = 1000
 
 
 @dataclass(frozen=True)
-class Wish:
+class Request:
     """What was asked for: `images` is a folder, zip or array of `count` images, `recipes` names of shipped ones."""
 
     folder: Path
@@ -43,17 +43,17 @@ class Wish:
         return re.sub(r"[^A-Za-z0-9_.-]+", "_", self.folder.resolve().name).strip("._-") or "own"
 
 
-def write_own(wish: Wish) -> str:
+def write_own(request: Request) -> str:
     """Write the experiment; return what to say of it: the files, the time it takes, and the command.
 
     Raises UserError, and leaves nothing, where a file is there already or the whole makes no sense.
     """
-    folder, name = wish.folder, wish.name
-    scale = "gpu" if wish.device == "cuda" else "cpu"
+    folder, name = request.folder, request.name
+    scale = "gpu" if request.device == "cuda" else "cpu"
     files = {
-        folder / f"{name}.yaml": _experiment(wish),
-        folder / f"{scale}.yaml": _scale(wish),
-        folder / "config.yaml": _settings(wish, folder / f"{scale}.yaml", folder / f"{name}.yaml"),
+        folder / f"{name}.yaml": _experiment(request),
+        folder / f"{scale}.yaml": _scale(request),
+        folder / "config.yaml": _settings(request, folder / f"{scale}.yaml", folder / f"{name}.yaml"),
     }
     if there := [str(path) for path in files if path.exists()]:
         raise UserError(
@@ -71,17 +71,17 @@ def write_own(wish: Wish) -> str:
             with suppress(OSError):
                 folder.rmdir()
         raise UserError(f"{error}\nnothing was written: choose another --recipe, --size or name") from None
-    return _said(wish, plan, list(files))
+    return _said(request, plan, list(files))
 
 
-def _said(wish: Wish, plan: Plan, files: Sequence[Path]) -> str:
-    few = wish.count < SAMPLES
+def _said(request: Request, plan: Plan, files: Sequence[Path]) -> str:
+    few = request.count < SAMPLES
     lines = [
-        f"{files[0]}: the data set ({wish.count:,} images of {wish.images}), the recipes, the tables",
+        f"{files[0]}: the data set ({request.count:,} images of {request.images}), the recipes, the tables",
         f"{files[1]}: how large everything is",
         f"{files[2]}: the settings",
         *(
-            [f"{wish.count:,} images are few: GANs are usually trained on thousands, and may repeat these"]
+            [f"{request.count:,} images are few: GANs are usually trained on thousands, and may repeat these"]
             * few
         ),
         "",
@@ -94,19 +94,23 @@ def _said(wish: Wish, plan: Plan, files: Sequence[Path]) -> str:
     return "\n".join(lines)
 
 
-def _experiment(wish: Wish) -> str:
+def _experiment(request: Request) -> str:
     """The experiment file: everything of it can be changed."""
-    recipes, labels = _recipes(wish)
-    runs = [{"datasets": [wish.name], "recipes": labels}]
-    source = "array" if wish.images.suffix in (".npy", ".npz") else "folder"
-    every = max(wish.iterations // CHECKPOINTS, 1)
+    recipes, labels = _recipes(request)
+    runs = [{"datasets": [request.name], "recipes": labels}]
+    source = "array" if request.images.suffix in (".npy", ".npz") else "folder"
+    every = max(request.iterations // CHECKPOINTS, 1)
     blocks: list[tuple[str, dict[str, Any]]] = [
-        ("", {"title": wish.title, "source": "own images"}),
+        ("", {"title": request.title, "source": "own images"}),
         (
             "Any key of docs/data.md; `images` is left out, so that the folder may grow.",
             {
                 "datasets": {
-                    wish.name: {"title": wish.title, "source": source, "path": str(wish.images.resolve())}
+                    request.name: {
+                        "title": request.title,
+                        "source": source,
+                        "path": str(request.images.resolve()),
+                    }
                 }
             },
         ),
@@ -117,8 +121,8 @@ def _experiment(wish: Wish) -> str:
                     WORKLOAD: {
                         "iterations": every * CHECKPOINTS,
                         "checkpoint_every": every,
-                        "resolution": wish.size,
-                        "samples": min(SAMPLES, wish.count),
+                        "resolution": request.size,
+                        "samples": min(SAMPLES, request.count),
                         "metrics": ["frechet_distance"],
                     }
                 }
@@ -162,47 +166,45 @@ def _text(blocks: Sequence[tuple[str, dict[str, Any]]]) -> str:
     )
 
 
-def _scale(wish: Wish) -> str:
+def _scale(request: Request) -> str:
     block = {
-        "title": f"{wish.size}×{wish.size}, {wish.iterations:,} iterations",
-        "device": wish.device,
+        "title": f"{request.size}×{request.size}, {request.iterations:,} iterations",
+        "device": request.device,
         "seeds": [0],
-        "features": wish.features,
+        "features": request.features,
     }
     better = (
         "\n# `gantry fetch inception` and `features: inception` give FID; one seed says little: seeds: [0, 1, 2].\n"
-        if wish.features != "inception"
+        if request.features != "inception"
         else "\n# One seed says little: seeds: [0, 1, 2].\n"
     )
     return show_yaml(block) + better
 
 
-def _settings(wish: Wish, scale: Path, experiment: Path) -> str:
+def _settings(request: Request, scale: Path, experiment: Path) -> str:
     block = {
         "scale": str(scale.resolve()),
         "papers": [str(experiment.resolve())],
-        "results": str((wish.folder / "results").resolve()),
+        "results": str((request.folder / "results").resolve()),
     }
-    command = (
-        f"# uv run snakemake --configfile {canonical(wish.folder / 'config.yaml')}   (in Gantry's folder)\n"
-    )
+    command = f"# uv run snakemake --configfile {canonical(request.folder / 'config.yaml')}   (in Gantry's folder)\n"
     return command + show_yaml(block)
 
 
-def _recipes(wish: Wish) -> tuple[dict[str, Any], dict[str, str]]:
+def _recipes(request: Request) -> tuple[dict[str, Any], dict[str, str]]:
     """The recipes written out, those that extend another of them as its heirs; and their labels."""
     shipped, labels, of_points = _shipped()
-    for name in wish.recipes:
+    for name in request.recipes:
         if name not in shipped:
             raise UserError(
                 f"--recipe: unknown recipe {name!r}{suggestion(name, shipped)}; the recipes are those of the files in "
                 f"{workflow_root() / 'workflow/experiments'}, such as realnessgan, bcgan, hinge, wgan_gp, edgan"
             )
     found: dict[str, Any] = {}
-    for name in wish.recipes:
+    for name in request.recipes:
         line = lineage(shipped, name, "", Problems())
         has_one_parent = not any(isinstance(shipped[each].get("extends"), list) for each in line)
-        heir_of = next((each for each in line[1:] if each in wish.recipes and has_one_parent), None)
+        heir_of = next((each for each in line[1:] if each in request.recipes and has_one_parent), None)
         if heir_of is not None:
             text = extended(shipped, line[: line.index(heir_of)])
             found[name] = {"extends": heir_of} | {key: text[key] for key in text if key != "workload"}
@@ -211,9 +213,9 @@ def _recipes(wish: Wish) -> tuple[dict[str, Any], dict[str, str]]:
         if whole["workload"] in of_points:
             raise UserError(f"--recipe: {name} is for points in the plane, not for images")
         found[name] = whole | {"workload": WORKLOAD}
-        if wish.width is not None:
-            found[name]["networks"] = whole["networks"] | {"width": wish.width}
-    return found, {name: labels.get(name, name) for name in wish.recipes}
+        if request.width is not None:
+            found[name]["networks"] = whole["networks"] | {"width": request.width}
+    return found, {name: labels.get(name, name) for name in request.recipes}
 
 
 def _shipped() -> tuple[dict[str, dict[str, Any]], dict[str, str], set[str]]:

@@ -70,7 +70,7 @@ class Recipe(Strict):
         return self.model_copy(update={"terms": terms, "optimiser": optimiser, "method": method})
 
     @property
-    def views(self) -> int:
+    def generated_batches(self) -> int:
         """Batches of generated samples in one update: one per generator and per view of z."""
         return self.generators * (1 if self.latent.shift is None else 2)
 
@@ -132,7 +132,7 @@ class Recipe(Strict):
 
     @model_validator(mode="after")
     def _terms_need_two_batches(self) -> "Recipe":
-        if self.views < 2 and (self.terms.verdict_agreement or self.terms.sample_spread):
+        if self.generated_batches < 2 and (self.terms.verdict_agreement or self.terms.sample_spread):
             raise ValueError(
                 "terms verdict_agreement and sample_spread compare two generators: "
                 "set generators: 2 (or more), or their weights to 0"
@@ -142,10 +142,10 @@ class Recipe(Strict):
     @model_validator(mode="after")
     def _as_many_are_judged_as_there_are(self) -> "Recipe":
         judged = getattr(self.objective, "judged", None)
-        if judged is not None and judged > self.views:
+        if judged is not None and judged > self.generated_batches:
             raise ValueError(
-                f"objective.judged {judged}: there are only {self.views} generated batches (generators, times views "
-                "of z); take judged away to have a term of each in D's loss"
+                f"objective.judged {judged}: there are only {self.generated_batches} generated batches (generators, "
+                "times latents z); take judged away to have a term of each in D's loss"
             )
         return self
 

@@ -1,4 +1,4 @@
-"""A plan's standing as a text for people, and as JSON for programs."""
+"""A plan's run_status as a text for people, and as JSON for programs."""
 
 from collections import Counter
 from dataclasses import asdict
@@ -6,8 +6,8 @@ from typing import Any
 
 from gantry.plan import Plan
 from gantry.plan.raw import differences
-from gantry.status.outputs import output_standings
-from gantry.status.runs import DIVERGED, Standing, standings
+from gantry.status.outputs import output_statuses
+from gantry.status.runs import DIVERGED, RunStatus, run_statuses
 from gantry.system.formatting import align_columns, format_duration
 
 
@@ -16,8 +16,8 @@ def describe(plan: Plan, settings: str = "") -> str:
 
     `settings` are what the configuration was given on the command line, for commands that are shown.
     """
-    runs = standings(plan)
-    outputs = output_standings(plan, runs)
+    runs = run_statuses(plan)
+    outputs = output_statuses(plan, runs)
     counts = Counter(each.state for each in runs.values())
     complete = sum(each.is_complete for each in outputs)
     summary = ", ".join(f"{count} {state}" for state, count in counts.items())
@@ -58,15 +58,15 @@ def describe(plan: Plan, settings: str = "") -> str:
 
 def as_json(plan: Plan) -> dict[str, Any]:
     """The same for programs."""
-    runs = standings(plan)
+    runs = run_statuses(plan)
     return {
         "scale": plan.scale_name,
         "runs": [asdict(each) for each in runs.values()],
-        "outputs": [asdict(each) | {"complete": each.is_complete} for each in output_standings(plan, runs)],
+        "outputs": [asdict(each) | {"complete": each.is_complete} for each in output_statuses(plan, runs)],
     }
 
 
-def _row(run: Standing) -> tuple[str, ...]:
+def _row(run: RunStatus) -> tuple[str, ...]:
     remarks = [
         f"at {run.diverged_at:,}" if run.state == DIVERGED else "",
         run.holder or "",

@@ -8,11 +8,11 @@ from gantry.plan import Plan
 from gantry.plan.configuration import Output
 from gantry.plan.report_specs import report_spec_digest
 from gantry.runs.outputs import is_current
-from gantry.status.runs import Standing
+from gantry.status.runs import RunStatus
 
 
 @dataclass(frozen=True)
-class OutputStanding:
+class OutputStatus:
     """What a table or figure lacks, as phrases; nothing if it is complete."""
 
     name: str
@@ -23,15 +23,15 @@ class OutputStanding:
         return not self.lacks
 
 
-def output_standings(plan: Plan, runs: Mapping[str, Standing]) -> list[OutputStanding]:
+def output_statuses(plan: Plan, runs: Mapping[str, RunStatus]) -> list[OutputStatus]:
     """Where every table and figure of the plan stands."""
     return [
-        OutputStanding(f"{paper}/{name}", tuple(_lacks(plan, paper, name, output, runs)))
+        OutputStatus(f"{paper}/{name}", tuple(_lacks(plan, paper, name, output, runs)))
         for paper, name, output in plan.outputs()
     ]
 
 
-def _lacks(plan: Plan, paper: str, name: str, output: Output, runs: Mapping[str, Standing]) -> list[str]:
+def _lacks(plan: Plan, paper: str, name: str, output: Output, runs: Mapping[str, RunStatus]) -> list[str]:
     wanted = plan.runs_of(output)
     untrained = [run.key for run, ends in wanted if not set(ends) <= set(runs[run.key].recorded)]
     unscored = [run.key for run, ends in wanted if not set(ends) <= set(runs[run.key].scored)]

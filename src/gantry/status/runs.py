@@ -18,7 +18,7 @@ DONE, DIVERGED, RUNNING, STOPPED, WAITING = "done", "diverged", "running", "stop
 
 
 @dataclass(frozen=True)
-class Standing:
+class RunStatus:
     """Where a run stands. `recorded` and `scored` are the ends of its segments that are as the plan wants them."""
 
     key: str
@@ -39,12 +39,12 @@ class Standing:
     backend: str = ""
 
 
-def standings(plan: Plan) -> dict[str, Standing]:
+def run_statuses(plan: Plan) -> dict[str, RunStatus]:
     """Where every run of the plan stands, by its key."""
-    return {run.key: standing(plan, run) for run in plan.runs.values()}
+    return {run.key: run_status(plan, run) for run in plan.runs.values()}
 
 
-def standing(plan: Plan, run: Run) -> Standing:
+def run_status(plan: Plan, run: Run) -> RunStatus:
     """Where one run stands."""
     folder = Path(plan.folder(run))
     data = data_digest(plan, run)
@@ -62,7 +62,7 @@ def standing(plan: Plan, run: Run) -> Standing:
         logged, rate = _progress(folder / "work" / work_identity(run.spec, data) / "history.csv")
         iteration = max(logged, trained)
         state = RUNNING if at_work else STOPPED if iteration else WAITING
-    return Standing(
+    return RunStatus(
         run.key,
         state,
         iteration,

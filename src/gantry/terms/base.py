@@ -16,7 +16,7 @@ class Batch:
     """All that one update has seen; the lists have one entry per generator or view of z.
 
     Images are (B, C, R, R) in [−1, 1], points (B, D); outputs are D's raw outputs, (B, outputs). In a
-    generators' update whose objective has no use for verdicts on real samples, `real_outputs` is None.
+    generators' update whose objective has no use for logits of real samples, `real_outputs` is None.
     """
 
     fake_images: Sequence[Tensor]

@@ -1,4 +1,4 @@
-"""BCGAN's bidirectional constraint: equal verdicts on different samples.
+"""BCGAN's bidirectional constraint: equal logits of different samples.
 
 Both sum over the pairs i < j of generated batches, so two generators, more, or two views of z need no case.
 """
@@ -56,23 +56,23 @@ def as_outcomes(outputs: Tensor) -> Tensor:
 
 @register(DISCRIMINATOR_TERMS, "verdict_agreement")
 class VerdictAgreement(DiscriminatorTerm):
-    """KL(D(G₁(z)) ‖ D(G₂(z))): pulls the verdicts on the generators together. BCGAN eq. 16 and section 3.1.
+    """KL(D(G₁(z)) ‖ D(G₂(z))): pulls the logits of the generators together. BCGAN eq. 16 and section 3.1.
 
-    `reference` takes the cross-entropy instead. The gradient flows into both verdicts, so here the two differ
-    by the gradient of the first verdict's entropy. Of several discriminators each agrees with itself. Outputs
+    `reference` takes the cross-entropy instead. The gradient flows into both logits, so here the two differ
+    by the gradient of the first logits' entropy. Of several discriminators each agrees with itself. Outputs
     that are no logits (a critic's, an energy, an embedding) are read as if they were.
     """
 
     def forward(self, batch: Batch) -> Tensor:
         distance = VERDICT_DISTANCES[self.formulation]
-        verdicts = [
+        logits = [
             [as_outcomes(each) for each in outputs.chunk(batch.discriminators, dim=1)]
             for outputs in batch.fake_outputs
         ]
         return torch.stack(
             [
                 distance(a, b)
-                for first, second in combinations(verdicts, 2)
+                for first, second in combinations(logits, 2)
                 for a, b in zip(first, second, strict=True)
             ]
         ).sum()

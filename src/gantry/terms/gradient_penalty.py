@@ -101,12 +101,12 @@ class GradientPenalty(DiscriminatorTerm):
         points = points.detach().requires_grad_()
         said = batch.discriminator(points)
         outputs = at_least_single(getattr(said, "logits", said))
-        verdicts = THROUGH[self.options.through](outputs, batch, index)
-        # Where D judges patches an image has several rows of verdicts, and their mean is the image's.
-        rows = max(1, len(verdicts) // len(points))
-        (slopes,) = torch.autograd.grad(verdicts.sum() / rows, points, create_graph=True)
+        logits = THROUGH[self.options.through](outputs, batch, index)
+        # Where D judges patches an image has several rows of logits, and their mean is the image's.
+        rows = max(1, len(logits) // len(points))
+        (slopes,) = torch.autograd.grad(logits.sum() / rows, points, create_graph=True)
         # Where D judges packs, a pack is one point: its samples stand together.
-        apart = min(len(points), len(verdicts))
+        apart = min(len(points), len(logits))
         norms = torch.linalg.vector_norm(at_least_single(slopes).reshape(apart, -1), dim=1)
         excess = norms - self.options.center
         if self.options.one_sided:

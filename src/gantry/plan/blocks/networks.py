@@ -123,7 +123,7 @@ class Dcgan32Networks(ImageNetworks):
     """The pair of EDGAN's figure 2. With both options it is OptimizedDCGAN, of figure 3.
 
     `width` is the discriminator's channels next to the image; at 4×4 the generator has 8 times as many.
-    `head_channels` verdicts are given on each image. Without `batch_norm` the discriminator has no
+    `head_channels` logits are given of each image. Without `batch_norm` the discriminator has no
     normalisation at all, as the gradient penalty of WGAN-GP wants its critic.
     """
 

@@ -64,7 +64,7 @@ class ScoreDistanceObjective(ObjectiveBlock):
 
 
 class LeastSquaresObjective(ObjectiveBlock):
-    """LSGAN: verdicts go to `b` on real and to `a` on generated samples; G pulls its own to `c`."""
+    """LSGAN: outputs go to `b` on real and to `a` on generated samples; G pulls its own to `c`."""
 
     name: Literal["least_squares"]
     a: Level = 0.0
@@ -112,7 +112,7 @@ class FGanObjective(ObjectiveBlock):
 
 
 class RelativeLeastSquares(LeastSquaresObjective):
-    """Least squares of differences of verdicts, which go to 1 and −1."""
+    """Least squares of differences of logits, which go to 1 and −1."""
 
     a: Level = -1.0
 
@@ -206,7 +206,7 @@ class GmmnObjective(ObjectiveBlock):
 
 
 class RealnessObjective(ObjectiveBlock):
-    """RealnessGAN: the discriminator's verdict is a distribution over `outcomes`."""
+    """RealnessGAN: the discriminator's output is a distribution over `outcomes`."""
 
     name: Literal["realness"]
     outcomes: Annotated[int, Field(ge=2)] = 51
@@ -225,7 +225,7 @@ class RealnessObjective(ObjectiveBlock):
 
     @property
     def generator_uses_real(self) -> bool:
-        """Where the target is the verdict on a real batch."""
+        """Where the target is the logits of a real batch."""
         return self.formulation == "reference" if self.relativistic is None else self.relativistic
 
 

@@ -119,6 +119,6 @@ def refuse_what_starts_from_latents(name: str, recipe: "Recipe") -> None:
         raise ValueError(f"method {name}: {key} is of generators that start from latents: take it away")
     if recipe.objective.width > 1:
         raise ValueError(
-            f"method {name}: objective {recipe.objective.name} reads {recipe.objective.width} numbers of each verdict, "
+            f"method {name}: objective {recipe.objective.name} reads {recipe.objective.width} numbers of each logit, "
             "and a translator's discriminator says one: take another objective"
         )

@@ -37,7 +37,7 @@ class Rows(NamedTuple):
     cursor: Cursor
 
 
-class Residence(ABC):
+class Storage(ABC):
     """Hands out batches of stored rows, in `order`."""
 
     @abstractmethod
@@ -57,7 +57,7 @@ class Residence(ABC):
         """End what runs beside, if anything does."""
 
 
-class OnDevice(Residence):
+class OnDevice(Storage):
     """All samples on the device: nothing to wait for, no host synchronisation."""
 
     def __init__(self, arrays: Arrays, order: Order, sizes: tuple[int, ...]) -> None:
@@ -90,7 +90,7 @@ def _moved(array: np.ndarray, device: torch.device) -> Tensor:
     return moved
 
 
-class Prefetched(Residence):
+class Prefetched(Storage):
     """Samples on the host; one thread gathers `AHEAD` batches and sends them ahead on a side stream."""
 
     def __init__(self, arrays: Arrays, device: torch.device, order: Order, sizes: tuple[int, ...]) -> None:
@@ -181,22 +181,22 @@ def _gathered(array: np.ndarray, rows: Tensor, into: Tensor | None = None) -> Te
     return result.index_copy_(0, places, gathered)
 
 
-def on_device(arrays: Arrays, device: torch.device, order: Order, sizes: tuple[int, ...]) -> Residence:
+def on_device(arrays: Arrays, device: torch.device, order: Order, sizes: tuple[int, ...]) -> Storage:
     """All samples on the device."""
     return OnDevice(arrays, order, sizes)
 
 
-def in_memory(arrays: Arrays, device: torch.device, order: Order, sizes: tuple[int, ...]) -> Residence:
+def in_memory(arrays: Arrays, device: torch.device, order: Order, sizes: tuple[int, ...]) -> Storage:
     """All samples in the host's memory."""
     return Prefetched({name: np.array(array) for name, array in arrays.items()}, device, order, sizes)
 
 
-def mapped(arrays: Arrays, device: torch.device, order: Order, sizes: tuple[int, ...]) -> Residence:
+def mapped(arrays: Arrays, device: torch.device, order: Order, sizes: tuple[int, ...]) -> Storage:
     """Samples where they are, in the memory-mapped file."""
     return Prefetched(arrays, device, order, sizes)
 
 
-RESIDENCES: dict[str, Callable[[Arrays, torch.device, Order, tuple[int, ...]], Residence]] = {
+STORAGES: dict[str, Callable[[Arrays, torch.device, Order, tuple[int, ...]], Storage]] = {
     "device": on_device,
     "memory": in_memory,
     "mapped": mapped,
@@ -204,7 +204,7 @@ RESIDENCES: dict[str, Callable[[Arrays, torch.device, Order, tuple[int, ...]], R
 
 
 def fitting(size: int, device: torch.device, runs_per_gpu: int = 1) -> str:
-    """The quickest residence for `size` bytes that leaves half of the device's or host's memory free.
+    """The quickest storage for `size` bytes that leaves half of the device's or host's memory free.
 
     Of a GPU that `runs_per_gpu` runs share, half of a share.
     """

@@ -19,13 +19,13 @@ def selected(experiment: Experiment, names: Collection[str] | Literal["all"]) ->
     return experiment.model_copy(update={"outputs": left})
 
 
-def narrowed(experiment: Experiment, datasets: Collection[str]) -> Experiment:
+def filtered(experiment: Experiment, datasets: Collection[str]) -> Experiment:
     """The paper with the runs on `datasets` alone, and without the outputs and claims that need others."""
-    left = {name: _narrowed(output, datasets) for name, output in experiment.outputs.items()}
+    left = {name: _filtered(output, datasets) for name, output in experiment.outputs.items()}
     return experiment.model_copy(update={"outputs": {name: each for name, each in left.items() if each}})
 
 
-def _narrowed(output: Output, datasets: Collection[str]) -> Output | None:
+def _filtered(output: Output, datasets: Collection[str]) -> Output | None:
     kept = [tuple(name for name in block.datasets if name in datasets) for block in output.runs]
     blocks = tuple(
         block.model_copy(update={"datasets": names})
@@ -36,14 +36,14 @@ def _narrowed(output: Output, datasets: Collection[str]) -> Output | None:
     options = OUTPUT_TYPES[output.kind].options.model_validate(output.options)
     left = output.model_copy(update={"runs": blocks})
     if isinstance(options, ClaimsOptions):
-        claims = [claim.model_dump(exclude_defaults=True) for claim in _narrowed_claims(options, pairs)]
+        claims = [claim.model_dump(exclude_defaults=True) for claim in _filtered_claims(options, pairs)]
         return left.model_copy(update={"options": output.options | {"claims": claims}}) if claims else None
     shown = {recipe for _, recipe in pairs}
     # An order of recipes, or groups of them, that lacks some would say something else than the paper does.
     return left if blocks and all(recipe in shown for _, recipe in options.recipes()) else None
 
 
-def _narrowed_claims(options: ClaimsOptions, pairs: Collection[Pair]) -> Iterator[Claim]:
+def _filtered_claims(options: ClaimsOptions, pairs: Collection[Pair]) -> Iterator[Claim]:
     """The claims, with as many of their data sets and baselines as are left; none of which a side is gone."""
     shown = {recipe for _, recipe in pairs}
     for claim in options.claims:

@@ -4,8 +4,8 @@ import pytest
 from tests.plan.conftest import TRIAL
 
 from gantry.errors import UserError
+from gantry.plan.filtering import _filtered_claims
 from gantry.plan.loading import load_plan
-from gantry.plan.narrowing import _narrowed_claims
 from gantry.plan.output_types import OUTPUT_TYPES
 from gantry.plan.output_types.claims import ClaimsOptions
 from gantry.plan.report_specs import report_spec
@@ -88,7 +88,7 @@ def test_a_claim_keeps_the_baselines_that_are_left_and_goes_with_the_last():
     options = ClaimsOptions.model_validate({"claims": [claim]})
 
     def left(*recipes):
-        found = list(_narrowed_claims(options, {("set", recipe) for recipe in recipes}))
+        found = list(_filtered_claims(options, {("set", recipe) for recipe in recipes}))
         return [sorted(each.baselines) for each in found]
 
     assert left("ours", "one", "two") == [["one", "two"]]
