@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -149,6 +150,26 @@ def test_a_column_is_a_label(sampler_of: Any, digits: PreparedSet) -> None:
         for label in (0, 7):
             told = {"x": x, "labels": torch.full((8,), label)}
             assert close(images[:, 1 + label], sampler.sample("x→c", told)), label
+
+
+def test_a_column_turns_an_attribute_over(sampler_of: Any, digits: PreparedSet) -> None:
+    """Of three attributes two exclude each other: who is asked for one of them is asked to lose the other."""
+    torch.manual_seed(0)
+    told = Recipe.model_validate({k: v for k, v in (BASE | RECIPES["stargan"]).items() if k != "latent"})
+    data = DataShape((3, 32, 32), attributes=3, label_names=("dark", "fair", "young"))
+    method = build_method(told, data)
+    sampler: Any = method.sampler(method.kept.eval())
+    sampler.exclusive = (0, 1)
+    own = np.array([[1, 0, 0], [0, 1, 1], [0, 0, 1], [0, 0, 0]] * 2)
+    images = np.asarray(digits.samples[:8])
+    part = SimpleNamespace(samples=images, labels=own, kind="images")
+    table = montage("labels", sampler, SimpleNamespace(held_out=lambda: part, label_names=data.label_names))  # type: ignore[arg-type]
+    assert table.columns == ("input", "± dark", "± fair", "± young")
+    asked = torch.tensor([[0, 1, 0], [0, 0, 1], [0, 1, 1], [0, 1, 0]] * 2)  # fair turned over
+    x = torch.from_numpy(images.copy()).permute(0, 3, 1, 2) / 127.5 - 1
+    with torch.no_grad():
+        assert close(table.images[:, 2], sampler.sample("x→c", {"x": x, "labels": asked}))
+        assert not close(table.images[:, 3], sampler.sample("x→c", {"x": x, "labels": asked}))
 
 
 def test_styles_of_the_source_above_are_in_the_layers_named(sampler_of: Any, digits: PreparedSet) -> None:

@@ -15,6 +15,7 @@ from gantry.errors import UserError
 from gantry.evaluation.sample import SHOWN_SEED, samples_of, to_uint8
 from gantry.methods.growing import StyleSampler
 from gantry.methods.infogan import CodeSampler
+from gantry.methods.relabelling import LabelSampler, with_changed
 from gantry.methods.sampler import Sampler
 from gantry.methods.singan import SinganSampler
 from gantry.metrics.names import MONTAGE
@@ -153,17 +154,22 @@ def reconstructions(shown: Shown) -> Montage:
 
 @torch.inference_mode()
 def labels(shown: Shown) -> Montage:
-    """A row a held-out image: the image, then as each label. Choi et al. 2018, figures 4 and 5."""
-    sampler = shown.sampler
-    ways = [way for way in sampler.directions if way.startswith("→")]
-    if not ways:
+    """A row a held-out image: the image, then as each class, or with each attribute turned over, one at a time.
+
+    Choi et al. 2018, figures 4 and 5.
+    """
+    sampler, held_out = shown.sampler, shown.prepared.held_out()
+    if not isinstance(sampler, LabelSampler) or held_out is None or held_out.labels is None:
         raise UserError(
-            "montages: labels are of translators to many classes (method stargan): take them out of the workload"
+            "montages: labels are of translators to many labels (method stargan): take them out of the workload"
         )
-    real = shown.real(2 * ROWS)
-    given = _as_input(shown, real)
-    columns = [real, *(to_uint8(sampler.translate(way, given)).cpu().numpy() for way in ways)]
-    names = [shown.class_name(int(way[1:])) if way[1:].isdigit() else way[1:] for way in ways]
+    real, own = shown.real(2 * ROWS), np.asarray(held_out.labels[: 2 * ROWS], dtype=np.int64)
+    given, columns = _as_input(shown, real), [real]
+    for number in range(len(sampler.names)):
+        everywhere = np.full(len(real), number)
+        asked = everywhere if sampler.data.classes else with_changed(own, everywhere, sampler.exclusive)
+        columns.append(shown.made({"x": given, "labels": torch.from_numpy(asked)}))
+    names = [name if sampler.data.classes else f"± {name}" for name in sampler.names]
     return Montage(np.stack(columns, axis=1), ("",) * len(real), ("input", *names))
 
 

@@ -35,7 +35,7 @@ CAPTIONS = {
     "traversal": "a row is one z: one code changes along it, all else stays; continuous codes were trained on −1 to 1",
     "reconstructions": "x: the first real images, held out from training where the data set holds any out; below each "
     "its reconstruction",
-    "labels": "the first held-out images, and each translated to every label",
+    "labels": "the first held-out images, and each as every class, or (±) with each attribute turned over",
     "mixing": "sources stand above and at the left; the others have the styles of the one above in the layers of the "
     "sizes named, and those of the one at the left in all others",
     "levels": "a column is the same noise; a row shows what the levels up to there have made, enlarged",
