@@ -72,7 +72,8 @@ class GaussianPair(GaussianGrid):
     """Pairs: the inputs are points of a `GaussianGrid`, the targets the same turned by `turn` degrees, scaled, shifted.
 
     With `merged`, the targets' modes are the grid's first column alone, each for a row of it: which of the columns a
-    point came from cannot be told any more. Labels are the inputs' modes.
+    point came from cannot be told any more. `swapped`: the targets are the inputs, and these the targets, so of merged
+    modes each has three answers. Labels are the modes of the `GaussianGrid`.
     """
 
     options: ClassVar[dict[str, Option]] = {
@@ -82,6 +83,7 @@ class GaussianPair(GaussianGrid):
         "scale": 1.0,
         "shift": 1.0,
         "merged": 0,
+        "swapped": 0,
     }
 
     def __init__(self, spec: DatasetSpec, name: str, path: Path | None) -> None:
@@ -89,7 +91,8 @@ class GaussianPair(GaussianGrid):
         self._inputs, self.input_means = self._points, self.means
         angle, scale = np.deg2rad(self.chosen_options["turn"]), self._above("scale", 1e-6)
         turned = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-        self.variance = scale**2 * self.chosen_options["variance"]
+        self.input_variance = float(self.chosen_options["variance"])
+        self.variance = scale**2 * self.input_variance
 
         def moved(points: NDArray[np.float64]) -> NDArray[np.float64]:
             return points @ turned.T + self.chosen_options["shift"]
@@ -99,6 +102,10 @@ class GaussianPair(GaussianGrid):
             kept[:, 1] = self.means[0, 1]
         self._points = moved(self._inputs - self.means[self._component] + kept[self._component])
         self.means = np.unique(moved(kept).round(12), axis=0)
+        if self._one_of_numbers("swapped", (0, 1)):
+            self._inputs, self._points = self._points, self._inputs
+            self.input_means, self.means = self.means, self.input_means
+            self.input_variance, self.variance = self.variance, self.input_variance
 
     def inputs(self) -> NDArray[np.float32]:
         return self._inputs.astype(np.float32)
@@ -108,7 +115,7 @@ class GaussianPair(GaussianGrid):
             "means": self.means.tolist(),
             "variance": self.variance,
             "inputs_means": self.input_means.tolist(),
-            "inputs_variance": self.chosen_options["variance"],
+            "inputs_variance": self.input_variance,
         }
 
 
