@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-import gantry.plan.blocks.code_translators  # noqa: F401 (its families are found below)
+# Read for their families alone, which are among those that are found below.
+from gantry.plan.blocks import autoencoders, code_translators  # noqa: F401
 from gantry.plan.blocks.base import Pair, Positive, Rate, Strict, Weight, by_tag, union
 from gantry.plan.blocks.translators import ImageTranslators, PointTranslators
 
