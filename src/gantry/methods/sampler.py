@@ -42,7 +42,10 @@ class Sampler(ABC):
     def can(self) -> frozenset[str]:
         """What can be asked for besides samples: "encode", "translate", "truncate", "mix", …"""
         asked = ("encode", "translate", "reconstruct", "classify", "truncate", "mix", "between", "parts")
-        return frozenset(name for name in asked if getattr(type(self), name) is not getattr(Sampler, name))
+        of_styles = ("translate_in_style", "code_of")
+        return frozenset(
+            name for name in asked + of_styles if getattr(type(self), name) is not getattr(Sampler, name)
+        )
 
     @abstractmethod
     def inputs(
@@ -105,6 +108,22 @@ class Sampler(ABC):
 
     def translate(self, source: str, samples: Tensor) -> Tensor:
         """Return samples of one domain in the other, as `source` ("a→b") says."""
+        raise NotImplementedError
+
+    def draw_styles(self, count: int, randomness: torch.Generator) -> Tensor:
+        """Return styles (count, S) for `translate_in_style`, drawn on the CPU."""
+        raise NotImplementedError
+
+    def translate_in_style(self, source: str, samples: Tensor, styles: Tensor) -> Tensor:
+        """Return samples of one domain in the other, each in the style of its row of `styles`, (N, S)."""
+        raise NotImplementedError
+
+    def style_of(self, source: str, samples: Tensor) -> Tensor:
+        """Return the styles (N, S) of samples of the domain that `source` ends in."""
+        raise NotImplementedError
+
+    def code_of(self, source: str, samples: Tensor) -> Tensor:
+        """Return the codes (N, C) of samples of the domain that `source` begins in; those of both domains compare."""
         raise NotImplementedError
 
     def reconstruct(self, samples: Tensor) -> Tensor:

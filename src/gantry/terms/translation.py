@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
-from torch.nn.functional import l1_loss, mse_loss
+from torch.nn.functional import l1_loss, mse_loss, softplus
 
 Distance = Callable[[Tensor, Tensor], Tensor]
 DISTANCES: dict[str, Distance] = {"l1": l1_loss, "l2": mse_loss}
@@ -53,3 +53,50 @@ def mean_feature_matching(real: Sequence[Tensor], fake: Sequence[Tensor]) -> Ten
 def perceptual(there: Sequence[Tensor], y: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
     """Σᵢ wᵢ·E‖φᵢ(y) − φᵢ(G(x))‖₁ over depths of a fixed network. Johnson et al. 2016; Wang et al. 2018."""
     return torch.stack([w * l1_loss(a, b) for w, a, b in zip(weights, there, y, strict=True)]).sum()
+
+
+# ── codes and styles ────────────────────────────────────────────────────────────────────────────────────
+
+
+def self_reconstruction(itself: Tensor, x: Tensor) -> Tensor:
+    """E‖D_a(E_a(x)) − x‖₁: to the code and back. Liu et al. 2017, eq. 3; Huang et al. 2018, eq. 2."""
+    return l1_loss(itself, x)
+
+
+def code_consistency(code_again: Tensor, code: Tensor) -> Tensor:
+    """E‖E_b(D_b(c)) − c‖₁: what a translation is encoded to. Huang et al. 2018, eq. 3; Royer et al. 2017, eq. 5."""
+    return l1_loss(code_again, code)
+
+
+def style_recovery(style_again: Tensor, z: Tensor) -> Tensor:
+    """E‖S(D(c, z)) − z‖₁: the style of what was given one. Huang et al. 2018, eq. 4; Zhu et al. 2017b, eq. 7."""
+    return l1_loss(style_again, z)
+
+
+def code_prior(code: Tensor) -> Tensor:
+    """E μ², the mean over all numbers of a code: (2/d)·KL(N(μ, I) ‖ N(0, I)). UNIT's code; Liu et al. 2017, eq. 3."""
+    return code.square().mean()
+
+
+def style_prior(mean: Tensor, log_deviation: Tensor) -> Tensor:
+    """KL(N(μ, σ²) ‖ N(0, I)) = ½ Σ (μ² + σ² − 1 − ln σ²), the mean over the batch; nats. Zhu et al. 2017b, eq. 5."""
+    variance = (2 * log_deviation).exp()
+    return 0.5 * (mean.square() + variance - 1 - 2 * log_deviation).sum(1).mean()
+
+
+def domain_confusion(of_a: Tensor, of_b: Tensor, form: str) -> Tensor:
+    """What encoders minimise against a classifier with logits l of domain b, on codes of a and of b; nats.
+
+    `reversed`: −½·E[−log σ(l_b) − log(1 − σ(l_a))], the classifier's loss with the other sign, as a reversed gradient
+    has it (Ganin et al. 2016, eq. 18; Royer et al. 2017, eq. 3). `half`: E[−½ log σ(l) − ½ log(1 − σ(l))], least where
+    σ(l) = ½, ln 2 (Lee et al. 2018, eq. 2).
+    """
+    if form == "reversed":
+        return -0.5 * (softplus(-of_b).mean() + softplus(of_a).mean())
+    both = torch.cat([of_a, of_b])
+    return 0.5 * (softplus(-both) + softplus(both)).mean()
+
+
+def mode_seeking(one: Tensor, other: Tensor, z_one: Tensor, z_other: Tensor) -> Tensor:
+    """1 / (‖G(x, z₁) − G(x, z₂)‖₁ / ‖z₁ − z₂‖₁ + ε), means over the batch and all numbers. Mao et al. 2019, eq. 3."""
+    return 1 / (l1_loss(one, other) / l1_loss(z_one, z_other) + 1e-5)
