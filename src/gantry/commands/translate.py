@@ -14,6 +14,8 @@ def add(commands: Commands) -> None:
     add.add_argument("source", type=path, help="a run's folder (…/seed0) or a checkpoint (.safetensors)")
     add.add_argument("images", type=path, nargs="+", help="image files, or folders of them")
     add.add_argument("--to", help="domain to translate to: a or b; not needed where there is one direction")
+    add.add_argument("--styles", type=positive, help="so many styles of each image, if it draws styles")
+    add.add_argument("--seed", type=int, default=0, help="of the styles; the same for each image")
     add.add_argument("--out", type=path, required=True, help="folder for the PNG files")
     add.add_argument("--iteration", type=positive, help="checkpoint of a run; its last one if none is given")
     add.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
@@ -32,6 +34,12 @@ def _translate(options: argparse.Namespace) -> None:
     trained = load_trained(options.source, options.iteration, device)
     source = translating.source_of(trained, options.to)
     names, images = translating.read(options.images, translating.side_of(trained))
-    made = translating.translate(trained, source, images, device)
-    translating.write(made, names, options.out)
-    print(f"{options.out}: {len(made)} images, {source}, of {trained.path}, iteration {trained.iteration:,}")
+    styles = translating.styles_of(trained, options.styles, options.seed)
+    if styles is None:
+        translating.write(translating.translate(trained, source, images, device), names, options.out)
+    else:
+        for number, style in enumerate(styles, 1):
+            made = translating.translate(trained, source, images, device, style)
+            translating.write(made, [f"{name}-style{number}" for name in names], options.out)
+    count = len(names) * (1 if styles is None else len(styles))
+    print(f"{options.out}: {count} images, {source}, of {trained.path}, iteration {trained.iteration:,}")

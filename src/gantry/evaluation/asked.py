@@ -18,6 +18,7 @@ from gantry.data import PreparedSet
 from gantry.data.batches import as_input
 from gantry.errors import UserError
 from gantry.evaluation.attributes import LEARNT_FROM, AttributeReferee, attribute_scores
+from gantry.evaluation.coded import CODED
 from gantry.evaluation.paths import path_length_w, path_length_z
 from gantry.evaluation.sample import BATCH, SCORED_SEED
 from gantry.evaluation.translated import OF_OUTPUTS, TRANSLATED, Compute, Translated, is_translator
@@ -423,7 +424,7 @@ ASKED: dict[str, Callable[[AskedScorer, Sampler, str, Array], dict[str, float]]]
     "path_length_w": AskedScorer.path_length_w,
     "path_length_ratio": AskedScorer.path_length_w,
     "test_error": AskedScorer.test_error,
-    **{name: through(compute) for name, compute in TRANSLATED.items()},
+    **{name: through(compute) for name, compute in (TRANSLATED | CODED).items()},
     "coupling_ratio": AskedScorer.coupling,
     **dict.fromkeys(["latent_error", "latent_ratio"], AskedScorer.latents),
     **dict.fromkeys(["structure_error", "structure_ratio"], AskedScorer.structure),

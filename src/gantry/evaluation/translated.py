@@ -46,7 +46,7 @@ def untrained(sampler: Sampler, held_out: PreparedSet | None, count: int) -> dic
     for number, source in enumerate(sampler.sources):
         suffix = f" {source}" if number else ""
         given = inputs_of(sampler, source, held_out, count)
-        target = part_of(held_out, _domain(sampler.reference(source))).samples
+        target = part_of(held_out, named_domain(sampler.reference(source))).samples
         if given.shape[1:] == target.shape[1:]:
             found[f"{IDENTITY}{suffix}"] = source, given
         elif held_out.kind == "images":
@@ -80,13 +80,14 @@ def enlarged(images: Array, side: int) -> Array:
     return np.stack([np.asarray(image) for image in sized])
 
 
-def _domain(named: Domain | None) -> Domain:
+def named_domain(named: Domain | None) -> Domain:
+    """Return the domain that a sampler names; None is that of the samples."""
     return "samples" if named is None else named
 
 
 def inputs_of(sampler: Sampler, source: str, held_out: PreparedSet, count: int) -> Array:
     """Return what the first `count` translations of `source` are made of: uint8 images or points."""
-    of = part_of(held_out, _domain(sampler.origin(source))).samples
+    of = part_of(held_out, named_domain(sampler.origin(source))).samples
     return np.asarray(of[np.arange(count) % len(of)])
 
 
@@ -97,7 +98,7 @@ def truth_of(sampler: Sampler, source: str, held_out: PreparedSet, count: int) -
             f"metrics: data set {held_out.name} has no pairs, so nobody knows what a translation should be: take l1, "
             "psnr, ssim, feature_distance and translation_error out of the workload's metrics, or give it inputs:"
         )
-    of = part_of(held_out, _domain(sampler.reference(source))).samples
+    of = part_of(held_out, named_domain(sampler.reference(source))).samples
     return np.asarray(of[np.arange(count) % len(of)])
 
 
@@ -166,7 +167,7 @@ class Translated:
         """The mean squared distance of features of length 1 to those of the truth."""
         assert self.network is not None
         ours, theirs = (self.network.extract(each).features for each in (self.samples, self.truth))
-        apart = _of_length_1(ours) - _of_length_1(theirs)
+        apart = of_length_1(ours) - of_length_1(theirs)
         return {"feature_distance": float(np.square(apart).sum(axis=1).mean())}
 
     def error(self) -> dict[str, float]:
@@ -187,7 +188,9 @@ class Translated:
     def information(self) -> dict[str, float]:
         """What the target mode tells of the source mode, in nats."""
         ends = (self.sampler.origin(self.source), self.sampler.reference(self.source))
-        source, target = (np.asarray(part_of(self.prepared, _domain(end)).manifest["means"]) for end in ends)
+        source, target = (
+            np.asarray(part_of(self.prepared, named_domain(end)).manifest["means"]) for end in ends
+        )
         return {"mode_information": similarity.mode_information(self.inputs, self.samples, source, target)}
 
     def cycle(self) -> dict[str, float]:
@@ -210,7 +213,8 @@ class Translated:
         return torch.from_numpy(made).double()
 
 
-def _of_length_1(features: Array) -> Array:
+def of_length_1(features: Array) -> Array:
+    """Return features (N, D), each at length 1."""
     wide = features.astype(np.float64)
     return wide / np.maximum(np.linalg.norm(wide, axis=1, keepdims=True), 1e-12)
 

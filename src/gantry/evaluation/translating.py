@@ -75,9 +75,31 @@ def read(paths: Sequence[Path], side: int) -> tuple[list[str], Images]:
     return [Path(name).stem for _, name, _ in found], squares.pixels
 
 
-def translate(trained: Trained, source: str, images: Images, device: torch.device) -> Images:
-    """Return what `source` makes of uint8 images (N, H, W, 3). Raises UserError if the run has diverged."""
+def styles_of(trained: Trained, count: int | None, seed: int) -> Tensor | None:
+    """Return `count` styles (count, S), drawn from the seed, or None where none were asked for.
+
+    Raises UserError for a translator without styles.
+    """
+    if count is None:
+        return None
+    if "translate_in_style" not in trained.sampler.can:
+        raise UserError(
+            f"--styles: {trained.path}: method {trained.recipe.method.name} has no styles to draw: take --styles away, "
+            "or give a run of bicyclegan, or of latent_translation with networks of content_style (MUNIT, DRIT)"
+        )
+    return trained.sampler.draw_styles(count, torch.Generator().manual_seed(seed))
+
+
+def translate(
+    trained: Trained, source: str, images: Images, device: torch.device, style: Tensor | None = None
+) -> Images:
+    """Return what `source` makes of uint8 images (N, H, W, 3), all in one style (S,) where one is given.
+
+    Raises UserError if the run has diverged.
+    """
     given = {"x": as_input(torch.from_numpy(images))}
+    if style is not None:
+        given["z"] = style.expand(len(images), -1)
     try:
         return samples_of(Translation(trained.sampler), source, given, device).astype(np.uint8, copy=False)
     except Diverged as error:
@@ -98,6 +120,8 @@ class Translation(Sampler):
         return self.sampler.inputs(source, rows, randomness, held_out)
 
     def sample(self, source: str, inputs: Mapping[str, Tensor]) -> Tensor:
+        if "z" in inputs:
+            return self.sampler.translate_in_style(source, inputs["x"], inputs["z"])
         return self.sampler.translate(source, inputs["x"])
 
 

@@ -154,6 +154,13 @@ METRICS: dict[str, Metric] = {
         Metric("mode_information", "points", "higher", "information of modes (nats)", of_asked=True),
         Metric("cycle_error", "method", "lower", "L1 there and back", of_asked=True),
         Metric("cycle_error_noisy", "method", "lower", "L1 there and back, with noise", of_asked=True),
+        Metric("style_diversity", "features", "higher", "diversity of styles / of real", of_asked=True),
+        Metric("style_diversity_points", "points", "higher", "diversity of styles / of real", of_asked=True),
+        Metric(
+            "style_recovery_ratio", "method", "lower", "error of the style found / shuffled", of_asked=True
+        ),
+        Metric("domain_accuracy", "method", "half", "domains told apart by codes", True, _SHARE, True),
+        Metric("code_ratio", "method", "lower", "distance of a pair's codes / shuffled", of_asked=True),
     )
 }
 
