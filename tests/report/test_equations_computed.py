@@ -25,7 +25,7 @@ from torch import nn
 from gantry.networks.minibatch import MinibatchDiscrimination
 from gantry.objectives import build_objective
 from gantry.report.handbook import LOSSES, equations_of
-from gantry.terms import Batch, build_terms
+from gantry.terms import TermInputs, build_terms
 
 SIZE = 6
 BALANCE = 0.3  # BEGAN's k
@@ -295,7 +295,7 @@ def test_a_term_adds_what_its_equation_says(block):
     fakes = [tensor(each) for each in (samples[1:] if two else samples[1:2])]
     outputs = [discriminator(each) for each in fakes]
     real = tensor(samples[0])
-    batch = Batch(fakes, outputs, real, discriminator(real), discriminator, generators)
+    batch = TermInputs(fakes, outputs, real, discriminator(real), discriminator, generators)
     on_both = build_terms(recipe.terms, recipe.objective, (2,))
     players = (discriminator, generators)
     checked = set()

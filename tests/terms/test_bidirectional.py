@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from torch import Tensor, nn
 
-from gantry.terms import Batch
+from gantry.terms import TermInputs
 from gantry.terms.bidirectional import SampleSpread, VerdictAgreement
 
 
-def batch_of(*, images: list[Tensor] = [], outputs: list[Tensor] = []) -> Batch:  # noqa: B006
-    return Batch(images, outputs, None, None, nn.Identity(), nn.ModuleList())
+def batch_of(*, images: list[Tensor] = [], outputs: list[Tensor] = []) -> TermInputs:  # noqa: B006
+    return TermInputs(images, outputs, None, None, nn.Identity(), nn.ModuleList())
 
 
 def probabilities(logits: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 from torch import Tensor, nn
 
 from gantry.plan.blocks.terms import EntropyDistance as Options
-from gantry.terms import Batch
+from gantry.terms import TermInputs
 from gantry.terms.entropy_distance import (
     DISTANCES,
     ESTIMATORS,
@@ -35,8 +35,8 @@ def term(shape: tuple[int, ...] = (3, 8, 8), **told: Any) -> EntropyDistance:
     return EntropyDistance("paper", options(**told), shape)
 
 
-def batch_of(real: Tensor, *fakes: Tensor, discriminator: nn.Module | None = None) -> Batch:
-    return Batch(fakes, [], real, None, discriminator or nn.Identity(), nn.ModuleList())
+def batch_of(real: Tensor, *fakes: Tensor, discriminator: nn.Module | None = None) -> TermInputs:
+    return TermInputs(fakes, [], real, None, discriminator or nn.Identity(), nn.ModuleList())
 
 
 def numpy_entropy(p: np.ndarray) -> float:

@@ -16,7 +16,7 @@ from gantry.objectives.moments import MmdGan
 from gantry.plan.blocks.networks import DcganNetworks, MlpNetworks
 from gantry.plan.blocks.terms import GradientPenalty as Options
 from gantry.plan.recipe import Recipe
-from gantry.terms import Batch
+from gantry.terms import TermInputs
 from gantry.terms.gradient_penalty import POINTS, THROUGH, GradientPenalty
 
 
@@ -24,8 +24,8 @@ def term(**told: Any) -> GradientPenalty:
     return GradientPenalty("paper", Options(weight=1, **told))
 
 
-def batch_of(discriminator: nn.Module, real: Tensor, *fakes: Tensor) -> Batch:
-    return Batch(fakes, [], real, None, discriminator, nn.ModuleList())
+def batch_of(discriminator: nn.Module, real: Tensor, *fakes: Tensor) -> TermInputs:
+    return TermInputs(fakes, [], real, None, discriminator, nn.ModuleList())
 
 
 class Quadratic(nn.Module):
@@ -162,11 +162,11 @@ def test_the_slope_of_the_witness_function(three: Any, kernel: str) -> None:
     scales = (0.5, 2.0)
     discriminator, objective = Embedding(), MmdGan(outputs=2, kernel=kernel, scales=scales)
 
-    def batch() -> Batch:
+    def batch() -> TermInputs:
         embedded = [discriminator(each) for each in (real, one, two)]
         discriminator.asked.clear()
         networks = discriminator, nn.ModuleList()
-        return Batch((one, two), embedded[1:], real, embedded[0], *networks, objective=objective)
+        return TermInputs((one, two), embedded[1:], real, embedded[0], *networks, objective=objective)
 
     def k(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         squared = cdist(a, b, "sqeuclidean")

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from gantry.plan.blocks.terms import COUNTED, READINGS
 from gantry.plan.blocks.terms import EntropyDistance as Options
 from gantry.plan.blocks.terms import JensenShannon as ShannonOptions
-from gantry.terms import Batch
+from gantry.terms import TermInputs
 from gantry.terms.entropy_distance import DISTANCES, ESTIMATORS, SOURCES, EntropyDistance
 from gantry.terms.information import BOUNDS
 from gantry.terms.jensen_shannon import JensenShannon
@@ -41,10 +41,10 @@ class Verdicts(nn.Module):
 
 def batch_of(
     real: Tensor, fakes: list[Tensor], discriminator: nn.Module, known: bool = False, networks: int = 1
-) -> Batch:
+) -> TermInputs:
     outputs = [discriminator(fake) for fake in fakes]
     real_outputs = discriminator(real).detach() if known else None
-    return Batch(fakes, outputs, real, real_outputs, discriminator, nn.ModuleList(), networks)
+    return TermInputs(fakes, outputs, real, real_outputs, discriminator, nn.ModuleList(), networks)
 
 
 def entropies_across(p: np.ndarray, q: np.ndarray) -> float:

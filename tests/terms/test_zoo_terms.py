@@ -17,7 +17,7 @@ from gantry.plan.blocks.terms import (
     OrthogonalRegularisation,
     SpectralRegularisation,
 )
-from gantry.terms import Batch
+from gantry.terms import TermInputs
 from gantry.terms import jensen_shannon as shannon
 from gantry.terms.features import FeatureMatching, PullingAway, penultimate
 from gantry.terms.weights import (
@@ -35,8 +35,8 @@ def batch_of(
     real: Any = None,
     discriminator: Any = None,
     generators: Any = None,
-) -> Batch:
-    return Batch(fakes, [], real, None, discriminator, generators)
+) -> TermInputs:
+    return TermInputs(fakes, [], real, None, discriminator, generators)
 
 
 # Jensen–Shannon.

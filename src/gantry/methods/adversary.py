@@ -9,8 +9,7 @@ from torch import Tensor, nn
 from gantry.networks import one_pass_is_exact
 from gantry.networks.output import DiscriminatorOutput
 from gantry.objectives import Objective
-from gantry.terms import Batch as Seen
-from gantry.terms import DiscriminatorTerm, GeneratorTerm
+from gantry.terms import DiscriminatorTerm, GeneratorTerm, TermInputs
 
 NO_NOISE: Mapping[str, Tensor] = {}
 
@@ -118,9 +117,9 @@ class Adversary(nn.Module):
         labels: Tensor | None,
         fake_labels: Sequence[Tensor] | None,
         noise: Mapping[str, Tensor],
-    ) -> Seen:
+    ) -> TermInputs:
         """Return what the terms of one step are given."""
-        return Seen(
+        return TermInputs(
             fake_images=fakes,
             fake_outputs=_logits(said_of_fakes),
             real_images=real,
@@ -166,7 +165,7 @@ def _split(outputs: DiscriminatorOutput, sizes: Sequence[int]) -> list[Discrimin
     return [DiscriminatorOutput(*each) for each in zip(*parts, strict=True)]
 
 
-def _weighted(weights: Sequence[float], terms: Iterable[Any], seen: Seen) -> Tensor | float:
+def _weighted(weights: Sequence[float], terms: Iterable[Any], seen: TermInputs) -> Tensor | float:
     return sum(
         weight * term(seen) if term.share is None else term.share * (weight * term(seen))
         for weight, term in zip(weights, terms, strict=True)

@@ -6,9 +6,9 @@ from pkgutil import iter_modules
 from gantry.terms.base import (
     DISCRIMINATOR_TERMS,
     GENERATOR_TERMS,
-    Batch,
     DiscriminatorTerm,
     GeneratorTerm,
+    TermInputs,
     build_terms,
 )
 
@@ -18,8 +18,8 @@ for found in iter_modules(__path__):  # importing a file registers its terms
 __all__ = [
     "DISCRIMINATOR_TERMS",
     "GENERATOR_TERMS",
-    "Batch",
     "DiscriminatorTerm",
     "GeneratorTerm",
+    "TermInputs",
     "build_terms",
 ]

@@ -12,7 +12,7 @@ from gantry.plan.blocks.schedules import Changing
 
 
 @dataclass
-class Batch:
+class TermInputs:
     """All that one update has seen; the lists have one entry per generator or view of z.
 
     Images are (B, C, R, R) in [−1, 1], points (B, D); outputs are D's raw outputs, (B, outputs). In a
@@ -71,12 +71,12 @@ class Term(nn.Module, ABC):
         self.share = None if schedule is None else torch.ones(())
 
     @abstractmethod
-    def forward(self, batch: Batch) -> Tensor:
+    def forward(self, batch: TermInputs) -> Tensor:
         """Return the summand, a scalar."""
 
     @staticmethod
     @abstractmethod
-    def player(batch: Batch) -> nn.Module:
+    def player(batch: TermInputs) -> nn.Module:
         """Return the network whose loss this is a summand of."""
 
 
@@ -84,7 +84,7 @@ class DiscriminatorTerm(Term):
     """A summand of the discriminator's loss."""
 
     @staticmethod
-    def player(batch: Batch) -> nn.Module:
+    def player(batch: TermInputs) -> nn.Module:
         """Return the discriminator."""
         return batch.discriminator
 
@@ -93,7 +93,7 @@ class GeneratorTerm(Term):
     """A summand of the generators' loss."""
 
     @staticmethod
-    def player(batch: Batch) -> nn.Module:
+    def player(batch: TermInputs) -> nn.Module:
         """Return all the generators."""
         return batch.generators
 

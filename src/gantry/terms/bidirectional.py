@@ -13,9 +13,9 @@ from torch.nn.functional import log_softmax, softmax
 from gantry.terms.base import (
     DISCRIMINATOR_TERMS,
     GENERATOR_TERMS,
-    Batch,
     DiscriminatorTerm,
     GeneratorTerm,
+    TermInputs,
     register,
 )
 from gantry.terms.histograms import at_least_single
@@ -63,7 +63,7 @@ class VerdictAgreement(DiscriminatorTerm):
     that are no logits (a critic's, an energy, an embedding) are read as if they were.
     """
 
-    def forward(self, batch: Batch) -> Tensor:
+    def forward(self, batch: TermInputs) -> Tensor:
         distance = VERDICT_DISTANCES[self.formulation]
         logits = [
             [as_outcomes(each) for each in outputs.chunk(batch.discriminators, dim=1)]
@@ -85,7 +85,7 @@ class SampleSpread(GeneratorTerm):
     `paper` is the L2 norm of each sample's difference; `reference` the mean squared error over all elements.
     """
 
-    def forward(self, batch: Batch) -> Tensor:
+    def forward(self, batch: TermInputs) -> Tensor:
         distance = SAMPLE_DISTANCES[self.formulation]
         samples = [at_least_single(fake) for fake in batch.fake_images]
         return -torch.stack([distance(a, b) for a, b in combinations(samples, 2)]).sum()

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from gantry.terms.base import Batch, DiscriminatorTerm, GeneratorTerm
+from gantry.terms.base import DiscriminatorTerm, GeneratorTerm, TermInputs
 
 
 class RealClassification(DiscriminatorTerm):
@@ -23,7 +23,7 @@ class RealClassification(DiscriminatorTerm):
         super().__init__()
         self.of = of
 
-    def forward(self, batch: Batch) -> Tensor:
+    def forward(self, batch: TermInputs) -> Tensor:
         assert batch.labels is not None and batch.fake_labels is not None
         loss = cross_entropy(classifier(batch.real.class_logits, batch.labels), batch.labels)
         if self.of == "real":
@@ -39,7 +39,7 @@ class GeneratedClassification(GeneratorTerm):
         super().__init__()
         self.of = of
 
-    def forward(self, batch: Batch) -> Tensor:
+    def forward(self, batch: TermInputs) -> Tensor:
         loss = generated_cross_entropy(batch, classifier)
         return loss - generated_cross_entropy(batch, twin) if self.of == "twin" else loss
 
@@ -54,7 +54,7 @@ def twin(class_logits: Tensor, labels: Tensor) -> Tensor:
     return class_logits[:, -labels.shape[1] :]
 
 
-def generated_cross_entropy(batch: Batch, heads: object) -> Tensor:
+def generated_cross_entropy(batch: TermInputs, heads: object) -> Tensor:
     """Σ over the generators of CE(heads(G(z, y)), y), the mean over each batch."""
     assert batch.fake_labels is not None and callable(heads)
     pairs = zip(batch.fakes, batch.fake_labels, strict=True)
@@ -84,7 +84,7 @@ class LostInformation(GeneratorTerm):
         super().__init__()
         self.categorical = categorical
 
-    def forward(self, batch: Batch) -> Tensor:
+    def forward(self, batch: TermInputs) -> Tensor:
         code = batch.noise["code"]
         return -torch.stack(
             [code_information(fake.code, code, self.categorical) for fake in batch.fakes]

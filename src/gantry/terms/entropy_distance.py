@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from gantry.plan.blocks.terms import COUNTED, STATISTIC_PAIRS
-from gantry.terms.base import GENERATOR_TERMS, Batch, GeneratorTerm, register
+from gantry.terms.base import GENERATOR_TERMS, GeneratorTerm, TermInputs, register
 from gantry.terms.bidirectional import as_outcomes
 from gantry.terms.features import features_of
 from gantry.terms.histograms import (
@@ -129,23 +129,23 @@ class CrossEntropies(nn.Module):
         return -(log_p.exp() * log_q + log_q.exp() * log_p).sum(1).mean()
 
 
-def samples(batch: Batch) -> tuple[Tensor, Sequence[Tensor]]:
+def samples(batch: TermInputs) -> tuple[Tensor, Sequence[Tensor]]:
     """The real and the generated samples."""
     return batch.real_images, batch.fake_images
 
 
-def images(batch: Batch) -> tuple[Tensor, Sequence[Tensor]]:
+def images(batch: TermInputs) -> tuple[Tensor, Sequence[Tensor]]:
     """The samples as rows (B, D)."""
     return batch.real_images.flatten(1), [fake.flatten(1) for fake in batch.fake_images]
 
 
-def mean_image(batch: Batch) -> tuple[Tensor, Sequence[Tensor]]:
+def mean_image(batch: TermInputs) -> tuple[Tensor, Sequence[Tensor]]:
     """The mean of each batch as one row (1, D)."""
     real, fakes = images(batch)
     return real.mean(0, keepdim=True), [fake.mean(0, keepdim=True) for fake in fakes]
 
 
-def logits(batch: Batch) -> tuple[Tensor, Sequence[Tensor]]:
+def logits(batch: TermInputs) -> tuple[Tensor, Sequence[Tensor]]:
     """What each discriminator says of a sample as logits over outcomes (N, n), two where it says one number."""
 
     def rows(outputs: Tensor) -> Tensor:
@@ -157,7 +157,7 @@ def logits(batch: Batch) -> tuple[Tensor, Sequence[Tensor]]:
     return rows(real.detach()), [rows(outputs) for outputs in batch.fake_outputs]
 
 
-SOURCES: dict[str, Callable[[Batch], tuple[Tensor, Sequence[Tensor]]]] = {
+SOURCES: dict[str, Callable[[TermInputs], tuple[Tensor, Sequence[Tensor]]]] = {
     "samples": samples,
     "features": features_of,
     "images": images,
@@ -180,7 +180,7 @@ class EntropyDistance(GeneratorTerm):
         kind = OfValues if options.of in COUNTED else DISTANCES[options.estimator]
         self.distance = kind(options, sample_shape)
 
-    def forward(self, batch: Batch) -> Tensor:
+    def forward(self, batch: TermInputs) -> Tensor:
         real, fakes = SOURCES[self.options.of](batch)
         with torch.autocast(real.device.type, enabled=False):
             found = [self.distance(at_least_single(real), at_least_single(fake)) for fake in fakes]

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 from torch.nn.modules.conv import _ConvNd
 
-from gantry.terms.base import GENERATOR_TERMS, Batch, GeneratorTerm, register
+from gantry.terms.base import GENERATOR_TERMS, GeneratorTerm, TermInputs, register
 from gantry.terms.histograms import at_least_single
 
 
@@ -36,7 +36,7 @@ def penultimate(discriminator: nn.Module, samples: Tensor) -> Tensor:
     return at_least_single(entered[-1].flatten(1))
 
 
-def features_of(batch: Batch) -> tuple[Tensor, Sequence[Tensor]]:
+def features_of(batch: TermInputs) -> tuple[Tensor, Sequence[Tensor]]:
     """Return the features of the real batch, constants, and of each generated one."""
     with torch.no_grad():
         real = penultimate(batch.discriminator, batch.real_images)
@@ -47,7 +47,7 @@ def features_of(batch: Batch) -> tuple[Tensor, Sequence[Tensor]]:
 class FeatureMatching(GeneratorTerm):
     """‖E f(x) − E f(G(z))‖², f being D's penultimate activations. Salimans et al. 2016, section 3.1."""
 
-    def forward(self, batch: Batch) -> Tensor:
+    def forward(self, batch: TermInputs) -> Tensor:
         real, fakes = features_of(batch)
         return torch.stack([(real.mean(0) - fake.mean(0)).square().sum() for fake in fakes]).sum()
 
@@ -56,7 +56,7 @@ class FeatureMatching(GeneratorTerm):
 class PullingAway(GeneratorTerm):
     """Mean squared cosine between D's features of different generated samples. Zhao et al. 2017, section 2.4."""
 
-    def forward(self, batch: Batch) -> Tensor:
+    def forward(self, batch: TermInputs) -> Tensor:
         features = [penultimate(batch.discriminator, fake) for fake in batch.fake_images]
         return torch.stack([mean_squared_cosine(each) for each in features]).sum()
 

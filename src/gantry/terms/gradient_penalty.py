@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gantry.terms.base import DISCRIMINATOR_TERMS, Batch, DiscriminatorTerm, register
+from gantry.terms.base import DISCRIMINATOR_TERMS, DiscriminatorTerm, TermInputs, register
 from gantry.terms.histograms import at_least_single
 
 
@@ -26,22 +26,22 @@ def between(first: Tensor, second: Tensor) -> Tensor:
     return torch.lerp(first, second, along)
 
 
-def lines(batch: Batch, options: Any) -> list[Tensor]:
+def lines(batch: TermInputs, options: Any) -> list[Tensor]:
     """Between the real samples and those of each generated batch."""
     return [between(batch.real_images, fake.to(batch.real_images.dtype)) for fake in batch.fake_images]
 
 
-def real(batch: Batch, options: Any) -> list[Tensor]:
+def real(batch: TermInputs, options: Any) -> list[Tensor]:
     """The real samples."""
     return [batch.real_images]
 
 
-def generated(batch: Batch, options: Any) -> Sequence[Tensor]:
+def generated(batch: TermInputs, options: Any) -> Sequence[Tensor]:
     """The generated samples of each batch."""
     return batch.fake_images
 
 
-def perturbed(batch: Batch, options: Any) -> list[Tensor]:
+def perturbed(batch: TermInputs, options: Any) -> list[Tensor]:
     """Between x and x + c·s·u, u uniform on [0, 1) and s the real batch's standard deviation.
 
     c = `perturbation`. So do DRAGAN's authors in their code, with c = ½; their paper has normal noise instead.
@@ -50,7 +50,7 @@ def perturbed(batch: Batch, options: Any) -> list[Tensor]:
     return [between(real, real + options.perturbation * real.std() * torch.rand_like(real))]
 
 
-POINTS: dict[str, Callable[[Batch, Any], Sequence[Tensor]]] = {
+POINTS: dict[str, Callable[[TermInputs, Any], Sequence[Tensor]]] = {
     "lines": lines,
     "real": real,
     "generated": generated,
@@ -58,22 +58,22 @@ POINTS: dict[str, Callable[[Batch, Any], Sequence[Tensor]]] = {
 }
 
 
-def logits(outputs: Tensor, batch: Batch, index: int) -> Tensor:
+def logits(outputs: Tensor, batch: TermInputs, index: int) -> Tensor:
     """D's outputs as they are."""
     return outputs
 
 
-def sigmoid(outputs: Tensor, batch: Batch, index: int) -> Tensor:
+def sigmoid(outputs: Tensor, batch: TermInputs, index: int) -> Tensor:
     """The probabilities of being real."""
     return outputs.sigmoid()
 
 
-def witness(outputs: Tensor, batch: Batch, index: int) -> Tensor:
+def witness(outputs: Tensor, batch: TermInputs, index: int) -> Tensor:
     """The objective's witness function of the real and the generated batch between which the points lie."""
     return batch.objective.witness(outputs, batch.real_outputs, batch.fake_outputs[index])
 
 
-THROUGH: dict[str, Callable[[Tensor, Batch, int], Tensor]] = {
+THROUGH: dict[str, Callable[[Tensor, TermInputs, int], Tensor]] = {
     "logits": logits,
     "sigmoid": sigmoid,
     "witness": witness,
@@ -89,14 +89,14 @@ class GradientPenalty(DiscriminatorTerm):
     batch, the gradient of one sample's output has parts in others.
     """
 
-    def forward(self, batch: Batch) -> Tensor:
+    def forward(self, batch: TermInputs) -> Tensor:
         penalties = [
             self.penalty(batch, points, index)
             for index, points in enumerate(POINTS[self.options.points](batch, self.options))
         ]
         return torch.stack(penalties).sum()
 
-    def penalty(self, batch: Batch, points: Tensor, index: int) -> Tensor:
+    def penalty(self, batch: TermInputs, points: Tensor, index: int) -> Tensor:
         """The mean over one batch of points, the `index`-th."""
         points = points.detach().requires_grad_()
         said = batch.discriminator(points)

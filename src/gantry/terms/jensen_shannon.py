@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gantry.terms.base import GENERATOR_TERMS, Batch, GeneratorTerm, register
+from gantry.terms.base import GENERATOR_TERMS, GeneratorTerm, TermInputs, register
 from gantry.terms.histograms import SoftBins, Values, at_least_single, entropy, histogram
 
 
@@ -36,7 +36,7 @@ class JensenShannon(GeneratorTerm):
         self.values = Values(options, are_images=len(sample_shape) == 3)
         self.bins = SoftBins(options, self.values.range)
 
-    def forward(self, batch: Batch) -> Tensor:
+    def forward(self, batch: TermInputs) -> Tensor:
         measure = of_images if self.options.of == "images" else self._of_values
         real = at_least_single(batch.real_images)
         with torch.autocast(real.device.type, enabled=False):

@@ -6,7 +6,7 @@ They are built by the method, not named among a recipe's `terms`.
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
-from gantry.terms.base import Batch, DiscriminatorTerm, GeneratorTerm
+from gantry.terms.base import DiscriminatorTerm, GeneratorTerm, TermInputs
 
 
 def label_loss(class_logits: Tensor, labels: Tensor) -> Tensor:
@@ -20,7 +20,7 @@ def label_loss(class_logits: Tensor, labels: Tensor) -> Tensor:
 class OwnLabels(DiscriminatorTerm):
     """E −log D_cls(c′ | x) of real samples and the labels that they have. Eq. 2."""
 
-    def forward(self, batch: Batch) -> Tensor:
+    def forward(self, batch: TermInputs) -> Tensor:
         assert batch.labels is not None
         return label_loss(batch.real.class_logits, batch.labels)
 
@@ -28,7 +28,7 @@ class OwnLabels(DiscriminatorTerm):
 class AskedLabels(GeneratorTerm):
     """E −log D_cls(c | G(x, c)) of translations and the labels that they are asked for. Eq. 3."""
 
-    def forward(self, batch: Batch) -> Tensor:
+    def forward(self, batch: TermInputs) -> Tensor:
         assert batch.fake_labels is not None
         (fake,), (asked,) = batch.fakes, batch.fake_labels
         return label_loss(fake.class_logits, asked)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from gantry.terms.base import Batch, DiscriminatorTerm, GeneratorTerm
+from gantry.terms.base import DiscriminatorTerm, GeneratorTerm, TermInputs
 
 TURNS = 4  # 0, 90, 180 and 270 degrees
 
@@ -34,7 +34,7 @@ def rotation_cross_entropy(discriminator: Any, images: Tensor, features: Tensor)
 class RotationOfReal(DiscriminatorTerm):
     """Of the real batch."""
 
-    def forward(self, batch: Batch) -> Tensor:
+    def forward(self, batch: TermInputs) -> Tensor:
         assert batch.real is not None and batch.real.features is not None
         return rotation_cross_entropy(batch.discriminator, batch.real_images, batch.real.features)
 
@@ -42,7 +42,7 @@ class RotationOfReal(DiscriminatorTerm):
 class RotationOfGenerated(GeneratorTerm):
     """Σ over the generators of that of their batches: G makes images whose right way up can be told."""
 
-    def forward(self, batch: Batch) -> Tensor:
+    def forward(self, batch: TermInputs) -> Tensor:
         pairs = zip(batch.fake_images, batch.fakes, strict=True)
         losses = [rotation_cross_entropy(batch.discriminator, x, said.features) for x, said in pairs]
         return torch.stack(losses).sum()
@@ -51,7 +51,7 @@ class RotationOfGenerated(GeneratorTerm):
 class KnownClassification(DiscriminatorTerm):
     """CE(ℓ(x), y) of the real samples whose label is known, those with a row that is not zero; in nats."""
 
-    def forward(self, batch: Batch) -> Tensor:
+    def forward(self, batch: TermInputs) -> Tensor:
         assert batch.labels is not None and batch.real is not None
         known = batch.labels.sum(1)
         losses = cross_entropy(batch.real.class_logits, batch.labels, reduction="none")

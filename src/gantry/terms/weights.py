@@ -12,10 +12,10 @@ from gantry.matrices import left_first, singular_value, unit
 from gantry.terms.base import (
     DISCRIMINATOR_TERMS,
     GENERATOR_TERMS,
-    Batch,
     DiscriminatorTerm,
     GeneratorTerm,
     Term,
+    TermInputs,
     register,
 )
 
@@ -51,7 +51,7 @@ FORMS: dict[str, Callable[[Tensor], Tensor]] = {"off_diagonal": off_diagonal, "f
 class Orthogonality(Term):
     """The sum of `form` over the player's layers, rows of W being the filters."""
 
-    def forward(self, batch: Batch) -> Tensor:
+    def forward(self, batch: TermInputs) -> Tensor:
         form = FORMS[self.options.form]
         matrices = list(filters(self.player(batch)))
         with torch.autocast(matrices[0].device.type, enabled=False):
@@ -81,7 +81,7 @@ class SpectralRegularisation(Term):
         self.register_buffer("vectors", torch.empty(0))
         self.vectors: Tensor
 
-    def forward(self, batch: Batch) -> Tensor:
+    def forward(self, batch: TermInputs) -> Tensor:
         matrices = [wide(weight) for weight in filters(self.player(batch))]
         with torch.autocast(matrices[0].device.type, enabled=False):
             if not len(self.vectors):
@@ -138,7 +138,7 @@ class Averaging(Term):
         self.mean: Tensor
         self.updates: Tensor
 
-    def forward(self, batch: Batch) -> Tensor:
+    def forward(self, batch: TermInputs) -> Tensor:
         weights = torch.cat([parameter.flatten() for parameter in self.player(batch).parameters()])
         with torch.no_grad():
             if not len(self.mean):
