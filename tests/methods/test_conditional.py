@@ -16,11 +16,13 @@ from gantry.data.shape import DataShape
 from gantry.errors import UserError
 from gantry.methods import Batch, build_method
 from gantry.methods.conditional import condition_of
-from gantry.methods.latents import draw_truncated
+from gantry.methods.latents import draw_latents, draw_truncated
 from gantry.metrics.classes import class_frechet_distances, label_accuracy, purity, within_class_spread
 from gantry.metrics.frechet import gaussian_statistics
 from gantry.networks.conditions import ConditionalNorm
+from gantry.plan import load_plan
 from gantry.plan.blocks.players import Latent
+from gantry.plan.dataset import DatasetSpec
 from gantry.plan.recipe import Recipe
 from gantry.terms.classification import code_information
 
@@ -305,6 +307,72 @@ def test_what_does_not_go_together_is_refused_with_the_remedy(method: Any, more:
 def test_what_the_data_cannot_give_is_refused(method: Any, data: DataShape, more: Any, message: str) -> None:
     with pytest.raises(UserError, match=message):
         method_of(method, data, **more)
+
+
+SETS = {
+    "china": DatasetSpec(title="", source="photograph"),
+    "faces": DatasetSpec(title="", source="celeba", options={"attributes": ["all"]}),
+    "digits": DatasetSpec(title="", source="digits", images=1797, held_out=297),
+    "mixture": DatasetSpec(title="", source="gaussian_grid", images=100000, options={"side": 3}),
+    "pictures": DatasetSpec(title="", source="folder"),
+}
+KNOWN = {"name": "semi_supervised", "known": 100}
+
+
+@pytest.mark.parametrize(
+    ("method", "dataset", "message"),
+    [
+        (CONDITIONAL, "china", "data set china has no labels; sets that have: mixture, digits"),
+        (METHODS["AC-GAN"], "faces", "labels of data set faces are attributes"),
+        (KNOWN, "faces", "labels of data set faces are attributes"),
+        (KNOWN, "mixture", "take a multiple of 9"),
+        (KNOWN | {"known": 1510}, "digits", "has 1,500 samples"),
+        (KNOWN | {"name": "triple_gan", "known": 15}, "digits", "take a multiple of 10"),
+        (KNOWN | {"name": "s3gan", "known": 15}, "digits", "take a multiple of 10"),
+        (KNOWN | {"name": "s2gan", "features": "samples"}, "mixture", "take a multiple of 9"),
+        (CONDITIONAL, "faces", None),
+        (METHODS["AC-GAN"], "pictures", None),
+        (KNOWN, "digits", None),
+        ({"name": "s2gan", "features": "samples", "clusters": 7}, "china", None),
+    ],
+)
+def test_a_plan_refuses_what_a_data_set_has_not(method: Any, dataset: str, message: str | None) -> None:
+    recipe = Recipe.model_validate(BASE | {"method": method})
+    if message is None:
+        recipe.method.check_data(recipe, dataset, SETS[dataset])
+    else:
+        with pytest.raises(ValueError, match=message):
+            recipe.method.check_data(recipe, dataset, SETS[dataset])
+
+
+def test_a_whole_plan_says_which_runs_have_no_labels_and_which_metrics_nobody_computes() -> None:
+    with pytest.raises(UserError) as refused:
+        load_plan({"scale": "smoke", "papers": ["conditional"], "substitute": {"digits_split": "china"}})
+    said = str(refused.value)
+    assert "recipes.pictures_semi_supervised: method semi_supervised: data set china has no labels" in said
+    assert "metrics: test_error is of held-out samples, and data set china holds none out" in said
+    with pytest.raises(UserError) as refused:
+        workload = {"points_with_a_code": {"metrics": ["label_accuracy_points"]}}
+        load_plan({"scale": "smoke", "papers": ["conditional"], "workloads": workload})
+    assert "method infogan asks for values of a code here, which are no classes: take code_purity" in str(
+        refused.value
+    )
+
+
+@pytest.mark.parametrize(
+    ("distribution", "mean", "square", "values"),
+    [("bernoulli", 0.5, 0.5, 2), ("censored", 0.3989, 0.5, None)],
+)
+def test_latents_of_other_distributions(
+    distribution: Any, mean: float, square: float, values: int | None
+) -> None:
+    """E max(0, N) = 1/√(2π), and half of N² remains; of 0 and 1 both moments are ½."""
+    torch.manual_seed(0)
+    z = draw_latents(Latent(dimension=50, distribution=distribution), 2000, CPU)
+    assert z.mean().item() == pytest.approx(mean, abs=0.01)
+    assert z.square().mean().item() == pytest.approx(square, abs=0.015)
+    assert (z == 0).float().mean().item() == pytest.approx(0.5, abs=0.01)
+    assert values is None or len(z.unique()) == values
 
 
 # ── scores ──────────────────────────────────────────────────────────────────────────────────────────────

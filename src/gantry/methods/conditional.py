@@ -42,6 +42,20 @@ def condition_of(labels: Tensor, data: DataShape) -> Tensor:
     return 2 * labels.float() - 1
 
 
+def other_condition(batch: Batch, data: DataShape) -> Tensor:
+    """Return conditions that do not fit a batch: another class, `further` on, or the next row's attributes."""
+    assert batch.labels is not None
+    if data.classes:
+        return condition_of((batch.labels + batch.noise["further"]) % data.classes, data)
+    return condition_of(batch.labels, data).roll(1, 0)
+
+
+def half_interpolated(condition: Tensor) -> Tensor:
+    """Return conditions (B, V) whose second half are means of two: GAN-INT with β = ½. Reed et al. 2016, eq. 5."""
+    half = len(condition) // 2
+    return torch.cat([condition[:half], (condition[half:] + condition[half:].roll(1, 0)) / 2])
+
+
 @register("conditional")
 class Conditional(Method):
     """min over G, max over D of the objective on pairs (x, y) and (G(z, y), y). Mirza and Osindero 2014, eq. 2."""
@@ -107,6 +121,8 @@ class Conditional(Method):
         assert batch.labels is not None
         y, asked = condition_of(batch.labels, self.data), self.asked(batch)
         if phase == "generator":
+            if self.options.interpolated:
+                asked = half_interpolated(asked)
             fake = self.generator(batch.noise["z"], asked)
             return self.adversary.generator_loss(batch.x, [fake], self.generator, y, [asked], batch.noise)
         with torch.no_grad():
@@ -117,11 +133,7 @@ class Conditional(Method):
 
     def loss_against_mismatched(self, batch: Batch, y: Tensor) -> Tensor:
         """D's loss with real samples of another condition in the generated ones' place. Reed et al. 2016, alg. 1."""
-        assert batch.labels is not None
-        if self.data.classes:
-            wrong = condition_of((batch.labels + batch.noise["further"]) % self.data.classes, self.data)
-        else:
-            wrong = y.roll(1, 0)
+        wrong = other_condition(batch, self.data)
         fitting, not_fitting = self.adversary.outputs([batch.x, batch.x], [y, wrong])
         return self.adversary.objective.discriminator_loss(fitting.logits, [not_fitting.logits])
 
@@ -148,7 +160,7 @@ def with_classification(terms: Summands, options: Options) -> Summands:
 class ConditionalSampler(Sampler):
     """Samples of a generator that is told a class, in turn, or the attributes of held-out samples."""
 
-    sources = ("G1",)
+    sources: tuple[str, ...] = ("G1",)
 
     def __init__(self, kept: nn.Module, latent: Latent, data: DataShape, truncation: float | None) -> None:
         self.generator = kept.get_submodule("generator")

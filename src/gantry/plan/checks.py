@@ -8,6 +8,7 @@ from gantry.metrics.names import CLASSIFYING_NETWORKS, FEATURE_NETWORKS, METRICS
 from gantry.plan.blocks.networks import ImageNetworks
 from gantry.plan.blocks.translators import ImageTranslators
 from gantry.plan.configuration import Output
+from gantry.plan.dataset import DatasetSpec
 from gantry.plan.output_types import CLAIMED_QUANTITIES, OUTPUT_TYPES
 from gantry.plan.plan import Plan
 from gantry.plan.problems import Layers, Problems
@@ -103,6 +104,32 @@ def check_data(problems: Problems, plan: Plan, files: Mapping[str, str]) -> None
                     recipe.method.check_data(recipe, dataset, plan.datasets[dataset])
                 except ValueError as error:
                     problems.add(files[paper], f"recipes.{name}", str(error))
+                workload = plan.workload_of(name)
+                for metric_name in (*workload.metrics, *workload.final_metrics):
+                    if obstacle := _lacks(metric_name, recipe, dataset, plan.datasets[dataset]):
+                        problems.add(files[paper], f"recipes.{name}", obstacle)
+
+
+# What compares samples with the classes that they were asked for, or with those of real samples.
+OF_CLASSES = ("label_accuracy", "within_class_spread", "class_frechet_distance", "train_on_samples_accuracy")
+
+
+def _lacks(name: str, recipe: Recipe, dataset: str, spec: DatasetSpec) -> str | None:
+    """Why the data set, or what the method asks its samples for, does not give a workload's metric; None if it does."""
+    of_classes, of_codes = name.startswith(OF_CLASSES), name.startswith("code_purity")
+    if name == "test_error" and spec.held_out is None:
+        return (
+            f"metrics: test_error is of held-out samples, and data set {dataset} holds none out: give it held_out: "
+            "500, say, in workflow/datasets.yaml"
+        )
+    if (of_classes or of_codes) and spec.labels in ("none", "attributes"):
+        return f"metrics: {name} compares with classes, and data set {dataset} has none: take it out of the workload"
+    if of_classes and recipe.method.asks_for_codes:
+        return (
+            f"metrics: {name} compares classes with what samples were asked for, and method {recipe.method.name} asks "
+            "for values of a code here, which are no classes: take code_purity"
+        )
+    return None
 
 
 def check_metric(problems: Problems, name: str, file: str, key: str) -> bool:

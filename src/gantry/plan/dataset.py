@@ -71,6 +71,36 @@ class DatasetSpec(Strict):
         return self.source in ("gaussian_grid", "gaussian_pair", "digits", "photograph")
 
     @property
+    def labels(self) -> Literal["classes", "attributes", "none", "unknown"]:
+        """What its labels are, as far as it is known before the files are read."""
+        if self.source == "celeba":
+            if self.options.get("attributes"):
+                return "attributes"
+            return "classes" if self.options.get("attribute") else "none"
+        if self.source == "stl10":
+            return "none" if "unlabeled" in str(self.options.get("split", "train+unlabeled")) else "classes"
+        if self.source in ("photograph", "array", "lsun"):
+            return "none"
+        return "classes" if self.source in ("gaussian_grid", "digits", "cifar10", "svhn") else "unknown"
+
+    @property
+    def classes(self) -> int | None:
+        """How many classes it has, where that is known before the files are read."""
+        if self.source == "gaussian_grid":
+            return int(self.options.get("side", 3)) ** 2  # type: ignore[arg-type]
+        return 10 if self.source in ("digits", "cifar10", "svhn") else None
+
+    @property
+    def rows(self) -> int | None:
+        """How many samples are trained on at most, where that is known before the files are read."""
+        if self.images is None:
+            return None
+        drawn = int(self.images * self.fraction + 1e-6)
+        if isinstance(self.held_out, int):
+            return drawn - self.held_out
+        return drawn - int(drawn * self.held_out) if isinstance(self.held_out, float) else drawn
+
+    @property
     def has_pairs(self) -> bool:
         """Whether each of its samples has an input."""
         return self.inputs is not None or self.source == "gaussian_pair"

@@ -22,6 +22,9 @@ class MethodOptions(Strict):
     translates: ClassVar[bool] = False
     """Whether its generators start from samples of another domain, as families of translators do."""
 
+    asks_for_codes: ClassVar[bool] = False
+    """Whether what samples are asked for are values of a code, which has no names in common with the classes."""
+
     name: str
 
     @property

@@ -8,6 +8,7 @@ from gantry.plan.blocks.base import Positive, Rate, Strict
 from gantry.plan.methods.base import MethodOptions
 
 if TYPE_CHECKING:
+    from gantry.plan.dataset import DatasetSpec
     from gantry.plan.recipe import Recipe
 
 
@@ -23,7 +24,8 @@ class Options(MethodOptions):
     """By which way the condition enters each network, and what is asked of it.
 
     `mismatched` is the share of D's loss against real samples with another class, in the generated ones' place
-    (matching-aware, GAN-CLS: ½). `truncation` τ is for sampling: latents are drawn anew while |z| > τ.
+    (matching-aware, GAN-CLS: ½). `interpolated` asks half of G's samples for means of two conditions (GAN-INT).
+    `truncation` τ is for sampling: latents are drawn anew while |z| > τ.
     """
 
     name: Literal["conditional"]
@@ -35,6 +37,7 @@ class Options(MethodOptions):
     # What generated samples are asked for: classes drawn uniformly, or those of the real batch.
     labels: Literal["uniform", "batch"] = "uniform"
     mismatched: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    interpolated: bool = False
     classification: Classification | None = None
     truncation: Rate | None = None
 
@@ -47,9 +50,16 @@ class Options(MethodOptions):
             )
         if self.chunks and self.generator != "shared":
             raise ValueError(f"chunks: only generator shared cuts z (given generator: {self.generator})")
+        if self.interpolated and (self.classification is not None or self.name == "s3gan"):
+            raise ValueError(
+                "interpolated: between two classes there is none for a classifier to tell: take it away"
+            )
         if self.mismatched and self.discriminator == "none":
             raise ValueError("mismatched: discriminator none cannot see that a condition does not fit")
         return self
+
+    def check_data(self, recipe: "Recipe", name: str, spec: "DatasetSpec") -> None:
+        need_labels(self.name, name, spec, only_classes=self.classification is not None)
 
     def check(self, recipe: "Recipe") -> None:
         refuse_what_needs_the_game_of_two(self.name, recipe)
@@ -67,6 +77,33 @@ class Options(MethodOptions):
                 "method.mismatched weighs what D makes of each kind of pair, and objective relativistic compares "
                 "pairs: take an objective such as non_saturating or hinge"
             )
+
+
+def need_labels(method: str, dataset: str, spec: "DatasetSpec", *, only_classes: bool = True) -> None:
+    """Raise ValueError for a data set whose description says that it has no labels, or attributes in classes' place."""
+    have = "mixture, digits, cifar10, svhn, a folder with a folder for each class"
+    if spec.labels == "none":
+        raise ValueError(f"method {method}: data set {dataset} has no labels; sets that have: {have}")
+    if only_classes and spec.labels == "attributes":
+        raise ValueError(
+            f"method {method}: the labels of data set {dataset} are attributes, and this tells classes apart; sets of "
+            f"classes: {have}, celeba with options.attribute"
+        )
+
+
+def need_known_labels(method: str, known: int, dataset: str, spec: "DatasetSpec") -> None:
+    """Raise ValueError for more `known` labels than a data set has rows, or a number that its classes cannot share."""
+    need_labels(method, dataset, spec)
+    rows = spec.rows
+    if rows is not None and known > rows:
+        raise ValueError(
+            f"method.known {known}: data set {dataset} has {rows:,} samples: take as many or fewer"
+        )
+    if spec.classes is not None and known % spec.classes:
+        raise ValueError(
+            f"method.known {known}: data set {dataset} has {spec.classes} classes, of which as many are known each: "
+            f"take a multiple of {spec.classes}"
+        )
 
 
 def refuse_what_needs_the_game_of_two(name: str, recipe: "Recipe", but: tuple[str, ...] = ()) -> None:

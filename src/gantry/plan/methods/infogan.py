@@ -1,6 +1,6 @@
 """InfoGAN: a code that the generator is given and the discriminator recognises."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -17,6 +17,8 @@ class Options(MethodOptions):
 
     The control of its claim is `information: 0`: G has no reason to write the code, and Q still learns to read it.
     """
+
+    asks_for_codes: ClassVar[bool] = True
 
     name: Literal["infogan"]
     categorical: tuple[Annotated[int, Field(ge=2)], ...] = (10,)

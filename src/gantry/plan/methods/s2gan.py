@@ -8,6 +8,7 @@ from gantry.plan.blocks.base import Positive
 from gantry.plan.methods import conditional
 
 if TYPE_CHECKING:
+    from gantry.plan.dataset import DatasetSpec
     from gantry.plan.recipe import Recipe
 
 
@@ -41,6 +42,14 @@ class Options(conditional.Options):
     def inferred(self) -> dict[str, Any]:
         told = self.model_dump(include={"known", "clusters", "labels_seed", "features"}, exclude_none=True)
         return told | ({"pretraining": self.pretraining} if self.features == "rotation" else {})
+
+    @property
+    def asks_for_codes(self) -> bool:  # type: ignore[override]
+        return self.clusters is not None
+
+    def check_data(self, recipe: "Recipe", name: str, spec: "DatasetSpec") -> None:
+        if self.known is not None:
+            conditional.need_known_labels(self.name, self.known, name, spec)
 
     def check(self, recipe: "Recipe") -> None:
         super().check(recipe)

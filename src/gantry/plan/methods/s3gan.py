@@ -8,6 +8,7 @@ from gantry.plan.blocks.base import Positive, Strict, Weight
 from gantry.plan.methods import conditional
 
 if TYPE_CHECKING:
+    from gantry.plan.dataset import DatasetSpec
     from gantry.plan.recipe import Recipe
 
 
@@ -41,6 +42,9 @@ class Options(conditional.Options):
         if self.mismatched:
             raise ValueError("mismatched: which pairs do not fit is not known where labels are hidden")
         return self
+
+    def check_data(self, recipe: "Recipe", name: str, spec: "DatasetSpec") -> None:
+        conditional.need_known_labels(self.name, self.known, name, spec)
 
     def check(self, recipe: "Recipe") -> None:
         super().check(recipe)

@@ -6,9 +6,10 @@ from pydantic import Field
 
 from gantry.plan.blocks.base import Positive, Rate, Weight
 from gantry.plan.methods.base import MethodOptions
-from gantry.plan.methods.conditional import refuse_what_needs_the_game_of_two
+from gantry.plan.methods.conditional import need_known_labels, refuse_what_needs_the_game_of_two
 
 if TYPE_CHECKING:
+    from gantry.plan.dataset import DatasetSpec
     from gantry.plan.recipe import Recipe
 
 
@@ -27,6 +28,9 @@ class Options(MethodOptions):
     labelled: Rate = 1.0
     unlabelled: Weight = 0.5
     noise: Weight = 0.0
+
+    def check_data(self, recipe: "Recipe", name: str, spec: "DatasetSpec") -> None:
+        need_known_labels(self.name, self.known, name, spec)
 
     def check(self, recipe: "Recipe") -> None:
         refuse_what_needs_the_game_of_two(self.name, recipe)
