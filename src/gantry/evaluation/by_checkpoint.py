@@ -172,7 +172,7 @@ def truncated(trained: Trained, given: Inputs, threshold: float, seed: int) -> I
 def way_between(trained: Trained, steps: int, seed: int) -> Inputs:
     """Return inputs whose latents (steps, dimension) go from one draw to another, both ends included.
 
-    Normal latents go along the great circle, where their lengths stay typical; uniform ones straight. All else is
+    Normal latents go along the great circle, where their lengths stay typical; others straight. All else is
     the first draw's. UserError for a method that starts from no latents.
     """
     drawn = inputs(trained, 2, seed)
@@ -180,7 +180,7 @@ def way_between(trained: Trained, steps: int, seed: int) -> Inputs:
         raise UserError(
             f"--interpolate: the samples of {trained.path} start from no latents, but from images"
         )
-    z = way_between_latents(drawn["z"], trained.recipe.latent.distribution == "uniform", steps)
+    z = way_between_latents(drawn["z"], trained.recipe.latent.distribution != "normal", steps)
     return {name: value[:1].expand(steps, *value.shape[1:]) for name, value in drawn.items()} | {"z": z}
 
 

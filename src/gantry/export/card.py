@@ -71,6 +71,10 @@ def _drawn(latent: Latent, truncation: float | None) -> str:
     """How z is drawn anew, as Python."""
     if latent.distribution == "uniform":
         drawn = '2 * torch.rand_like(given["z"]) - 1'
+    elif latent.distribution == "bernoulli":
+        drawn = '(torch.rand_like(given["z"]) < 0.5).float()'
+    elif latent.distribution == "censored":
+        drawn = 'torch.randn_like(given["z"]).relu()'
     elif truncation is None:
         drawn = 'torch.randn_like(given["z"])'
     else:

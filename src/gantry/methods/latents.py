@@ -13,11 +13,16 @@ def draw_latents(
 ) -> Tensor:
     """Return (count, dimension) float32 latents, from `generator` or the device's default one.
 
-    They are standard normal or uniform on [−1, 1], times the recipe's scale.
+    They are standard normal, uniform on [−1, 1], 0 or 1 alike often, or max(0, a normal number), times the recipe's
+    scale. The last two are Brock et al. 2019's, appendix E.
     """
     shape = (count, latent.dimension)
     if latent.distribution == "uniform":
         z = 2 * torch.rand(shape, device=device, generator=generator) - 1
+    elif latent.distribution == "bernoulli":
+        z = (torch.rand(shape, device=device, generator=generator) < 0.5).float()
+    elif latent.distribution == "censored":
+        z = torch.randn(shape, device=device, generator=generator).relu()
     else:
         z = torch.randn(shape, device=device, generator=generator)
     return latent.scale * z

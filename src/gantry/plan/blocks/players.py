@@ -77,10 +77,11 @@ class Updates(Strict):
 class Latent(Strict):
     """z: its dimension, and the second view z + Δz of figure 12's variant where `shift` is given.
 
-    z ~ N(0, scale²·I), or uniform on [−scale, scale]. Δz ~ N(0, shift²·I), drawn anew for each batch.
+    z ~ N(0, scale²·I), or uniform on [−scale, scale], 0 or scale alike often (`bernoulli`), or max(0, N(0, scale²))
+    (`censored`). Δz ~ N(0, shift²·I), drawn anew for each batch.
     """
 
     dimension: Positive = 128
-    distribution: Literal["normal", "uniform"] = "normal"
+    distribution: Literal["normal", "uniform", "bernoulli", "censored"] = "normal"
     scale: Rate = 1.0
     shift: Rate | None = None
