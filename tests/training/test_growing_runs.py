@@ -28,6 +28,17 @@ LEVELS = {key: value for key, value in LAPGAN.items() if key != "workload"} | {"
 SCALES = {key: value for key, value in SINGAN.items() if key != "workload"}
 
 
+# Stage II begins with iteration 5.
+STACKED = {
+    "method": {"name": "stackgan", "first": 5, "augmentation": 3, "width": 4},
+    "networks": {"family": "stackgan", "width": 2, "smallest": 8},
+    "objective": {"name": "non_saturating"},
+    "latent": {"dimension": 4},
+    "batch_size": 4,
+    "ema": 0.9,
+}
+
+
 def taped(method: Any, recipe: Recipe, device: Any, stage: Any, before: Any) -> CapturedStep:
     return CapturedStep(method, recipe, device, Tapes(), stage, before)
 
@@ -52,7 +63,9 @@ def test_killed_before_inside_and_at_the_borders_of_a_fade_it_ends_in_the_same_b
         assert record["provenance"]["step"] == "captured"
 
 
-@pytest.mark.parametrize("recipe", [STYLES, LEVELS, SCALES], ids=["styles", "levels", "scales"])
+@pytest.mark.parametrize(
+    "recipe", [STYLES, LEVELS, SCALES, STACKED], ids=["styles", "levels", "scales", "two stages"]
+)
 def test_styles_levels_and_scales_end_in_the_same_bits_too(
     image_lab: Any, tools: Any, stop_at: Callable[..., None], recipe: dict[str, Any]
 ) -> None:

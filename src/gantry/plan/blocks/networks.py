@@ -259,6 +259,25 @@ class LapganNetworks(ImageNetworks):
         return self
 
 
+class StackganNetworks(ImageNetworks):
+    """StackGAN's and StackGAN++'s pairs (Zhang et al. 2017, 2018): images of `smallest` pixels a side, then finer ones.
+
+    `width` is the number of channels of the features of the former, and of D's first layer.
+    """
+
+    resolutions: ClassVar[tuple[int, ...]] = (32, 64, 128, 256)
+
+    family: Literal["stackgan"]
+    width: Positive = 64
+    smallest: Literal[8, 16, 32, 64] = 16
+
+    @model_validator(mode="after")
+    def _weights_start_as_the_authors_have_them(self) -> "StackganNetworks":
+        if self.initialisation != Initialisation():
+            raise ValueError("initialisation: family stackgan has none to choose: take it away")
+        return self
+
+
 class SinganNetworks(ImageNetworks):
     """SinGAN's pairs (Rott Shaham et al. 2019): five 3×3 convolutions each, at every scale.
 

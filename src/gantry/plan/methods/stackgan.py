@@ -1,0 +1,64 @@
+"""StackGAN: a coarse image of a condition, then, that stage standing still, a finer one of both."""
+
+from typing import TYPE_CHECKING, Literal
+
+from gantry.plan.blocks.base import Positive, Weight
+from gantry.plan.methods.base import MethodOptions
+from gantry.plan.methods.conditional import need_labels, refuse_what_needs_the_game_of_two
+
+if TYPE_CHECKING:
+    from gantry.plan.dataset import DatasetSpec
+    from gantry.plan.recipe import Recipe
+
+
+class StackedOptions(MethodOptions):
+    """What both have: numbers of ĉ (`augmentation`) and of D's embedding (`width`), and weights of D's and G's losses.
+
+    `kl` weighs the divergence of ĉ from a standard normal, the mean over its numbers. `drawn: false` takes μ for ĉ,
+    the control.
+    """
+
+    augmentation: Positive = 128
+    width: Positive = 128
+    kl: Weight = 2.0
+    drawn: bool = True
+
+    def check_data(self, recipe: "Recipe", name: str, spec: "DatasetSpec") -> None:
+        need_labels(self.name, name, spec, only_classes=False)
+
+    def check(self, recipe: "Recipe") -> None:
+        refuse_what_needs_the_game_of_two(self.name, recipe)
+        if recipe.networks.family != "stackgan":
+            raise ValueError(
+                f"method {self.name}: networks.family {recipe.networks.family} has no stages: take family stackgan"
+            )
+        if recipe.objective.name != "non_saturating":
+            raise ValueError(
+                f"method {self.name} weighs pairs of three kinds in the standard game: set objective: {{name: "
+                f"non_saturating}} (given: {recipe.objective.name})"
+            )
+        if recipe.terms != type(recipe.terms)():
+            raise ValueError(f"method {self.name} has losses of its own: take terms away")
+
+    def check_workload(self, recipe: "Recipe", resolution: int | None, iterations: int) -> None:
+        smallest = getattr(recipe.networks, "smallest", 16)
+        if resolution is not None and smallest >= resolution:
+            raise ValueError(
+                f"networks.smallest {smallest} leaves no finer image of {resolution} pixels a side: take "
+                f"{resolution // 2} or less"
+            )
+
+
+class Options(StackedOptions):
+    """Stage I learns up to iteration `first`, stage II from there on; mismatched and generated pairs weigh ½ in D."""
+
+    name: Literal["stackgan"]
+    first: Positive = 10000
+
+    def check_workload(self, recipe: "Recipe", resolution: int | None, iterations: int) -> None:
+        super().check_workload(recipe, resolution, iterations)
+        if self.first >= iterations:
+            raise ValueError(
+                f"first: stage I takes {self.first} iterations, and the run has {iterations}: lengthen the workload, "
+                "or shorten it"
+            )
