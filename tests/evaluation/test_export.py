@@ -118,7 +118,7 @@ def test_points_and_lone_files_go_too_and_nothing_of_others_is_written_over(
     assert run(["export", str(path), "--to", str(folder)]) == 0
     card = (folder / "README.md").read_text()
     assert "Not scored" in card and "# in the data's units" in card
-    assert not (folder / "samples.png").exists()
+    assert (folder / "samples.png").stat().st_size > 1000
     assert run(["export", str(path), "--to", str(folder), "--title", "Points"]) == 0  # its own export
     assert "# Points" in (folder / "README.md").read_text()
     (tmp_path / "mine.txt").write_text("mine")
@@ -231,6 +231,12 @@ def test_the_cards_lines_run_whatever_the_sampler(
     model, given = load_trained(run_of.root), fresh["given"]
     source = model.sampler.sources[0]
     assert distance(fresh["samples"], model.sampler.sample(source, given)) < SAME
+    told = json.loads((folder / "config.json").read_text())["check"][function_name(source)]
+    kept = model.sampler.sample(source, load_file(folder / "inputs.safetensors")).double()
+    assert (told["mean"], told["deviation"]) == pytest.approx(
+        (float(kept.mean()), float(kept.std())), rel=1e-6
+    )
+    assert f"mean {told['mean']:.6f}" in (folder / "README.md").read_text()
     if name in EXTREMES:  # z is drawn anew, as the recipe draws it
         assert not torch.equal(given["z"], load_file(folder / "inputs.safetensors")["z"])
         largest = given["z"].abs().max()

@@ -1,10 +1,12 @@
 """`gantry export`: from a run or a checkpoint to a folder that needs no Gantry."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor
@@ -16,11 +18,11 @@ from gantry.evaluation.by_checkpoint import Trained, load_trained, mixture, pict
 from gantry.export.card import card, scores_at, usage
 from gantry.export.program import FURTHER, function_name, written_out
 from gantry.files import digest_of, read_mapping, sha256_of_file, write_json, write_text, write_with
+from gantry.methods.sampler import Sampler
 from gantry.runs.record import read_record
 
 FORMAT = 1
-SHOWN = 64
-TRANSLATED = 8
+SHOWN, SHOWN_POINTS, TRANSLATED = 64, 400, 8
 SEED = 0
 
 
@@ -59,10 +61,14 @@ def export(
     given = {name: value.contiguous() for name, value in inputs[first].items()}
     translates = "translate" in sampler.can
     made = mixture(trained, sampler.sources if sampler.mixed else (first,), given)
-    shown = None
-    if made.ndim == 4 and not translates:
-        shown = "samples.png"
+    shown = None if translates else "samples.png"
+    if shown and made.ndim == 4:
         write_with(folder / shown, Image.fromarray(picture_of([made])).save)
+    elif shown:
+        with torch.inference_mode():
+            of_each = {each: sampler.sample(each, inputs[each]).cpu().numpy() for each in sampler.sources}
+        write_with(folder / shown, lambda path: draw_points(of_each, path))
+    told["check"] = checks(sampler, inputs)
     write_with(folder / "model.safetensors", lambda path: save_file({**weights, **constants}, path))
     write_with(folder / "inputs.safetensors", lambda path: save_file(given, path))
     write_text(folder / "generator.py", text)
@@ -80,9 +86,32 @@ def export(
     return trained
 
 
+@torch.inference_mode()
+def checks(sampler: Sampler, inputs: Mapping[str, Mapping[str, Tensor]]) -> dict[str, dict[str, float]]:
+    """Return, by function, mean and deviation of all numbers of the samples for these inputs."""
+    found = {}
+    for source, given in inputs.items():
+        samples = sampler.sample(source, given).double()
+        found[function_name(source)] = {"mean": float(samples.mean()), "deviation": float(samples.std())}
+    return found
+
+
+def draw_points(of_each: Mapping[str, NDArray[Any]], path: Path) -> None:
+    """Draw points (N, 2) of each generator in a colour of its own."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(4, 4), layout="constrained")
+    axes = figure.add_subplot(aspect="equal")
+    for source, points in of_each.items():
+        axes.scatter(*points.T, s=4, label=source)
+    axes.legend(loc="upper right")
+    figure.savefig(path, dpi=100, format="png")
+
+
 def _inputs(trained: Trained, source: str) -> dict[str, Tensor]:
     """Inputs of some samples of `source`; where it wants held-out samples of somebody's, noise takes their place."""
-    count = TRANSLATED if "translate" in trained.sampler.can else SHOWN
+    usual = SHOWN_POINTS if len(trained.data.sample) == 1 else SHOWN
+    count = TRANSLATED if "translate" in trained.sampler.can else usual
     randomness = torch.Generator().manual_seed(SEED)
     return trained.sampler.inputs(source, range(count), randomness, noise_set(trained.data))
 
