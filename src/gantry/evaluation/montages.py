@@ -13,6 +13,7 @@ from gantry.data.batches import as_input
 from gantry.data.prepared import PreparedSet
 from gantry.errors import UserError
 from gantry.evaluation.sample import SHOWN_SEED, samples_of, to_uint8
+from gantry.evaluation.translated import inputs_of, truth_of
 from gantry.methods.growing import StyleSampler
 from gantry.methods.infogan import CodeSampler
 from gantry.methods.relabelling import LabelSampler, with_changed
@@ -25,6 +26,7 @@ Images = NDArray[np.uint8]
 WHITE = 255
 ACROSS = 10  # columns, where nothing else says how many
 ROWS = 4  # of a kind, where nothing else says how many
+STYLES = 6  # drawn for each input
 CODE_REACH = 2.0  # continuous codes are drawn on [−1, 1]; Chen et al. 2016, figure 2, shows −2 to 2
 
 
@@ -163,7 +165,7 @@ def labels(shown: Shown) -> Montage:
         raise UserError(
             "montages: labels are of translators to many labels (method stargan): take them out of the workload"
         )
-    real, own = shown.real(2 * ROWS), np.asarray(held_out.labels[: 2 * ROWS], dtype=np.int64)
+    real, own = shown.real(ROWS + 1), np.asarray(held_out.labels[: ROWS + 1], dtype=np.int64)
     given, columns = _as_input(shown, real), [real]
     for number in range(len(sampler.names)):
         everywhere = np.full(len(real), number)
@@ -171,6 +173,29 @@ def labels(shown: Shown) -> Montage:
         columns.append(shown.made({"x": given, "labels": torch.from_numpy(asked)}))
     names = [name if sampler.data.classes else f"± {name}" for name in sampler.names]
     return Montage(np.stack(columns, axis=1), ("",) * len(real), ("input", *names))
+
+
+@torch.inference_mode()
+def styles(shown: Shown) -> Montage:
+    """A row a held-out input: the input, its outputs in drawn styles, one a column, and the truth where it is known.
+
+    Zhu et al. 2017, "Toward multimodal image-to-image translation", figure 1.
+    """
+    sampler, held_out = shown.sampler, shown.prepared.held_out()
+    if "translate_in_style" not in sampler.can or held_out is None:
+        raise UserError(
+            "montages: styles are of translators that draw them (method bicyclegan): take them out of the workload"
+        )
+    inputs = inputs_of(sampler, shown.source, held_out, ROWS + 1)
+    drawn = sampler.draw_styles(STYLES, torch.Generator().manual_seed(SHOWN_SEED)).to(sampler.device)
+    given, outputs = _as_input(shown, inputs), []
+    for style in drawn:
+        made = sampler.translate_in_style(shown.source, given, style.expand(len(inputs), -1))
+        outputs.append(to_uint8(made).cpu().numpy())
+    truth = [] if held_out.inputs is None else [truth_of(sampler, shown.source, held_out, len(inputs))]
+    columns = [np.broadcast_to(each, outputs[0].shape) for each in (inputs, *outputs, *truth)]
+    names = ("input", *(f"style {number}" for number in range(1, STYLES + 1)), *["truth"] * len(truth))
+    return Montage(np.stack(columns, axis=1), ("",) * len(inputs), names)
 
 
 @torch.inference_mode()
@@ -201,8 +226,8 @@ def _ranges(layers: int) -> list[tuple[str, range]]:
     """Return the layers up to 8×8, those between, and those of the full size, two of each size, with their names."""
     coarse, fine = min(4, max(layers - 2, 1)), max(layers - 2, 1)
     ranges = [range(0, coarse), range(coarse, fine), range(fine, layers)]
-    names = [f"{4 << each[0] // 2}² to {4 << each[-1] // 2}²" if len(each) else "" for each in ranges]
-    return [(name, each) for name, each in zip(names, ranges, strict=True) if len(each)]
+    sizes = [dict.fromkeys(f"{4 << layer // 2}²" for layer in (each[0], each[-1])) for each in ranges if each]
+    return [(" to ".join(names), each) for names, each in zip(sizes, filter(None, ranges), strict=True)]
 
 
 @torch.inference_mode()
@@ -286,6 +311,7 @@ MONTAGES: dict[str, Callable[[Shown], Montage]] = {
     "traversal": traversal,
     "reconstructions": reconstructions,
     "labels": labels,
+    "styles": styles,
     "mixing": mixing,
     "levels": levels,
     "canvases": canvases,

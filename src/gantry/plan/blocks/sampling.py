@@ -9,14 +9,15 @@ from gantry.plan.blocks.base import Rate, Strict
 LARGEST_PSI = 1.5
 
 # Tables of images, of methods that have them: which are told classes (`classes`, `interpolation`), have a code
-# (`traversal`) or an encoder (`reconstructions`), translate to many labels (`labels`), have styles (`mixing`), levels
-# (`levels`), steps (`canvases`), parts that are put together (`parts`), or one picture (`pyramid`).
+# (`traversal`) or an encoder (`reconstructions`), translate to many labels (`labels`) or in many styles (`styles`), mix
+# styles (`mixing`), have levels (`levels`), steps (`canvases`), or one picture (`pyramid`).
 MontageName = Literal[
     "classes",
     "interpolation",
     "traversal",
     "reconstructions",
     "labels",
+    "styles",
     "mixing",
     "levels",
     "canvases",

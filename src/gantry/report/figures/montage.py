@@ -36,6 +36,7 @@ CAPTIONS = {
     "reconstructions": "x: the first real images, held out from training where the data set holds any out; below each "
     "its reconstruction",
     "labels": "the first held-out images, and each as every class, or (±) with each attribute turned over",
+    "styles": "the first held-out inputs, each in the same drawn styles, one a column",
     "mixing": "sources stand above and at the left; the others have the styles of the one above in the layers of the "
     "sizes named, and those of the one at the left in all others",
     "levels": "a column is the same noise; a row shows what the levels up to there have made, enlarged",
