@@ -179,7 +179,9 @@ def metrics(plan: Plan, run: str | Path) -> "pd.DataFrame":
     statistics = _statistics(plan, found, manifest, weights)
     told = plan.scoring_digest(found, end)
     inputs = [record, manifest, *statistics, *weights]
-    if not all(each.is_file() for each in outputs) or not is_current(outputs, inputs, told, of_training=True):
+    if not all(output.is_file() for output in outputs) or not is_current(
+        outputs, inputs, told, of_training=True
+    ):
         with recorded(outputs, inputs, told, of_training=True):
             score_run(
                 record,

@@ -121,7 +121,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace | None:
 
 def _apart(words: Sequence[str]) -> tuple[list[str], list[str]]:
     """Return a command's own words, and the settings before its first option: none is taken for a row of a table."""
-    if not any(SETTING.match(each) for each in words):
+    if not any(SETTING.match(word) for word in words):
         return list(words), []
     from gantry.plan.configuration import Config
 

@@ -82,7 +82,7 @@ def claims_from(options: argparse.Namespace) -> None:
 def _read(options: argparse.Namespace, kind: str) -> "tuple[Loaded, list[str]]":
     from gantry.report.elsewhere.runs import loaded_from, read_values, remarks
 
-    shown = ", ".join(each.name or str(each) for each in options.sources)
+    shown = ", ".join(source.name or str(source) for source in options.sources)
     values = read_values(options.sources, options.runs, options.metrics)
     loaded = loaded_from(values, kind, options.title or f"Runs of {shown}", options.lower, options.higher)
     runs = sum(len(group.runs) for group in loaded.groups)

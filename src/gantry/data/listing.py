@@ -98,7 +98,7 @@ def _in_folder(folder: Path, where: str) -> tuple[list[tuple[str, Any]], Counter
     try:
         # A link back to a folder above would bring in everything that lies there.
         own = folder.resolve()
-        seen = {_identity(each) for each in own.parents}
+        seen = {_identity(parent) for parent in own.parents}
         pending, links = [""], list[str]()
         while pending or links:
             inside = pending.pop() if pending else links.pop(0)

@@ -103,7 +103,7 @@ class Adversarial(Method):
         return self.generators
 
     def sampler(self, kept: nn.Module) -> Sampler:
-        kind = PartsSampler if all(hasattr(each, "parts") for each in kept.children()) else GeneratorSampler
+        kind = PartsSampler if all(hasattr(child, "parts") for child in kept.children()) else GeneratorSampler
         return kind(kept, self.recipe.latent)
 
 

@@ -141,7 +141,7 @@ def _together(labels: Tensor | None, fake_labels: Sequence[Tensor] | None) -> li
 
 
 def _logits(outputs: Iterable[DiscriminatorOutput]) -> list[Tensor]:
-    return [each.logits for each in outputs]
+    return [output.logits for output in outputs]
 
 
 def _wide(output: Tensor | DiscriminatorOutput) -> DiscriminatorOutput:

@@ -101,7 +101,7 @@ class Growing(Adversarial):
         return network.faded(enlarged(shrunk(images)), images)
 
     def sampler(self, kept: nn.Module) -> Sampler:
-        styled = any(isinstance(each, StyleGenerator) for each in kept.children())
+        styled = any(isinstance(child, StyleGenerator) for child in kept.children())
         kind = StyleSampler if styled else GrowingSampler
         return kind(kept, self.recipe.latent, self.data.sample[-1])
 

@@ -40,7 +40,7 @@ class LookAhead:
         )
         group = self.optimiser.param_groups[0]
         (beta_1, beta_2), rate, eps = group["betas"], group["lr"], group["eps"]
-        states = [self.optimiser.state.get(each, {}) for each in parameters]
+        states = [self.optimiser.state.get(parameter, {}) for parameter in parameters]
         means = [
             state.get("exp_avg", torch.zeros_like(w)) for state, w in zip(states, parameters, strict=True)
         ]
@@ -48,7 +48,7 @@ class LookAhead:
             state.get("exp_avg_sq", torch.zeros_like(w)) for state, w in zip(states, parameters, strict=True)
         ]
         done = states[0].get("step", torch.zeros((), device=parameters[0].device)).double()
-        weights = [each.detach().clone().requires_grad_() for each in parameters]
+        weights = [parameter.detach().clone().requires_grad_() for parameter in parameters]
         remembered = [(each, each.clone()) for each in self.method.discriminator_terms.buffers()]
         for step in range(1, self.steps + 1):
             loss = self._with(

@@ -101,7 +101,7 @@ class Vaegan(Encoding):
     @staticmethod
     def _none(*batches: Tensor) -> list[Tensor]:
         """Conditions of width 0."""
-        return [each.new_zeros(len(each), 0) for each in batches]
+        return [batch.new_zeros(len(batch), 0) for batch in batches]
 
 
 def of_class(logits: Tensor | None, number: int) -> Tensor:

@@ -235,7 +235,7 @@ class ConditionalDiscriminator(nn.Module):
         self.code_head = nn.Linear(features, code) if code else None
         if is_parametrized(self.head):
             added = (self.entry, self.class_head, self.code_head)
-            layers = [each for part in added if part is not None for each in part.modules()]
+            layers = [module for part in added if part is not None for module in part.modules()]
             for layer in [each for each in layers if isinstance(each, nn.Linear)]:
                 normalise_layer(layer)
 

@@ -30,7 +30,7 @@ class MinibatchDiscrimination(nn.Module):
         rows = self.tensor(features).to(wide).unflatten(1, self.shape)
         # A dimension at a time, (kernels, B): long rows, a third of the time of one sum over a few numbers each.
         columns = rows.permute(2, 1, 0).contiguous()
-        distances = reduce(torch.add, ((each[:, :, None] - each[:, None]).abs() for each in columns))
+        distances = reduce(torch.add, ((column[:, :, None] - column[:, None]).abs() for column in columns))
         return torch.cat([features, distances.neg().exp().sum(2).t()], dim=1)
 
 

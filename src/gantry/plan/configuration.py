@@ -73,7 +73,7 @@ STEPS = (
 
 def _other_names(papers: tuple[str, ...]) -> tuple[str, ...]:
     """Refuse two papers of one name, whose results would lie in one folder."""
-    names = [paper_name(each) for each in papers]
+    names = [paper_name(paper) for paper in papers]
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise ValueError(f"each paper once (given more than once: {', '.join(repeated)})")
     return papers

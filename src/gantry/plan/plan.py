@@ -107,7 +107,7 @@ class Plan:
     def described(self) -> dict[str, dict[str, Any]]:
         """The texts of the papers, by their names, whatever of them this configuration keeps."""
         files = self._sources.get("files", {})
-        return {paper_name(each): files.get(paper_file(each), {}) for each in self.config.papers}
+        return {paper_name(paper): files.get(paper_file(paper), {}) for paper in self.config.papers}
 
     def any_run(self, dataset: str, recipe: str, seed: int, until: int | None = None) -> Run:
         """The run of any recipe on any data set of the configuration, whether or not an output asks for it.

@@ -32,7 +32,7 @@ class Step:
     @property
     def is_there(self) -> bool:
         """Whether all of its files exist."""
-        return all(Path(each).is_file() for each in self.outputs)
+        return all(Path(output).is_file() for output in self.outputs)
 
 
 def preparations(plan: Plan) -> Iterator[Step]:
@@ -145,7 +145,7 @@ def stale(steps: Iterable[Step]) -> list[str]:
         if step.rule == "train":
             current = _is_of(Path(step.outputs[0]), step.told, inputs[0])
         else:
-            files = [Path(each) for each in step.outputs]
+            files = [Path(output) for output in step.outputs]
             current = is_current(files, inputs, step.told, of_training=step.reads_training)
         if not current:
             found.append(step.outputs[0])

@@ -165,7 +165,7 @@ def _variants(experiment: Experiment, paper: str) -> Iterator[str]:
     if experiment.variants:
         yield "## Laid over several methods\n"
     for name, variant in experiment.variants.items():
-        made = next((each for each in experiment.recipes if each.endswith(f"_{name}")), None)
+        made = next((recipe for recipe in experiment.recipes if recipe.endswith(f"_{name}")), None)
         yield f"### {variant.label[0].upper()}{variant.label[1:]}\n"
         if made is not None:
             plain = equations_of(resolved(experiment, paper, experiment.recipes[made]["extends"]))

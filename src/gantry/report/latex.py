@@ -175,7 +175,7 @@ def _lines(lines: Sequence[Line], columns: Sequence[int], spaced: bool) -> list[
     for index, line in enumerate(lines):
         # A portion begins with the labels that stand in the portion before.
         labels = (
-            [Entry(each.text or each.repeats, each.marks) for each in line.labels]
+            [Entry(label.text or label.repeats, label.marks) for label in line.labels]
             if not index
             else line.labels
         )

@@ -19,7 +19,7 @@ def describe(plan: Plan, settings: str = "") -> str:
     runs = run_statuses(plan)
     outputs = output_statuses(plan, runs)
     counts = Counter(each.state for each in runs.values())
-    complete = sum(each.is_complete for each in outputs)
+    complete = sum(output.is_complete for output in outputs)
     summary = ", ".join(f"{count} {state}" for state, count in counts.items())
     lines = [
         f"scale {plan.scale_name}: {len(runs)} runs: {summary}; "
@@ -27,7 +27,7 @@ def describe(plan: Plan, settings: str = "") -> str:
         "",
         *align_columns([("run", "state", "iteration", "ETA", ""), *(_row(each) for each in runs.values())]),
         "",
-        *align_columns([(each.name, "; ".join(each.lacks) or "complete") for each in outputs]),
+        *align_columns([(output.name, "; ".join(output.lacks) or "complete") for output in outputs]),
     ]
     backends = Counter(each.backend for each in runs.values() if each.backend)
     if backends:
@@ -61,7 +61,7 @@ def as_json(plan: Plan) -> dict[str, Any]:
     runs = run_statuses(plan)
     return {
         "scale": plan.scale_name,
-        "runs": [asdict(each) for each in runs.values()],
+        "runs": [asdict(run) for run in runs.values()],
         "outputs": [asdict(each) | {"complete": each.is_complete} for each in output_statuses(plan, runs)],
     }
 

@@ -41,7 +41,7 @@ def trace(plan: Plan, table: str, row: str | None, column: str, *, verify: bool 
     cell = rows.to_dict("records")[0]
     loaded = load(parse_spec(report_spec(plan, paper, name)))
     wanted = str(cell["groups"]).split()
-    runs = [run for each in loaded.groups if each.group.key in wanted for run in each.runs]
+    runs = [run for group in loaded.groups if group.group.key in wanted for run in group.runs]
     lines = [f"{paper}/{name}: {_title(cell)}: {cell['quantity']}", *_numbers(cell)]
     for run in {run.key: run for run in runs}.values():
         lines += ["", *_describe(run, verify)]

@@ -49,7 +49,7 @@ def count(recipe: Recipe, data: DataShape) -> Cost:
             _moments(method.optimiser(phase.name)[0]) * _weights(method, phase) for phase in method.phases
         )
         state = _numbers(method) + moments + (kept if recipe.ema else 0)
-        return Cost(stages, sum(each.numel() for each in method.parameters()), state, kept)
+        return Cost(stages, sum(parameter.numel() for parameter in method.parameters()), state, kept)
 
 
 class Counter(TorchDispatchMode):
@@ -154,7 +154,11 @@ def _gradients(method: Method, phase: Phase, batch: Batch) -> None:
 def _others_standing_still(method: Method, phase: Phase) -> Iterator[None]:
     """Without gradients of weights that the phase leaves alone, as a step has it."""
     moved = {id(weight) for weight in parameters_of(method, phase.trains)}
-    still = [each for each in method.parameters() if each.requires_grad and id(each) not in moved]
+    still = [
+        parameter
+        for parameter in method.parameters()
+        if parameter.requires_grad and id(parameter) not in moved
+    ]
     for weight in still:
         weight.requires_grad_(False)
     try:

@@ -41,8 +41,8 @@ class Distributed:
 
     def all_reduce_mean(self, tensors: Sequence[Tensor]) -> None:
         """Put the mean over all processes in place of each tensor, in one message for each type of number."""
-        for kind in sorted({each.dtype for each in tensors}, key=str):
-            alike = [each for each in tensors if each.dtype == kind]
+        for kind in sorted({tensor.dtype for tensor in tensors}, key=str):
+            alike = [tensor for tensor in tensors if tensor.dtype == kind]
             message = torch.cat([each.reshape(-1) for each in alike])
             dist.all_reduce(message)
             message /= self.size

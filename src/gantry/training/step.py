@@ -61,7 +61,7 @@ class Step:
             for name, phase in named.items()
             if phase.repeat and (self.stage.phases is None or name in self.stage.phases)
         }
-        learn = [each for each in method.parameters() if each.requires_grad]
+        learn = [parameter for parameter in method.parameters() if parameter.requires_grad]
         self._still = {
             name: _without(learn, parameters_of(method, each.trains)) for name, each in named.items()
         }

@@ -65,7 +65,7 @@ def loaded_from(
     last = max(value.iteration for value in values)
     spec = ReportSpec(
         format=1, paper="elsewhere", name=kind, kind=kind, title=title, scale="elsewhere", scale_title="",
-        results=Path(), metrics=tuple(metrics), iterations=last, groups=tuple(each.group for each in groups),
+        results=Path(), metrics=tuple(metrics), iterations=last, groups=tuple(group.group for group in groups),
     )  # fmt: skip
     return Loaded(spec, groups)
 
