@@ -55,6 +55,10 @@ FADER = CYCLEGAN | {
     "networks": {"family": "mlp_codes", "width": 16, "depth": 2},
     "objective": {"name": "non_saturating"},
 }
+COMBOGAN = CYCLEGAN | {
+    "method": {"name": "combogan", "domains": [0, 4, 8], "pool": 24},
+    "networks": {"family": "mlp_codes", "width": 16, "depth": 2},
+}
 COGAN = CYCLEGAN | {
     "method": {"name": "cogan"},
     "networks": {"family": "mlp", "width": 16, "depth": 2, "maxout_depth": 2},
@@ -125,9 +129,10 @@ def score(root: Path, manifest: Path, metrics: list[str], out: Path, end: int) -
         (PIX2PIX, (3, 9)),
         (STARGAN, (5,)),
         (FADER, (5,)),
+        (COMBOGAN, (3, 9)),
         (COGAN, (5,)),
     ],
-    ids=["cyclegan", "balanced", "pix2pix", "stargan", "fader", "cogan"],
+    ids=["cyclegan", "balanced", "pix2pix", "stargan", "fader", "combogan", "cogan"],
 )
 def test_an_interrupted_run_ends_in_the_same_bits(
     lab: Any, tools: Any, stop_at: Callable[..., None], pairs: Path, recipe: Any, stops: tuple[int, ...]

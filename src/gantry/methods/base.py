@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -64,6 +64,9 @@ class Method(nn.Module, ABC):
     it must remember is a parameter, a buffer, or the state of an objective of its adversaries. Nothing here moves
     weights, casts precision, records graphs or talks to other processes: see `gantry.training.step`.
     """
+
+    unrecorded: ClassVar[str] = ""
+    """Why no graph can repeat its steps, where that is so: they are run kernel by kernel then."""
 
     def __init__(self, recipe: Recipe, data: DataShape) -> None:
         super().__init__()

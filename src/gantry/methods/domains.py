@@ -31,13 +31,14 @@ def domains_of(data: DataShape, named: tuple[str | int, str | int]) -> tuple[Dom
             "method cyclegan: the data set has one domain only: take one with classes (folders trainA and trainB, or "
             "a folder for each), or with inputs:"
         )
-    a, b = (_class(data, each) for each in named)
+    a, b = (class_of(data, each) for each in named)
     if a == b:
         raise UserError(f"method.domains: {list(named)} is one domain twice; name two classes")
     return a, b
 
 
-def _class(data: DataShape, name: str | int) -> int:
+def class_of(data: DataShape, name: str | int) -> int:
+    """Return the number of the class that a recipe's `domains` name; UserError for one that the set has not."""
     if isinstance(name, str) and name in data.label_names:
         return data.label_names.index(name)
     if isinstance(name, int) and 0 <= name < data.classes:

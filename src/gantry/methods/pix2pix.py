@@ -1,4 +1,6 @@
-"""A translator that learns from pairs. Isola et al. 2017; with other settings Pix2pixHD, SRGAN, DeblurGAN."""
+"""A translator that learns from pairs. Isola et al. 2017; with other settings Pix2pixHD, SRGAN, DeblurGAN, PLDT."""
+
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +18,7 @@ from gantry.methods.sampler import Sampler
 from gantry.methods.stage import Stage
 from gantry.methods.translating import TranslationSampler
 from gantry.networks import build_discriminator, build_translator
+from gantry.networks.coarse_to_fine import CoarseToFine
 from gantry.networks.translators import at_depths
 from gantry.objectives import build_objective
 from gantry.plan.methods.pix2pix import Options
@@ -44,9 +47,25 @@ class Translator(nn.Module):
         return made
 
 
+@dataclass(frozen=True)
+class AtSize(Stage):
+    """Whether the coarse part learns alone, at half the size. Wang et al. 2018, section 3.2."""
+
+    halved: bool = False
+
+
+def half(images: Tensor) -> Tensor:
+    """(B, C, R, R) → (B, C, R/2, R/2): means of 3×3 pixels, as Pix2pixHD's code has it."""
+    return avg_pool2d(images, 3, stride=2, padding=1, count_include_pad=False)
+
+
 @register("pix2pix")
 class Pix2pix(Method):
-    """min over G, max over D of L_adv(D(x, y), D(x, G(x))) + λ·E‖y − G(x)‖₁. Isola et al. 2017, eq. 4."""
+    """min over G, max over D of L_adv(D(x, y), D(x, G(x))) + λ·E‖y − G(x)‖₁. Isola et al. 2017, eq. 4.
+
+    PLDT (Yoo et al. 2016) has no λ, a second D that sees outputs alone, and y of another pair among what D(x, ·) takes
+    for generated.
+    """
 
     def __init__(self, recipe: Recipe, data: DataShape) -> None:
         super().__init__(recipe, data)
@@ -66,7 +85,7 @@ class Pix2pix(Method):
         self.translator = Translator(build_translator(recipe.networks, data.input, data.sample), options)
         channels, *rest = data.sample
         joined = channels + data.input[0] if options.sees == "pair" else channels
-        self.plays = True
+        self.plays, self.halved = True, False
         self.scales = nn.ModuleList(
             Adversary(
                 build_discriminator(recipe.networks, (joined, *(side >> scale for side in rest)), 1),
@@ -75,10 +94,16 @@ class Pix2pix(Method):
             )
             for scale in range(options.scales if options.adversarial else 0)
         )
+        if options.output_adversarial:
+            self.of_outputs = Adversary(
+                build_discriminator(recipe.networks, data.sample, 1),
+                build_objective(recipe.objective),
+                *build_terms(recipe.terms, recipe.objective, data.sample),
+            )
 
     @property
     def phases(self) -> tuple[Phase, ...]:
-        names = [f"scales.{number}" for number in range(len(self.scales))]
+        names = list(self.adversaries())
         d = [f"{name}.{part}" for name in names for part in ("discriminator", "discriminator_terms")]
         g = ["translator", *(f"{name}.generator_terms" for name in names)]
         updates = self.recipe.updates
@@ -86,13 +111,17 @@ class Pix2pix(Method):
         return (Phase("discriminator", tuple(d), updates.discriminator), generator) if d else (generator,)
 
     def stages(self) -> tuple[Stage, ...]:
-        if not self.options.warm_up:
-            return super().stages()
-        assert isinstance(self.options.warm_up, int), "a plan has made an iteration of the share"
-        return Stage(phases=("generator",)), Stage(self.options.warm_up)
+        warm_up, coarse = self.options.warm_up, self.options.coarse
+        assert isinstance(warm_up, int) and isinstance(coarse, int), (
+            "a plan has made iterations of the shares"
+        )
+        if coarse:
+            return AtSize(halved=True), AtSize(coarse, fresh=True)
+        return (Stage(phases=("generator",)), Stage(warm_up)) if warm_up else super().stages()
 
     def enter(self, stage: Stage) -> None:
         self.plays = stage.phases is None
+        self.halved = isinstance(stage, AtSize) and stage.halved
 
     def streams(self, prepared: PreparedSet) -> dict[str, Stream]:
         return {"x": Stream(beside=("inputs",))}
@@ -104,33 +133,52 @@ class Pix2pix(Method):
         """Return what the discriminator of a scale sees of a pair: both joined, or y, 2^scale times smaller."""
         pair = torch.cat([x, y], dim=1) if self.options.sees == "pair" else y
         for _ in range(scale):
-            pair = avg_pool2d(pair, 3, stride=2, padding=1, count_include_pad=False)
+            pair = half(pair)
         return pair
+
+    def made(self, x: Tensor) -> Tensor:
+        """Return the translations of inputs, which are half as large where the coarse part learns alone."""
+        if not self.halved:
+            there: Tensor = self.translator(x)
+            return there
+        network = self.translator.network
+        assert isinstance(network, CoarseToFine)
+        return network.coarse(x)
 
     def loss(self, phase: str, batch: Batch) -> Tensor:
         x, y = batch.data["input"], batch.x
+        if self.halved:
+            x, y = half(x), half(y)
         if phase == "discriminator":
             with torch.no_grad():
-                there = self.translator(x)
-            return torch.stack(
-                [
-                    adversary.discriminator_loss(
-                        self.seen(x, y, scale), [self.seen(x, there, scale)], self.translator
-                    )
-                    for scale, adversary in enumerate(self.adversaries().values())
-                ]
-            ).sum()
-        there = self.translator(x)
-        loss = self.options.match * losses.match(there, y, self.options.distance)
-        if self.options.total_variation:
-            loss = loss + self.options.total_variation * losses.total_variation(there)
-        for scale, adversary in enumerate(self.adversaries().values() if self.plays else ()):
+                there = self.made(x)
+            return self.discriminator_loss(x, y, there)
+        there = self.made(x)
+        options = self.options
+        loss = options.match * losses.match(there, y, options.distance)
+        if options.total_variation:
+            loss = loss + options.total_variation * losses.total_variation(there)
+        for scale, adversary in enumerate(self.scales if self.plays else ()):
             real, fake = self.seen(x, y, scale), self.seen(x, there, scale)
-            loss = loss + self.options.adversarial * adversary.generator_loss(real, [fake], self.translator)
-            if self.options.feature_matching:
-                depths = [at_depths(adversary.discriminator, each) for each in (real, fake)]
-                loss = loss + self.options.feature_matching * losses.feature_matching(*depths)
+            loss = loss + options.adversarial * adversary.generator_loss(real, [fake], self.translator)  # type: ignore[operator]
+            if options.feature_matching:
+                depths = [at_depths(adversary.discriminator, each) for each in (real, fake)]  # type: ignore[arg-type]
+                loss = loss + options.feature_matching * losses.feature_matching(*depths)
+        if options.output_adversarial and self.plays:
+            of_outputs = self.of_outputs.generator_loss(y, [there], self.translator)
+            loss = loss + options.output_adversarial * of_outputs
         return loss
+
+    def discriminator_loss(self, x: Tensor, y: Tensor, there: Tensor) -> Tensor:
+        """Return the discriminators' losses on real pairs and generated ones, and on targets that are another's."""
+        found = []
+        for scale, adversary in enumerate(self.scales):
+            fakes = [self.seen(x, there, scale)]
+            fakes += [self.seen(x, y.roll(1, 0), scale)] if self.options.mismatched else []
+            found.append(adversary.discriminator_loss(self.seen(x, y, scale), fakes, self.translator))  # type: ignore[operator]
+        if self.options.output_adversarial:
+            found.append(self.of_outputs.discriminator_loss(y, [there], self.translator))
+        return torch.stack(found).sum()
 
     @property
     def kept(self) -> nn.Module:

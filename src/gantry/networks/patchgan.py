@@ -41,7 +41,7 @@ class PatchDiscriminator(nn.Module):
 def build_discriminator(networks: ImageTranslators, sample_shape: Shape, outputs: int) -> nn.Module:
     """See `gantry.networks.build_discriminator`."""
     channels, resolution = square(networks.family, sample_shape, sample_shape)
-    obstacle = networks.obstacle(resolution)
+    obstacle = networks.obstacle_of_patches(resolution)
     if obstacle is not None:
         raise UserError(f"networks: {obstacle}")
     return started(PatchDiscriminator(networks, channels, outputs))

@@ -97,11 +97,12 @@ def build_step(
     before: Step | None = None,
 ) -> Step:
     """Return the quickest step for the device: captured on a GPU, unless GANTRY_CAPTURE=0; else plain."""
-    if device.type == "cuda" and os.environ.get("GANTRY_CAPTURE") != "0":
+    unwanted = "GANTRY_CAPTURE=0" if os.environ.get("GANTRY_CAPTURE") == "0" else method.unrecorded
+    if device.type == "cuda" and not unwanted:
         kind = WholeStep if is_on("whole_iterations") else CapturedStep
         return kind(method, recipe, device, CudaGraphs(device), stage, before)
     step = Step(method, recipe, device, stage, before)
-    step.backend = "plain (GANTRY_CAPTURE=0)" if device.type == "cuda" else "plain (a CPU captures nothing)"
+    step.backend = f"plain ({unwanted if device.type == 'cuda' else 'a CPU captures nothing'})"
     return step
 
 

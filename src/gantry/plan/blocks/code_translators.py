@@ -1,4 +1,4 @@
-"""`networks` of translators with a code between encoder and decoder, which alone is told the labels."""
+"""`networks` of translators in two parts: a code between encoder and decoder, or a coarse part and a fine one."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -79,4 +79,40 @@ class FaderNetworks(CodeTranslators):
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.3
 
     def obstacle(self, resolution: int | None) -> str | None:
-        return super().obstacle(resolution) or super(CodeTranslators, self).obstacle(resolution)
+        own = super().obstacle(resolution)
+        return own if own or resolution is None else self.obstacle_of_patches(resolution)
+
+
+class ResnetHalvesNetworks(ImageTranslators):
+    """ComboGAN's encoder and decoder (Anoosheh et al. 2018, section 3.2): `resnet_blocks` in halves, with PReLU.
+
+    Of `blocks`, half, rounded down, are the encoder's. Against the patch discriminator.
+    """
+
+    family: Literal["resnet_halves"]
+    blocks: Positive = 9
+
+
+class CoarseToFineNetworks(ImageTranslators):
+    """Pix2pixHD's generator (Wang et al. 2018, section 3.2) against the patch discriminator.
+
+    The coarse part, at half the size, has `halvings` of its own and `blocks` of width·2^halvings channels; the fine one
+    half of `width`, and `fine_blocks`.
+    """
+
+    family: Literal["coarse_to_fine"]
+    halvings: Annotated[int, Field(ge=1, le=6)] = 4
+    blocks: Positive = 9
+    fine_blocks: Positive = 3
+
+    def obstacle_of_translator(self, resolution: int) -> str | None:
+        least = 4 << self.halvings  # pixels: halved once, and so often again, 2×2 are left
+        if self.width % 2:
+            return f"width {self.width}: the fine part has half of it; set width: {self.width + 1}"
+        if resolution % (2 << self.halvings) or resolution < least:
+            most = max(1, (resolution & -resolution).bit_length() - 3)
+            return (
+                f"halvings {self.halvings}: the coarse part halves {resolution}/2 so often, to 2×2 at least, since "
+                f"instance norm of one place gives 0; set halvings: {most}"
+            )
+        return None

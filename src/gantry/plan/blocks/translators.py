@@ -41,6 +41,10 @@ class ImageTranslators(Pair):
         """Return why these networks cannot be built for images of `resolution`, with the remedy; None if they can."""
         if resolution is None:
             return None
+        return self.obstacle_of_patches(resolution) or self.obstacle_of_translator(resolution)
+
+    def obstacle_of_patches(self, resolution: int) -> str | None:
+        """Return what stands in the patch discriminator's way, where it sees images of `resolution`."""
         last = (resolution >> self.patches) - 1  # what the layer of stride 1 leaves
         if self.patches and (last < 2 or resolution >> self.patches < 2):
             fewer = max(n for n in range(self.patches) if (resolution >> n) > 2)
@@ -48,7 +52,7 @@ class ImageTranslators(Pair):
                 f"patches {self.patches}: {self.patches} halvings of {resolution} leave {max(last, 0)}×{max(last, 0)} "
                 f"to the patch discriminator's last norm, and instance norm of one place gives 0; set patches: {fewer}"
             )
-        return self.obstacle_of_translator(resolution)
+        return None
 
     def obstacle_of_translator(self, resolution: int) -> str | None:
         """Return what stands in the translator's own way."""

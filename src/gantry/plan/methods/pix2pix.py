@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from gantry.plan.blocks.base import Weight
 from gantry.plan.blocks.players import Latent
 from gantry.plan.blocks.schedules import Place, place_in
+from gantry.plan.blocks.translators import ImageTranslators
 from gantry.plan.methods.base import MethodOptions
 
 if TYPE_CHECKING:
@@ -22,9 +23,10 @@ class Options(MethodOptions):
     `sees: pair` gives D the input beside the output, `output` the output alone. `adversarial: 0` leaves D out: what
     remains is a regression, the control. `scales`: so many discriminators, each sees the image half as large as the
     one before (Pix2pixHD). `warm_up`: iterations without D at the start, or their share of the run (SRGAN
-    begins with SRResNet). `skip`: G's
-    output is added to its input and clipped (DeblurGAN); `only_hole`: outside of the square in its middle the input
-    stays as it is (inpainting).
+    begins with SRResNet). `coarse`: so long the coarse part of family coarse_to_fine learns alone, at half the size
+    (Pix2pixHD). `skip`: G's output is added to its input and clipped (DeblurGAN); `only_hole`: outside of the square in
+    its middle the input stays as it is (inpainting). `output_adversarial` is the weight of one more discriminator, that
+    sees outputs alone; `mismatched`: D sees the input beside another's target too, as generated (both PLDT).
     """
 
     translates: ClassVar[bool] = True
@@ -38,18 +40,28 @@ class Options(MethodOptions):
     total_variation: Weight = 0.0
     scales: Annotated[int, Field(ge=1, le=3)] = 1
     warm_up: Place = 0
+    coarse: Place = 0
+    output_adversarial: Weight = 0.0
+    mismatched: bool = False
     skip: bool = False
     only_hole: bool = False
 
     @model_validator(mode="after")
     def _there_is_something_to_learn_from(self) -> "Options":
-        if not self.adversarial and not self.match:
+        if not self.adversarial and not self.match and not self.output_adversarial:
             raise ValueError(
                 "adversarial and match are both 0: nothing is left to learn from; give one a weight"
             )
         if not self.adversarial and (self.feature_matching or self.warm_up):
             idle = "feature_matching" if self.feature_matching else "warm_up"
             raise ValueError(f"{idle}: adversarial: 0 leaves the discriminator out; take {idle} away")
+        if self.mismatched and not (self.adversarial and self.sees == "pair"):
+            raise ValueError(
+                "mismatched: it is a pair that may be wrong: set sees: pair, and adversarial above 0"
+            )
+        if self.coarse and (self.warm_up or self.skip or self.only_hole):
+            idle = "warm_up" if self.warm_up else "skip" if self.skip else "only_hole"
+            raise ValueError(f"coarse: {idle} does not go with it; take {idle} away")
         if self.warm_up and not self.match:
             raise ValueError(
                 "warm_up: without D there is match alone, and its weight is 0; take warm_up away"
@@ -57,9 +69,10 @@ class Options(MethodOptions):
         return self
 
     def until(self, iterations: int) -> "Options":
-        if isinstance(self.warm_up, int):
+        if isinstance(self.warm_up, int) and isinstance(self.coarse, int):
             return self
-        return self.model_copy(update={"warm_up": place_in(self.warm_up, iterations)})
+        places = {key: place_in(getattr(self, key), iterations) for key in ("warm_up", "coarse")}
+        return self.model_copy(update=places)
 
     def check_data(self, recipe: "Recipe", name: str, spec: "DatasetSpec") -> None:
         if not spec.has_pairs:
@@ -75,12 +88,28 @@ class Options(MethodOptions):
                 + (f"sr_resnet with factor: {spec.shrinks}" if spec.shrinks > 1 else "unet or resnet_blocks")
             )
 
+    def check_workload(self, recipe: "Recipe", resolution: int | None, iterations: int) -> None:
+        if resolution is None or not isinstance(recipe.networks, ImageTranslators) or not self.coarse:
+            return
+        smallest = resolution >> self.scales  # half as large, and halved for every scale but the first
+        if (obstacle := recipe.networks.obstacle_of_patches(smallest)) is not None:
+            raise ValueError(f"method.coarse: the last scale sees {smallest}×{smallest} pixels: {obstacle}")
+
     def check(self, recipe: "Recipe") -> None:
         refuse_what_starts_from_latents(self.name, recipe)
         if recipe.networks.family == "sr_resnet" and self.sees == "pair" and self.adversarial:
             raise ValueError(
                 "method.sees: pair joins input and output, which have different sizes with family sr_resnet: set sees: "
                 "output"
+            )
+        if self.coarse and recipe.networks.family != "coarse_to_fine":
+            raise ValueError(
+                f"method.coarse: networks.family {recipe.networks.family} has no coarse part; take coarse_to_fine, or "
+                "coarse away"
+            )
+        if self.mismatched and recipe.batch_size < 2:
+            raise ValueError(
+                "method.mismatched: another's target is of the same batch: set batch_size: 2 or more"
             )
         if (self.scales > 1 or self.total_variation or self.only_hole) and recipe.networks.makes == "points":
             raise ValueError(
