@@ -332,5 +332,13 @@ def test_what_cannot_be_is_refused() -> None:
         method_of(FADER, named, method=FADER["method"] | {"exclusive": ["uper"]})
     with pytest.raises(UserError, match="data set d: no sample has attribute b"):
         check_both_there(np.array([[0, 0], [1, 0]], np.uint8), ("a", "b"), "d")
+    fader, attgan = Recipe.model_validate(FADER), Recipe.model_validate(ATTGAN)
+    grid = DatasetSpec(title="grid", source="gaussian_grid", options={"attributes": 1}, held_out=90)
+    photograph = DatasetSpec(title="photograph", source="photograph", held_out=90)
+    assert grid.labels == "attributes" and grid.classes is None
+    for recipe in (fader, attgan):
+        recipe.method.check_data(recipe, "grid", grid)
+        with pytest.raises(ValueError, match="data set p has no labels"):
+            recipe.method.check_data(recipe, "p", photograph)
     deep = AttganNetworks(family="attgan", halvings=5)
     assert "set halvings: 4" in (deep.obstacle(32) or "") and deep.obstacle(64) is None

@@ -124,6 +124,8 @@ def _lacks(name: str, recipe: Recipe, dataset: str, spec: DatasetSpec) -> str | 
         )
     if (of_classes or of_codes) and spec.labels in ("none", "attributes"):
         return f"metrics: {name} compares with classes, and data set {dataset} has none: take it out of the workload"
+    if name.startswith("attribute_") and spec.labels in ("none", "classes"):
+        return f"metrics: {name} compares with attributes, and data set {dataset} has none: take it out of the workload"
     if of_classes and recipe.method.asks_for_codes:
         return (
             f"metrics: {name} compares classes with what samples were asked for, and method {recipe.method.name} asks "

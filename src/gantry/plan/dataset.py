@@ -73,9 +73,9 @@ class DatasetSpec(Strict):
     @property
     def labels(self) -> Literal["classes", "attributes", "none", "unknown"]:
         """What its labels are, as far as it is known before the files are read."""
+        if self.source in ("celeba", "gaussian_grid", "digits") and self.options.get("attributes"):
+            return "attributes"
         if self.source == "celeba":
-            if self.options.get("attributes"):
-                return "attributes"
             return "classes" if self.options.get("attribute") else "none"
         if self.source == "stl10":
             return "none" if "unlabeled" in str(self.options.get("split", "train+unlabeled")) else "classes"
@@ -86,6 +86,8 @@ class DatasetSpec(Strict):
     @property
     def classes(self) -> int | None:
         """How many classes it has, where that is known before the files are read."""
+        if self.labels != "classes":
+            return None
         if self.source == "gaussian_grid":
             return int(self.options.get("side", 3)) ** 2  # type: ignore[arg-type]
         return 10 if self.source in ("digits", "cifar10", "svhn") else None

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from gantry.plan.blocks.base import Weight
 from gantry.plan.blocks.code_translators import CodeTranslators, MlpCodesNetworks, ResnetHalvesNetworks
 from gantry.plan.methods.base import MethodOptions
+from gantry.plan.methods.conditional import need_labels
 from gantry.plan.methods.pix2pix import need_held_out, refuse_what_starts_from_latents
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class Options(MethodOptions):
 
     def check_data(self, recipe: "Recipe", name: str, spec: "DatasetSpec") -> None:
         need_held_out(name, spec)
+        need_labels(self.name, name, spec)
 
     def check(self, recipe: "Recipe") -> None:
         refuse_what_starts_from_latents(self.name, recipe)

@@ -6,6 +6,7 @@ from gantry.plan.blocks.base import Weight
 from gantry.plan.blocks.code_translators import FaderNetworks, MlpCodesNetworks
 from gantry.plan.blocks.schedules import Place, place_in
 from gantry.plan.methods.base import MethodOptions
+from gantry.plan.methods.conditional import need_labels
 from gantry.plan.methods.pix2pix import need_held_out, refuse_what_starts_from_latents
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Options(MethodOptions):
 
     def check_data(self, recipe: "Recipe", name: str, spec: "DatasetSpec") -> None:
         need_held_out(name, spec)
+        need_labels(self.name, name, spec, only_classes=False)
 
     def check(self, recipe: "Recipe") -> None:
         refuse_what_starts_from_latents(self.name, recipe)

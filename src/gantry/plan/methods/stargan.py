@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from gantry.plan.blocks.base import Rate, Weight
 from gantry.plan.blocks.translators import ResnetBlocksNetworks
 from gantry.plan.methods.base import MethodOptions
+from gantry.plan.methods.conditional import need_labels
 from gantry.plan.methods.pix2pix import need_held_out, refuse_what_starts_from_latents
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class Options(MethodOptions):
 
     def check_data(self, recipe: "Recipe", name: str, spec: "DatasetSpec") -> None:
         need_held_out(name, spec)
+        need_labels(self.name, name, spec, only_classes=False)
 
     def check(self, recipe: "Recipe") -> None:
         refuse_what_starts_from_latents(self.name, recipe)
