@@ -20,8 +20,9 @@ from gantry.errors import UserError
 from gantry.evaluation.attributes import LEARNT_FROM, AttributeReferee, attribute_scores
 from gantry.evaluation.coded import CODED
 from gantry.evaluation.paths import path_length_w, path_length_z
-from gantry.evaluation.sample import BATCH, SCORED_SEED
+from gantry.evaluation.sample import BATCH, SCORED_SEED, to_uint8
 from gantry.evaluation.translated import OF_OUTPUTS, TRANSLATED, Compute, Translated, is_translator
+from gantry.methods.growing import StyleSampler
 from gantry.methods.sampler import Sampler
 from gantry.methods.singan import SinganSampler
 from gantry.methods.ssgan import StructureSampler
@@ -31,10 +32,14 @@ from gantry.metrics.diversity import diversity
 from gantry.metrics.features import FeatureNetwork
 from gantry.metrics.frechet import GaussianStatistics, gaussian_statistics
 from gantry.metrics.names import IDENTITY, METRICS, REAL, metric
+from gantry.metrics.separability import separability
+from gantry.metrics.sifid import places, single_image_distance
 from gantry.networks.singan import resized
 
 Array = NDArray[Any]
 Row = tuple[str, str, float, int, str]
+ATTRIBUTES = 40  # at most that separability sums over, as many as the authors have
+PICTURES = 50  # samples at most of which SIFID is a mean; the authors have as many pictures
 
 
 class ClassReferee:
@@ -306,6 +311,46 @@ class AskedScorer:
             "picture_error_ratio": float(error / of_bicubic),
         }
 
+    @torch.inference_mode()
+    def separability(self, sampler: Sampler, source: str, samples: Array) -> dict[str, float]:
+        """How far classes are linear in z and w; an attribute is whether a sample looks like one class or any other.
+
+        Its score is the network's log odds of the class; theirs are of 40 classifiers of faces, and here there are as
+        many at most, the classes that samples look like most often. Of as many fresh samples.
+        """
+        if (
+            not isinstance(sampler, StyleSampler)
+            or self.network is None
+            or not self.network.has_probabilities
+        ):
+            raise UserError(
+                "metrics: separability is of methods with a W (networks.family stylegan), judged by a feature network "
+                "that classifies (embedded): take it out of the workload"
+            )
+        inputs = sampler.inputs(source, range(len(samples)), torch.Generator().manual_seed(SCORED_SEED))
+        styles, logits = [], []
+        for start in range(0, len(samples), BATCH):
+            part = {name: value[start : start + BATCH].to(sampler.device) for name, value in inputs.items()}
+            styles.append(sampler.styles(source, part["z"])[0].float().cpu())
+            made = to_uint8(sampler.sample(source, part)).cpu().numpy()
+            logits.append(torch.from_numpy(self.network.extract(made).logits).double())
+        log_shares = torch.cat(logits).log_softmax(1)
+        often = (
+            log_shares.argmax(1).bincount(minlength=log_shares.shape[1]).argsort(descending=True, stable=True)
+        )
+        odds = (log_shares - (1 - log_shares.exp()).clamp_min(1e-12).log())[:, often[:ATTRIBUTES]].numpy()
+        latents = {"z": inputs["z"], "w": torch.cat(styles)}
+        found = {f"separability_{name}": separability(value.numpy(), odds) for name, value in latents.items()}
+        return found | {"separability_ratio": found["separability_w"] / found["separability_z"]}
+
+    def sifid(self, sampler: Sampler, source: str, samples: Array) -> dict[str, float]:
+        """The mean distance between the places of the picture and those of each of 50 samples at most."""
+        if not isinstance(sampler, SinganSampler) or self.network is None:
+            raise UserError("metrics: sifid is of one picture (method singan): take it out of the workload")
+        real = places(self.network, np.array(self.prepared.samples[sampler.picture]))
+        made = (places(self.network, sample) for sample in samples[:PICTURES])
+        return {"sifid": float(np.mean([single_image_distance(real, each) for each in made]))}
+
     def path_length_z(self, sampler: Sampler, source: str, samples: Array) -> dict[str, float]:
         """Of as many pairs as there are samples, at most; see `paths`."""
         return {"path_length_z": path_length_z(sampler, source, len(samples))}
@@ -420,6 +465,8 @@ ASKED: dict[str, Callable[[AskedScorer, Sampler, str, Array], dict[str, float]]]
     "code_purity_points": AskedScorer.code,
     "information_bound": AskedScorer.information,
     **dict.fromkeys(["diversity", "picture_error", "picture_error_ratio"], AskedScorer.one_picture),
+    **dict.fromkeys(["separability_z", "separability_w", "separability_ratio"], AskedScorer.separability),
+    "sifid": AskedScorer.sifid,
     "path_length_z": AskedScorer.path_length_z,
     "path_length_w": AskedScorer.path_length_w,
     "path_length_ratio": AskedScorer.path_length_w,
