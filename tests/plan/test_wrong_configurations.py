@@ -78,7 +78,7 @@ CONFIGURATIONS: list[tuple[dict[str, Any], str, tuple[str, ...]]] = [
     (
         {"recipes": {"bcgan": {"networks": {"family": "dcgn"}}}},
         "config: recipes.bcgan.networks: family 'dcgn' is unknown",
-        ('did you mean "dcgan"?', "mlp, dcgan"),
+        ('did you mean "dcgan"?', "known: mlp, "),
     ),
     (
         {"recipes": {"bcgan": {"networks": {"widht": 8}}}},
