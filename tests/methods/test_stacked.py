@@ -166,5 +166,5 @@ def test_what_does_not_go_together_is_refused() -> None:
     recipe = Recipe.model_validate(RECIPE)
     with pytest.raises(ValueError, match="joint_from 9: the run has 9 iterations: take less"):
         recipe.method.check_workload(recipe, None, 9)
-    with pytest.raises(UserError, match="its features are a classifier's, and the data set has no classes"):
+    with pytest.raises(UserError, match="method stacked: the data set has no classes"):
         build_method(recipe, DataShape((2,)))

@@ -11,12 +11,12 @@ from torch.nn.functional import cross_entropy, mse_loss
 from gantry.data.batches import Stream
 from gantry.data.prepared import PreparedSet
 from gantry.data.shape import DataShape
-from gantry.errors import UserError
 from gantry.methods.adversary import Adversary
 from gantry.methods.base import Method, Phase, register
 from gantry.methods.batch import Batch
 from gantry.methods.conditional import condition_of
 from gantry.methods.gradients import attenuated
+from gantry.methods.labelled import classes_of
 from gantry.methods.latents import draw_latents
 from gantry.methods.sampler import Sampler
 from gantry.methods.stage import Stage
@@ -74,16 +74,12 @@ class Stacked(Method):
         options = recipe.method
         assert isinstance(options, Options)
         self.options = options
-        if not data.classes:
-            raise UserError(
-                "method stacked: its features are a classifier's, and the data set has no classes: take one that has "
-                "(mixture, digits, cifar10, svhn, a folder with a folder for each class)"
-            )
+        classes = classes_of(data, options.name)
         networks, latent, width = recipe.networks, recipe.latent.dimension, options.features
         dense = MlpNetworks(family="mlp", width=options.width, depth=2, maxout_depth=2)
-        self.classifier = Features(networks, data.sample, width, data.classes)
+        self.classifier = Features(networks, data.sample, width, classes)
         self.levels = Levels(
-            build_generator(dense, options.noise + data.classes, (width,)),
+            build_generator(dense, options.noise + classes, (width,)),
             build_generator(networks, latent + width, data.sample),
         )
 
