@@ -236,7 +236,7 @@ def levels(shown: Shown) -> Montage:
     sampler = shown.sampler
     if sampler.mixed or len(sampler.sources) < 2:
         raise UserError(
-            "montages: levels are of methods that make images in levels (method lapgan): take them out of the workload"
+            "montages: levels are of methods with levels (lapgan, stackgan): take them out of the workload"
         )
     given = shown.inputs(ACROSS)
     sources = sampler.sources[::-1]

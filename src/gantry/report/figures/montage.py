@@ -39,7 +39,7 @@ CAPTIONS = {
     "styles": "the first held-out inputs, each in the same drawn styles, one a column",
     "mixing": "sources stand above and at the left; the others have the styles of the one above in the layers of the "
     "sizes named, and those of the one at the left in all others",
-    "levels": "a column is the same noise; a row shows what the levels up to there have made, enlarged",
+    "levels": "a column is the same noise, and class; a row shows what the levels up to there have made, enlarged",
     "canvases": "a row is one image: what each step adds to it, and the sum of all steps",
     "pyramid": "a column is a scale, enlarged to the picture's size; rebuilt: from one fixed noise; samples: from "
     "noise at every scale",
