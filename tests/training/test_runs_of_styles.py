@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tests.training.test_capture import Tapes
 from tests.training.test_runs_of_translators import edges, pairs, score
 
 from gantry.cli import run
@@ -19,6 +20,7 @@ from gantry.evaluation.translated import Translated
 from gantry.evaluation.translating import styles_of
 from gantry.plan.dataset import DatasetSpec
 from gantry.training import train as loop
+from gantry.training.capture import CapturedStep
 
 __all__ = ["edges", "pairs"]
 CODES = {"family": "mlp_autoencoders", "width": 16, "depth": 3, "shared": 2, "code": 3}
@@ -55,6 +57,25 @@ def test_an_interrupted_run_ends_in_the_same_bits(
     stop_at(3)
     assert lab.train_through("stopped", 12, recipe) == 1
     assert tools.outcome(lab.root("stopped")) == whole
+
+
+def test_replayed_steps_are_plain_ones(lab: Any, pairs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of three phases: every draw of styles lies outside of the graph, the journeys lie inside."""
+    lab.manifest = pairs
+    roots = [lab.train("plain", 6, DRIT)]
+    monkeypatch.setattr(
+        loop,
+        "build_step",
+        lambda method, recipe, device, stage, before: CapturedStep(
+            method, recipe, device, Tapes(), stage, before
+        ),
+    )
+    roots.append(lab.train("replayed", 6, DRIT))
+    ours, theirs = (
+        [line.split(",")[:4] for line in next(root.rglob("history.csv")).read_text().splitlines()[1:]]
+        for root in roots
+    )
+    assert np.array(ours, float) == pytest.approx(np.array(theirs, float), rel=1e-4, abs=1e-5)
 
 
 def test_codes_and_styles_are_scored(lab: Any, pairs: Path, tmp_path: Path) -> None:
