@@ -41,6 +41,7 @@ CAPTIONS = {
     "sizes named, and those of the one at the left in all others",
     "levels": "a column is the same noise, and class; a row shows what the levels up to there have made, enlarged",
     "canvases": "a row is one image: what each step adds to it, and the sum of all steps",
+    "parts": "a row is one image: what it is made of, layer by layer; of a mask white is 1",
     "pyramid": "a column is a scale, enlarged to the picture's size; rebuilt: from one fixed noise; samples: from "
     "noise at every scale",
 }
