@@ -2,13 +2,17 @@
 
 from typing import Literal, get_args, get_type_hints
 
-from gantry.networks import family
+import pytest
+
+from gantry.errors import UserError
+from gantry.networks import build_generator, family
 from gantry.networks.autoencoder import ERRORS
 from gantry.networks.dcgan import HEADS
 from gantry.networks.initialise import SCHEMES
 from gantry.networks.resnet import POOLINGS
 from gantry.networks.spectral import WAYS
 from gantry.plan.blocks import networks as blocks
+from gantry.plan.methods.base import shipped_methods
 
 
 def allowed(model: type, key: str) -> set[str]:
@@ -21,7 +25,13 @@ def allowed(model: type, key: str) -> set[str]:
 def test_each_family_has_its_builders() -> None:
     assert len(blocks.FAMILIES) == len(get_args(get_args(blocks.Networks)[0])) >= 18
     for name in blocks.FAMILIES:
-        assert callable(family(name).build_generator) and callable(family(name).build_discriminator)
+        builders = [hasattr(family(name), f"build_{each}") for each in ("generator", "discriminator")]
+        assert all(builders) or (not any(builders) and name in shipped_methods())
+
+
+def test_a_family_that_a_method_builds_says_so() -> None:
+    with pytest.raises(UserError, match="family stackgan is built by method stackgan alone"):
+        build_generator(blocks.StackganNetworks(family="stackgan"), 4, (3, 32, 32))
 
 
 def test_heads_poolings_and_initial_weights_are_the_plans() -> None:

@@ -15,6 +15,7 @@ from torch import Tensor
 from gantry.data.shape import DataShape
 from gantry.methods import Batch, build_method
 from gantry.methods.adversarial import Adversarial
+from gantry.networks import family
 from gantry.objectives import OBJECTIVES
 from gantry.plan.blocks import networks as network_blocks
 from gantry.plan.blocks import objectives as objective_blocks
@@ -193,7 +194,8 @@ def named() -> Iterator[tuple[str, dict[str, Any]]]:
         else:
             yield f"term {name}", {"terms": {name: 1.0}}
     families = network_blocks.FAMILIES
-    for name in (each for each in families if not families[each].translates):
+    own = {name for name in families if not hasattr(family(name), "build_generator")}  # of methods
+    for name in (each for each in families if not families[each].translates and each not in own):
         for suffix, options in variants(families[name], ("family", "initialisation")):
             width = {"width": WIDTHS[name]} if name in WIDTHS else {}
             width |= {"steps": 4} if name == "gran" else {}  # into which the latents of a game fall

@@ -103,7 +103,7 @@ def draw_points(of_each: Mapping[str, NDArray[Any]], path: Path) -> None:
     figure = Figure(figsize=(4, 4), layout="constrained")
     axes = figure.add_subplot(aspect="equal")
     for source, points in of_each.items():
-        axes.scatter(*points.T, s=4, label=source)
+        axes.scatter(points[:, 0], points[:, 1], s=4, label=source)
     axes.legend(loc="upper right")
     figure.savefig(path, dpi=100, format="png")
 

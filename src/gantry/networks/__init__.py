@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import nn
 
+from gantry.errors import UserError
 from gantry.networks.virtual import choose_reference
 
 
@@ -21,13 +22,23 @@ def family(name: str) -> Any:
     return import_module(f"gantry.networks.{name}")
 
 
+def builder(name: str, function: str) -> Any:
+    """Return a family's builder; UserError for a family that only a method of its own builds."""
+    found = getattr(family(name), function, None)
+    if found is None:
+        raise UserError(
+            f"networks.family {name} is built by method {name} alone: take that, or another family"
+        )
+    return found
+
+
 def build_generator(networks: Any, latent_dimension: int, sample_shape: tuple[int, ...]) -> nn.Module:
     """Return an initialised generator: forward(z (B, latent_dimension)) → (B, *sample_shape).
 
     `networks` is the recipe's block (`MlpNetworks`, `DcganNetworks`, …). Images come out in [−1, 1]. Raises
     `UserError` where the family cannot make samples of that shape.
     """
-    built: nn.Module = family(networks.family).build_generator(networks, latent_dimension, sample_shape)
+    built: nn.Module = builder(networks.family, "build_generator")(networks, latent_dimension, sample_shape)
     return built
 
 
@@ -36,7 +47,7 @@ def build_translator(networks: Any, inputs: tuple[int, ...], outputs: tuple[int,
 
     `networks` is a block that `translates`. Raises `UserError` where the family cannot map these shapes.
     """
-    built: nn.Module = family(networks.family).build_generator(networks, inputs, outputs)
+    built: nn.Module = builder(networks.family, "build_generator")(networks, inputs, outputs)
     return built
 
 
@@ -47,7 +58,7 @@ def build_discriminator(networks: Any, sample_shape: tuple[int, ...], outputs: i
     sample stand together. Where `one_pass_is_exact`, real and generated batches may be concatenated into one call.
     Raises `UserError` where the family cannot read samples of that shape.
     """
-    built: nn.Module = family(networks.family).build_discriminator(networks, sample_shape, outputs)
+    built: nn.Module = builder(networks.family, "build_discriminator")(networks, sample_shape, outputs)
     return built
 
 
