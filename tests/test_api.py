@@ -60,6 +60,10 @@ def test_a_trained_run_is_not_trained_again_and_goes_on_when_asked_for_more(
     assert api.train(study, "points_one", "mixture", until=30) == points["points_one"]
     assert api.load(points["points_one"]).iteration == 30
     assert list(api.history(points["points_one"])["iteration"])[-1] == 30
+    of_plan = Path(study.metrics(study.any_run("mixture", "points_one", 0), 20))
+    of_plan.unlink(missing_ok=True)
+    assert max(api.metrics(study, points["points_one"])["iteration"]) == 30
+    assert of_plan.exists(), "for the plan's tables"
 
 
 def test_samples_and_scores_of_images(study: Plan) -> None:

@@ -25,5 +25,5 @@ def test_the_site_builds_strictly(repository: Path, tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     pages = {path.name for path in (tmp_path / "s").glob("*.html")}
-    assert {"index.html", "configuration.html", "interruptible.html", "python.html"} <= pages
+    assert {"index.html", "configuration.html", "interruptible.html", "python.html", "tutorial.html"} <= pages
     assert "https://fonts" not in (tmp_path / "s/index.html").read_text()

@@ -167,34 +167,10 @@ def score(
 
 def metrics(plan: Plan, run: str | Path) -> "pd.DataFrame":
     """Score every checkpoint of a run as the plan says, if that has not been done; return the tidy metrics."""
-    from gantry.evaluation.score import score_run
     from gantry.report.reading import read_metrics
-    from gantry.runs.outputs import is_current, recorded
 
-    found, record = _recorded(plan, Path(run))
-    end = max(found.ends)
-    outputs = [Path(plan.metrics(found, end)), Path(plan.samples(found, end))]
-    manifest = Path(plan.manifest(found))
-    weights = _weights(plan) if found.workload.resolution else []
-    statistics = _statistics(plan, found, manifest, weights)
-    told = plan.scoring_digest(found, end)
-    inputs = [record, manifest, *statistics, *weights]
-    if not all(output.is_file() for output in outputs) or not is_current(
-        outputs, inputs, told, of_training=True
-    ):
-        with recorded(outputs, inputs, told, of_training=True):
-            score_run(
-                record,
-                manifest,
-                plan.scoring(found),
-                after=found.previous_end(end),
-                statistics=next(iter(statistics), None),
-                weights=next(iter(weights), None),
-                metrics_out=outputs[0],
-                samples_out=outputs[1],
-                device=plan.device,
-            )
-    return read_metrics(outputs[0])
+    scored = [_scored(plan, found, record) for found, record in _recorded(plan, Path(run))]
+    return read_metrics(scored[-1])
 
 
 def table(plan: Plan, paper: str, name: str) -> "pd.DataFrame":
@@ -247,21 +223,59 @@ def _output(plan: Plan, paper: str, name: str, family: str, make: Any) -> Any:
         return make(report_spec(plan, paper, name), *outputs)
 
 
-def _recorded(plan: Plan, folder: Path) -> tuple[Run, Path]:
-    """Return the run whose folder this is, as the plan has it, and its last record."""
+def _scored(plan: Plan, found: Run, record: Path) -> Path:
+    """Score a run as far as a record goes, if that has not been done; return the metrics' file."""
+    from gantry.evaluation.score import score_run
+    from gantry.runs.outputs import is_current, recorded
+
+    end = max(found.ends)
+    outputs = [Path(plan.metrics(found, end)), Path(plan.samples(found, end))]
+    manifest = Path(plan.manifest(found))
+    weights = _weights(plan) if found.workload.resolution else []
+    statistics = _statistics(plan, found, manifest, weights)
+    told = plan.scoring_digest(found, end)
+    inputs = [record, manifest, *statistics, *weights]
+    if not all(output.is_file() for output in outputs) or not is_current(
+        outputs, inputs, told, of_training=True
+    ):
+        with recorded(outputs, inputs, told, of_training=True):
+            score_run(
+                record,
+                manifest,
+                plan.scoring(found),
+                after=found.previous_end(end),
+                statistics=next(iter(statistics), None),
+                weights=next(iter(weights), None),
+                metrics_out=outputs[0],
+                samples_out=outputs[1],
+                device=plan.device,
+            )
+    return outputs[0]
+
+
+def _recorded(plan: Plan, folder: Path) -> list[tuple[Run, Path]]:
+    """Return the run whose folder this is with its last record; before these the plan's own end, if it is another.
+
+    A run may have been trained beyond the plan, whose tables take its scores at the plan's end.
+    """
     from gantry.runs.record import read_record
 
-    ends = sorted(folder.glob("record-*.json"), key=lambda path: int(path.stem.removeprefix("record-")))
-    if not ends:
+    records = {int(path.stem.removeprefix("record-")): path for path in folder.glob("record-*.json")}
+    if not records:
         raise UserError(f"{folder}: no finished run here; give the folder that api.train returned")
-    record = read_record(ends[-1])
-    names = record["run"]
-    run = plan.any_run(names["dataset"], names["recipe"], names["seed"], record["iterations"])
-    if run.spec_digest != record["spec_digest"]:
+    last = read_record(records[max(records)])
+    names = last["run"]
+    planned, run = (
+        plan.any_run(names["dataset"], names["recipe"], names["seed"], until)
+        for until in (None, last["iterations"])
+    )
+    if run.spec_digest != last["spec_digest"]:
         raise UserError(
             f"{folder}: trained with another recipe than the plan's; ask the plan that trained it"
         )
-    return run, ends[-1]
+    before = max(planned.ends)
+    found = [(planned, records[before])] if before in records and before < max(records) else []
+    return [*found, (run, records[max(records)])]
 
 
 def _weights(plan: Plan) -> list[Path]:
