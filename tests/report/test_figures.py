@@ -24,7 +24,7 @@ from gantry.plan.output_types.figures import (
 from gantry.report.figures import curves, grids, heatmap, scatter, trajectories
 from gantry.report.figures.make import make_figure
 from gantry.report.figures.pictures import mosaic
-from gantry.report.figures.style import short, styled
+from gantry.report.figures.style import fitted, short, styled
 from gantry.report.load import load
 from gantry.report.samples import evenly, nearest_index
 from gantry.report.specs import parse_spec
@@ -323,3 +323,8 @@ def test_the_same_picture_in_a_notebook_and_with_settings_of_ones_own(tmp_path):
         assert done.returncode == 0, (name, done.stderr)
         made.append([Path(path).read_bytes() for path in paths])
     assert all(each == made[0] for each in made[1:])
+
+
+def test_a_line_does_not_end_within_a_relation() -> None:
+    lines = fitted("with the entropy distance, λ = 1", 1.8, 9).split("\n")
+    assert lines[-1].endswith("λ = 1") and len(lines) > 1

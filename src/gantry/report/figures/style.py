@@ -3,6 +3,7 @@
 Figures are drawn on `Figure` directly, without pyplot: no global state, and a faster import.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -172,9 +173,12 @@ def width_of(text: str, points: float, *, bold: bool = False) -> float:
 
 
 def fitted(text: str, width: float, points: float, *, bold: bool = False) -> str:
-    """Break text into lines of at most `width` inches; a word that is wider than that is broken, too."""
+    """Break text into lines of at most `width` inches; a word that is wider than that is broken, too.
+
+    Lines do not end before or after a sign of relation: λ = 1 stays together.
+    """
     lines = [""]
-    for word in text.split():
+    for word in re.split(r"(?<![=≤≥]) (?![=≤≥] )", " ".join(text.split())):
         longer = f"{lines[-1]} {word}".strip()
         if width_of(longer, points, bold=bold) <= width:
             lines[-1] = longer
