@@ -15,7 +15,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, softmax
 from gantry.networks import build_discriminator, build_generator
 from gantry.objectives.anchors import draw_anchors
 from gantry.plan.recipe import Recipe
-from gantry.terms import Batch, build_terms
+from gantry.terms import TermInputs, build_terms
 
 
 class StockMaxout(nn.Module):
@@ -191,7 +191,7 @@ class PlainGame:
             samples = self.g(self.latent())
             fake = self.d(samples)
             loss = self.loss_g(fake)
-            batch = Batch([samples], [fake], self.real, None, self.d, self.g)
+            batch = TermInputs([samples], [fake], self.real, None, self.d, self.g)
             for weight, term in self.terms:
                 loss = loss + weight * term(batch)
             self.adam_g.zero_grad()

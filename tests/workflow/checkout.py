@@ -93,7 +93,7 @@ class Checkout:
 
     def __init__(self, folder: Path, snakemake: SnakemakeServer) -> None:
         self.folder = folder
-        self.snakemake = snakemake
+        self.server = snakemake
         for name in ("Snakefile", "config.yaml"):
             shutil.copy(REPOSITORY / name, folder)
         for name in ("workflow", "profiles"):
@@ -104,7 +104,7 @@ class Checkout:
         settings = [
             f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in config.items()
         ]
-        return self.snakemake.run(self.folder, *arguments, "--config", *settings)
+        return self.server.run(self.folder, *arguments, "--config", *settings)
 
 
 class Sketch(Checkout):
@@ -150,7 +150,7 @@ class Sketch(Checkout):
 
     def moved_to(self, folder: Path, *, remembers: bool = True) -> "Sketch":
         """A copy in `folder` with all results, and with Snakemake's own memory of them if it `remembers`."""
-        copy = Sketch(folder, self.snakemake)
+        copy = Sketch(folder, self.server)
         for name in ("results", ".snakemake") if remembers else ("results",):
             shutil.copytree(self.folder / name, folder / name)
         return copy

@@ -49,7 +49,7 @@ def test_it_works_as_written(
     if program == "snakemake":
         if "faces" in command.text and "configfile" in command.text and not Path("home/faces").exists():
             gantry("new", "~/faces", "--images", str(toy.folder / "faces"))
-        done = toy.snakemake.run(toy.folder, *words)
+        done = toy.server.run(toy.folder, *words)
         assert done.code == 0, f"{command.page}: {command.text}\n{done.output}"
         said = [line for line in done.output.splitlines() if line.startswith("gantry: ")]
         assert [line for line in said if not USUAL.search(line)] == []

@@ -54,7 +54,7 @@ def test_a_target_that_nothing_makes_is_one_helpful_line(sketch: Sketch, option:
 
 
 def test_a_target_after_the_settings_is_one_helpful_line(sketch: Sketch) -> None:
-    done = sketch.snakemake.run(sketch.folder, "-n", "--config", "papers=[sketch]", "sketch")
+    done = sketch.server.run(sketch.folder, "-n", "--config", "papers=[sketch]", "sketch")
     assert done.code == 1
     (said,) = lines(done.output)
     assert said.startswith("gantry: sketch: stands after --config")
@@ -62,7 +62,7 @@ def test_a_target_after_the_settings_is_one_helpful_line(sketch: Sketch) -> None
 
 def test_no_cores_is_one_helpful_line(sketch: Sketch) -> None:
     """Only without the default profile, which says how many."""
-    done = sketch.snakemake.run(sketch.folder, "--workflow-profile", "none", "--config", "scale=smoke")
+    done = sketch.server.run(sketch.folder, "--workflow-profile", "none", "--config", "scale=smoke")
     assert done.code == 1 and "Traceback" not in done.output
     assert "use --cores N" in done.output.splitlines()[-1]
 
