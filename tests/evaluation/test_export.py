@@ -143,7 +143,7 @@ def shape_for(bench: Bench, name: str) -> DataShape:
     sample = (2,) if "points" in kind else (3, 32, 32)
     if kind == "enlargements":
         return DataShape(sample, input=(3, 8, 8))
-    return DataShape(sample, input=sample) if "pairs" in kind else DataShape(sample, classes=10)
+    return DataShape(sample, classes=10, input=sample if "pairs" in kind else None)
 
 
 def called(text: str) -> dict[str, Any]:

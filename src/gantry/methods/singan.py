@@ -174,12 +174,14 @@ class SinganSampler(Sampler):
 
     def sample(self, source: str, inputs: Mapping[str, Tensor]) -> Tensor:
         if source == "fine":
-            inputs = {**inputs, "noise_0": self.scales.fixed.expand(len(inputs["noise_0"]), -1, -1, -1)}
+            inputs = {**inputs, "noise_0": self.scales.fixed.expand(inputs["noise_0"].shape[0], -1, -1, -1)}
         return self.pyramid(inputs)[-1]
 
     def pyramid(self, inputs: Mapping[str, Tensor]) -> list[Tensor]:
         """Return the samples as they are after each scale, the coarsest first, all in the picture's size."""
-        return self._made([inputs[f"noise_{scale}"] for scale in range(self.last)], len(inputs["noise_0"]))
+        return self._made(
+            [inputs[f"noise_{scale}"] for scale in range(self.last)], inputs["noise_0"].shape[0]
+        )
 
     def rebuilt_pyramid(self) -> list[Tensor]:
         """Return the rebuilt picture (1, C, R, R) after each scale."""

@@ -39,7 +39,7 @@ class StyleSampler(TranslationSampler):
         return self.translate_in_style(source, inputs["x"], inputs["z"])
 
     def translate(self, source: str, samples: Tensor) -> Tensor:
-        return self.translate_in_style(source, samples, samples.new_zeros(len(samples), self.style))
+        return self.translate_in_style(source, samples, samples.new_zeros(samples.shape[0], self.style))
 
 
 class PairedStyleSampler(StyleSampler):

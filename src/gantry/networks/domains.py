@@ -45,7 +45,7 @@ class Autoencoders(nn.Module):
     def style_of(self, x: Tensor, domain: int) -> tuple[Tensor, Tensor]:
         """Return the mean and the logarithm of the deviation of the style of x."""
         if not self.style:
-            none = x.new_zeros(len(x), 0)
+            none = x.new_zeros(x.shape[0], 0)  # not len(x), which an export records as a number
             return none, none
         found: tuple[Tensor, Tensor] = self.style_encoders[domain](x)
         return found
