@@ -19,8 +19,8 @@ def planned(checkout: Checkout) -> Done:
 def test_a_dry_run_plans_every_job_without_data(planned: Done) -> None:
     assert planned.code == 0
     assert "Traceback" not in planned.output
-    # BCGAN's recipes, of which two are continued; EDGAN's; three seeds each.
-    runs = 21 + 2 + 132
+    # BCGAN's recipes, of which two are continued; EDGAN's, and two of the entropy distance alone; three seeds each.
+    runs = 21 + 2 + 132 + 2
     assert len(planned.outputs("train")) == runs * 3
     assert len(planned.outputs("score")) == runs * 3
     assert planned.outputs("page") == {"results/paper/report.html"}
