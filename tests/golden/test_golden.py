@@ -34,14 +34,15 @@ def test_every_recipe_is_in_it(golden: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("name", TRAINED)
 def test_losses(name: str, bench: measure.Bench, golden: dict[str, Any]) -> None:
-    """Equal to the bit on a processor like the one that wrote the file, else to three digits."""
+    """Equal to the bit on a processor like the one that wrote the file, else to three digits, bf16 to 5 %."""
     expected, found = dict(golden["losses"][name]), bench.losses(name)
     written_on = expected.pop("processor", golden["processor"])
     if written_on == measure.processor():
         assert found == expected, RENEW
         return
+    rel = 0.05 if bench.plan.recipes[name].precision == "bf16" else 2e-3
     for ours, theirs in zip(found["losses"], expected["losses"], strict=True):
-        assert list(map(float, ours)) == pytest.approx(list(map(float, theirs)), rel=2e-3, abs=1e-3), RENEW
+        assert list(map(float, ours)) == pytest.approx(list(map(float, theirs)), rel=rel, abs=1e-3), RENEW
 
 
 @pytest.mark.parametrize("scale", measure.scales())
