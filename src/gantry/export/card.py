@@ -67,17 +67,19 @@ def usage(
     return USE.format(function=function, fresh=fresh, range=values)
 
 
+# `gantry.methods.latents.DISTRIBUTIONS` as text.
+DRAWN = {
+    "normal": 'torch.randn_like(given["z"])',
+    "uniform": '2 * torch.rand_like(given["z"]) - 1',
+    "bernoulli": '(torch.rand_like(given["z"]) < 0.5).float()',
+    "censored": 'torch.randn_like(given["z"]).relu()',
+}
+
+
 def _drawn(latent: Latent, truncation: float | None) -> str:
     """How z is drawn anew, as Python."""
-    if latent.distribution == "uniform":
-        drawn = '2 * torch.rand_like(given["z"]) - 1'
-    elif latent.distribution == "bernoulli":
-        drawn = '(torch.rand_like(given["z"]) < 0.5).float()'
-    elif latent.distribution == "censored":
-        drawn = 'torch.randn_like(given["z"]).relu()'
-    elif truncation is None:
-        drawn = 'torch.randn_like(given["z"])'
-    else:
+    drawn = DRAWN[latent.distribution]
+    if truncation is not None:
         drawn = f'torch.nn.init.trunc_normal_(torch.empty_like(given["z"]), a={-truncation}, b={truncation})'
     return drawn if latent.scale == 1 else f"{latent.scale} * ({drawn})"
 

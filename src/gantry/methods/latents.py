@@ -1,11 +1,21 @@
 """z, what generators start from."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 from gantry.data.prepared import PreparedSet
 from gantry.methods.sampler import Sampler
 from gantry.plan.blocks.players import Latent
+
+# Each distribution as random numbers and what becomes of them.
+DISTRIBUTIONS: dict[str, tuple[Callable[..., Tensor], Callable[[Tensor], Tensor]]] = {
+    "normal": (torch.randn, lambda n: n),
+    "uniform": (torch.rand, lambda u: 2 * u - 1),
+    "bernoulli": (torch.rand, lambda u: (u < 0.5).float()),
+    "censored": (torch.randn, torch.relu),
+}
 
 
 def draw_latents(
@@ -16,16 +26,8 @@ def draw_latents(
     They are standard normal, uniform on [−1, 1], 0 or 1 alike often, or max(0, a normal number), times the recipe's
     scale. The last two are Brock et al. 2019's, appendix E.
     """
-    shape = (count, latent.dimension)
-    if latent.distribution == "uniform":
-        z = 2 * torch.rand(shape, device=device, generator=generator) - 1
-    elif latent.distribution == "bernoulli":
-        z = (torch.rand(shape, device=device, generator=generator) < 0.5).float()
-    elif latent.distribution == "censored":
-        z = torch.randn(shape, device=device, generator=generator).relu()
-    else:
-        z = torch.randn(shape, device=device, generator=generator)
-    return latent.scale * z
+    draw, made = DISTRIBUTIONS[latent.distribution]
+    return latent.scale * made(draw((count, latent.dimension), device=device, generator=generator))
 
 
 def draw_truncated(latent: Latent, count: int, threshold: float, generator: torch.Generator) -> Tensor:
