@@ -9,12 +9,12 @@ from torch import Tensor, nn
 from gantry.data.batches import Stream
 from gantry.data.prepared import PreparedSet
 from gantry.data.shape import DataShape
-from gantry.errors import UserError
 from gantry.methods.adversary import Adversary
 from gantry.methods.base import Method, Part, Phase, register
 from gantry.methods.batch import Batch
 from gantry.methods.sampler import Sampler
 from gantry.methods.styled import PairedStyleSampler
+from gantry.methods.translating import paired_input
 from gantry.networks import build_discriminator, build_translator
 from gantry.networks.styled import Styled
 from gantry.objectives import build_objective
@@ -36,14 +36,10 @@ class Bicyclegan(Method):
         super().__init__(recipe, data)
         options: Options = recipe.method  # type: ignore[assignment]
         self.options = options
-        if data.input is None:
-            raise UserError(
-                "method bicyclegan: the data set has no pairs; give it inputs: in workflow/datasets.yaml (a "
-                "degradation, a half, or folders), or take method latent_translation"
-            )
-        self.networks = cast(Styled, build_translator(recipe.networks, data.input, data.sample))
+        shape = paired_input(data, "bicyclegan", "latent_translation")
+        self.networks = cast(Styled, build_translator(recipe.networks, shape, data.sample))
         channels, *rest = data.sample
-        joined = channels + data.input[0] if options.sees == "pair" else channels
+        joined = channels + shape[0] if options.sees == "pair" else channels
         self.of_encoded, self.of_drawn = (
             Adversary(
                 build_discriminator(recipe.networks, (joined, *rest), 1),

@@ -16,7 +16,7 @@ from gantry.methods.batch import Batch
 from gantry.methods.domains import INPUTS, SAMPLES
 from gantry.methods.sampler import Sampler
 from gantry.methods.stage import Stage
-from gantry.methods.translating import TranslationSampler
+from gantry.methods.translating import TranslationSampler, paired_input
 from gantry.networks import build_discriminator, build_translator
 from gantry.networks.coarse_to_fine import CoarseToFine
 from gantry.networks.translators import at_depths
@@ -71,20 +71,16 @@ class Pix2pix(Method):
         super().__init__(recipe, data)
         options: Options = recipe.method  # type: ignore[assignment]
         self.options = options
-        if data.input is None:
-            raise UserError(
-                "method pix2pix: the data set has no pairs; give it inputs: in workflow/datasets.yaml (a degradation, "
-                "a half, or folders), or take method cyclegan"
-            )
-        if (options.skip or options.only_hole) and data.input != data.sample:
+        shape = paired_input(data, "pix2pix", "cyclegan")
+        if (options.skip or options.only_hole) and shape != data.sample:
             given = "skip" if options.skip else "only_hole"
             raise UserError(
-                f"method.{given}: inputs of shape {data.input} cannot be laid under outputs of shape {data.sample}; "
+                f"method.{given}: inputs of shape {shape} cannot be laid under outputs of shape {data.sample}; "
                 f"take {given} away"
             )
-        self.translator = Translator(build_translator(recipe.networks, data.input, data.sample), options)
+        self.translator = Translator(build_translator(recipe.networks, shape, data.sample), options)
         channels, *rest = data.sample
-        joined = channels + data.input[0] if options.sees == "pair" else channels
+        joined = channels + shape[0] if options.sees == "pair" else channels
         self.plays, self.halved = True, False
         self.scales = nn.ModuleList(
             Adversary(

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from gantry.data.batches import as_input
 from gantry.data.prepared import PreparedSet
+from gantry.data.shape import DataShape
 from gantry.errors import UserError
 from gantry.methods.domains import Domain, part_of
 from gantry.methods.sampler import Sampler
@@ -54,3 +55,13 @@ class TranslationSampler(Sampler):
 
     def reference(self, source: str) -> Domain:
         return self.ends[source][1]
+
+
+def paired_input(data: DataShape, method: str, without_pairs: str) -> tuple[int, ...]:
+    """Return the shape of the input of a pair; UserError without one, naming a method that needs none."""
+    if data.input is None:
+        raise UserError(
+            f"method {method}: the data set has no pairs; give it inputs: in workflow/datasets.yaml (a degradation, a "
+            f"half, or folders), or take method {without_pairs}"
+        )
+    return data.input

@@ -21,8 +21,6 @@ from gantry.plan.blocks.code_translators import AttganNetworks
 def build_generator(networks: AttganNetworks, inputs: Shape, outputs: Shape) -> nn.Module:
     """k4s2-64, 128, 256, 512, 1024; transposed 1024, 512, 256, 128 and the image. No bias before a norm."""
     channels, resolution, labels = images_and_labels(networks, inputs, outputs)
-    if (obstacle := networks.obstacle(resolution)) is not None:
-        raise UserError(f"networks: {obstacle}")
     norm, widths = NORMS[networks.norm], widths_of(networks, networks.halvings_of(resolution))
     made = [*widths[:0:-1], channels]
     reads = [

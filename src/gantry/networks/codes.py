@@ -7,6 +7,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from gantry.errors import UserError
 from gantry.networks.residual import Norm
 from gantry.networks.translators import Shape, square
 from gantry.plan.blocks.code_translators import CodeTranslators
@@ -91,6 +92,8 @@ def doubling(
 
 
 def images_and_labels(networks: CodeTranslators, inputs: Shape, outputs: Shape) -> tuple[int, int, int]:
-    """Return (channels of the images, resolution, label planes beside them in `inputs`)."""
-    images = (outputs[0], *inputs[1:])
-    return *square(networks.family, images, outputs), inputs[0] - outputs[0]
+    """Return (channels of the images, resolution, label planes beside them in `inputs`); UserError for other sizes."""
+    channels, resolution = square(networks.family, (outputs[0], *inputs[1:]), outputs)
+    if (obstacle := networks.obstacle(resolution)) is not None:
+        raise UserError(f"networks: {obstacle}")
+    return channels, resolution, inputs[0] - outputs[0]

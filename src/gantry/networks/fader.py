@@ -4,7 +4,6 @@ from itertools import pairwise
 
 from torch import nn
 
-from gantry.errors import UserError
 from gantry.networks.codes import (
     NORMS,
     ConvolutionalCodes,
@@ -22,8 +21,6 @@ from gantry.plan.blocks.code_translators import FaderNetworks
 def build_generator(networks: FaderNetworks, inputs: Shape, outputs: Shape) -> nn.Module:
     """k4s2-32, 64, 128, 256, 512, 512, no norm in the first; the mirror image of it, which labels reach everywhere."""
     channels, resolution, labels = images_and_labels(networks, inputs, outputs)
-    if (obstacle := networks.obstacle(resolution)) is not None:
-        raise UserError(f"networks: {obstacle}")
     norm, widths = NORMS[networks.norm], widths_of(networks, networks.halvings_of(resolution))
     ways = list(pairwise([channels, *widths]))
     reads = [
