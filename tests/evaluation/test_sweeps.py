@@ -14,7 +14,7 @@ from tests.training.test_runs_of_methods import PROJECTION
 from gantry.data import open_prepared
 from gantry.data.shape import DataShape
 from gantry.errors import UserError
-from gantry.evaluation.asked import confusion
+from gantry.evaluation.referee import confusion
 from gantry.evaluation.sample import SCORED_SEED, sampled
 from gantry.evaluation.sweeps import of_samples, swept
 from gantry.methods import build_method

@@ -1,8 +1,6 @@
 """Scores of what a method was asked for: classes, codes, and the labels of held-out samples.
 
-The referee of points is the mixture's own posterior; of images a logistic regression on the feature network's
-features of real training images, which never saw a generated one. Its accuracy on real images that it has not
-seen stands beside, as the row `real`.
+The referee's accuracy on real samples that it has not seen stands beside, as the row `real`.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -12,25 +10,24 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from gantry.data import PreparedSet
 from gantry.data.batches import as_input
 from gantry.errors import UserError
-from gantry.evaluation.attributes import LEARNT_FROM, AttributeReferee, attribute_scores
+from gantry.evaluation.attributes import AttributeReferee, attribute_scores
 from gantry.evaluation.coded import CODED
 from gantry.evaluation.paths import path_length_w, path_length_z
+from gantry.evaluation.reconstruction import latents, reconstruction, structure
+from gantry.evaluation.referee import ClassReferee, confusion
 from gantry.evaluation.sample import BATCH, SCORED_SEED, to_uint8
 from gantry.evaluation.translated import OF_OUTPUTS, TRANSLATED, Compute, Translated, is_translator
 from gantry.methods.growing import StyleSampler
 from gantry.methods.sampler import Sampler
 from gantry.methods.singan import SinganSampler
-from gantry.methods.ssgan import StructureSampler
 from gantry.metrics import classes as of_classes
 from gantry.metrics.classes import fitted
 from gantry.metrics.diversity import diversity
 from gantry.metrics.features import FeatureNetwork
-from gantry.metrics.frechet import GaussianStatistics, gaussian_statistics
 from gantry.metrics.names import IDENTITY, METRICS, REAL, metric
 from gantry.metrics.separability import separability
 from gantry.metrics.sifid import places, single_image_distance
@@ -40,77 +37,6 @@ Array = NDArray[Any]
 Row = tuple[str, str, float, int, str]
 ATTRIBUTES = 40  # at most that separability sums over, as many as the authors have
 PICTURES = 50  # samples at most of which SIFID is a mean; the authors have as many pictures
-
-
-class ClassReferee:
-    """What real samples of each class look like, and which class a sample looks like."""
-
-    def __init__(self, prepared: PreparedSet, network: FeatureNetwork | None) -> None:
-        if prepared.labels is None or prepared.labels.ndim != 1:
-            raise UserError(
-                f"data set {prepared.name}: these metrics compare with classes, and it has none: take them out of the "
-                "workload's metrics, or a labelled data set"
-            )
-        self.prepared = prepared
-        self.network = network
-        self.labels = prepared.labels
-
-    def features(self, samples: Array) -> Array:
-        """Return (N, D): a feature network's of images, points as they are."""
-        return samples if self.network is None else self.network.extract(samples).features
-
-    @cached_property
-    def _real(self) -> tuple[Array, Array, Array, Array]:
-        """Features and labels that the referee learns from, and those it is tested on."""
-        held_out, rows = self.prepared.held_out(), min(len(self.prepared), LEARNT_FROM)
-        if held_out is not None and held_out.labels is not None:
-            tested, tested_labels = held_out.samples[:LEARNT_FROM], held_out.labels[:LEARNT_FROM]
-        else:  # the last fifth stays unseen
-            rows = rows * 4 // 5
-            tested, tested_labels = self.prepared.samples[rows:LEARNT_FROM], self.labels[rows:LEARNT_FROM]
-        learnt = self.features(np.asarray(self.prepared.samples[:rows]))
-        return learnt, self.labels[:rows], self.features(np.asarray(tested)), np.asarray(tested_labels)
-
-    @cached_property
-    def statistics(self) -> dict[int, GaussianStatistics]:
-        """The Gaussian of each class's real features."""
-        if self.network is None:
-            means, variance = np.asarray(self.prepared.manifest["means"]), self.prepared.manifest["variance"]
-            return {
-                k: GaussianStatistics(m, variance * np.eye(len(m)), len(self.labels))
-                for k, m in enumerate(means)
-            }
-        learnt, labels, _, _ = self._real
-        return {
-            int(k): gaussian_statistics(learnt[labels == k])
-            for k in np.unique(labels)
-            if (labels == k).sum() > 1
-        }
-
-    @cached_property
-    def predict(self) -> Callable[[Array], Array]:
-        """Features (N, D) → classes (N,)."""
-        if self.network is None:
-            means = np.asarray(self.prepared.manifest["means"])
-            return lambda points: ((points[:, None] - means) ** 2).sum(-1).argmin(1)
-        return fitted(*self._real[:2])
-
-    @cached_property
-    def accuracy(self) -> tuple[float, int]:
-        """The share of unseen real samples whose class the referee sees, and how many they were."""
-        _, _, tested, labels = self._real
-        return of_classes.label_accuracy(self.predict(tested), labels), len(labels)
-
-
-def confusion(asked: Array, seen: Array) -> dict[str, float]:
-    """Return the share of the samples of each class that are taken for each, by "confusion_asked_seen".
-
-    "confusion" is the largest share of one class that is taken for one other.
-    """
-    shares = of_classes.confusion(asked, seen)
-    others = shares - np.diag(np.diag(shares))
-    found = {f"confusion_{i}_{j}": float(share) for (i, j), share in np.ndenumerate(shares)}
-    return {"confusion": float(others.max())} | found
 
 
 def asked_metrics(names: Iterable[str]) -> list[str]:
@@ -162,7 +88,7 @@ class AskedScorer:
                 for name, value in compute(self, sampler, place, samples).items():
                     yield source, name, value, len(samples), used if metric(name).uses_network else ""
         if places is None and "confusion" in names:
-            _, _, tested, labels = self.referee._real
+            _, _, tested, labels = self.referee.real
             for name, value in confusion(labels, self.referee.predict(tested)).items():
                 yield REAL, name, value, len(labels), used
         if places is None and {"label_accuracy", "label_accuracy_points", "train_on_samples_accuracy"} & set(
@@ -267,7 +193,7 @@ class AskedScorer:
     def train_on_samples(self, sampler: Sampler, source: str, samples: Array) -> dict[str, float]:
         """The accuracy on real held-out images of a classifier that learns from samples alone (CAS)."""
         asked, referee = self._asked(sampler, source, len(samples)), self.referee
-        _, _, tested, labels = referee._real
+        _, _, tested, labels = referee.real
         predicted = fitted(referee.features(samples), asked)(tested)
         return {"train_on_samples_accuracy": of_classes.label_accuracy(predicted, labels)}
 
@@ -377,63 +303,6 @@ class AskedScorer:
         predicted, labels = sampler.classify(seen).argmax(1).cpu().numpy(), held_out.labels.astype(np.int64)
         return {"test_error": 1 - of_classes.label_accuracy(predicted, labels)}
 
-    @torch.inference_mode()
-    def reconstruction(self, sampler: Sampler, source: str, samples: Array) -> dict[str, float]:
-        """How far reconstructions are from real samples, held-out ones where there are any; and from others' ones.
-
-        The error is ‖x − G(E(x))‖, root mean square over samples and numbers; the ratio has the same reconstructions,
-        each beside another sample, in its denominator. 1 is an encoder that has learned nothing.
-        """
-        if "reconstruct" not in sampler.can:
-            raise UserError(
-                "metrics: this method has no encoder: take reconstruction_error out of its workload"
-            )
-        real = self._real_samples(len(samples))
-        rebuilt = torch.cat([sampler.reconstruct(part).float().cpu() for part in real.split(500)])
-        error = (rebuilt - real).square().mean().sqrt()
-        shuffled = (rebuilt.roll(1, 0) - real).square().mean().sqrt()
-        return {"reconstruction_error": float(error), "reconstruction_ratio": float(error / shuffled)}
-
-    @torch.inference_mode()
-    def latents(self, sampler: Sampler, source: str, samples: Array) -> dict[str, float]:
-        """How far E(G(z)) is from z, root mean square; the ratio has other samples' z in its denominator."""
-        inputs = sampler.inputs(source, range(len(samples)), torch.Generator().manual_seed(SCORED_SEED))
-        if "encode" not in sampler.can or "z" not in inputs:
-            raise UserError(
-                "metrics: this method has no encoder of its latents: take latent_error out of its workload"
-            )
-        found = []
-        for start in range(0, len(samples), BATCH):
-            part = {name: value[start : start + BATCH].to(sampler.device) for name, value in inputs.items()}
-            found.append(sampler.encode(sampler.sample(source, part)).float().cpu())
-        z, codes = inputs["z"], torch.cat(found)
-        error, shuffled = ((codes - each).square().mean().sqrt() for each in (z, z.roll(1, 0)))
-        return {"latent_error": float(error), "latent_ratio": float(error / shuffled)}
-
-    @torch.inference_mode()
-    def structure(self, sampler: Sampler, source: str, samples: Array) -> dict[str, float]:
-        """How far samples are from the structures that they were given, those of real samples; held-out ones if any.
-
-        The error is ‖s(G(s, z)) − s‖, root mean square; the ratio has the same samples, each beside the structure of
-        another, in its denominator. 1 is a generator that does not look at what it is given.
-        """
-        if not isinstance(sampler, StructureSampler):
-            raise UserError(
-                "metrics: structure_error is of samples that are given a structure (method ssgan): take it out of the "
-                "workload's metrics"
-            )
-        given, found = sampler.structures(
-            self._real_samples(len(samples)), torch.Generator().manual_seed(SCORED_SEED)
-        )
-        error, shuffled = ((found - s).square().mean().sqrt() for s in (given, given.roll(1, 0)))
-        return {"structure_error": float(error), "structure_ratio": float(error / shuffled)}
-
-    def _real_samples(self, count: int) -> Tensor:
-        """Return `count` real samples at most as networks see them, held-out ones where there are any."""
-        of = self.prepared.held_out() or self.prepared
-        real = torch.from_numpy(np.array(of.samples[:count]))
-        return as_input(real) if of.kind == "images" else real
-
 
 @cache
 def through(compute: Compute) -> Callable[[AskedScorer, Sampler, str, Array], dict[str, float]]:
@@ -473,8 +342,8 @@ ASKED: dict[str, Callable[[AskedScorer, Sampler, str, Array], dict[str, float]]]
     "test_error": AskedScorer.test_error,
     **{name: through(compute) for name, compute in (TRANSLATED | CODED).items()},
     "coupling_ratio": AskedScorer.coupling,
-    **dict.fromkeys(["latent_error", "latent_ratio"], AskedScorer.latents),
-    **dict.fromkeys(["structure_error", "structure_ratio"], AskedScorer.structure),
-    "reconstruction_error": AskedScorer.reconstruction,
-    "reconstruction_ratio": AskedScorer.reconstruction,
+    **dict.fromkeys(["latent_error", "latent_ratio"], latents),
+    **dict.fromkeys(["structure_error", "structure_ratio"], structure),
+    "reconstruction_error": reconstruction,
+    "reconstruction_ratio": reconstruction,
 }

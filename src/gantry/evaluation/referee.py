@@ -1,0 +1,93 @@
+"""The referee of classes: what real samples of each class look like, and which class a sample looks like.
+
+Of points it is the mixture's own posterior, of images a logistic regression on the feature network's features of real
+training images, which never saw a generated one.
+"""
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gantry.data import PreparedSet
+from gantry.errors import UserError
+from gantry.evaluation.attributes import LEARNT_FROM
+from gantry.metrics import classes as of_classes
+from gantry.metrics.classes import fitted
+from gantry.metrics.features import FeatureNetwork
+from gantry.metrics.frechet import GaussianStatistics, gaussian_statistics
+
+Array = NDArray[Any]
+
+
+class ClassReferee:
+    """What real samples of each class look like, and which class a sample looks like."""
+
+    def __init__(self, prepared: PreparedSet, network: FeatureNetwork | None) -> None:
+        if prepared.labels is None or prepared.labels.ndim != 1:
+            raise UserError(
+                f"data set {prepared.name}: these metrics compare with classes, and it has none: take them out of the "
+                "workload's metrics, or a labelled data set"
+            )
+        self.prepared = prepared
+        self.network = network
+        self.labels = prepared.labels
+
+    def features(self, samples: Array) -> Array:
+        """Return (N, D): a feature network's of images, points as they are."""
+        return samples if self.network is None else self.network.extract(samples).features
+
+    @cached_property
+    def real(self) -> tuple[Array, Array, Array, Array]:
+        """Features and labels that the referee learns from, and those it is tested on."""
+        held_out, rows = self.prepared.held_out(), min(len(self.prepared), LEARNT_FROM)
+        if held_out is not None and held_out.labels is not None:
+            tested, tested_labels = held_out.samples[:LEARNT_FROM], held_out.labels[:LEARNT_FROM]
+        else:  # the last fifth stays unseen
+            rows = rows * 4 // 5
+            tested, tested_labels = self.prepared.samples[rows:LEARNT_FROM], self.labels[rows:LEARNT_FROM]
+        learnt = self.features(np.asarray(self.prepared.samples[:rows]))
+        return learnt, self.labels[:rows], self.features(np.asarray(tested)), np.asarray(tested_labels)
+
+    @cached_property
+    def statistics(self) -> dict[int, GaussianStatistics]:
+        """The Gaussian of each class's real features."""
+        if self.network is None:
+            means, variance = np.asarray(self.prepared.manifest["means"]), self.prepared.manifest["variance"]
+            return {
+                k: GaussianStatistics(m, variance * np.eye(len(m)), len(self.labels))
+                for k, m in enumerate(means)
+            }
+        learnt, labels, _, _ = self.real
+        return {
+            int(k): gaussian_statistics(learnt[labels == k])
+            for k in np.unique(labels)
+            if (labels == k).sum() > 1
+        }
+
+    @cached_property
+    def predict(self) -> Callable[[Array], Array]:
+        """Features (N, D) → classes (N,)."""
+        if self.network is None:
+            means = np.asarray(self.prepared.manifest["means"])
+            return lambda points: ((points[:, None] - means) ** 2).sum(-1).argmin(1)
+        return fitted(*self.real[:2])
+
+    @cached_property
+    def accuracy(self) -> tuple[float, int]:
+        """The share of unseen real samples whose class the referee sees, and how many they were."""
+        _, _, tested, labels = self.real
+        return of_classes.label_accuracy(self.predict(tested), labels), len(labels)
+
+
+def confusion(asked: Array, seen: Array) -> dict[str, float]:
+    """Return the share of the samples of each class that are taken for each, by "confusion_asked_seen".
+
+    "confusion" is the largest share of one class that is taken for one other.
+    """
+    shares = of_classes.confusion(asked, seen)
+    others = shares - np.diag(np.diag(shares))
+    found = {f"confusion_{i}_{j}": float(share) for (i, j), share in np.ndenumerate(shares)}
+    return {"confusion": float(others.max())} | found
