@@ -28,7 +28,8 @@ def with_gradients(layer: nn.Module, x: Tensor) -> list[Tensor]:
 
 @pytest.fixture
 def products(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
-    """The shapes of the batches that oneDNN was given."""
+    """The shapes of the batches that oneDNN was given, as where AVX-512 makes it the quicker."""
+    monkeypatch.setattr(linear, "_ONEDNN_IS_QUICKER", linear._HAS_ONEDNN)
     seen: list[tuple[int, ...]] = []
     forward = linear._Product.forward
 
@@ -74,4 +75,12 @@ def test_other_inputs_take_pytorchs_own_path(products, x: Tensor) -> None:
 def test_autocast_is_left_to_pytorch(products) -> None:
     with torch.autocast("cpu", torch.bfloat16):
         assert Linear(64, 64)(torch.randn(64, 64)).dtype == torch.bfloat16
+    assert products == []
+
+
+def test_a_processor_without_avx512_keeps_pytorchs_products(products, monkeypatch) -> None:
+    monkeypatch.setattr(linear, "_ONEDNN_IS_QUICKER", False)
+    ours, plain = pair(64, 64)
+    x = torch.randn(64, 64)
+    assert torch.equal(ours(x), plain(x))
     assert products == []

@@ -1,8 +1,9 @@
 """Linear layers whose matrix products run on the CPU's widest instructions.
 
 PyTorch hands float32 products to MKL; oneDNN, which PyTorch ships too and uses for convolutions, was twice
-as fast on one core of a recent AMD EPYC at the synthetic experiment's sizes: 190 against 93 GFLOP/s in one
-run. The likely reason, not verified, is that MKL keeps to AVX2 there and oneDNN takes AVX-512.
+as fast on one core of an AMD EPYC with AVX-512 at the synthetic experiment's sizes: 190 against 93 GFLOP/s. On
+one with AVX2 alone MKL is quicker: 63 against 30 GFLOP/s at 100 × 128 · 128, 72 against 65 at 100 × 400 · 400.
+So oneDNN is asked where AVX-512 is: MKL, it seems, keeps to AVX2 on AMD's processors.
 """
 
 from typing import Any
@@ -38,7 +39,7 @@ def _product(a: Tensor, b: Tensor) -> Tensor:
 
 
 class Linear(nn.Linear):
-    """`nn.Linear`, the same but for rounding; plain batches (B, inputs) of float32 on a CPU go to oneDNN."""
+    """`nn.Linear`, the same but for rounding; plain float32 batches (B, inputs) go to oneDNN on an AVX-512 CPU."""
 
     def forward(self, x: Tensor) -> Tensor:
         if _suits(x, self.out_features):
@@ -52,10 +53,11 @@ def _suits(x: Tensor, outputs: int) -> bool:
         and x.dtype == torch.float32
         and x.dim() == 2
         and min(x.shape[0], x.shape[1], outputs) >= SMALLEST
-        and _HAS_ONEDNN
+        and _ONEDNN_IS_QUICKER
         and bool(torch.backends.mkldnn.enabled)
         and not torch.is_autocast_enabled("cpu")
     )
 
 
 _HAS_ONEDNN = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+_ONEDNN_IS_QUICKER = _HAS_ONEDNN and "AVX512" in torch.backends.cpu.get_cpu_capability()
