@@ -43,6 +43,11 @@ RECIPES: dict[str, dict[str, Any]] = {
         "networks": {"family": "label_resnet", "width": 2, "patch_width": 2, "blocks": 1},
         "objective": {"name": "wasserstein"},
     },
+    "combogan": {
+        "method": {"name": "combogan", "domains": [3, 5, 8]},
+        "networks": {"family": "resnet_halves", "width": 2, "patch_width": 2, "blocks": 2, "patches": 1},
+        "objective": {"name": "least_squares"},
+    },
     "gran": {"networks": {"family": "gran", "width": 2, "steps": 2}},
     "lrgan": {"networks": {"family": "lrgan", "width": 2, "steps": 2}},
     "ssgan": {"method": "ssgan"},
@@ -68,7 +73,7 @@ def sampler_of(digits: PreparedSet) -> Callable[[str], Any]:
     def make(name: str) -> Any:
         torch.manual_seed(0)
         told = BASE | {"workload": ""} | RECIPES[name]
-        if name == "stargan":
+        if name in ("stargan", "combogan"):
             told.pop("latent")
         recipe = Recipe.model_validate(told)
         method = build_method(recipe, DataShape.of(digits))
@@ -168,11 +173,54 @@ def test_a_column_turns_an_attribute_over(sampler_of: Any, digits: PreparedSet) 
     part = SimpleNamespace(samples=images, labels=own, kind="images")
     table = montage("labels", sampler, SimpleNamespace(held_out=lambda: part, label_names=data.label_names))  # type: ignore[arg-type]
     assert table.columns == ("input", "± dark", "± fair", "± young")
+    of_domains = montage(
+        "matrix", sampler, SimpleNamespace(held_out=lambda: part, label_names=data.label_names)
+    )  # type: ignore[arg-type]
+    assert of_domains.rows == of_domains.columns == data.label_names
+    first = x_of(images[[0, 1, 1]])  # of those that have it, in order; the second is fair and young
+    wanted = torch.tensor([[[1, 0, 0], [0, 1, 0], [1, 0, 1]], [[1, 0, 1], [0, 1, 1], [0, 1, 1]]])
+    with torch.no_grad():
+        for row, asked in enumerate(wanted):
+            made = sampler.sample("x→c", {"x": first[[row] * 3], "labels": asked})
+            kept = np.arange(3) != row
+            assert close(of_domains.images[row][kept], made[torch.from_numpy(kept)]), row
+            assert np.array_equal(of_domains.images[row, row], images[row])
     asked = torch.tensor([[0, 1, 0], [0, 0, 1], [0, 1, 1], [0, 1, 0]] * 2)  # fair turned over
     x = torch.from_numpy(images.copy()).permute(0, 3, 1, 2) / 127.5 - 1
     with torch.no_grad():
         of_fair = sampler.sample("x→c", {"x": x[:5], "labels": asked[:5]})
         assert close(table.images[:, 2], of_fair) and not close(table.images[:, 3], of_fair)
+
+
+def test_each_domain_goes_to_each(sampler_of: Any, digits: PreparedSet) -> None:
+    """Of a label translator and of one of encoders and decoders; the diagonal is the input, all else is translated."""
+    held_out = digits.held_out()
+    assert held_out is not None and held_out.labels is not None
+    sampler = sampler_of("stargan")
+    images, rows, columns = montage("matrix", sampler, digits)
+    assert rows == columns == tuple("0123456789") and images.shape[:2] == (10, 10)
+    first = [int(np.flatnonzero(held_out.labels == label)[0]) for label in range(10)]
+    assert np.array_equal(images[range(10), range(10)], held_out.samples[first])
+    with torch.no_grad():
+        told = {"x": x_of(held_out.samples[first]), "labels": torch.full((10,), 7)}
+        others = np.arange(10) != 7
+        assert close(images[others, 7], sampler.sample("x→c", told)[torch.from_numpy(others)])
+    sampler = sampler_of("combogan")
+    images, rows, columns = montage("matrix", sampler, digits)
+    assert rows == columns == ("3", "5", "8") and images.shape[:2] == (3, 3)
+    assert np.array_equal(images[[0, 1, 2], [0, 1, 2]], held_out.samples[[first[k] for k in (3, 5, 8)]])
+    with torch.no_grad():
+        assert close(images[1, 2:], sampler.translate("5→8", x_of(held_out.samples[[first[5]]])))
+        assert not close(images[1, 2:], sampler.translate("8→5", x_of(held_out.samples[[first[5]]])))
+    without = replace(held_out, labels=np.where(held_out.labels == 4, 5, held_out.labels))
+    told_apart = SimpleNamespace(held_out=lambda: without, label_names=())
+    with pytest.raises(UserError, match="no held-out image is of 4: hold out more"):
+        montage("matrix", sampler_of("stargan"), told_apart)  # type: ignore[arg-type]
+
+
+def x_of(images: np.ndarray) -> torch.Tensor:
+    """Images as networks take them."""
+    return torch.from_numpy(np.array(images)).permute(0, 3, 1, 2) / 127.5 - 1
 
 
 class InStyles(StyleSampler):

@@ -176,6 +176,58 @@ def labels(shown: Shown) -> Montage:
 
 
 @torch.inference_mode()
+def matrix(shown: Shown) -> Montage:
+    """A row a domain, a column what the first held-out image of it is in each; on the diagonal the image itself.
+
+    An attribute is the domain of those that have it. Anoosheh et al. 2018, figure 1; Choi et al. 2018, figure 2b.
+    """
+    sampler, held_out = shown.sampler, shown.prepared.held_out()
+    if isinstance(sampler, LabelSampler) and held_out is not None and held_out.labels is not None:
+        return _matrix_of_labels(shown, sampler, held_out.samples, held_out.labels.astype(np.int64))
+    names = tuple(dict.fromkeys(source.split("→")[0] for source in sampler.sources))
+    ways = {
+        f"{start}→{end}": (i, j) for i, start in enumerate(names) for j, end in enumerate(names) if i != j
+    }
+    if "translate" not in sampler.can or held_out is None or set(ways) != set(sampler.sources):
+        raise UserError(
+            "montages: a matrix is of translators between several domains (methods stargan, fader, combogan): take it "
+            "out of the workload"
+        )
+    size = len(names)
+    cells = np.empty((size, size, *held_out.samples.shape[1:]), np.uint8)
+    for way, (i, j) in ways.items():
+        given = inputs_of(sampler, way, held_out, 1)
+        cells[i, i] = given[0]
+        cells[i, j] = shown.made({"x": _as_input(shown, given)}, way)[0]
+    return Montage(cells, names, names)
+
+
+def _matrix_of_labels(shown: Shown, sampler: LabelSampler, real: Images, own: NDArray[np.int64]) -> Montage:
+    """Return the matrix of a translator that is told classes (N,) or attributes (N, A)."""
+    names, is_of = sampler.names, own
+    if sampler.data.classes:
+        is_of = np.eye(len(names), dtype=np.int64)[own]
+    for name, count in zip(names, is_of.sum(axis=0), strict=True):
+        if not count:
+            raise UserError(
+                f"montages: matrix: no held-out image is of {name}: hold out more, or take matrix out of the workload"
+            )
+    first = is_of.argmax(axis=0)
+    given, columns = np.asarray(real[first]), []
+    for number in range(len(names)):
+        everywhere = np.full(len(names), number)
+        asked = own[first]
+        if sampler.data.classes:
+            asked = everywhere
+        else:
+            lacks = asked[:, number] == 0
+            asked[lacks] = with_changed(asked[lacks], everywhere[lacks], sampler.exclusive)
+        columns.append(shown.made({"x": _as_input(shown, given), "labels": torch.from_numpy(asked)}))
+        columns[-1][number] = given[number]
+    return Montage(np.stack(columns, axis=1), names, names)
+
+
+@torch.inference_mode()
 def styles(shown: Shown) -> Montage:
     """A row a held-out input: the input, its outputs in drawn styles, one a column, and the truth where it is known.
 
@@ -311,6 +363,7 @@ MONTAGES: dict[str, Callable[[Shown], Montage]] = {
     "traversal": traversal,
     "reconstructions": reconstructions,
     "labels": labels,
+    "matrix": matrix,
     "styles": styles,
     "mixing": mixing,
     "levels": levels,

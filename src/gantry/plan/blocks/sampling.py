@@ -9,14 +9,16 @@ from gantry.plan.blocks.base import Rate, Strict
 LARGEST_PSI = 1.5
 
 # Tables of images, of methods that have them: which are told classes (`classes`, `interpolation`), have a code
-# (`traversal`) or an encoder (`reconstructions`), translate to many labels (`labels`) or in many styles (`styles`), mix
-# styles (`mixing`), have levels (`levels`), steps (`canvases`), or one picture (`pyramid`).
+# (`traversal`) or an encoder (`reconstructions`), translate to many labels (`labels`), between any two domains
+# (`matrix`) or in many styles (`styles`), mix styles (`mixing`), have levels (`levels`), steps (`canvases`), or one
+# picture (`pyramid`).
 MontageName = Literal[
     "classes",
     "interpolation",
     "traversal",
     "reconstructions",
     "labels",
+    "matrix",
     "styles",
     "mixing",
     "levels",

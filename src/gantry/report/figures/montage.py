@@ -36,6 +36,8 @@ CAPTIONS = {
     "reconstructions": "x: the first real images, held out from training where the data set holds any out; below each "
     "its reconstruction",
     "labels": "the first held-out images, and each as every class, or (±) with each attribute turned over",
+    "matrix": "a row is the first held-out image of a domain, which stands on the diagonal; a column what becomes of "
+    "it in a domain, an attribute being that of the images that have it",
     "styles": "the first held-out inputs, each in the same drawn styles, one a column",
     "mixing": "sources stand above and at the left; the others have the styles of the one above in the layers of the "
     "sizes named, and those of the one at the left in all others",
