@@ -66,7 +66,7 @@ def not_tested(experiment: str) -> list[str]:
     done = {Path(each.file).name for each in FILES if each.experiment == experiment}
     rows = []
     for name, output in content["outputs"].items():
-        if output["kind"] == "claims" and name not in done:
+        if output["type"] == "claims" and name not in done:
             count = len(output["options"]["claims"])
             title = re.sub(r", tested.*", "", output["title"])
             rows.append(f"- `{name}`: {title}; {count} statement{'s' * (count > 1)}.")

@@ -38,7 +38,7 @@ def stock_pair(recipe: Recipe, shape: tuple[int, ...]) -> tuple[list[nn.Module],
         generators = [
             build_generator(block, recipe.latent.dimension, shape) for _ in range(recipe.generators)
         ]
-        outputs = getattr(recipe.objective, "outcomes", 1)
+        outputs = getattr(recipe.objective, "atoms", 1)
         return generators, build_discriminator(block, shape, outputs)
 
     def generator() -> nn.Module:
@@ -50,7 +50,7 @@ def stock_pair(recipe: Recipe, shape: tuple[int, ...]) -> tuple[list[nn.Module],
 
     widths = [*shape] + [block.units] * block.maxout_depth
     maxouts = [StockMaxout(a, b, block.maxout_pieces) for a, b in pairwise(widths)]
-    discriminator = nn.Sequential(*maxouts, nn.Linear(block.units, recipe.objective.outcomes))
+    discriminator = nn.Sequential(*maxouts, nn.Linear(block.units, recipe.objective.atoms))
     return [generator() for _ in range(recipe.generators)], discriminator
 
 
@@ -78,7 +78,7 @@ class PlainLoop:
 
     def iteration(self) -> None:
         terms = self.recipe.terms
-        anchors = draw_anchors(self.recipe.objective.outcomes, True, self.device)
+        anchors = draw_anchors(self.recipe.objective.atoms, True, self.device)
         for _ in range(self.recipe.updates.discriminator):
             z = self.latent()
             fakes = [self.d(generator(z).detach()) for generator in self.generators]
@@ -86,8 +86,8 @@ class PlainLoop:
             for fake in fakes:
                 loss = loss + cross_entropy(anchors.fake, fake)
             for a, b in combinations(fakes, 2):
-                if terms.verdict_agreement:
-                    loss = loss + terms.verdict_agreement * cross_entropy(softmax(a, dim=1), b)
+                if terms.logit_agreement:
+                    loss = loss + terms.logit_agreement * cross_entropy(softmax(a, dim=1), b)
             self.adam_d.zero_grad()
             loss.backward()
             self.adam_d.step()

@@ -20,13 +20,13 @@ def test_mixture_is_nine_equal_gaussians_on_the_grid(prepared):
         assert len(own) == pytest.approx(100_000 / 9, rel=0.05)
         assert own.mean(axis=0) == pytest.approx(mean, abs=0.01)
         assert np.cov(own.T) == pytest.approx(0.05 * np.eye(2), abs=0.003)
-    assert mixture.manifest["variance"] == 0.05 and not mixture.manifest["stand_in"]
+    assert mixture.manifest["variance"] == 0.05 and not mixture.manifest["proxy"]
 
 
-def test_digits_are_rgb_with_labels_and_marked_as_a_stand_in(prepared):
+def test_digits_are_rgb_with_labels_and_marked_as_a_proxy(prepared):
     digits = prepared("digits", resolution=32)
     assert digits.samples.shape == (1797, 32, 32, 3) and digits.sample_shape == (3, 32, 32)
-    assert digits.manifest["stand_in"] is True
+    assert digits.manifest["proxy"] is True
     assert np.bincount(digits.labels).tolist() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
     # A zero is dark in its middle and bright around it; a one the other way round.
     middle = digits.samples[:, 14:18, 14:18, 0].mean(axis=(1, 2))
@@ -38,7 +38,7 @@ def test_photograph_gives_different_windows_that_follow_the_seed(prepared, image
     first = prepared("photograph", options={"image": image, "count": 50})
     again = prepared("photograph", options={"image": image, "count": 50}, out="again")
     other = prepared("photograph", options={"image": image, "count": 50, "seed": 1}, out="other")
-    assert first.samples.shape == (50, 32, 32, 3) and first.manifest["stand_in"]
+    assert first.samples.shape == (50, 32, 32, 3) and first.manifest["proxy"]
     assert first.digest == again.digest != other.digest
     assert len(np.unique(first.samples.reshape(50, -1), axis=0)) == 50
 

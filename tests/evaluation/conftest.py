@@ -27,7 +27,7 @@ CPU = torch.device("cpu")
 MLP = {"family": "mlp", "width": 16, "depth": 1, "maxout_units": 16, "maxout_pieces": 2, "maxout_depth": 1}
 POINTS = {
     "networks": MLP,
-    "objective": {"name": "realness", "outcomes": 5},
+    "objective": {"name": "realness", "atoms": 5},
     "terms": {"sample_spread": 0.01},
     "generators": 3,
     "latent": {"dimension": 16},

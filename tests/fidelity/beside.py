@@ -33,7 +33,7 @@ def toy_recipe(generators: int, **told: Any) -> Recipe:
     plain = {
         "workload": "",
         "networks": {"family": "mlp", "width": 40},
-        "objective": {"name": "realness", "outcomes": OUTCOMES, "judged": judged},
+        "objective": {"name": "realness", "atoms": OUTCOMES, "judged": judged},
         "generators": generators,
         "latent": {"dimension": LATENT},
         "optimiser": {"lr_g": 1e-4, "lr_d": 1e-4, "betas": (0.8, 0.999)},
@@ -82,7 +82,7 @@ def build(recipe: Recipe, seed: int = 0) -> tuple[Adversarial, authors.AuthorsGa
         generators,
         optimiser.lr_d,
         optimiser.betas,
-        terms.verdict_agreement,
+        terms.logit_agreement,
         terms.sample_spread,
     )
     return method, other
@@ -143,7 +143,7 @@ def apart_after(recipe: Recipe, iterations: int = 20) -> Apart:
 
 def losses_of_three() -> tuple[float, float, float]:
     """loss_D of three constrained generators on the same weights: the authors', Gantry's as theirs, Gantry's."""
-    told = {"terms": {"verdict_agreement": 1.0, "sample_spread": 0.005}}
+    told = {"terms": {"logit_agreement": 1.0, "sample_spread": 0.005}}
     recipe = toy_recipe(3, **told)
     method, other = build(recipe)
     draws = Draws(recipe)

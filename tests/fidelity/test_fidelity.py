@@ -23,10 +23,10 @@ def test_what_is_computed_is_what_the_authors_code_computes(name: str) -> None:
 @pytest.mark.parametrize(
     "recipe",
     [
-        toy_recipe(1, objective={"name": "realness", "outcomes": 5, "relativistic": False}),
-        toy_recipe(2, objective={"name": "realness", "outcomes": 5, "formulation": "paper"}),
+        toy_recipe(1, objective={"name": "realness", "atoms": 5, "relativistic": False}),
+        toy_recipe(2, objective={"name": "realness", "atoms": 5, "formulation": "paper"}),
         toy_recipe(2, terms=PAIR | {"formulation": "paper"}),
-        toy_recipe(3, objective={"name": "realness", "outcomes": 5}),
+        toy_recipe(3, objective={"name": "realness", "atoms": 5}),
         image_recipe(1, networks={"power_iteration": "shared"}),
     ],
     ids=["target", "divergence", "terms", "third generator", "power iteration"],

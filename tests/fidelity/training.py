@@ -9,7 +9,7 @@ from gantry.networks import build_discriminator, build_generator
 from gantry.plan.blocks.networks import DcganNetworks
 from gantry.plan.recipe import Recipe
 
-PAIR = {"verdict_agreement": 1.0, "sample_spread": 0.5}
+PAIR = {"logit_agreement": 1.0, "sample_spread": 0.5}
 # Adam divides by the root of a gradient's square: the biases before BatchNorm have no gradient but rounding.
 TOY_LIMIT, IMAGE_LIMIT = 1e-9, 1e-12
 
@@ -39,7 +39,7 @@ def points_two_constrained() -> Iterator[Figure]:
 
 @check("points, three generators as coded, 20 iterations in float64")
 def points_three() -> Iterator[Figure]:
-    terms = {"verdict_agreement": 1.0, "sample_spread": 0.005}
+    terms = {"logit_agreement": 1.0, "sample_spread": 0.005}
     yield from steps(toy_recipe(3, terms=terms), TOY_LIMIT)
 
 

@@ -29,7 +29,7 @@ def training(tmp_path: Path) -> Callable[[str, int], list[str]]:
     spec = DatasetSpec(title="points", source="gaussian_grid", options=options)
     prepare(spec, "points", tmp_path, None, tmp_path / "data")
     networks = {"family": "mlp", "width": 16, "maxout_units": 16, "maxout_pieces": 2}
-    recipe = {"networks": networks, "objective": {"name": "realness", "outcomes": 5}, "batch_size": 16}
+    recipe = {"networks": networks, "objective": {"name": "realness", "atoms": 5}, "batch_size": 16}
     told = json.dumps({"recipe": recipe, "dataset": {}, "seed": 0, "checkpoint_every": 6})
 
     def arguments(name: str, until: int) -> list[str]:

@@ -272,7 +272,7 @@ def test_truncated_latents_follow_the_truncated_normal() -> None:
         (NONE, {}, "add classification"),
         (CONDITIONAL | {"chunks": True}, {}, "only generator shared"),
         (CONDITIONAL, {"generators": 2}, "take it away"),
-        (CONDITIONAL, {"objective": {"name": "realness", "outcomes": 5}}, "take another objective"),
+        (CONDITIONAL, {"objective": {"name": "realness", "atoms": 5}}, "take another objective"),
         (CONDITIONAL, {"terms": {"gradient_penalty": 10}}, "terms.gradient_penalty"),
         (CONDITIONAL | {"truncation": 1}, {"latent": {"distribution": "uniform"}}, "latent.distribution"),
         ({"name": "semi_supervised", "known": 10}, {"objective": {"name": "hinge"}}, "non_saturating"),

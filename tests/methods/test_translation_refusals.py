@@ -26,7 +26,7 @@ SR = {"family": "sr_resnet", "width": 2}
         (PIX2PIX, {"latent": {"dimension": 3}}, "latent is of generators"),
         (PIX2PIX, {"generators": 2}, "generators is of generators"),
         (PIX2PIX, {"terms": {"sample_spread": 1.0}, "generators": 1}, "terms.sample_spread"),
-        (PIX2PIX, {"objective": {"name": "realness", "outcomes": 5}}, "take another objective"),
+        (PIX2PIX, {"objective": {"name": "realness", "atoms": 5}}, "take another objective"),
         (PIX2PIX | {"adversarial": 0, "match": 0}, {}, "nothing is left to learn from"),
         (PIX2PIX | {"adversarial": 0, "feature_matching": 1}, {}, "take feature_matching away"),
         (PIX2PIX | {"match": 0, "warm_up": 3}, {}, "take warm_up away"),

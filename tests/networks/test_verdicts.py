@@ -24,8 +24,8 @@ def method() -> Adversarial:
             "discriminator": "patchgan",
             "power_iteration": "shared",  # all batches in one pass
         },
-        objective={"name": "realness", "outcomes": 5, "formulation": "reference"},
-        terms={"verdict_agreement": 1.0},
+        objective={"name": "realness", "atoms": 5, "formulation": "reference"},
+        terms={"logit_agreement": 1.0},
         generators=2,
         latent={"dimension": 6},
     )

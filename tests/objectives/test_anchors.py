@@ -59,10 +59,10 @@ def test_shift_by_hand() -> None:
     assert shift(torch.tensor([1.0, 0, 0, 0]), 1.0).tolist() == pytest.approx([0, 0.5, 0.5, 0], abs=1e-6)
 
 
-def means(shifted: bool, outcomes: int = 51, repeats: int = 200) -> tuple[float, float, float]:
+def means(shifted: bool, atoms: int = 51, repeats: int = 200) -> tuple[float, float, float]:
     """Mean over redraws of A1's last atom, A0's first atom, and the overlap Σ min(A1, A0)."""
     torch.manual_seed(0)
-    drawn = [draw_anchors(outcomes, shifted, "cpu") for _ in range(repeats)]
+    drawn = [draw_anchors(atoms, shifted, "cpu") for _ in range(repeats)]
     figures = [(a.real[-1], a.fake[0], torch.minimum(a.real, a.fake).sum()) for a in drawn]
     last, first, overlap = torch.tensor(figures).mean(0).tolist()
     return last, first, overlap
@@ -83,13 +83,13 @@ def test_raw_anchors_overlap_by_more_than_half() -> None:
     assert overlap == pytest.approx(0.583, abs=0.01)
 
 
-@given(seed=st.integers(0, 1000), outcomes=st.integers(2, 60), shifted=st.booleans())
+@given(seed=st.integers(0, 1000), atoms=st.integers(2, 60), shifted=st.booleans())
 @settings(max_examples=40, deadline=None)
-def test_anchors_are_float32_distributions(seed: int, outcomes: int, shifted: bool) -> None:
+def test_anchors_are_float32_distributions(seed: int, atoms: int, shifted: bool) -> None:
     torch.manual_seed(seed)
-    anchors: Anchors = draw_anchors(outcomes, shifted, "cpu")
+    anchors: Anchors = draw_anchors(atoms, shifted, "cpu")
     for each in (anchors.real, anchors.fake):
-        assert each.shape == (outcomes,)
+        assert each.shape == (atoms,)
         assert each.dtype == torch.float32
         assert (each >= 0).all()
         assert each.sum().item() == pytest.approx(1, abs=1e-5)

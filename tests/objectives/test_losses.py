@@ -16,9 +16,9 @@ LOGITS = st.floats(-20, 20)
 
 
 @st.composite
-def outputs(draw, outcomes: int | None = None) -> tuple[np.ndarray, list[np.ndarray]]:
+def outputs(draw, atoms: int | None = None) -> tuple[np.ndarray, list[np.ndarray]]:
     """D's raw outputs for a real batch and for one to three generated ones."""
-    width = draw(st.integers(2, 7)) if outcomes is None else outcomes
+    width = draw(st.integers(2, 7)) if atoms is None else atoms
     shape = (draw(st.integers(1, 5)), width)
     return draw(arrays(float, shape, elements=LOGITS)), draw(
         st.lists(arrays(float, shape, elements=LOGITS), min_size=1, max_size=3)
@@ -33,7 +33,7 @@ def sigmoid(logit: float) -> float:
     return 1 / (1 + np.exp(-logit))
 
 
-@given(outputs(outcomes=1))
+@given(outputs(atoms=1))
 @settings(max_examples=50, deadline=None)
 def test_standard_objectives(batches) -> None:
     real, fakes = batches
@@ -76,7 +76,7 @@ def test_realness(formulation, shifted, relativistic, batches, seed) -> None:
     real, fakes = batches
     block = RealnessObjective(
         name="realness",
-        outcomes=real.shape[1],
+        atoms=real.shape[1],
         formulation=formulation,
         shifted_anchors=shifted,
         relativistic=relativistic,
@@ -109,7 +109,7 @@ def test_realness(formulation, shifted, relativistic, batches, seed) -> None:
 
 
 def test_the_relativistic_target_is_constant() -> None:
-    objective = build_objective(RealnessObjective(name="realness", outcomes=5))
+    objective = build_objective(RealnessObjective(name="realness", atoms=5))
     objective.redraw("cpu")
     real, fake = torch.randn(4, 5, requires_grad=True), torch.randn(4, 5, requires_grad=True)
     objective.generator_loss(real, [fake]).backward()
@@ -118,7 +118,7 @@ def test_the_relativistic_target_is_constant() -> None:
 
 
 def test_the_relativistic_loss_asks_for_a_real_batch() -> None:
-    objective = build_objective(RealnessObjective(name="realness", outcomes=5))
+    objective = build_objective(RealnessObjective(name="realness", atoms=5))
     objective.redraw("cpu")
     with pytest.raises(ValueError, match="real batch"):
         objective.generator_loss(None, [torch.zeros(2, 5)])
@@ -128,7 +128,7 @@ def test_the_relativistic_loss_asks_for_a_real_batch() -> None:
 @pytest.mark.parametrize("size", [0.0, 1e4])
 def test_losses_and_gradients_stay_finite_for_extreme_logits(name: str, size: float) -> None:
     block = (
-        RealnessObjective(name="realness", outcomes=3) if name == "realness" else StandardObjective(name=name)
+        RealnessObjective(name="realness", atoms=3) if name == "realness" else StandardObjective(name=name)
     )
     objective = build_objective(block)
     objective.redraw("cpu")

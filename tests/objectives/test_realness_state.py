@@ -8,7 +8,7 @@ from gantry.plan.blocks.objectives import RealnessObjective, StandardObjective
 
 
 def realness(**options):
-    return build_objective(RealnessObjective(name="realness", outcomes=9, **options))
+    return build_objective(RealnessObjective(name="realness", atoms=9, **options))
 
 
 def test_anchors_change_with_every_redraw_in_place() -> None:
@@ -71,7 +71,7 @@ def test_state_before_the_first_redraw_is_empty_and_loads() -> None:
 
 
 def test_another_objectives_state_is_refused() -> None:
-    with pytest.raises(ValueError, match="9 outcomes"):
+    with pytest.raises(ValueError, match="9 atoms"):
         realness().load_state_dict({"real": torch.ones(5), "fake": torch.ones(5)})
     with pytest.raises(ValueError, match="keeps no state"):
         build_objective(StandardObjective(name="minimax")).load_state_dict({"real": torch.ones(5)})

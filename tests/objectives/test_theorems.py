@@ -16,7 +16,7 @@ POINTS, COPIES, OUTCOMES = 6, 60, 4
 
 
 def realness(a1: Tensor, a0: Tensor, formulation: str = "paper") -> Objective:
-    block = RealnessObjective(name="realness", outcomes=len(a1), formulation=formulation)
+    block = RealnessObjective(name="realness", atoms=len(a1), formulation=formulation)
     objective = build_objective(block)
     objective.load_state_dict({"real": a1, "fake": a0})
     return objective

@@ -16,7 +16,20 @@ NUMBERS = st.none() | st.booleans() | st.integers(-3, 70) | st.floats() | st.tex
 WORDS = st.sampled_from(
     [
         *(field for model in (Config, Experiment, Recipe, Workload) for field in model.model_fields),
-        *("family", "name", "mlp", "dcgan", "realness", "width", "outcomes", "extends", "kind", "a/b"),
+        *(
+            "family",
+            "name",
+            "mlp",
+            "dcgan",
+            "realness",
+            "width",
+            "atoms",
+            "outcomes",
+            "extends",
+            "type",
+            "kind",
+            "a/b",
+        ),
     ]
 )
 KEYS = WORDS | st.integers(0, 1) | st.none()

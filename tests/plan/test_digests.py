@@ -40,15 +40,15 @@ COSMETIC = {
     "a comment": (BCGAN, lambda text: "# A remark.\n" + text.replace("generators: 2", "generators: 2 # two")),
     "0.5 as 0.50": (BCGAN, lambda text: text.replace("sample_spread: 0.5}", "sample_spread: 0.50}")),
     "0.5 as 5e-1": (BCGAN, lambda text: text.replace("sample_spread: 0.5}", "sample_spread: 5e-1}")),
-    "1.0 as 1": (BCGAN, lambda text: text.replace("verdict_agreement: 1.0", "verdict_agreement: 1")),
+    "1.0 as 1": (BCGAN, lambda text: text.replace("logit_agreement: 1.0", "logit_agreement: 1")),
     "2 as 2.0": (BCGAN, lambda text: text.replace("generators: 2\n", "generators: 2.0\n")),
     "2.0e-4 as 2e-4": (BCGAN, lambda text: text.replace("2.0e-4", "2e-4")),
     "2.0e-4 as 0.0002": (BCGAN, lambda text: text.replace("2.0e-4", "0.0002")),
     "the order of keys": (
         BCGAN,
         lambda text: text.replace(
-            "{name: realness, outcomes: 51, formulation: reference}",
-            "{formulation: reference, outcomes: 51, name: realness}",
+            "{name: realness, atoms: 51, formulation: reference}",
+            "{formulation: reference, atoms: 51, name: realness}",
         ),
     ),
     "the order of recipes": (BCGAN, reversed_blocks),

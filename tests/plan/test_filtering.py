@@ -65,7 +65,7 @@ def test_every_claim_left_has_all_its_sides_for_every_data_set(repository, paper
             pairs = {
                 (set_, recipe) for block in output.runs for set_ in block.datasets for recipe in block.recipes
             }
-            options = OUTPUT_TYPES[output.kind].options.model_validate(output.options)
+            options = OUTPUT_TYPES[output.type].options.model_validate(output.options)
             assert {recipe for _, recipe in options.recipes()} <= {recipe for _, recipe in pairs}
             if isinstance(options, ClaimsOptions):
                 for claim in options.claims:

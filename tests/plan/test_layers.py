@@ -78,7 +78,7 @@ def test_extends_that_leads_nowhere(recipes: dict[str, Any], message: str) -> No
             {"family": "dcgan", "head": "linear"},
             {"family": "dcgan", "width": 64, "head": "linear"},
         ),
-        ("objective", {"name": "realness", "outcomes": 51}, {"name": "minimax"}, {"name": "minimax"}),
+        ("objective", {"name": "realness", "atoms": 51}, {"name": "minimax"}, {"name": "minimax"}),
     ],
 )
 def test_another_family_or_name_starts_the_block_afresh(

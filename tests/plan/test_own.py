@@ -139,7 +139,7 @@ recipes:
   own: {{extends: realnessgan}}
 workloads: {{}}
 outputs:
-  samples: {{kind: grids, title: x, runs: [{{datasets: [{name}], recipes: {{own: Own}}}}]}}
+  samples: {{type: grids, title: x, runs: [{{datasets: [{name}], recipes: {{own: Own}}}}]}}
 """
 
 

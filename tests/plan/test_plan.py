@@ -245,7 +245,7 @@ def test_a_plan_that_was_changed_is_refused(checkout: Checkout, tmp_path: Path) 
 
 EDITS: dict[str, tuple[str, dict[str, Any]]] = {
     "a weight that heirs keep": ("bcgan", {"terms": {"sample_spread": 0.7}}),
-    "a weight that heirs have themselves": ("bcgan", {"terms": {"verdict_agreement": 0.7}}),
+    "a weight that heirs have themselves": ("bcgan", {"terms": {"logit_agreement": 0.7}}),
     "another objective": ("realnessgan", {"objective": {"name": "non_saturating"}}),
     "an heir": ("bcgan_none", {"batch_size": 64}),
     "another parent": ("bcgan_none", {"extends": "bcgan_patchgan"}),

@@ -12,7 +12,7 @@ FILES = [
         f"{BCGAN}: recipes.bcgan.generatos: unknown key",
         '"generators"',
     ),
-    (BCGAN, "outcomes: 51", "outcomes: 1", f"{BCGAN}: recipes.realnessgan.objective.outcomes:", "2"),
+    (BCGAN, "atoms: 51", "atoms: 1", f"{BCGAN}: recipes.realnessgan.objective.atoms:", "2"),
     (
         BCGAN,
         "extends: realnessgan",
@@ -42,7 +42,7 @@ FILES = [
         f"{BCGAN}: outputs.claims_synthetic.options.claims.0.test.metric: unknown metric 'mode_4'",
         "known metrics",
     ),
-    (BCGAN, "kind: scatter", "kind: scater", f"{BCGAN}: outputs.figure3.kind: should be", '"scatter"'),
+    (BCGAN, "type: scatter", "type: scater", f"{BCGAN}: outputs.figure3.type: should be", '"scatter"'),
     (
         BCGAN,
         "datasets: [celeba]",
@@ -84,7 +84,7 @@ def test_everything_wrong_is_said_at_once(checkout: Checkout) -> None:
     """Seven mistakes in four files, at every depth: seven messages."""
     checkout.edit(TRIAL, "features: embedded", "features: embedde")
     checkout.edit(DATASETS, "source: photograph", "source: photo")
-    checkout.edit(BCGAN, "kind: mode_statistics", "kind: mode_statistic")
+    checkout.edit(BCGAN, "type: mode_statistics", "type: mode_statistic")
     checkout.edit(BCGAN, "batch_size: 100", "batch_size: 1")
     problems = checkout.problems(seeds=["x"], device="gpu", datasets={"mine": {"source": "array"}})
     expected = (
@@ -93,7 +93,7 @@ def test_everything_wrong_is_said_at_once(checkout: Checkout) -> None:
         "config: datasets.mine.title: missing",
         f"{TRIAL}: features:",
         f"{DATASETS}: flower.source:",
-        f"{BCGAN}: outputs.synthetic.kind:",
+        f"{BCGAN}: outputs.synthetic.type:",
         f"{BCGAN}: recipes.synthetic_realnessgan.batch_size:",
     )
     for begins in expected:

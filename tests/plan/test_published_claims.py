@@ -33,7 +33,7 @@ def test_published_numbers_are_those_of_the_files(paper):
     experiment = read_yaml(ROOT / f"workflow/experiments/{paper}.yaml", paper)
     known, checked = printed(paper), 0
     for output in experiment["outputs"].values():
-        if output["kind"] != "claims":
+        if output["type"] != "claims":
             continue
         for claim in ClaimsOptions.model_validate(output["options"]).claims:
             for text in texts(claim):

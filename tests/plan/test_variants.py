@@ -17,7 +17,7 @@ variants:
   two: {label: two generators, recipe: {generators: 2, terms: {sample_spread: 0.5}}}
 outputs:
   table:
-    kind: scores
+    type: scores
     title: T
     runs: [{datasets: [mixture], recipes: {plain: Plain, other: Other}, variants: [two]}]
     metrics: [js]

@@ -58,16 +58,16 @@ CONFIGURATIONS: list[tuple[dict[str, Any], str, tuple[str, ...]]] = [
     (
         {"recipes": {"bcgan": {"terms": {"sample_spred": 0.5}}}},
         "config: recipes.bcgan.terms.sample_spred: unknown key",
-        ('did you mean "sample_spread"?', "known keys: verdict_agreement, sample_spread, entropy_distance, "),
+        ('did you mean "sample_spread"?', "known keys: logit_agreement, sample_spread, entropy_distance, "),
     ),
     (
         {"recipes": {"bcgan": {"generators": 1}}},
-        "config: recipes.bcgan: terms verdict_agreement and sample_spread compare two generators",
+        "config: recipes.bcgan: terms logit_agreement and sample_spread compare two generators",
         ("set generators: 2 (or more), or their weights to 0",),
     ),
     (
-        {"recipes": {"bcgan": {"objective": {"outcomes": 1}}}},
-        "config: recipes.bcgan.objective.outcomes: should be greater than or equal to 2",
+        {"recipes": {"bcgan": {"objective": {"atoms": 1}}}},
+        "config: recipes.bcgan.objective.atoms: should be greater than or equal to 2",
         ("1",),
     ),
     (

@@ -32,8 +32,8 @@ OBJECTIVE_BLOCKS = [
     {"name": "d2gan", "alpha": 0.3, "beta": 0.6},
     {"name": "ebgan", "margin": 0.5},
     {"name": "began", "diversity": 0.7, "gain": 0.01},
-    {"name": "realness", "outcomes": 5},
-    {"name": "realness", "outcomes": 5, "formulation": "paper"},
+    {"name": "realness", "atoms": 5},
+    {"name": "realness", "atoms": 5, "formulation": "paper"},
     *({"name": "relativistic", "of": of, "average": average} for of in ("minimax", "non_saturating",
       "least_squares", "hinge") for average in (False, True)),
     *({"name": "f_gan", "divergence": each} for each in DIVERGENCES),
@@ -69,7 +69,7 @@ TERM_BLOCKS = [
     ),
     {"jensen_shannon": {"weight": 1.5, "bins": 8}},
     {"jensen_shannon": {"weight": 1.5, "of": "images"}},
-    {"verdict_agreement": 2.0},
+    {"logit_agreement": 2.0},
     {"sample_spread": 2.0},
 ]
 # Drawn points, trained bounds and constants, which are told of in words.

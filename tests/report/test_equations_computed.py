@@ -277,7 +277,7 @@ def of_distributions(of, real, fake, given):
 @pytest.mark.parametrize("block", TERM_BLOCKS, ids=shown)
 def test_a_term_adds_what_its_equation_says(block):
     (name, options), *_ = block.items()
-    two = name in ("verdict_agreement", "sample_spread")
+    two = name in ("logit_agreement", "sample_spread")
     recipe = recipe_of({"name": "wasserstein"}, block, generators=2 if two else 1)
     plain = recipe_of({"name": "wasserstein"}, generators=2 if two else 1)
     brought = [each for each in equations_of(recipe) if each not in equations_of(plain)]

@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 from torch import Tensor, nn
 
 from gantry.terms import TermInputs
-from gantry.terms.bidirectional import SampleSpread, VerdictAgreement
+from gantry.terms.bidirectional import LogitAgreement, SampleSpread
 
 
 def batch_of(*, images: list[Tensor] = [], outputs: list[Tensor] = []) -> TermInputs:  # noqa: B006
@@ -35,7 +35,7 @@ def stacks(draw, widths=(1, 7)) -> np.ndarray:
 
 @given(stacks())
 @settings(max_examples=60, deadline=None)
-def test_verdict_agreement(logits: np.ndarray) -> None:
+def test_logit_agreement(logits: np.ndarray) -> None:
     expected = {"paper": 0.0, "reference": 0.0}
     for first, second in combinations(logits, 2):
         rows = [(probabilities(a), probabilities(b)) for a, b in zip(first, second, strict=True)]
@@ -43,14 +43,14 @@ def test_verdict_agreement(logits: np.ndarray) -> None:
         expected["reference"] += np.mean([-np.sum(p * np.log(q + 1e-16)) for p, q in rows])
     batch = batch_of(outputs=list(torch.from_numpy(logits)))
     for formulation, value in expected.items():
-        assert VerdictAgreement(formulation)(batch).item() == pytest.approx(value, rel=1e-6, abs=1e-7)
+        assert LogitAgreement(formulation)(batch).item() == pytest.approx(value, rel=1e-6, abs=1e-7)
 
 
 def test_each_of_several_discriminators_agrees_with_itself() -> None:
     """D2GAN's two outputs are two verdicts, not one over two outcomes."""
     first, second = torch.randn(2, 5, 2, dtype=torch.float64)
     for formulation in ("paper", "reference"):
-        term = VerdictAgreement(formulation)
+        term = LogitAgreement(formulation)
         both = batch_of(outputs=[first, second])
         both.discriminators = 2
         apart = [batch_of(outputs=[first[:, [i]], second[:, [i]]]) for i in range(2)]
@@ -91,7 +91,7 @@ def test_sample_spread_takes_the_norm_of_a_whole_image() -> None:
 
 def gradients(formulation: str, first: Tensor, second: Tensor) -> tuple[Tensor, ...]:
     return torch.autograd.grad(
-        VerdictAgreement(formulation)(batch_of(outputs=[first, second])), [first, second]
+        LogitAgreement(formulation)(batch_of(outputs=[first, second])), [first, second]
     )
 
 
@@ -135,7 +135,7 @@ def test_equal_samples_give_finite_gradients(formulation: str) -> None:
 @pytest.mark.parametrize("formulation", ["paper", "reference"])
 def test_opposite_certain_verdicts_stay_finite(formulation: str) -> None:
     first = torch.tensor([[1e4, 0.0]], requires_grad=True)
-    loss = VerdictAgreement(formulation)(batch_of(outputs=[first, torch.tensor([[0.0, 1e4]])]))
+    loss = LogitAgreement(formulation)(batch_of(outputs=[first, torch.tensor([[0.0, 1e4]])]))
     loss.backward()
     assert loss.isfinite()
     assert first.grad.isfinite().all()

@@ -44,8 +44,8 @@ def test_options_said_aloud_as_their_defaults_say_nothing_either() -> None:
 
 
 def test_dumps_of_terms_without_options_are_numbers_as_ever() -> None:
-    told = Terms(verdict_agreement=1, sample_spread=0.5)
-    assert told.model_dump(exclude_defaults=True) == {"verdict_agreement": 1.0, "sample_spread": 0.5}
+    told = Terms(logit_agreement=1, sample_spread=0.5)
+    assert told.model_dump(exclude_defaults=True) == {"logit_agreement": 1.0, "sample_spread": 0.5}
 
 
 @pytest.mark.parametrize("name", ["orthogonal_regularisation", "historical_averaging"])

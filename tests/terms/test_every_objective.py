@@ -20,9 +20,9 @@ MLP = {"family": "mlp", "width": 16, "depth": 2, "maxout_units": 16, "maxout_pie
 REBUILT = {"family": "mlp_autoencoder", "width": 16, "depth": 1}
 
 TERMS: dict[str, dict[str, Any]] = {
-    "verdict_agreement": {"verdict_agreement": 1.0},
+    "logit_agreement": {"logit_agreement": 1.0},
     "sample_spread": {"sample_spread": 0.01},
-    "both constraints": {"verdict_agreement": 1.0, "sample_spread": 0.01},
+    "both constraints": {"logit_agreement": 1.0, "sample_spread": 0.01},
     "entropy_distance": {"entropy_distance": 0.1},
     "entropy_distance of features": {"entropy_distance": {"weight": 0.1, "of": "features"}},
     "entropy_distance of logits": {
@@ -31,8 +31,8 @@ TERMS: dict[str, dict[str, Any]] = {
 }
 # What cannot be: GMMN has no discriminator that could give verdicts.
 REFUSED = {
-    ("GMMN", "verdict_agreement"): "no discriminator: take terms.verdict_agreement away",
-    ("GMMN", "both constraints"): "no discriminator: take terms.verdict_agreement away",
+    ("GMMN", "logit_agreement"): "no discriminator: take terms.logit_agreement away",
+    ("GMMN", "both constraints"): "no discriminator: take terms.logit_agreement away",
     ("GMMN", "entropy_distance of features"): "no discriminator: take terms.entropy_distance.of away",
     ("GMMN", "entropy_distance of logits"): "no discriminator: take terms.entropy_distance.of away",
 }

@@ -30,8 +30,8 @@ MLP = {
 }
 BCGAN = {
     "networks": MLP,
-    "objective": {"name": "realness", "outcomes": 5},
-    "terms": {"verdict_agreement": 1.0, "sample_spread": 0.01},
+    "objective": {"name": "realness", "atoms": 5},
+    "terms": {"logit_agreement": 1.0, "sample_spread": 0.01},
     "generators": 2,
     "latent": {"dimension": 16},
     "batch_size": 16,

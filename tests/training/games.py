@@ -26,8 +26,8 @@ from gantry.plan.recipe import Recipe
 
 MLP = {"family": "mlp", "width": 8, "depth": 1, "maxout_units": 8, "maxout_pieces": 2, "maxout_depth": 1}
 DCGAN = {"family": "dcgan", "width": 2}
-REALNESS = {"name": "realness", "outcomes": 5}
-TWO = {"generators": 2, "terms": {"verdict_agreement": 1.0, "sample_spread": 0.1}}
+REALNESS = {"name": "realness", "atoms": 5}
+TWO = {"generators": 2, "terms": {"logit_agreement": 1.0, "sample_spread": 0.1}}
 HAND_PICKED: dict[str, dict[str, Any]] = {
     "BCGAN": {"objective": REALNESS} | TWO,
     "BCGAN, images, random head, average": {"objective": REALNESS, "networks": DCGAN, "ema": 0.9} | TWO,
@@ -90,7 +90,7 @@ SURROUNDINGS: tuple[dict[str, Any], ...] = (
 )
 # Options without a default of their own, and sizes that keep tests quick.
 NEEDED = {"divergence": "jeffrey", "of": "hinge", "margin": 1.0}
-SMALL = {"width": 2, "outcomes": 5, "outputs": 3, "kernels": 4, "dimensions": 2, "reference": 4}
+SMALL = {"width": 2, "atoms": 5, "outputs": 3, "kernels": 4, "dimensions": 2, "reference": 4}
 # Readings of the entropy distance without a statistic network.
 WITHOUT_NETWORK = {"cross_entropy", "images", "mean_image", "logits", True}
 WIDTHS = {"mlp": 8, "mlp_autoencoder": 16, "sagan": 8}

@@ -19,9 +19,9 @@ CPU = torch.device("cpu")
 RECIPES: dict[str, dict[str, Any]] = {
     "BCGAN on images": {
         "networks": {"family": "dcgan", "width": 2},
-        "objective": {"name": "realness", "outcomes": 5},
+        "objective": {"name": "realness", "atoms": 5},
         "generators": 2,
-        "terms": {"verdict_agreement": 1.0, "sample_spread": 0.1},
+        "terms": {"logit_agreement": 1.0, "sample_spread": 0.1},
     },
     "projection on classes, averaged": {
         "ema": 0.9,

@@ -102,10 +102,10 @@ def run(step: Step, phase: str) -> None:
 
 
 UPDATES: dict[str, dict[str, Any]] = {
-    "two generators": {"generators": 2, "terms": {"verdict_agreement": 1, "sample_spread": 1}},
+    "two generators": {"generators": 2, "terms": {"logit_agreement": 1, "sample_spread": 1}},
     "images": {"networks": IMAGES},
     "energies": {"networks": REBUILT, "objective": {"name": "began"}},
-    "relative to a real batch": {"objective": {"name": "realness", "outcomes": 5}},
+    "relative to a real batch": {"objective": {"name": "realness", "atoms": 5}},
     "D2GAN, 5 to 2": {"objective": {"name": "d2gan"}, "updates": {"discriminator": 5, "generator": 2}},
     "packed images": {"pack": 2, "networks": IMAGES},
     "GMMN": {"objective": {"name": "gmmn"}, "updates": {"discriminator": 0}},

@@ -59,7 +59,7 @@ GAMES: dict[str, dict[str, Any]] = {
     "BCGAN": {
         "objective": REALNESS,
         "generators": 2,
-        "terms": {"verdict_agreement": 1.0, "sample_spread": 0.1},
+        "terms": {"logit_agreement": 1.0, "sample_spread": 0.1},
         "ema": 0.9,
     },
     "images, BatchNorm in D, a gradient's gradient, oadam": {

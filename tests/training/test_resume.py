@@ -101,9 +101,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "one generator, two views": {"generators": 1, "latent": {"dimension": 16, "shift": 0.1}},
     "three generators, the paper's formulation": {
         "generators": 3,
-        "objective": {"name": "realness", "outcomes": 5, "formulation": "paper"},
+        "objective": {"name": "realness", "atoms": 5, "formulation": "paper"},
     },
-    "fixed anchors": {"objective": {"name": "realness", "outcomes": 5, "redraw_anchors": False}},
+    "fixed anchors": {"objective": {"name": "realness", "atoms": 5, "redraw_anchors": False}},
     "averaged": {"ema": 0.9},
     "samples compared with their batch, and normalised by a reference": {
         "networks": {
@@ -164,7 +164,7 @@ def test_images_resume(
     image_lab.every = 4
     recipe = {
         "networks": {"family": "dcgan", "width": 4},
-        "objective": {"name": "realness", "outcomes": 7},
+        "objective": {"name": "realness", "atoms": 7},
         "generators": 2,
         "terms": {"sample_spread": 0.01},
         "latent": {"dimension": 16},

@@ -118,8 +118,8 @@ def recipe_of(family: str, formulation: str, mlp: dict[str, Any], **more: Any) -
     told = {
         "workload": "",
         "networks": networks,
-        "objective": {"name": "realness", "outcomes": 5, "formulation": formulation},
-        "terms": {"verdict_agreement": 0.7, "sample_spread": 0.3},
+        "objective": {"name": "realness", "atoms": 5, "formulation": formulation},
+        "terms": {"logit_agreement": 0.7, "sample_spread": 0.3},
         "generators": 2,
         "latent": {"dimension": 16},
         "optimiser": {"lr_g": 1e-3, "lr_d": 2e-3},

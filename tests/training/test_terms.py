@@ -28,7 +28,7 @@ NETWORKS = {
     "dcgan": {"family": "dcgan", "width": 2, "head": "linear"},
 }
 TERMS: dict[str, dict[str, Any]] = {
-    "verdict_agreement": {"verdict_agreement": 1},
+    "logit_agreement": {"logit_agreement": 1},
     "sample_spread": {"sample_spread": 1},
     "entropy_distance": {"entropy_distance": 1},
     "entropy distance, sorted": {"entropy_distance": {"weight": 1, "pairs": "sorted", "pixels": 100}},

@@ -44,7 +44,7 @@ PLANNED = [
     (["seeds=two"], ["config: seeds: should be a list", "'two'"]),
     (["recipes={bcgan: {terms: {sample_spread: -1}}}"], ["terms.sample_spread: should be greater than or equal to 0"]),
     (["workloads={images: {resolution: 100}}"], ["workloads.images.resolution: should be a power of two"]),
-    (["recipes={bcgan: {objective: {outcomes: 1}}}"], ["objective.outcomes: should be greater than or equal to 2"]),
+    (["recipes={bcgan: {objective: {atoms: 1}}}"], ["objective.atoms: should be greater than or equal to 2"]),
     (["seeds"], ["'seeds': write settings as key=value"]),
     (["seeds=[0, 1"], ["'seeds=[0, 1': the value is not YAML"]),
     (["scale=a.yaml"], ["a.yaml: no such file"]),

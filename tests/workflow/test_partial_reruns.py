@@ -149,5 +149,5 @@ def test_another_order_of_keys_does_nothing(sketch: Sketch) -> None:
     first, second = "    generators: 2\n", "    terms: {sample_spread: 0.1}\n"
     with sketch.edited(first + second, second + first):
         assert sketch.plan().jobs == set()
-    with sketch.edited("{name: realness, outcomes: 5}", "{outcomes: 5, name: realness}"):
+    with sketch.edited("{name: realness, atoms: 5}", "{atoms: 5, name: realness}"):
         assert sketch.plan().jobs == set()

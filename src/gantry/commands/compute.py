@@ -122,10 +122,11 @@ def _train(options: argparse.Namespace) -> None:
             return by_name.train(options)
     from gantry.plan.problems import Problems
     from gantry.plan.recipe import Recipe
+    from gantry.plan.renamed import renamed
 
     spec = read_json(options.spec, "--spec", ("recipe", "dataset", "seed", "checkpoint_every"))
     problems = Problems()
-    recipe = spec["recipe"]
+    recipe = renamed(spec["recipe"])
     whole = {"workload": ""} | recipe if isinstance(recipe, dict) else recipe
     problems.validated(Recipe, whole, "--spec", "recipe")
     problems.raise_if_any()

@@ -86,7 +86,7 @@ def _written(
         "source_digest": written.source_digest,
         "skipped": written.skipped,
         "labels": written.labels is not None,
-        "stand_in": source.stand_in,
+        "proxy": source.is_proxy,
         "prepared_with": {package: version(package) for package in ("gantry", "numpy", "pillow")},
     } | _where_there_are_any(source, written)
 

@@ -55,7 +55,7 @@ def load_trained(source: Path, iteration: int | None = None, device: str | torch
     header = _header(path)
     resolution = header["spec"]["dataset"]["resolution"]
     try:
-        recipe = Recipe.model_validate({"workload": ""} | header["spec"]["recipe"])
+        recipe = Recipe.of_spec(header["spec"])
     except ValidationError as error:
         raise UserError(f"{path}: its recipe is none of this version of Gantry: {error}") from None
     sample = (2,) if resolution is None else (3, resolution, resolution)

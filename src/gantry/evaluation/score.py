@@ -77,7 +77,7 @@ def score_run(
             "command again"
         )
     chosen = choose_device(device, threads)
-    recipe = Recipe.model_validate({"workload": ""} | record["spec"]["recipe"])
+    recipe = Recipe.of_spec(record["spec"])
     method = build_method(recipe, DataShape.of(prepared)).to(chosen)
     scorer = build_scorer(prepared, scoring, statistics, weights, chosen)
     scorers = ScorersByReference(scorer, prepared)

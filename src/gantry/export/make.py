@@ -19,6 +19,7 @@ from gantry.export.card import card, scores_at, usage
 from gantry.export.program import FURTHER, function_name, written_out
 from gantry.files import digest_of, read_mapping, sha256_of_file, write_json, write_text, write_with
 from gantry.methods.sampler import Sampler
+from gantry.plan.renamed import renamed
 from gantry.runs.record import read_record
 
 FORMAT = 1
@@ -158,7 +159,7 @@ def _told(
         or f"{recipe or spec['recipe'].get('objective', {}).get('name', 'GAN')} on "
         f"{spec['dataset'].get('name', 'its data')}",
         "recipe_name": recipe,
-        "recipe": spec["recipe"],
+        "recipe": renamed(spec["recipe"]),
         "dataset": spec["dataset"],
         "seed": spec["seed"],
         "iteration": trained.iteration,

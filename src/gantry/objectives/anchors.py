@@ -1,4 +1,4 @@
-"""RealnessGAN's anchors: the distributions over outcomes that stand for "real" and for "generated"."""
+"""RealnessGAN's anchors: the distributions over atoms that stand for "real" and for "generated"."""
 
 from dataclasses import dataclass
 
@@ -17,13 +17,13 @@ class Anchors:
     fake: Tensor
 
 
-def draw_anchors(outcomes: int, shifted: bool, device: torch.device | str) -> Anchors:
+def draw_anchors(atoms: int, shifted: bool, device: torch.device | str) -> Anchors:
     """Draw A1 from U(−1, 1) and A0 from N(0, 0.1²), with the device's own generator and no host sync.
 
     `shifted` moves A1 by +1 and A0 by −1 over the supports, as the authors' code does.
     """
-    fake = histogram(torch.randn(DRAWS, device=device) * FAKE_DEVIATION, outcomes)
-    real = histogram(torch.rand(DRAWS, device=device) * 2 - 1, outcomes)
+    fake = histogram(torch.randn(DRAWS, device=device) * FAKE_DEVIATION, atoms)
+    real = histogram(torch.rand(DRAWS, device=device) * 2 - 1, atoms)
     if shifted:
         real, fake = shift(real, 1.0), shift(fake, -1.0)
     return Anchors(real, fake)

@@ -33,7 +33,7 @@ DISTANCES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 
 @register("realness")
 class Realness(Objective):
-    """D(x) = softmax of n outcome logits, held against anchors A1 (real) and A0 (generated).
+    """D(x) = softmax of n logits, one an atom (an outcome, there), held against anchors A1 (real) and A0 (generated).
 
     loss_D = d(A1, D(x)) + Σ_k d(A0, D(G_k(z)))                     (eq. 14)
     loss_G = Σ_k [ d(target, D(G_k(z))) − d(A0, D(G_k(z))) ]        (eq. 15)
@@ -47,7 +47,7 @@ class Realness(Objective):
 
     def __init__(
         self,
-        outcomes: int,
+        atoms: int,
         formulation: str,
         shifted_anchors: bool | None = None,
         relativistic: bool | None = None,
@@ -55,7 +55,7 @@ class Realness(Objective):
         judged: int | None = None,
     ) -> None:
         as_reference = formulation == "reference"
-        self.outputs = outcomes
+        self.outputs = atoms
         self.distance = DISTANCES[formulation]
         self.shifted = as_reference if shifted_anchors is None else shifted_anchors
         self.relativistic = as_reference if relativistic is None else relativistic
@@ -111,13 +111,13 @@ class Realness(Objective):
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Take up the anchors of a `state_dict()`, in place where there are some of its type.
 
-        Raises ValueError unless both have n outcomes.
+        Raises ValueError unless both have n atoms.
         """
         if not state:
             self._anchors = None
             return
         if set(state) != {"real", "fake"} or any(each.shape != (self.outputs,) for each in state.values()):
-            raise ValueError(f"not the anchors of a realness objective with {self.outputs} outcomes")
+            raise ValueError(f"not the anchors of a realness objective with {self.outputs} atoms")
         if self._anchors is None or self._anchors.real.dtype != state["real"].dtype:
             self._anchors = Anchors(state["real"].clone(), state["fake"].clone())
         self._anchors.real.copy_(state["real"])

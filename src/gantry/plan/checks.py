@@ -16,8 +16,8 @@ from gantry.plan.recipe import Recipe, Workload
 
 
 def check_options(problems: Problems, output: Output, file: str, key: str) -> None:
-    """Note options that the output's kind does not have, and what they name that is not there."""
-    options = problems.validated(OUTPUT_TYPES[output.kind].options, output.options, file, key)
+    """Note options that the output's type does not have, and what they name that is not there."""
+    options = problems.validated(OUTPUT_TYPES[output.type].options, output.options, file, key)
     if options is None:
         return
     shown = {recipe for block in output.runs for recipe in block.recipes}
@@ -83,7 +83,7 @@ def check_sampling(
 def check_outputs(problems: Problems, plan: Plan, files: Mapping[str, str]) -> None:
     """Note outputs that show what the workloads of their recipes do not make."""
     for paper, name, output in plan.outputs():
-        options = OUTPUT_TYPES[output.kind].options.model_validate(output.options)
+        options = OUTPUT_TYPES[output.type].options.model_validate(output.options)
         recipes = dict.fromkeys(recipe for block in output.runs for recipe in block.recipes)
         for workload in dict.fromkeys(plan.recipes[recipe].workload for recipe in recipes):
             if obstacle := options.obstacle(plan.workloads[workload]):

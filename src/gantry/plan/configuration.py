@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
 from gantry.plan.blocks.base import FilePath, Positive, Strict
-from gantry.plan.output_types import OUTPUT_TYPES, SUFFIXES, Family, Kind
+from gantry.plan.output_types import OUTPUT_TYPES, SUFFIXES, Family, TypeName
 from gantry.plan.recipe import Workload
 
 
@@ -172,9 +172,9 @@ class Runs(Strict):
 
 
 class Output(Strict):
-    """One table or figure: its kind, the runs it needs and the published numbers beside them."""
+    """One table or figure: its type, the runs it needs and the published numbers beside them."""
 
-    kind: Kind
+    type: TypeName
     title: str
     runs: tuple[Runs, ...] = Field(min_length=1)
     metrics: tuple[str, ...] = ()
@@ -188,7 +188,7 @@ class Output(Strict):
     @property
     def family(self) -> Family:
         """'table', 'figure' or 'claims': which step makes it, and in which formats."""
-        return OUTPUT_TYPES[self.kind].family
+        return OUTPUT_TYPES[self.type].family
 
     @property
     def suffixes(self) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from gantry.errors import UserError
 from gantry.files import canonical_json, digest_of, read_json, write_text
 from gantry.plan.dataset import DatasetSpec
+from gantry.plan.renamed import spelled_as_in_specs
 from gantry.plan.runs import Run
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def place_of(plan: "Plan", run: Run) -> Path:
     """Return the file of the count of a run's recipe on its data."""
     told = {
         "by": COUNTED_BY,
-        "recipe": run.recipe.model_dump(mode="json", exclude={"workload"}),
+        "recipe": spelled_as_in_specs(run.recipe.model_dump(mode="json", exclude={"workload"})),
         "data": shape_of(plan, run),
     }
     return Path(plan.prepared_root).parent / "costs" / f"{digest_of(told)[:16]}.json"

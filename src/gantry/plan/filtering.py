@@ -33,7 +33,7 @@ def _filtered(output: Output, datasets: Collection[str]) -> Output | None:
         if names
     )
     pairs = {(name, recipe) for block in blocks for name in block.datasets for recipe in block.recipes}
-    options = OUTPUT_TYPES[output.kind].options.model_validate(output.options)
+    options = OUTPUT_TYPES[output.type].options.model_validate(output.options)
     left = output.model_copy(update={"runs": blocks})
     if isinstance(options, ClaimsOptions):
         claims = [claim.model_dump(exclude_defaults=True) for claim in _filtered_claims(options, pairs)]

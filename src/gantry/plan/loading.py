@@ -1,5 +1,6 @@
 """From the files to a plan: everything that they refer to is resolved and checked, all problems at once."""
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -44,11 +45,14 @@ def load_plan(given: dict[str, Any], root: Path | None = None, *, beside: str | 
     """Read and validate everything that `given` (config.yaml and the command line, merged) refers to.
 
     `root` is the folder that holds `workflow/`. Without it the working directory's own files count, and for all that
-    it has not those `beside` a Snakefile, or the installed ones. Raises UserError with every problem found.
+    it has not those `beside` a Snakefile, or the installed ones. Keys by their former names are named on stderr. Raises
+    UserError with every problem found.
     """
-    if root is not None:
-        return _Loading(given, (root,)).plan()
-    return _Loading(given, tuple(dict.fromkeys((Path(), workflow_root(beside))))).plan()
+    roots = (root,) if root is not None else tuple(dict.fromkeys((Path(), workflow_root(beside))))
+    loading = _Loading(given, roots)
+    for message in loading.problems.renamed:
+        print(f"gantry: {message}", file=sys.stderr)
+    return loading.plan()
 
 
 def load_planned(place: Path) -> Plan:
@@ -79,6 +83,7 @@ class _Loading:
         self.roots = roots  # the first one's files hide those of the others
         self.problems = Problems(frozen)
         # Every key of the configuration has a default, so something is always left of it.
+        given = self.problems.with_new_names(given, "config")
         self.config = self.problems.validated_in_part(Config, given, "config") or Config()
         name = self.config.scale
         self.scale_file = name if name.endswith(".yaml") else f"workflow/scales/{name}.yaml"
@@ -345,8 +350,8 @@ class _Loading:
             for name in scale.workloads:
                 self.problems.expect_known(self.scale_file, f"workloads.{name}", "workload", name, known)
         for file, substitute, network in layers:
-            for original, stand_in in substitute.items():
-                for name in (original, stand_in):
+            for original, proxy in substitute.items():
+                for name in (original, proxy):
                     self.problems.expect_known(
                         file, f"substitute.{original}", "data set", name, self.dataset_names
                     )

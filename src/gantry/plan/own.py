@@ -15,6 +15,7 @@ from gantry.plan.places import workflow_root
 from gantry.plan.plan import Plan
 from gantry.plan.problems import Problems
 from gantry.plan.reading import read_yaml, show_yaml
+from gantry.plan.renamed import renamed
 from gantry.runs.paths import canonical
 
 WORKLOAD = "own_images"
@@ -136,16 +137,16 @@ def _experiment(request: Request) -> str:
             "",
             {
                 "outputs": {
-                    "samples": {"kind": "grids", "title": "Samples", "runs": runs},
+                    "samples": {"type": "grids", "title": "Samples", "runs": runs},
                     "scores": {
-                        "kind": "scores",
+                        "type": "scores",
                         "title": "Distances to the real images",
                         "runs": runs,
                         "metrics": ["frechet_distance"],
                         "options": {"at": ["best", "end"]},
                     },
                     "curves": {
-                        "kind": "curves",
+                        "type": "curves",
                         "title": "Distances over iterations",
                         "runs": runs,
                         "metrics": ["frechet_distance"],
@@ -227,7 +228,7 @@ def _shipped() -> tuple[dict[str, dict[str, Any]], dict[str, str], set[str]]:
     of_points: set[str] = set()
     for path in sorted((workflow_root() / "workflow/experiments").glob("*.yaml")):
         with suppress(UserError):  # a broken file of one's own there is no matter here
-            text = read_yaml(path, path.name)
+            text = renamed(read_yaml(path, path.name))
             recipes |= {
                 name: own_text(recipe) | ({"extends": recipe["extends"]} if "extends" in recipe else {})
                 for name, recipe in (text.get("recipes") or {}).items()

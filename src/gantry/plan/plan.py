@@ -85,7 +85,7 @@ class Plan:
         spec = {
             "format": 1,
             # Only what differs from the defaults: a key that is new to the models then changes no old spec.
-            "recipe": recipe.model_dump(mode="json", exclude={"workload"}, exclude_defaults=True),
+            "recipe": recipe.as_spec(),
             "dataset": {"name": dataset} | self.datasets[dataset].identity(workload.resolution),
             "seed": seed,
             "checkpoint_every": workload.checkpoint_every,

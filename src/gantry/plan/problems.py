@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from gantry.errors import UserError, suggestion
 from gantry.plan.reading import read_yaml
+from gantry.plan.renamed import renamed
 
 Model = TypeVar("Model", bound=BaseModel)
 # Texts laid over others, the one with the last word first: file, key in that file, content.
@@ -24,6 +25,7 @@ class Problems:
 
     def __init__(self, frozen: Mapping[str, Any] | None = None) -> None:
         self.messages: list[str] = []
+        self.renamed: list[str] = []
         self.frozen = frozen
         self.files: dict[str, Any] = {}
 
@@ -92,11 +94,22 @@ class Problems:
         except ValidationError:
             return None
 
+    def with_new_names(self, text: dict[str, Any], file: str) -> dict[str, Any]:
+        """Return the text of `file` with the names that its keys have now, and note those that it has not."""
+
+        def note(key: str, name: str) -> None:
+            self.renamed.append(
+                f"{file}: {key}: is called {name} now; its former name is read by this version, and by none after it"
+            )
+
+        found: dict[str, Any] = renamed(text, note)
+        return found
+
     def read(self, path: Path, shown: str) -> dict[str, Any]:
         """Read one YAML file as `read_yaml` does; note why that fails and return an empty dictionary."""
         try:
             if self.frozen is None:
-                self.files[shown] = read_yaml(path, shown)
+                self.files[shown] = self.with_new_names(read_yaml(path, shown), shown)
             elif shown in self.frozen:
                 self.files[shown] = deepcopy(self.frozen[shown])
             else:

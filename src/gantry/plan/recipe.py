@@ -29,6 +29,7 @@ from gantry.plan.blocks.sampling import MontageName, Sweep
 from gantry.plan.blocks.terms import Terms
 from gantry.plan.methods import MethodOptions, parse
 from gantry.plan.methods.adversarial import Options as Adversarial
+from gantry.plan.renamed import renamed, spelled_as_in_specs
 
 
 class Recipe(Strict):
@@ -56,6 +57,15 @@ class Recipe(Strict):
     precision: Literal["fp32", "tf32", "bf16"] = "fp32"
     # Among which a batch is divided, with a GPU each; see training/team.py.
     processes: Annotated[int, Field(ge=1, le=64)] = 1
+
+    @classmethod
+    def of_spec(cls, spec: dict[str, Any]) -> "Recipe":
+        """Return the recipe that the spec of a run holds."""
+        return cls.model_validate({"workload": ""} | renamed(spec["recipe"]))
+
+    def as_spec(self) -> dict[str, Any]:
+        """Return what the spec of a run holds of the recipe."""
+        return spelled_as_in_specs(self.model_dump(mode="json", exclude={"workload"}, exclude_defaults=True))
 
     def with_batch_of(self, phase: str) -> "Recipe":
         """Return the recipe with the size that batches of `phase` have as its one size."""
@@ -132,9 +142,9 @@ class Recipe(Strict):
 
     @model_validator(mode="after")
     def _terms_need_two_batches(self) -> "Recipe":
-        if self.generated_batches < 2 and (self.terms.verdict_agreement or self.terms.sample_spread):
+        if self.generated_batches < 2 and (self.terms.logit_agreement or self.terms.sample_spread):
             raise ValueError(
-                "terms verdict_agreement and sample_spread compare two generators: "
+                "terms logit_agreement and sample_spread compare two generators: "
                 "set generators: 2 (or more), or their weights to 0"
             )
         return self
@@ -162,7 +172,7 @@ class Recipe(Strict):
         idle = {
             "pack": self.pack > 1,
             "unroll": self.unroll > 0,
-            "terms.verdict_agreement": self.terms.verdict_agreement > 0,
+            "terms.logit_agreement": self.terms.logit_agreement > 0,
             "terms.entropy_distance.of": self.terms.entropy_distance.of in ("features", "logits"),
             "terms.gradient_penalty": self.terms.gradient_penalty.weight > 0,
             "terms.drift": self.terms.drift > 0,

@@ -68,8 +68,8 @@ def _sections() -> Iterator[tuple[str, Models]]:
     yield "`latent`, `optimiser`, `updates`", players
     yield "`terms`", [("`terms`", Terms)]
     yield "`method`", [(f"`name: {name}`", options_of(name)) for name in shipped_methods()]
-    types = {kind: OUTPUT_TYPES[kind].options for kind in sorted(OUTPUT_TYPES)}
-    yield "`outputs.<name>.options`", [(f"`kind: {kind}`", options) for kind, options in types.items()]
+    types = {name: OUTPUT_TYPES[name].options for name in sorted(OUTPUT_TYPES)}
+    yield "`outputs.<name>.options`", [(f"`type: {name}`", options) for name, options in types.items()]
 
 
 def _members(union: Any) -> list[type[BaseModel]]:

@@ -27,7 +27,7 @@ def report_spec(plan: Plan, paper: str, name: str) -> dict[str, Any]:
         "name": name,
         "paper_title": plan.experiments[paper].title,
         "highlight": {each: place for place, each in enumerate(plan.experiments[paper].highlights)}.get(name),
-        "kind": output.kind,
+        "kind": output.type,  # the former name, so that no digest of a spec changes
         "title": output.title,
         "notes": list(output.notes),
         "options": output.options,

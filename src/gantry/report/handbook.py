@@ -87,7 +87,7 @@ def _lines(experiment: Experiment, paper: str, results: dict[str, str]) -> Itera
         "a repository: owner/name on GitHub, and the file), and which of them were not found and are from memory.\n"
     )
     for output in experiment.outputs.values():
-        if output.kind != SECTIONS:
+        if output.type != SECTIONS:
             continue
         labels = {recipe: label for block in output.runs for recipe, label in block.recipes.items()}
         for group, recipes in output.options["groups"].items():

@@ -27,7 +27,7 @@ def results_of(plan: Plan, paper: str, out: Path) -> dict[str, str]:
     found: dict[str, list[str]] = {}
     for each, name, output in plan.outputs():
         csv = Path(plan.results, paper, f"{name}.csv")
-        if each != paper or output.kind != TABLE or not csv.is_file():
+        if each != paper or output.type != TABLE or not csv.is_file():
             continue
         table = read_tidy(csv)
         for block in output.runs:

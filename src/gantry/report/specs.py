@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from gantry.errors import UserError, suggestion
 from gantry.plan.blocks.base import Strict
@@ -97,7 +97,7 @@ class ReportSpec(Strict):
     paper_title: str = ""
     # Its place among those that the page shows first.
     highlight: int | None = None
-    kind: str
+    type: str = Field(alias="kind")
     title: str
     notes: tuple[str, ...] = ()
     options: dict[str, Any] = {}
@@ -162,7 +162,7 @@ def parse_spec(spec: dict[str, Any]) -> ReportSpec:
 def options_of(spec: ReportSpec) -> Any:
     """Validate the options by the model of the output type (see `plan.output_types`)."""
     try:
-        return OUTPUT_TYPES[spec.kind].options.model_validate(spec.options)
+        return OUTPUT_TYPES[spec.type].options.model_validate(spec.options)
     except ValidationError as error:
         raise UserError(_message(f"{spec.paper}/{spec.name}: options", error)) from None
 
@@ -170,12 +170,12 @@ def options_of(spec: ReportSpec) -> Any:
 def type_of(spec: ReportSpec, family: Family) -> OutputType:
     """The spec's output type, which must be of this family; UserError names the known ones."""
     known = {name: each for name, each in OUTPUT_TYPES.items() if each.family == family}
-    if spec.kind not in known:
+    if spec.type not in known:
         raise UserError(
-            f"{spec.paper}/{spec.name}: kind: unknown kind {spec.kind!r}{suggestion(spec.kind, known)}; "
-            f"known kinds: {', '.join(known)}"
+            f"{spec.paper}/{spec.name}: type: unknown type {spec.type!r}{suggestion(spec.type, known)}; "
+            f"known types: {', '.join(known)}"
         )
-    return known[spec.kind]
+    return known[spec.type]
 
 
 def _message(name: str, error: ValidationError) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from gantry.files import read_mapping
 from gantry.plan import Plan, Run
 from gantry.plan.overrides import flat
+from gantry.plan.renamed import renamed
 from gantry.plan.runs import work_identity
 from gantry.runs.paths import lock_of
 from gantry.runs.record import is_whole
@@ -97,7 +98,7 @@ def other_defaults(record: dict[str, Any], run: Run) -> list[str]:
     A setting that was not known then has changed nothing.
     """
     now = flat(run.recipe.model_dump(mode="json", exclude={"workload"}))
-    then = flat(record.get("recipe", {}))
+    then = flat(renamed(record.get("recipe", {})))
     return [f"{key} was {then[key]}, is {now[key]}" for key in then if key in now and now[key] != then[key]]
 
 

@@ -45,17 +45,17 @@ def squared_error(first: Tensor, second: Tensor) -> Tensor:
 
 
 Pairwise = Callable[[Tensor, Tensor], Tensor]
-VERDICT_DISTANCES: dict[str, Pairwise] = {"paper": divergence, "reference": cross_entropy}
+LOGIT_DISTANCES: dict[str, Pairwise] = {"paper": divergence, "reference": cross_entropy}
 SAMPLE_DISTANCES: dict[str, Pairwise] = {"paper": sample_norm, "reference": squared_error}
 
 
-def as_outcomes(outputs: Tensor) -> Tensor:
-    """Return logits over n ≥ 2 outcomes: one logit l is the Bernoulli σ(l), which is softmax(0, l)."""
+def as_atoms(outputs: Tensor) -> Tensor:
+    """Return logits over n ≥ 2 atoms: one logit l is the Bernoulli σ(l), which is softmax(0, l)."""
     return torch.cat([torch.zeros_like(outputs), outputs], dim=1) if outputs.shape[1] == 1 else outputs
 
 
-@register(DISCRIMINATOR_TERMS, "verdict_agreement")
-class VerdictAgreement(DiscriminatorTerm):
+@register(DISCRIMINATOR_TERMS, "logit_agreement")
+class LogitAgreement(DiscriminatorTerm):
     """KL(D(G₁(z)) ‖ D(G₂(z))): pulls the logits of the generators together. BCGAN eq. 16 and section 3.1.
 
     `reference` takes the cross-entropy instead. The gradient flows into both logits, so here the two differ
@@ -64,9 +64,9 @@ class VerdictAgreement(DiscriminatorTerm):
     """
 
     def forward(self, batch: TermInputs) -> Tensor:
-        distance = VERDICT_DISTANCES[self.formulation]
+        distance = LOGIT_DISTANCES[self.formulation]
         logits = [
-            [as_outcomes(each) for each in outputs.chunk(batch.discriminators, dim=1)]
+            [as_atoms(each) for each in outputs.chunk(batch.discriminators, dim=1)]
             for outputs in batch.fake_outputs
         ]
         return torch.stack(

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from gantry.plan.blocks.terms import COUNTED, STATISTIC_PAIRS
 from gantry.terms.base import GENERATOR_TERMS, GeneratorTerm, TermInputs, register
-from gantry.terms.bidirectional import as_outcomes
+from gantry.terms.bidirectional import as_atoms
 from gantry.terms.features import features_of
 from gantry.terms.histograms import (
     SoftBins,
@@ -146,10 +146,10 @@ def mean_image(batch: TermInputs) -> tuple[Tensor, Sequence[Tensor]]:
 
 
 def logits(batch: TermInputs) -> tuple[Tensor, Sequence[Tensor]]:
-    """What each discriminator says of a sample as logits over outcomes (N, n), two where it says one number."""
+    """What each discriminator says of a sample as logits over atoms (N, n), two where it says one number."""
 
     def rows(outputs: Tensor) -> Tensor:
-        return as_outcomes(at_least_single(outputs).unflatten(1, (batch.discriminators, -1)).flatten(0, 1))
+        return as_atoms(at_least_single(outputs).unflatten(1, (batch.discriminators, -1)).flatten(0, 1))
 
     with torch.no_grad():
         said = batch.discriminator(batch.real_images) if batch.real_outputs is None else batch.real_outputs

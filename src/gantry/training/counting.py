@@ -42,7 +42,7 @@ def count(recipe: Recipe, data: DataShape) -> Cost:
         method = build_method(recipe, data).train()
         method.bind({phase.name: _optimiser(method, phase) for phase in method.phases})
         method.begin(0, CPU)
-        streams = method.streams(_stand_in(data))
+        streams = method.streams(_placeholder(data))
         stages = tuple(_stage(method, stage, streams) for stage in method.stages())
         kept = _numbers(method.kept)
         moments = sum(
@@ -168,7 +168,7 @@ def _others_standing_still(method: Method, phase: Phase) -> Iterator[None]:
             weight.requires_grad_(True)
 
 
-def _stand_in(data: DataShape) -> PreparedSet:
+def _placeholder(data: DataShape) -> PreparedSet:
     """Return a set of that shape without a byte of its own."""
     labels: Any = None
     if data.attributes:

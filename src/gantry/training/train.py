@@ -289,7 +289,7 @@ def _checked(spec: dict[str, Any]) -> Recipe:
         if not isinstance(spec.get(name), kind) or (name == "checkpoint_every" and spec[name] < 1):
             raise UserError(f"--spec: {name} should be there, and be a JSON {_JSON_NAMES[kind]}")
     try:
-        return Recipe.model_validate({"workload": ""} | spec["recipe"])
+        return Recipe.of_spec(spec)
     except ValidationError as error:
         places = [f"recipe.{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
         raise UserError("--spec: " + "\n--spec: ".join(places)) from None

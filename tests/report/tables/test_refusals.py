@@ -50,7 +50,7 @@ def test_skipping_every_checkpoint_is_refused(results, make, make_group):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"kind": "score"}, r'unknown kind .*did you mean "scores"'),
+        ({"kind": "score"}, r'unknown type .*did you mean "scores"'),
         ({"options": {"skipp": 1}}, r"bcgan/table2: options: skipp"),
     ],
 )

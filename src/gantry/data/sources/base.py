@@ -22,7 +22,7 @@ class Source(ABC):
     """
 
     options: ClassVar[dict[str, Option]] = {}
-    stand_in: ClassVar[bool] = False
+    is_proxy: ClassVar[bool] = False
     native_resolution: ClassVar[int | None] = None
     # The value of option `split` that names the distribution's own test images; "" where it has none.
     test_split: ClassVar[str] = ""

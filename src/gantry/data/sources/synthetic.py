@@ -1,4 +1,4 @@
-"""Sets that need no download: the Gaussian mixture, and the stand-ins that ship inside scikit-learn."""
+"""Sets that need no download: the Gaussian mixture, and the proxies that ship inside scikit-learn."""
 
 import gzip
 from collections.abc import Iterator
@@ -133,7 +133,7 @@ class Digits(ImageSource):
     `attributes`, names of `DIGITS_WITH`, stand in the place of labels: (N, A), whether a digit has each.
     """
 
-    stand_in = True
+    is_proxy = True
     encoded = False
     native_resolution = 32
     options: ClassVar[dict[str, Option]] = {"attributes": ()}
@@ -177,7 +177,7 @@ class Digits(ImageSource):
 class Photograph(ImageSource):
     """Square windows of one of scikit-learn's two photographs, at random places and of random sizes."""
 
-    stand_in = True
+    is_proxy = True
     encoded = False
     native_resolution = 32
     options: ClassVar[dict[str, Option]] = {

@@ -206,10 +206,10 @@ class GmmnObjective(ObjectiveBlock):
 
 
 class RealnessObjective(ObjectiveBlock):
-    """RealnessGAN: the discriminator's output is a distribution over `outcomes`."""
+    """RealnessGAN: the discriminator's output is a distribution over `atoms`."""
 
     name: Literal["realness"]
-    outcomes: Annotated[int, Field(ge=2)] = 51
+    atoms: Annotated[int, Field(ge=2)] = 51
     formulation: Formulation = "reference"
     # None leaves the choice to the formulation; a value overrides it, for the ablations.
     shifted_anchors: bool | None = None
@@ -220,8 +220,8 @@ class RealnessObjective(ObjectiveBlock):
 
     @property
     def width(self) -> int:
-        """A number an outcome."""
-        return self.outcomes
+        """A number an atom."""
+        return self.atoms
 
     @property
     def generator_uses_real(self) -> bool:

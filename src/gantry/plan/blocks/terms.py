@@ -168,7 +168,7 @@ class HistoricalAveraging(Weighted):
 class Terms(Strict):
     """Summands added to D's or G's loss, by weight; a weight of 0 leaves the term out."""
 
-    verdict_agreement: Weight = 0.0
+    logit_agreement: Weight = 0.0
     sample_spread: Weight = 0.0
     entropy_distance: Annotated[EntropyDistance, *NumberOrMapping] = EntropyDistance(weight=0)
     jensen_shannon: Annotated[JensenShannon, *NumberOrMapping] = JensenShannon(weight=0)

@@ -138,7 +138,7 @@ def refuse_what_starts_from_latents(name: str, recipe: "Recipe") -> None:
         "latent": recipe.latent != Latent(),
         "pack": recipe.pack > 1,
         "unroll": recipe.unroll > 0,
-        "terms.verdict_agreement": terms.verdict_agreement > 0,
+        "terms.logit_agreement": terms.logit_agreement > 0,
         "terms.sample_spread": terms.sample_spread > 0,
         "terms.feature_matching (method.feature_matching is a translator's)": terms.feature_matching > 0,
         "terms.entropy_distance": terms.entropy_distance.weight > 0,

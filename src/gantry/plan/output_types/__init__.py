@@ -1,7 +1,7 @@
 """The types of output: what an `outputs` entry may say, and what makes it.
 
 The report's rooms draw and compute; here stands only what may be asked of them, so that a mistake is refused
-before anything runs. A new type is its options, registered here by kind, and the file of that name that makes it.
+before anything runs. A new type is its options, registered here by name, and the file of that name that makes it.
 """
 
 from importlib import import_module
@@ -26,8 +26,8 @@ CLAIMED_QUANTITIES = (
 CLAIMS = "claims"
 
 if TYPE_CHECKING:
-    Kind = str
+    TypeName = str
 else:
-    Kind = Literal[tuple(OUTPUT_TYPES)]
+    TypeName = Literal[tuple(OUTPUT_TYPES)]
 
-__all__ = ["CLAIMED_QUANTITIES", "CLAIMS", "OUTPUT_TYPES", "SUFFIXES", "Family", "Kind", "OutputType"]
+__all__ = ["CLAIMED_QUANTITIES", "CLAIMS", "OUTPUT_TYPES", "SUFFIXES", "Family", "OutputType", "TypeName"]

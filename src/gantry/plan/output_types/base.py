@@ -1,4 +1,4 @@
-"""What the options of every kind are made of, and the registry from a kind to them and to what makes it."""
+"""What the options of every type are made of, and the registry from a type to them and to what makes it."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ At = Statistic | Positive
 
 
 class Options(Strict):
-    """Options of one kind, and which recipes and metrics they speak of."""
+    """Options of one type, and which recipes and metrics they speak of."""
 
     def recipes(self) -> Iterator[tuple[str, str]]:
         """(key, recipe) for every recipe that the options name; it must be among the output's runs."""
@@ -40,7 +40,7 @@ SUFFIXES: dict[Family, tuple[str, ...]] = {
     "figure": ("png", "svg"),
     "claims": ("csv", "md"),
 }
-# Where the maker of a kind lies, and the function in it that makes an output of its family.
+# Where the maker of a type lies, and the function in it that makes an output of its family.
 MAKERS: dict[Family, tuple[str, str]] = {
     "table": ("gantry.report.tables.{}", "cells"),
     "figure": ("gantry.report.figures.{}", "draw"),
@@ -55,7 +55,7 @@ class OutputType:
     Makers are named and not imported: a plan needs neither pandas nor matplotlib.
     """
 
-    kind: str
+    name: str
     family: Family
     options: type[Options]
     on_page: bool = False
@@ -63,14 +63,14 @@ class OutputType:
     def make(self) -> Callable[..., Any]:
         """Import what makes an output: `cells` of a table, `draw` of a figure, `make_claims`."""
         module, function = MAKERS[self.family]
-        found: Callable[..., Any] = getattr(import_module(module.format(self.kind)), function)
+        found: Callable[..., Any] = getattr(import_module(module.format(self.name)), function)
         return found
 
     def make_on_page(self) -> Callable[..., str] | None:
         """Import what makes HTML to be handled on the page, if this type has any."""
         if not self.on_page:
             return None
-        found: Callable[..., str] = getattr(import_module("gantry.report.page.interactive"), self.kind)
+        found: Callable[..., str] = getattr(import_module("gantry.report.page.interactive"), self.name)
         return found
 
 
@@ -78,11 +78,11 @@ OUTPUT_TYPES: dict[str, OutputType] = {}
 _Options = TypeVar("_Options", bound=type[Options])
 
 
-def register(family: Family, *kinds: str, on_page: bool = False) -> Callable[[_Options], _Options]:
-    """Class decorator: make these kinds of output known, which have the options of the class."""
+def register(family: Family, *names: str, on_page: bool = False) -> Callable[[_Options], _Options]:
+    """Class decorator: make these types of output known, which have the options of the class."""
 
     def enter(options: _Options) -> _Options:
-        OUTPUT_TYPES.update({kind: OutputType(kind, family, options, on_page) for kind in kinds})
+        OUTPUT_TYPES.update({name: OutputType(name, family, options, on_page) for name in names})
         return options
 
     return enter

@@ -1,4 +1,4 @@
-"""Options of the figures, a model a kind; kinds that group methods alike share one."""
+"""Options of the figures, a model a type; types that group methods alike share one."""
 
 from collections.abc import Iterator
 from itertools import chain

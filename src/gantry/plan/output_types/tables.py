@@ -1,4 +1,4 @@
-"""Options of the tables, a model a kind."""
+"""Options of the tables, a model a type."""
 
 from collections.abc import Iterator
 from typing import Annotated, Literal

@@ -49,7 +49,7 @@ def _column(axes: np.ndarray, group: LoadedGroup) -> None:
     told = group.shown.provenance
     if "stages" not in told:
         raise UserError(
-            f"{group.shown.key}: its record tells of no stages: a figure of kind growth is of method growing"
+            f"{group.shown.key}: its record tells of no stages: a figure of type growth is of method growing"
         )
     stages, history, end = told["stages"], told["history"], group.shown.iterations
     xs, heights = sizes_over_images(stages, end)

@@ -19,7 +19,7 @@ def require_images(loaded: Loaded) -> None:
         if "real" in samples or samples[group.shown.generators[0]].ndim != 5:
             spec = loaded.spec
             raise UserError(
-                f"{spec.paper}/{spec.name}: {spec.kind} shows images, and {group.group.key} has points"
+                f"{spec.paper}/{spec.name}: {spec.type} shows images, and {group.group.key} has points"
             )
 
 

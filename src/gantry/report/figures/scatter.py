@@ -42,7 +42,7 @@ def draw(loaded: Loaded, options: ScatterOptions) -> Figure:
     spec = loaded.spec
     for group in loaded.groups:
         if "real" not in group.shown.samples:
-            raise UserError(f"{spec.paper}/{spec.name}: kind scatter draws 2-D points, not {group.group.key}")
+            raise UserError(f"{spec.paper}/{spec.name}: type scatter draws 2-D points, not {group.group.key}")
     rows = _rows(loaded, options)
     ends = [int(iterations[-1]) for group in loaded.groups if len(iterations := _iterations(group))]
     last = max(ends, default=spec.iterations)

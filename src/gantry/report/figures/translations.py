@@ -67,7 +67,7 @@ def _sources(loaded: Loaded, group: LoadedGroup, options: TranslationsOptions) -
     if not found:
         spec = loaded.spec
         raise UserError(
-            f"{spec.paper}/{spec.name}: kind {spec.kind} shows translations, not {group.group.key}"
+            f"{spec.paper}/{spec.name}: type {spec.type} shows translations, not {group.group.key}"
         )
     return found if options.both else found[:1]
 

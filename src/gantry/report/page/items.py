@@ -69,7 +69,7 @@ class Item:
     def is_part_of(self, other: "Item") -> bool:
         """Whether another figure shows all that this one shows."""
         mine, theirs = self.spec, other.spec
-        same = ("paper", "kind", "metrics", "options", "iterations")
+        same = ("paper", "type", "metrics", "options", "iterations")
         return (
             bool(self.image)
             and all(getattr(mine, key) == getattr(theirs, key) for key in same)
@@ -92,7 +92,7 @@ def item_of(loaded: Loaded, outputs: Mapping[str, Mapping[str, Path]]) -> Item:
         "notes": protocol_notes(spec),
         "groups": list(dict.fromkeys(group.key for group in spec.groups)),
     }
-    if spec.kind == CLAIMS:
+    if spec.type == CLAIMS:
         return Item(**common, claims=_read_claims(files["csv"]))
     if "csv" in files:
         if not files["csv"].is_file():

@@ -1,1 +1,1 @@
-"""The kinds of tables: each turns loaded runs into tidy cells, in a file of its own."""
+"""The types of tables: each turns loaded runs into tidy cells, in a file of its own."""
