@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from gantry.evaluation.by_checkpoint import Trained
-    from gantry.evaluation.by_hand import Scores
+    from gantry.evaluation.score_images import Scores
 
 __all__ = [
     "claims",
@@ -155,12 +155,12 @@ def score(
 ) -> "Scores":
     """Score a set of images against another: folders, arrays (N, H, W, 3) of uint8, prepared sets, statistics.
 
-    `options` are those of `gantry.evaluation.by_hand.score_by_hand`: device, intervals, splits.
+    `options` are those of `gantry.evaluation.score_images.score_images`: device, intervals, splits.
     """
-    from gantry.evaluation.by_hand import score_by_hand
+    from gantry.evaluation.score_images import score_images
 
     sets = [Path(each) if isinstance(each, str) else each for each in (real, generated)]
-    return score_by_hand(
+    return score_images(
         sets[0], sets[1], network, None if weights is None else Path(weights), metrics, **options
     )
 

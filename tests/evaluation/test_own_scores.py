@@ -12,7 +12,7 @@ from tests.evaluation.conftest import Scored
 from torch import nn
 
 from gantry.cli import run
-from gantry.evaluation import by_hand
+from gantry.evaluation import score_images
 from gantry.evaluation.stored import StoredStatistics
 from gantry.files import sha256_of_file
 from gantry.metrics.features import FeatureNetwork
@@ -144,7 +144,7 @@ def like_networks(name: str, weights: Path | None, device: str) -> FeatureNetwor
 def test_one_table_as_three_programs_would_have_it(
     here: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(by_hand, "load_feature_network", like_networks)
+    monkeypatch.setattr(score_images, "load_feature_network", like_networks)
     programs = "clean-fid,pytorch-fid,torch-fidelity"
     told = scored(capsys, "real.npy", "generated.npy", "--like", programs)["like"]
     fid = {name: {s["metric"]: s for s in each["scores"]}["frechet_distance"] for name, each in told.items()}

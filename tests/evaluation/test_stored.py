@@ -13,8 +13,8 @@ from gantry.cli import run
 from gantry.data import open_prepared
 from gantry.errors import UserError
 from gantry.evaluation import asked, computations, points, stored
-from gantry.evaluation.by_hand import score_by_hand
 from gantry.evaluation.sample import SCORED_SEED
+from gantry.evaluation.score_images import score_images
 from gantry.evaluation.stored import StoredStatistics
 from gantry.metrics import METRICS
 from gantry.metrics.features import Features, load_feature_network
@@ -65,7 +65,7 @@ def test_a_run_is_scored_with_every_metric(images: Any, tmp_path: Path) -> None:
     drawn = images.draw(4, 41, lambda number: SCORED_SEED + 1000 * number)[1]
     real = np.array(open_prepared(images.manifest).samples)
     torch.set_num_threads(1)
-    by_hand = score_by_hand(real, drawn, "embedded", images.weights)
+    by_hand = score_images(real, drawn, "embedded", images.weights)
     assert found == pytest.approx({score.metric: score.value for score in by_hand.scores}, rel=1e-3, abs=1e-6)
 
 

@@ -66,7 +66,7 @@ def words(text: str) -> tuple[str, ...]:
 
 
 def _score(options: argparse.Namespace) -> None:
-    from gantry.evaluation.by_hand import score_by_hand
+    from gantry.evaluation.score_images import score_images
 
     def progress(which: str, done: int, total: int) -> None:
         # The line is written over, and wiped before the table.
@@ -88,7 +88,7 @@ def _score(options: argparse.Namespace) -> None:
     from gantry.evaluation.own import is_own, own_network
 
     own = own_network(network, options.network_sha256, options.device) if is_own(network) else network
-    scores = score_by_hand(
+    scores = score_images(
         real,
         generated,
         own,

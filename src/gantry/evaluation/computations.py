@@ -1,4 +1,4 @@
-"""Which function computes which metrics of images, and from what: the table that runs and scoring by hand share."""
+"""Which function computes which metrics of images, and from what: the table that runs and `score_images` share."""
 
 from collections.abc import Callable
 from functools import partial, update_wrapper

@@ -162,7 +162,7 @@ def _npz(path: Path) -> ImageArray | StoredStatistics:
 def _prepared(manifest: Path) -> ImageArray:
     prepared = open_prepared(manifest)
     if prepared.kind != "images":
-        raise UserError(f"{manifest}: holds points; scoring by hand is for images")
+        raise UserError(f"{manifest}: holds points; gantry score is for images")
     return ImageArray(prepared.manifest["name"], prepared.samples)
 
 

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 
 from gantry.errors import UserError, suggestion
-from gantry.evaluation.by_hand import Progress, Scores, score_by_hand
 from gantry.evaluation.image_sets import ImageSet, open_set
+from gantry.evaluation.score_images import Progress, Scores, score_images
 from gantry.evaluation.stored import StoredStatistics
 
 
@@ -123,7 +123,7 @@ def score_like(
     found = {}
     for program in dict.fromkeys(programs):
         manner = MANNERS[program]
-        found[program] = score_by_hand(
+        found[program] = score_images(
             sets[0], sets[1], manner.network, weights, manner.metrics, device, progress=progress
         )
     return Likened(found)

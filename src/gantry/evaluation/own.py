@@ -147,7 +147,7 @@ def generated_by(said: str, count: int, seed: int, device: torch.device | str = 
 
         trained = by_checkpoint.load_trained(expanded(said), device=device)
         if trained.resolution is None:
-            raise UserError(f"--generator: {said} makes points; scoring by hand is for images")
+            raise UserError(f"--generator: {said} makes points; gantry score is for images")
         given = by_checkpoint.inputs(trained, count, seed)
         made = by_checkpoint.mixture(trained, trained.sampler.sources, given, device)
         return ImageArray(f"{said}, iteration {trained.iteration:,}", made)

@@ -148,7 +148,7 @@ def stored_of(folder: Path, name: str, network: str, weights: Path | None = None
         )
     prepared = open_prepared(manifest)
     if prepared.kind != "images":
-        raise UserError(f"--against {name}: {manifest} holds points; scoring by hand is for images")
+        raise UserError(f"--against {name}: {manifest} holds points; gantry score is for images")
     path = folder / name / f"statistics-{network}.npz"
     if not path.is_file():
         given = f" --weights {weights}" if weights is not None else ""

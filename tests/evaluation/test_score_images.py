@@ -1,4 +1,4 @@
-"""Scoring by hand: folders, arrays, stored statistics, one table."""
+"""Scoring one set of images against another: folders, arrays, stored statistics, one table."""
 
 import json
 from pathlib import Path
@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 
 from gantry.errors import UserError
-from gantry.evaluation.by_hand import score_by_hand
 from gantry.evaluation.computations import COMPUTATIONS
+from gantry.evaluation.score_images import score_images
 from gantry.metrics.features import load_feature_network, train_embedded_classifier
 from gantry.metrics.frechet import frechet_distance, gaussian_statistics
 
@@ -42,10 +42,10 @@ def test_folder_array_and_file_give_the_same_numbers(classifier: Path, tmp_path:
     np.save(tmp_path / "real.npy", real)
     folder = folder_of(generated, tmp_path / "generated")
     told: list[tuple[str, int, int]] = []
-    by_path = score_by_hand(
+    by_path = score_images(
         tmp_path / "real.npy", folder, "embedded", classifier, progress=lambda *step: told.append(step)
     )
-    by_array = score_by_hand(real, generated, "embedded", classifier)
+    by_array = score_images(real, generated, "embedded", classifier)
     assert [(s.metric, s.value) for s in by_path.scores] == [(s.metric, s.value) for s in by_array.scores]
     assert told[-1] == (str(folder), 50, 50)
     assert not by_path.left_out
@@ -64,10 +64,10 @@ def test_a_stored_gaussian_stands_for_the_real_images(classifier: Path, tmp_path
     network = load_feature_network("embedded", classifier)
     path = tmp_path / "real.npz"
     gaussian_statistics(network.extract(real).features).save(path)
-    found = score_by_hand(path, generated, "embedded", classifier)
+    found = score_images(path, generated, "embedded", classifier)
     values = {score.metric: score.value for score in found.scores}
     both = {
-        score.metric: score.value for score in score_by_hand(real, generated, "embedded", classifier).scores
+        score.metric: score.value for score in score_images(real, generated, "embedded", classifier).scores
     }
     frechet = {"frechet_distance", "frechet_distance_infinity", "frechet_distance_bias"}
     assert set(values) == frechet | {"inception_score", "inception_score_deviation", "background_brightness"}
@@ -78,12 +78,12 @@ def test_a_stored_gaussian_stands_for_the_real_images(classifier: Path, tmp_path
         ("precision", "Gaussian of the real features alone"),
     ):
         with pytest.raises(UserError, match=reason):
-            score_by_hand(path, generated, "embedded", classifier, metrics=[metric])
+            score_images(path, generated, "embedded", classifier, metrics=[metric])
 
 
 def test_every_score_has_an_interval_on_request(classifier: Path) -> None:
     told: list[tuple[str, int, int]] = []
-    found = score_by_hand(
+    found = score_images(
         pictures(60, 1),
         pictures(50, 2),
         "embedded",
@@ -104,13 +104,13 @@ def test_every_score_has_an_interval_on_request(classifier: Path) -> None:
 
 def test_constant_images_and_few_of_them_give_numbers_or_reasons(classifier: Path) -> None:
     flat = np.full((20, 16, 16, 3), 7, dtype=np.uint8)
-    found = score_by_hand(pictures(60, 1), flat, "embedded", classifier)
+    found = score_images(pictures(60, 1), flat, "embedded", classifier)
     values = {score.metric: score.value for score in found.scores}
     assert set(values) == {*COMPUTATIONS, "swd_16"} and all(np.isfinite(list(values.values())))
     assert values["inception_score"] == pytest.approx(1) and values["recall"] == 0
     assert values["neighbour_accuracy_generated"] == 1 and values["frechet_distance"] > 0
-    assert {s.value for s in score_by_hand(flat, flat, metrics=["swd"]).scores} == {0.0}
-    few = score_by_hand(pictures(60, 1), pictures(5, 2), "embedded", classifier)
+    assert {s.value for s in score_images(flat, flat, metrics=["swd"]).scores} == {0.0}
+    few = score_images(pictures(60, 1), pictures(5, 2), "embedded", classifier)
     assert np.isfinite([score.value for score in few.scores]).all()
     assert {score.metric for score in few.scores} >= {"frechet_distance", "kernel_distance", "mode_score"}
     assert any("5 nearest neighbours among 5 samples" in reason for reason in few.left_out)
@@ -120,19 +120,19 @@ def test_constant_images_and_few_of_them_give_numbers_or_reasons(classifier: Pat
 def test_a_gpu_that_is_not_there_is_one_clear_message(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(UserError, match="PyTorch sees no GPU"):
-        score_by_hand(pictures(20, 1), pictures(20, 2), metrics=["swd"], device="cuda")
+        score_images(pictures(20, 1), pictures(20, 2), metrics=["swd"], device="cuda")
 
 
 def test_images_of_several_sizes_have_features_but_no_pyramid(classifier: Path, tmp_path: Path) -> None:
     folder = folder_of(pictures(20, 1), tmp_path / "mixed")
     Image.fromarray(pictures(1, 2, side=24)[0]).save(folder / "9999.png")
-    found = score_by_hand(folder, pictures(20, 3), "embedded", classifier)
+    found = score_images(folder, pictures(20, 3), "embedded", classifier)
     assert found.samples == (21, 20)
     assert any("9999.png" in reason for reason in found.left_out)
 
 
 def test_pixels_alone_need_no_network() -> None:
-    found = score_by_hand(pictures(20, 1), pictures(20, 2), metrics=["swd"])
+    found = score_images(pictures(20, 1), pictures(20, 2), metrics=["swd"])
     assert found.feature_network == "" and [s.metric for s in found.scores] == ["swd", "swd_16"]
 
 
@@ -143,15 +143,15 @@ def test_bad_input_is_one_clear_message(classifier: Path, tmp_path: Path) -> Non
         (tmp_path, "no image in this folder"),
     ):
         with pytest.raises(UserError, match=message):
-            score_by_hand(source, good, metrics=["swd"])
+            score_images(source, good, metrics=["swd"])
     broken = folder_of(good[:2], tmp_path / "broken")
     (broken / "0001.png").write_bytes((broken / "0001.png").read_bytes()[:60])
     with pytest.raises(UserError, match=r"0001\.png: the image cannot be read"):
-        score_by_hand(broken, good, "embedded", classifier)
+        score_images(broken, good, "embedded", classifier)
     np.save(tmp_path / "points.npy", np.zeros((3, 2)))
     with pytest.raises(UserError, match="expected uint8 images"):
-        score_by_hand(tmp_path / "points.npy", good, metrics=["swd"])
-    with pytest.raises(UserError, match="not for images"):
-        score_by_hand(good, good, metrics=["js"])
+        score_images(tmp_path / "points.npy", good, metrics=["swd"])
+    with pytest.raises(UserError, match="not for two sets of images"):
+        score_images(good, good, metrics=["js"])
     with pytest.raises(UserError, match="did you mean"):
-        score_by_hand(good, good, metrics=["precison"])
+        score_images(good, good, metrics=["precison"])
