@@ -27,6 +27,7 @@ VARIANTS = {
     "resnet": {"family": "resnet"},
     "resnet, critic": WGAN_GP,
     "sagan": {"family": "sagan"},
+    "biggan_deep": {"family": "biggan_deep"},
 }
 # Verdicts on each image, where there are several: PatchGAN has 2 × 2 patches at 32 × 32.
 VERDICTS = {"dcgan, patchgan": 4, "dcgan32, 4 verdicts": 4}

@@ -1,6 +1,7 @@
 """Using a trained model."""
 
 import argparse
+from dataclasses import replace
 
 from gantry.commands.common import Commands, command, path, positive
 from gantry.errors import Diverged, UserError
@@ -81,6 +82,7 @@ def _sample(options: argparse.Namespace) -> None:
         if options.interpolate:
             raise UserError("--truncation goes without --interpolate: take one away")
         inputs = model.truncated(trained, inputs, options.truncation, options.seed)
+        trained = replace(trained, sampler=trained.sampler.standing_at(options.truncation))
     try:
         if options.interpolate or options.side_by_side:
             made = model.side_by_side(trained, sources, inputs, device)

@@ -30,7 +30,7 @@ def swept(
     """Yield "truncation 0.5" and `count` samples of the first source, for every value of every setting.
 
     They begin with the seed of the run's own samples, so that of w the same ones are drawn towards the mean. Networks
-    stay as they were trained: BatchNorm keeps its running statistics.
+    stay as they were trained: BatchNorm keeps its running statistics, unless the method asks for standing ones.
     """
     for setting, values in sweep.items():
         for value in values:
@@ -54,7 +54,7 @@ def _truncated(sampler: Sampler, latent: Latent, threshold: float) -> At:
             )
         return inputs | {"z": draw_truncated(latent, len(inputs["z"]), threshold, randomness)}
 
-    return sampler, altered
+    return sampler.standing_at(threshold), altered
 
 
 def _near_the_mean(sampler: Sampler, latent: Latent, psi: float) -> At:

@@ -1,6 +1,7 @@
 """G(z, y) against D(x, y): CGAN, matching-aware, projection, AC-GAN and its twin, BigGAN's conditioning."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from copy import copy
 from functools import partial
 
 import numpy as np
@@ -18,6 +19,7 @@ from gantry.methods.base import Method, Phase, game_phases, register
 from gantry.methods.batch import Batch
 from gantry.methods.latents import draw_latents, draw_truncated
 from gantry.methods.sampler import Sampler
+from gantry.methods.standing import Standing, batch_norms, with_standing_statistics
 from gantry.networks import build_discriminator, build_generator
 from gantry.networks.conditions import GENERATOR_ENTRIES, ConditionalDiscriminator
 from gantry.objectives import build_objective
@@ -27,6 +29,7 @@ from gantry.plan.recipe import Recipe
 from gantry.terms import DiscriminatorTerm, GeneratorTerm, build_terms
 from gantry.terms.classification import GeneratedClassification, RealClassification
 
+STANDING_SEED = 2
 Summands = tuple[list[tuple[float, DiscriminatorTerm]], list[tuple[float, GeneratorTerm]]]
 
 
@@ -82,6 +85,14 @@ class Conditional(Method):
         self.generator = entry(
             lambda latent: build(latent, data.sample), recipe.latent.dimension, self.width, options
         )
+        if options.standing is not None and not data.classes:
+            raise UserError(
+                "method.standing draws classes for its statistics, and this data set has attributes: take it away"
+            )
+        if options.standing is not None and not batch_norms(self.generator):
+            raise UserError(
+                "method.standing: statistics are BatchNorm's, and this generator has none: take it away"
+            )
         heads = self.width * (2 if options.classification and options.classification.of == "twin" else 1)
         discriminator = ConditionalDiscriminator(
             lambda shape: build_discriminator(recipe.networks, shape, 1),
@@ -142,7 +153,13 @@ class Conditional(Method):
         return nn.ModuleDict({"generator": self.generator})
 
     def sampler(self, kept: nn.Module) -> Sampler:
-        return ConditionalSampler(kept, self.recipe.latent, self.data, self.options.truncation)
+        return self.standing(ConditionalSampler(kept, self.recipe.latent, self.data, self.options.truncation))
+
+    def standing(self, sampler: "ConditionalSampler") -> Sampler:
+        """Return the sampler with the statistics that the recipe asks for."""
+        if self.options.standing is not None:
+            sampler.standing = Standing(self.options.standing, self.recipe.batch_size)
+        return sampler.standing_at(self.options.truncation)
 
 
 def with_classification(terms: Summands, options: Options) -> Summands:
@@ -162,19 +179,40 @@ class ConditionalSampler(Sampler):
 
     sources: tuple[str, ...] = ("G1",)
 
+    standing: Standing | None = None
+    """Of which batches BatchNorm's statistics are; None: the running ones."""
+
     def __init__(self, kept: nn.Module, latent: Latent, data: DataShape, truncation: float | None) -> None:
         self.generator = kept.get_submodule("generator")
         self.latent = latent
         self.data = data
         self.truncation = truncation
 
+    def standing_at(self, threshold: float | None) -> "ConditionalSampler":
+        if self.standing is None:
+            return self
+        there = copy(self)
+        there.generator = with_standing_statistics(self.generator, self.batches(*self.standing, threshold))
+        return there
+
+    def batches(self, count: int, size: int, threshold: float | None) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield `count` batches of latents, cut at ±`threshold`, and the conditions of classes drawn."""
+        randomness = torch.Generator().manual_seed(STANDING_SEED)
+        for _ in range(count):
+            z = self.latents(size, threshold, randomness)
+            labels = torch.randint(self.data.classes, (size,), generator=randomness)
+            yield z.to(self.device), condition_of(labels, self.data).to(self.device)
+
+    def latents(self, count: int, threshold: float | None, randomness: torch.Generator) -> Tensor:
+        """Return latents, cut at ±`threshold` unless it is None, on the CPU."""
+        if threshold is None:
+            return draw_latents(self.latent, count, torch.device("cpu"), randomness)
+        return draw_truncated(self.latent, count, threshold, randomness)
+
     def inputs(
         self, source: str, rows: range, randomness: torch.Generator, held_out: PreparedSet | None = None
     ) -> dict[str, Tensor]:
-        if self.truncation is None:
-            z = draw_latents(self.latent, len(rows), torch.device("cpu"), randomness)
-        else:
-            z = draw_truncated(self.latent, len(rows), self.truncation, randomness)
+        z = self.latents(len(rows), self.truncation, randomness)
         return {"z": z, "labels": torch.from_numpy(self.asked(source, rows, held_out))}
 
     def asked(self, source: str, rows: range, held_out: PreparedSet | None = None) -> NDArray[np.int64]:

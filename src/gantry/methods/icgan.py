@@ -59,7 +59,7 @@ class Icgan(Conditional):
         return nn.ModuleDict({name: self.get_submodule(name) for name in names})
 
     def sampler(self, kept: nn.Module) -> Sampler:
-        return InvertingSampler(kept, self.recipe.latent, self.data, self.options.truncation)
+        return self.standing(InvertingSampler(kept, self.recipe.latent, self.data, self.options.truncation))
 
 
 class InvertingSampler(ConditionalSampler):

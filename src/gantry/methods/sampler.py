@@ -47,6 +47,10 @@ class Sampler(ABC):
             name for name in asked + of_styles if getattr(type(self), name) is not getattr(Sampler, name)
         )
 
+    def standing_at(self, threshold: float | None) -> "Sampler":
+        """Return a sampler whose BatchNorms have the statistics of latents cut at ±`threshold`, where it is to."""
+        return self
+
     @abstractmethod
     def inputs(
         self, source: str, rows: range, randomness: torch.Generator, held_out: PreparedSet | None = None

@@ -12,7 +12,7 @@ from torch.nn.utils.parametrize import is_parametrized
 
 from gantry.errors import UserError
 from gantry.networks.output import DiscriminatorOutput
-from gantry.networks.spectral import normalise_layer
+from gantry.networks.spectral import is_normalised, normalise_layer
 
 Shape = tuple[int, ...]
 BuildGenerator = Callable[[int], nn.Module]
@@ -71,28 +71,37 @@ class SharedEmbedding(nn.Module):
     """BigGAN's way: one embedding e(y) for all the norms, each of which reads [e(y), z_b] by a layer of its own.
 
     z is cut into equal chunks: the first enters the first layer, and each further one a norm (`chunks: true`);
-    without chunks z enters the first layer alone. Brock et al. 2019, section 3 and appendix B.
+    without chunks z enters the first layer alone. `chunks: whole`, as in BigGAN-deep: the first layer and all norms
+    read [z, e(y)]. Norms' layers have spectral norm where the generator's have. Brock et al. 2019, section 3 and
+    appendix B.
     """
 
     def __init__(self, build: BuildGenerator, latent: int, width: int, options: Any) -> None:
         super().__init__()
+        self.whole, cut = options.chunks == "whole", options.chunks is True
         probe = inner_norms(build(latent))
-        self.chunk = latent // (len(probe) + 1) if options.chunks else latent
-        if options.chunks and latent % (len(probe) + 1):
+        self.chunk = latent // (len(probe) + 1) if cut else latent
+        if cut and latent % (len(probe) + 1):
             raise UserError(
                 f"latent.dimension {latent} cannot be cut into {len(probe) + 1} equal chunks, one for the first layer "
                 f"and one for each of {len(probe)} norms: take a multiple of {len(probe) + 1}, or method.chunks: false"
             )
         self.embedding = nn.Linear(width, options.width, bias=False)
-        self.generator = build(self.chunk)
+        self.generator = build(latent + options.width if self.whole else self.chunk)
         read = options.width + (self.chunk if options.chunks else 0)
+        normalised = any(is_normalised(layer) for layer in self.generator.modules())
         self.norms = replace_norms(self.generator, [read] * len(probe))
         for norm in self.norms:
             nn.init.orthogonal_(norm.scale.weight)
             nn.init.orthogonal_(norm.shift.weight)
+            for layer in (norm.scale, norm.shift) if normalised else ():
+                normalise_layer(layer)
 
     def forward(self, z: Tensor, condition: Tensor) -> Tensor:
         embedded = self.embedding(condition)
+        if self.whole:
+            read = torch.cat([z, embedded], dim=1)
+            return with_given(self.generator, self.norms, read, [read] * len(self.norms))
         first, *others = z.split(self.chunk, dim=1)
         given = [torch.cat([embedded, chunk], 1) for chunk in others] or [embedded] * len(self.norms)
         return with_given(self.generator, self.norms, first, given)
@@ -263,6 +272,6 @@ def without_head(discriminator: nn.Module) -> tuple[nn.Module, nn.Linear]:
         return discriminator, dense
     raise UserError(
         "networks: a conditional discriminator, or one with heads, is a body that ends in one dense layer, and this "
-        "one does not: take networks.family mlp, sngan, resnet or sagan, or dcgan with head: linear and "
+        "one does not: take networks.family mlp, sngan, resnet, sagan or biggan_deep, or dcgan with head: linear and "
         "discriminator: dcgan"
     )

@@ -12,7 +12,7 @@ from gantry.networks.attention import SelfAttention
 from gantry.networks.initialise import fill, initialise_as
 from gantry.networks.residual import ResidualBlock
 from gantry.networks.shapes import image_shape
-from gantry.networks.spectral import normalise
+from gantry.networks.spectral import clamp, normalise
 from gantry.plan.blocks.networks import ResnetNetworks
 
 glorot = partial(fill, how=nn.init.xavier_uniform_)
@@ -87,6 +87,8 @@ def build_generator(
     channels, _ = image_shape(networks, sample_shape)
     generator = Generator(networks.generator_ratio * networks.width, latent_dimension, channels)
     initialise_as(generator, networks.initialisation.generator, glorot_with_gain)
+    if networks.clamp is not None:
+        clamp(generator, networks.clamp)
     return generator
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from gantry.networks.initialise import SCHEMES, fill, initialise_as
 from gantry.networks.shapes import image_shape
-from gantry.networks.spectral import normalise
+from gantry.networks.spectral import clamp, normalise
 from gantry.plan.blocks.networks import SnganNetworks
 
 normal = partial(fill, how=SCHEMES["normal_0.02"])
@@ -78,6 +78,8 @@ def build_generator(
     """See `gantry.networks.build_generator`."""
     generator = Generator(networks.width, latent_dimension, *image_shape(networks, sample_shape))
     initialise_as(generator, networks.initialisation.generator, normal)
+    if networks.clamp is not None:
+        clamp(generator, networks.clamp)
     return generator
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import normalize
-from torch.nn.utils.parametrize import register_parametrization
+from torch.nn.functional import normalize, relu
+from torch.nn.utils.parametrize import is_parametrized, register_parametrization
 
 from gantry.matrices import (
     PowerStep,
@@ -91,6 +91,44 @@ class SpectralNorm(nn.Module):
     def right_inverse(self, weight: Tensor) -> Tensor:
         """Return the weight that is to be normalised: an assigned one, as it is."""
         return weight
+
+
+class ClampedSpectrum(SpectralNorm):
+    """W → W − max(0, σ₀ − c)·u₀v₀ᵀ: the largest singular value is held at c, the others stay. σ₀, u₀, v₀ as above.
+
+    The vectors are constants to the gradient. Brock et al. 2019, section 4.1.
+    """
+
+    def __init__(self, weight: Tensor, rows: int, way: Way, limit: float) -> None:
+        super().__init__(weight, rows, way)
+        self.limit = limit
+
+    def forward(self, weight: Tensor) -> Tensor:
+        with torch.autocast(weight.device.type, enabled=False):
+            wide = weight.to(torch.promote_types(weight.dtype, torch.float32))
+            columns = columns_of(wide, self.rows)
+            matrix = as_matrix(wide, self.rows, columns)
+            u, v, sigma = self._vectors(matrix.detach(), columns)
+            excess = relu(singular_value(matrix, u, v, sigma) - self.limit)
+            order = [self.rows, *columns]
+            clamped = matrix - excess * torch.outer(u, v)
+            return clamped.view([wide.shape[each] for each in order]).permute(
+                [order.index(each) for each in range(wide.dim())]
+            )
+
+
+def clamp(network: nn.Module, limit: float) -> None:
+    """Hold the largest singular values of an initialised network's convolutions and Linear layers, in place."""
+    for layer in [module for module in network.modules() if isinstance(module, LAYERS)]:
+        rows = output_dimension(layer)
+        held = ClampedSpectrum(layer.weight.detach(), rows, WAYS["shared"], limit)
+        register_parametrization(layer, "weight", held, unsafe=True)
+
+
+def is_normalised(layer: nn.Module) -> bool:
+    """Whether a layer's weight is divided by its largest singular value."""
+    held: Any = layer
+    return is_parametrized(layer, "weight") and type(held.parametrizations.weight[0]) is SpectralNorm
 
 
 def normalise(network: nn.Module, way: str = "shared") -> None:

@@ -136,11 +136,20 @@ class Dcgan32Networks(ImageNetworks):
     batch_norm: bool = True
 
 
-class SnganNetworks(ImageNetworks):
+class ClampedNetworks(ImageNetworks):
+    """Pairs whose generator's largest singular values can be held at `clamp`, layer by layer, in every pass.
+
+    W − max(0, σ₀ − clamp)·u₀v₀ᵀ in the place of W. Brock et al. 2019, section 4.1.
+    """
+
+    clamp: Rate | None = None
+
+
+class SnganNetworks(ClampedNetworks):
     """The standard CNN of SNGAN (Miyato et al. 2018, table 3).
 
     `width` is the number of channels next to the image, in both networks; at 1/8 of the resolution it is 8
-    times as many.
+    times as many. `clamp` holds the largest singular value of each of the generator's weights.
     """
 
     resolutions: ClassVar[tuple[int, ...]] = (32, 64)
@@ -150,11 +159,12 @@ class SnganNetworks(ImageNetworks):
     spectral_norm: bool = True
 
 
-class ResnetNetworks(ImageNetworks):
+class ResnetNetworks(ClampedNetworks):
     """The residual pair for CIFAR-10 of SNGAN (Miyato et al. 2018, table 4).
 
     `width` is the discriminator's number of channels; the generator's is `generator_ratio` times that. The
     critic of WGAN-GP (Gulrajani et al. 2017) is `generator_ratio: 1, pooling: mean, spectral_norm: false`.
+    `clamp` holds the largest singular value of each of the generator's weights.
     """
 
     family: Literal["resnet"]
@@ -173,6 +183,20 @@ class SaganNetworks(ImageNetworks):
 
     family: Literal["sagan"]
     width: Positive = 128
+
+
+class BigganDeepNetworks(ImageNetworks):
+    """BigGAN-deep's pair (Brock et al. 2019, tables 7 to 9), for 32×32 to 256×256; spectral norm in both networks.
+
+    `width` is the number of channels next to the image, above 32×32; there it is a quarter of them all. `attention`:
+    over the places of this size; at 128 and 256 the paper's is 64.
+    """
+
+    resolutions: ClassVar[tuple[int, ...]] = (32, 64, 128, 256)
+
+    family: Literal["biggan_deep"]
+    width: Positive = 128
+    attention: Literal[8, 16, 32, 64] | None = None
 
 
 class AutoencoderNetworks(ImageNetworks):

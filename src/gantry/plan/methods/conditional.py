@@ -33,13 +33,16 @@ class Options(MethodOptions):
     discriminator: Literal["planes", "joined", "projection", "none"] = "planes"
     # Of the embeddings of `shared` and `joined`.
     width: Positive = 128
-    chunks: bool = False
+    # Of `shared`: z cut into a chunk for the first layer and one a norm; or all of it in each (BigGAN-deep).
+    chunks: bool | Literal["whole"] = False
     # What generated samples are asked for: classes drawn uniformly, or those of the real batch.
     labels: Literal["uniform", "batch"] = "uniform"
     mismatched: Annotated[float, Field(ge=0, lt=1)] = 0.0
     interpolated: bool = False
     classification: Classification | None = None
     truncation: Rate | None = None
+    # For sampling: BatchNorm's statistics are those of so many batches at the samples' own τ, not the running ones.
+    standing: Positive | None = None
 
     @model_validator(mode="after")
     def _something_tells_classes_apart(self) -> "Options":
