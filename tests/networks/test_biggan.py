@@ -11,7 +11,7 @@ from gantry.data.shape import DataShape
 from gantry.errors import UserError
 from gantry.methods import build_method
 from gantry.methods.conditional import condition_of
-from gantry.methods.standing import with_standing_statistics
+from gantry.methods.standing import batch_norms, stand
 from gantry.networks.biggan_deep import Discriminator, DiscriminatorBlock, Generator, GeneratorBlock
 from gantry.networks.conditions import ConditionalDiscriminator, SharedEmbedding
 from gantry.networks.spectral import clamp, is_normalised
@@ -142,19 +142,11 @@ def test_a_recipe_clamps_the_generator_alone() -> None:
 def test_standing_statistics_are_the_means_of_the_batches() -> None:
     norm, batches = nn.BatchNorm1d(3), [torch.randn(6, 3) * scale for scale in (1, 2, 4)]
     norm(torch.randn(5, 3) + 100)
-    standing: Any = with_standing_statistics(norm, [(each,) for each in batches])
-    mean, variance = (torch.stack([of(each) for each in batches]).mean(0) for of in (means, variances))
-    torch.testing.assert_close(standing.running_mean, mean)
-    torch.testing.assert_close(standing.running_var, variance)
-    assert not standing.training and norm.running_mean.min() > 5, "the trained one keeps its own"
-
-
-def means(x: torch.Tensor) -> torch.Tensor:
-    return x.mean(0)
-
-
-def variances(x: torch.Tensor) -> torch.Tensor:
-    return x.var(0)
+    assert norm.running_mean.min() > 5, "the control: the running ones are of what came last"
+    stand(norm, [(each,) for each in batches])
+    torch.testing.assert_close(norm.running_mean, torch.stack([each.mean(0) for each in batches]).mean(0))
+    torch.testing.assert_close(norm.running_var, torch.stack([each.var(0) for each in batches]).mean(0))
+    assert not norm.training
 
 
 def test_a_sampler_stands_at_its_own_threshold_and_only_where_the_recipe_asks() -> None:
@@ -165,12 +157,8 @@ def test_a_sampler_stands_at_its_own_threshold_and_only_where_the_recipe_asks() 
     assert sampler.standing_at(0.5) is sampler
     method = method_of(**resnet, method=shared | {"standing": 3})
     sampler = method.sampler(method.kept.eval())
-    last = [each for each in method.generator.modules() if isinstance(each, nn.BatchNorm2d)][-1]
-    narrow, wide = (
-        [each for each in sampler.standing_at(at).generator.modules() if isinstance(each, nn.BatchNorm2d)][-1]
-        for at in (0.1, None)
-    )
-    assert torch.equal(last.running_mean, torch.zeros_like(last.running_mean)), "training's are left alone"
+    narrow, wide = (batch_norms(at.generator)[-1] for at in (sampler.standing_at(0.1), sampler))
+    assert wide is batch_norms(method.kept)[-1], "what is exported"
     assert not torch.allclose(narrow.running_var, wide.running_var, rtol=0.01)
     again = sampler.standing_at(0.1)
     inputs = sampler.inputs("G1", range(3), torch.Generator().manual_seed(0))

@@ -1,7 +1,7 @@
 """G(z, y) against D(x, y): CGAN, matching-aware, projection, AC-GAN and its twin, BigGAN's conditioning."""
 
 from collections.abc import Iterator, Mapping
-from copy import copy
+from copy import copy, deepcopy
 from functools import partial
 
 import numpy as np
@@ -19,7 +19,7 @@ from gantry.methods.base import Method, Phase, game_phases, register
 from gantry.methods.batch import Batch
 from gantry.methods.latents import draw_latents, draw_truncated
 from gantry.methods.sampler import Sampler
-from gantry.methods.standing import Standing, batch_norms, with_standing_statistics
+from gantry.methods.standing import Standing, batch_norms, stand
 from gantry.networks import build_discriminator, build_generator
 from gantry.networks.conditions import GENERATOR_ENTRIES, ConditionalDiscriminator
 from gantry.objectives import build_objective
@@ -156,10 +156,11 @@ class Conditional(Method):
         return self.standing(ConditionalSampler(kept, self.recipe.latent, self.data, self.options.truncation))
 
     def standing(self, sampler: "ConditionalSampler") -> Sampler:
-        """Return the sampler with the statistics that the recipe asks for."""
+        """Return the sampler, the networks that it holds having the statistics that the recipe asks for."""
         if self.options.standing is not None:
             sampler.standing = Standing(self.options.standing, self.recipe.batch_size)
-        return sampler.standing_at(self.options.truncation)
+            stand(sampler.generator, sampler.batches(*sampler.standing, self.options.truncation))
+        return sampler
 
 
 def with_classification(terms: Summands, options: Options) -> Summands:
@@ -192,7 +193,8 @@ class ConditionalSampler(Sampler):
         if self.standing is None:
             return self
         there = copy(self)
-        there.generator = with_standing_statistics(self.generator, self.batches(*self.standing, threshold))
+        there.generator = deepcopy(self.generator)
+        stand(there.generator, self.batches(*self.standing, threshold))
         return there
 
     def batches(self, count: int, size: int, threshold: float | None) -> Iterator[tuple[Tensor, Tensor]]:

@@ -1,7 +1,6 @@
 """Standing statistics: what BatchNorm subtracts and divides by when sampling, of batches drawn for that."""
 
 from collections.abc import Iterable
-from copy import deepcopy
 from typing import NamedTuple
 
 import torch
@@ -22,17 +21,17 @@ def batch_norms(network: nn.Module) -> list[_BatchNorm]:
 
 
 @torch.no_grad()
-def with_standing_statistics(generator: nn.Module, batches: Iterable[tuple[Tensor, ...]]) -> nn.Module:
-    """Return a copy of `generator` whose BatchNorms hold the mean of the batches' means and variances.
+def stand(generator: nn.Module, batches: Iterable[tuple[Tensor, ...]]) -> None:
+    """Give the BatchNorms of `generator`, in place, the mean of the batches' means and variances; evaluation mode.
 
     The running statistics are of latents as training draws them, and of weights on their way; at another τ they are
     wrong. Brock et al. 2019, appendix B.
     """
-    standing = deepcopy(generator).eval()
-    for norm in batch_norms(standing):
+    generator.eval()
+    for norm in batch_norms(generator):
         norm.reset_running_stats()
         norm.momentum = None  # the mean over all passes
         norm.train()
     for inputs in batches:
-        standing(*inputs)
-    return standing.eval()
+        generator(*inputs)
+    generator.eval()
