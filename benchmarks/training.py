@@ -102,7 +102,7 @@ def main() -> None:
     options = parser.parse_args()
 
     device = choose_device(options.device)
-    given = yaml.safe_load((ROOT / "config.yaml").read_text()) | {"scale": options.scale}
+    given = yaml.safe_load((ROOT / "config.yaml").read_text()) | {"scale": options.scale, "precision": "fp32"}
     plan = load_plan(given, ROOT)
     print(f"{device_name(device)}; PyTorch {torch.__version__}; float32; best of {TURNS} turns\n")
     print("| recipe | size | batch | GFLOP/it | plain it/s | Gantry it/s | speed-up | GFLOP/s | of sgemm |")

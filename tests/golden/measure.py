@@ -56,9 +56,9 @@ def processor() -> str:
     return f"torch {version}, {kernels}, {platform.machine()}"
 
 
-def plan_of(papers: Iterable[str], scale: str = "paper") -> Plan:
+def plan_of(papers: Iterable[str], scale: str = "paper", **settings: str) -> Plan:
     """The plan of these papers at one of the shipped scales."""
-    return load_plan({"scale": scale, "papers": list(papers)}, REPOSITORY)
+    return load_plan({"scale": scale, "papers": list(papers)} | settings, REPOSITORY)
 
 
 def recipe_names() -> list[str]:
@@ -71,7 +71,7 @@ class Bench:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.plan = plan_of(PAPERS)
+        self.plan = plan_of(PAPERS, precision="fp32")  # but for the recipes that name another
         self.manifests: dict[str, Path] = {}
 
     def recipe(self, name: str) -> dict[str, Any]:

@@ -105,14 +105,17 @@ def test_an_override_is_named_and_marks_what_it_touches(spec_of, tmp_path, case)
 def test_without_an_override_nothing_is_marked(spec_of, tmp_path):
     text = written(spec_of("table5", **REAL | {"seeds": None}), tmp_path)
     assert f"| {NONE}<sup>" in text and "| 85.93 |" in text and "| difference |" in text
-    assert "instead of" not in text and "changed" not in text and "proxy" not in text
+    said, of_precision, after = text.partition("precision: bf16 instead of fp32.")
+    assert of_precision and not any(word in said + after for word in ("instead of", "changed", "proxy"))
 
 
 @pytest.mark.parametrize("paper", ["bcgan", "bcgan_small", "bcgan_extras", "edgan", "zoo", "precision"])
-def test_a_shipped_experiment_at_the_papers_scale_overrides_nothing(checkout, paper):  # noqa: F811
-    plan = checkout.plan(scale="paper", papers=[paper])
-    found = plan.overrides
-    assert not (found.recipes or found.settings or any(found.sizes.values()) or found.datasets)
+def test_a_shipped_experiment_at_the_papers_scale_overrides_the_precision_alone(checkout, paper):  # noqa: F811
+    for precision in (None, "fp32"):
+        found = checkout.plan(scale="paper", papers=[paper], precision=precision).overrides
+        assert not (found.recipes or any(found.sizes.values()) or found.datasets)
+        said = {phrase for phrases in found.settings.values() for phrase in phrases}
+        assert said == (set() if precision else {"precision: bf16 instead of fp32"})
 
 
 def test_a_scale_of_ones_own_is_an_override(checkout, spec_of, tmp_path):  # noqa: F811

@@ -97,7 +97,7 @@ class Config(Strict):
     results: FilePath = "results"
     device: Literal["cpu", "cuda"] | None = None
     deterministic: bool = False
-    # Of every recipe that names none itself; null: the scale's own on GPUs, else fp32.
+    # Of every recipe that names none itself; null: for images on GPUs the scale's own, else fp32.
     precision: Literal["fp32", "tf32", "bf16"] | None = None
     # Networks through torch.compile where that goes: losses within rounding of those without.
     compile: bool = False
@@ -143,7 +143,7 @@ class Scale(Strict):
 
     title: str
     device: Literal["cpu", "cuda"]
-    # On GPUs, of every recipe that names none itself: a deviation from the paper, and stated as one.
+    # On GPUs, of every recipe for images that names none itself: a deviation from the paper, and stated as one.
     precision: Literal["fp32", "tf32", "bf16"] | None = None
     seeds: Seeds
     features: str
