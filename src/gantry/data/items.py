@@ -12,9 +12,10 @@ Pixels = NDArray[np.uint8]
 # so it must be picklable. What it cannot read raises BadImage.
 Reader = Callable[[Any], "bytes | Pixels"]
 Option = int | float | str | tuple[str, ...]
-# A class, or the attributes of an image, each 0 or 1; and those of a whole set: (N,) int64 or (N, A) uint8.
-Label = int | tuple[int, ...]
-Labels = NDArray[np.int64] | NDArray[np.uint8]
+# A class, the attributes of an image, each 0 or 1, or a vector of numbers; and those of a whole set: (N,) int64, (N, A)
+# uint8 or (N, V) float32.
+Label = int | tuple[int, ...] | NDArray[np.float32]
+Labels = NDArray[Any]
 
 
 class BadImage(Exception):

@@ -28,15 +28,15 @@ def prepare(
 ) -> dict[str, Any]:
     """Write `out`/images.npy (N, H, W, 3) uint8 or points.npy (N, 2) float32, and `out`/manifest.json last.
 
-    Beside them, where there are any: labels.npy, (N,) int64 or (N, A) uint8; inputs.npy, the inputs of pairs, row
-    by row; and `out`/held_out, a second part of the same format. Returns the manifest.
+    Beside them, where there are any: labels.npy, (N,) int64, (N, A) uint8 or (N, V) float32; inputs.npy, the inputs of
+    pairs, row by row; and `out`/held_out, a second part of the same format. Returns the manifest.
 
     The source lies in `data_root`/`spec.path` (an absolute path stays what it is). Rows keep the source's
     order. A preparation that was killed goes on where it stopped; the result does not depend on that, nor
     on `workers`. Raises UserError where data are missing, damaged or not of the expected number.
     """
     place = place_of(spec, name, data_root)
-    before = [] if place is None else entries_of(place, spec.looks_for)
+    before = [] if place is None else entries_of(place, spec.looks_for, spec.beside)
     source = open_source(spec, name, data_root)
     _say_left_out(source)
     parts = in_parts(source, data_root)
@@ -52,16 +52,16 @@ def prepare(
             kept, described = held_out
             _publish(kept, described | {"part": "held_out"}, out / "held_out")
             manifest |= {"held_out": {key: described[key] for key in ("count", "digest")}}
-        manifest |= {"listing": _listing(place, before, spec.looks_for)}
+        manifest |= {"listing": _listing(place, before, spec)}
         _publish(written, manifest, out)
     return manifest
 
 
-def _listing(place: Path | None, before: list[Entry], looks_for: tuple[str, ...]) -> dict[str, Any] | None:
+def _listing(place: Path | None, before: list[Entry], spec: DatasetSpec) -> dict[str, Any] | None:
     """The raw files as they were when preparation began, with what a source itself has unpacked since."""
     if place is None:
         return None
-    after = entries_of(place, looks_for)
+    after = entries_of(place, spec.looks_for, spec.beside)
     return listing(after if set(before) <= set(after) else before)
 
 
@@ -98,7 +98,8 @@ def _where_there_are_any(source: Source, written: Written) -> dict[str, Any]:
         facts["labels_digest"] = hashlib.sha256(written.labels.tobytes()).hexdigest()
         facts["label_names"] = list(source.label_names)
         if written.labels.ndim == 2:
-            facts["attributes"] = written.labels.shape[1]
+            kind = "vectors" if written.labels.dtype == np.float32 else "attributes"
+            facts[kind] = written.labels.shape[1]
     if written.inputs is not None:
         shape = [written.count, *written.inputs.shape]
         facts["inputs"] = {"shape": shape, "digest": written.inputs.digest}

@@ -21,7 +21,8 @@ BLOCK = 1 << 22
 class PreparedSet:
     """A prepared set: images (N, H, W, 3) uint8 or points (N, 2) float32, memory-mapped read-only.
 
-    labels: (N,) int64 classes, or (N, A) uint8 attributes, each 0 or 1; None where there are none.
+    labels: (N,) int64 classes, (N, A) uint8 attributes, each 0 or 1, or (N, V) float32 vectors; None where there are
+    none.
     inputs: (N, h, w, 3) uint8 or (N, 2) float32, memory-mapped: the inputs of pairs whose targets are the samples.
     """
 
@@ -81,7 +82,7 @@ def open_prepared(manifest: Path) -> PreparedSet:
         kind, shape, dtype = described["kind"], tuple(described["shape"]), np.dtype(described["dtype"])
         labelled, _ = described["labels"], described["digest"]
         inputs = tuple(described["inputs"]["shape"]) if "inputs" in described else None
-        attributes = described.get("attributes")
+        columns, kind_of_label = _labels_of(described)
     except (KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{manifest}: not the manifest of a prepared set (no {error}); {REMEDY}") from error
     folder = manifest.parent
@@ -90,13 +91,17 @@ def open_prepared(manifest: Path) -> PreparedSet:
         raise UserError(f"{manifest}: a set without a single sample; {REMEDY}")
     labels = None
     if labelled:
-        labels = np.array(
-            _mapped(folder / "labels.npy", shape[:1], np.dtype(np.int64))
-            if attributes is None
-            else _mapped(folder / "labels.npy", (*shape[:1], attributes), np.dtype(np.uint8))
-        )
+        labels = np.array(_mapped(folder / "labels.npy", (*shape[:1], *columns), kind_of_label))
     pairs = None if inputs is None else _mapped(folder / "inputs.npy", inputs, dtype)
     return PreparedSet(folder, described, samples, labels, pairs)
+
+
+def _labels_of(described: dict[str, Any]) -> tuple[tuple[int, ...], np.dtype]:
+    """Return the columns and the type of labels: none and integers of classes."""
+    for key, kind in (("attributes", np.uint8), ("vectors", np.float32)):
+        if key in described:
+            return (described[key],), np.dtype(kind)
+    return (), np.dtype(np.int64)
 
 
 def verify_digests(prepared: PreparedSet) -> None:

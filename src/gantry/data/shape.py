@@ -3,6 +3,8 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
 from gantry.data.prepared import PreparedSet
 
 
@@ -16,10 +18,22 @@ class DataShape:
     """How many classes labels (N,) tell apart; 0 without such labels."""
     attributes: int = 0
     """How many attributes labels (N, A) hold; 0 without such labels."""
+    vectors: int = 0
+    """How many numbers labels (N, V) hold that are vectors of any numbers, captions by their embedding; 0 without."""
     label_names: tuple[str, ...] = ()
     """The classes by number, or the attributes by column, where they have names."""
     input: tuple[int, ...] | None = None
     """The shape of the input of a pair, as networks see it: (channels, height, width), or (2,)."""
+
+    @property
+    def kind(self) -> str:
+        """What labels are, in a word."""
+        return "vectors" if self.vectors else "attributes" if self.attributes else "classes"
+
+    @property
+    def condition(self) -> int:
+        """How many numbers tell a network of a label: one-hot, ±1, or the vector's own; 0 without labels."""
+        return self.classes or self.attributes or self.vectors
 
     @classmethod
     def of(cls, prepared: PreparedSet) -> "DataShape":
@@ -29,12 +43,14 @@ class DataShape:
         if prepared.inputs is not None:
             _, *lengths, last = prepared.inputs.shape
             of_inputs = (last, *lengths)
-        classes = attributes = 0
-        if labels is not None and labels.ndim == 2:
+        classes = attributes = vectors = 0
+        if labels is not None and labels.dtype == np.float32:
+            vectors = labels.shape[1]
+        elif labels is not None and labels.ndim == 2:
             attributes = labels.shape[1]
         elif labels is not None:
             classes = max(len(names), int(labels.max()) + 1)
-        return cls(prepared.sample_shape, classes, attributes, names, of_inputs)
+        return cls(prepared.sample_shape, classes, attributes, vectors, names, of_inputs)
 
     def as_json(self) -> dict[str, Any]:
         """Everything as plain values, for `from_json`."""

@@ -54,7 +54,7 @@ class Progress:
 class Written:
     """The arrays that stand in the partial folder, and what the manifest says of them.
 
-    labels: (N,) int64 classes, or (N, A) uint8 attributes; None unless each image has one.
+    labels: (N,) int64 classes, (N, A) uint8 attributes, or (N, V) float32; None unless each image has one.
     """
 
     path: Path
@@ -220,6 +220,8 @@ def as_labels(labels: list[Label], count: int) -> Labels | None:
     """Labels of `count` rows as one array; None unless each row has one."""
     if len(labels) != count or not labels:
         return None
+    if isinstance(labels[0], np.ndarray):
+        return np.array(labels, np.float32)
     if isinstance(labels[0], tuple):
         return np.array(labels, np.uint8)
     return np.array(labels, np.int64)

@@ -137,6 +137,8 @@ def noise_set(data: DataShape) -> PreparedSet:
     labels: Any = np.arange(count) % data.classes if data.classes else None
     if data.attributes:
         labels = random.integers(0, 2, (count, data.attributes), dtype=np.uint8)
+    if data.vectors:
+        labels = random.normal(size=(count, data.vectors)).astype(np.float32)
     kind = "points" if len(data.sample) == 1 else "images"
     inputs = None if data.input is None else drawn(data.input)
     return PreparedSet(Path(), {"name": "noise", "kind": kind}, drawn(data.sample), labels, inputs)

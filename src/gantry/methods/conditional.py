@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from copy import copy, deepcopy
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -36,8 +37,10 @@ Summands = tuple[list[tuple[float, DiscriminatorTerm]], list[tuple[float, Genera
 def condition_of(labels: Tensor, data: DataShape) -> Tensor:
     """Return the condition of labels, float32: one-hot (B, K) of classes (B,), ±1 of attributes (B, A) in {0, 1}.
 
-    Shares of classes, float32 (B, K), are a condition already.
+    Vectors (B, V), and shares of classes, float32 (B, K), are a condition already.
     """
+    if data.vectors:
+        return labels.float()
     if data.classes and labels.dim() == 2:
         return labels
     if data.classes:
@@ -46,7 +49,7 @@ def condition_of(labels: Tensor, data: DataShape) -> Tensor:
 
 
 def other_condition(batch: Batch, data: DataShape) -> Tensor:
-    """Return conditions that do not fit a batch: another class, `further` on, or the next row's attributes."""
+    """Return conditions that do not fit a batch: another class, `further` on, or what the next row has."""
     assert batch.labels is not None
     if data.classes:
         return condition_of((batch.labels + batch.noise["further"]) % data.classes, data)
@@ -67,7 +70,7 @@ class Conditional(Method):
         super().__init__(recipe, data)
         options: Options = recipe.method  # type: ignore[assignment]
         self.options = options
-        self.width = data.classes or data.attributes
+        self.width = data.condition
         if not self.width:
             raise UserError(
                 "method conditional: the data set has no labels: take one that has (mixture, digits, cifar10, svhn, a "
@@ -75,7 +78,7 @@ class Conditional(Method):
             )
         if options.classification is not None and not data.classes:
             raise UserError(
-                "method.classification tells classes apart, and the data set's labels are attributes: take "
+                f"method.classification tells classes apart, and the data set's labels are {data.kind}: take "
                 "discriminator projection, planes or joined, or a data set with classes"
             )
         if options.mismatched and self.width < 2:
@@ -87,7 +90,7 @@ class Conditional(Method):
         )
         if options.standing is not None and not data.classes:
             raise UserError(
-                "method.standing draws classes for its statistics, and this data set has attributes: take it away"
+                f"method.standing draws classes for its statistics, and this data set has {data.kind}: take it away"
             )
         if options.standing is not None and not batch_norms(self.generator):
             raise UserError(
@@ -176,7 +179,7 @@ def with_classification(terms: Summands, options: Options) -> Summands:
 
 
 class ConditionalSampler(Sampler):
-    """Samples of a generator that is told a class, in turn, or the attributes of held-out samples."""
+    """Samples of a generator that is told a class, in turn, or the attributes or vectors of held-out samples."""
 
     sources: tuple[str, ...] = ("G1",)
 
@@ -217,16 +220,17 @@ class ConditionalSampler(Sampler):
         z = self.latents(len(rows), self.truncation, randomness)
         return {"z": z, "labels": torch.from_numpy(self.asked(source, rows, held_out))}
 
-    def asked(self, source: str, rows: range, held_out: PreparedSet | None = None) -> NDArray[np.int64]:
+    def asked(self, source: str, rows: range, held_out: PreparedSet | None = None) -> NDArray[Any]:
         numbers = np.asarray(rows, dtype=np.int64)
         if self.data.classes:
             return numbers % self.data.classes
         if held_out is None or held_out.labels is None:
             raise UserError(
-                "attributes to ask for are taken from held-out samples, and none are held out: give the data set "
-                "held_out: 500, say, in workflow/datasets.yaml"
+                f"{self.data.kind} to ask for are taken from held-out samples, and none are held out: give the data "
+                "set held_out: 500, say, in workflow/datasets.yaml"
             )
-        return held_out.labels[numbers % len(held_out)].astype(np.int64)
+        own = held_out.labels[numbers % len(held_out)]
+        return own if self.data.vectors else own.astype(np.int64)
 
     def sample(self, source: str, inputs: Mapping[str, Tensor]) -> Tensor:
         samples: Tensor = self.generator(inputs["z"], condition_of(inputs["labels"], self.data))

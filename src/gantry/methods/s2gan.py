@@ -20,7 +20,7 @@ class S2gan(Conditional):
     def __init__(self, recipe: Recipe, data: DataShape) -> None:
         options: Options = recipe.method  # type: ignore[assignment]
         if options.clusters is not None:  # which are its classes, whatever the set's own are
-            data = replace(data, classes=options.clusters, attributes=0, label_names=())
+            data = replace(data, classes=options.clusters, attributes=0, vectors=0, label_names=())
         elif not data.classes:
             raise UserError(
                 "method s2gan: the data set has no classes, of which some must be known: take one that has (mixture, "

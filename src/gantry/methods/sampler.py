@@ -2,8 +2,8 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -73,10 +73,8 @@ class Sampler(ABC):
         """Return which real samples those of `source` are made of, as `reference` has it; None: of none."""
         return None
 
-    def asked(
-        self, source: str, rows: range, held_out: PreparedSet | None = None
-    ) -> NDArray[np.int64] | None:
-        """Return what samples number `rows` of `source` are asked for: classes or values of a code (N,); or None."""
+    def asked(self, source: str, rows: range, held_out: PreparedSet | None = None) -> NDArray[Any] | None:
+        """Return what samples number `rows` of `source` are asked for: classes, values of a code, or rows of labels."""
         return None
 
     def information(self, source: str, inputs: Mapping[str, Tensor]) -> float:

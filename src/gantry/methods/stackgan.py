@@ -47,7 +47,7 @@ class Stacked(Method):
         options = recipe.method
         assert isinstance(networks, StackganNetworks) and isinstance(options, StackedOptions)
         self.options: Any = options
-        width = data.classes or data.attributes
+        width = data.condition
         if width < 2:
             raise UserError(
                 f"method {self.options.name}: the data set has no labels of two values or more: take one that has "

@@ -122,9 +122,9 @@ def _lacks(name: str, recipe: Recipe, dataset: str, spec: DatasetSpec) -> str | 
             f"metrics: test_error is of held-out samples, and data set {dataset} holds none out: give it held_out: "
             "500, say, in workflow/datasets.yaml"
         )
-    if (of_classes or of_codes) and spec.labels in ("none", "attributes"):
+    if (of_classes or of_codes) and spec.labels in ("none", "attributes", "vectors"):
         return f"metrics: {name} compares with classes, and data set {dataset} has none: take it out of the workload"
-    if name.startswith("attribute_") and spec.labels in ("none", "classes"):
+    if name.startswith("attribute_") and spec.labels in ("none", "classes", "vectors"):
         return f"metrics: {name} compares with attributes, and data set {dataset} has none: take it out of the workload"
     if of_classes and recipe.method.asks_for_codes:
         return (

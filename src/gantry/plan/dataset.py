@@ -71,8 +71,16 @@ class DatasetSpec(Strict):
         return self.source in ("gaussian_grid", "gaussian_pair", "digits", "photograph")
 
     @property
-    def labels(self) -> Literal["classes", "attributes", "none", "unknown"]:
+    def beside(self) -> tuple[str, ...]:
+        """The files that belong to it beside the one that `path` names."""
+        named = [self.options.get(key) for key in ("labels", "vectors")] if self.source == "array" else []
+        return tuple(str(file) for file in named if file)
+
+    @property
+    def labels(self) -> Literal["classes", "attributes", "vectors", "none", "unknown"]:
         """What its labels are, as far as it is known before the files are read."""
+        if self.source == "array" and self.beside:
+            return "vectors" if self.options.get("vectors") else "classes"
         if self.source in ("celeba", "gaussian_grid", "digits") and self.options.get("attributes"):
             return "attributes"
         if self.source == "celeba":

@@ -34,8 +34,8 @@ class Difference:
 Entry = tuple[str, int, int]
 
 
-def entries_of(place: Path, looks_for: Iterable[str] = ()) -> list[Entry]:
-    """List the files at `place`, a file or folder, sorted by name.
+def entries_of(place: Path, looks_for: Iterable[str] = (), beside: Iterable[str] = ()) -> list[Entry]:
+    """List the files at `place`, a file or folder, sorted by name, and those `beside` it that belong to it.
 
     Where `looks_for` names files or folders, these alone, and tables of text beside them, are the data: other sets
     may lie there too. Hidden files are left out, links are followed, each folder once, and what cannot be read is
@@ -46,7 +46,7 @@ def entries_of(place: Path, looks_for: Iterable[str] = ()) -> list[Entry]:
         tops += [path for path in place.iterdir() if path.suffix in TABLES and path.is_file()]
     found: dict[str, Entry] = {}
     seen: set[tuple[int, int]] = set()
-    pending = tops or [place]
+    pending = (tops or [place]) + [place.parent / each for each in beside]
     while pending:
         path = pending.pop()
         try:
@@ -87,7 +87,7 @@ def differences(plan: "Plan", folders: Iterable[str] | None = None) -> list[Diff
     was found, in files that have not changed.
     """
     found: list[Difference] = []
-    listed: dict[tuple[Path, tuple[str, ...]], dict[str, Any] | None] = {}
+    listed: dict[tuple[Path, tuple[str, ...], tuple[str, ...]], dict[str, Any] | None] = {}
     for name, (dataset, _) in plan.prepared_sets().items():
         manifest = f"{plan.prepared_root}/{name}/manifest.json"
         described = read_mapping(Path(manifest))
@@ -101,7 +101,7 @@ def differences(plan: "Plan", folders: Iterable[str] | None = None) -> list[Diff
             continue
         before = described.get("listing")
         if not spec.is_embedded and before and place.exists():
-            key = (place, spec.looks_for)
+            key = (place, spec.looks_for, spec.beside)
             now = listed.setdefault(key, None) or listing(entries_of(*key))
             listed[key] = now
             if now["files"] and now != before:

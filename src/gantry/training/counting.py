@@ -131,7 +131,8 @@ def _batch(method: Method, phase: Phase, stage: Stage, streams: Mapping[str, Str
 
 
 def _labels(data: DataShape, size: int) -> Tensor:
-    return torch.zeros(size, data.attributes) if data.attributes else torch.zeros(size, dtype=torch.int64)
+    columns = data.attributes or data.vectors
+    return torch.zeros(size, columns) if columns else torch.zeros(size, dtype=torch.int64)
 
 
 def _gradients(method: Method, phase: Phase, batch: Batch) -> None:
@@ -173,6 +174,8 @@ def _placeholder(data: DataShape) -> PreparedSet:
     labels: Any = None
     if data.attributes:
         labels = np.broadcast_to(np.uint8(0), (ROWS, data.attributes))
+    elif data.vectors:
+        labels = np.broadcast_to(np.float32(0), (ROWS, data.vectors))
     elif data.classes:
         labels = np.arange(ROWS) % data.classes
     is_points = len(data.sample) == 1

@@ -87,10 +87,10 @@ def need_labels(method: str, dataset: str, spec: "DatasetSpec", *, only_classes:
     have = "mixture, digits, cifar10, svhn, a folder with a folder for each class"
     if spec.labels == "none":
         raise ValueError(f"method {method}: data set {dataset} has no labels; sets that have: {have}")
-    if only_classes and spec.labels == "attributes":
+    if only_classes and spec.labels in ("attributes", "vectors"):
         raise ValueError(
-            f"method {method}: the labels of data set {dataset} are attributes, and this tells classes apart; sets of "
-            f"classes: {have}, celeba with options.attribute"
+            f"method {method}: the labels of data set {dataset} are {spec.labels}, and this tells classes apart; sets "
+            f"of classes: {have}, celeba with options.attribute"
         )
 
 

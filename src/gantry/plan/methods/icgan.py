@@ -6,6 +6,7 @@ from gantry.plan.blocks.base import Positive
 from gantry.plan.methods import conditional
 
 if TYPE_CHECKING:
+    from gantry.plan.dataset import DatasetSpec
     from gantry.plan.recipe import Recipe
 
 
@@ -16,6 +17,14 @@ class Options(conditional.Options):
 
     name: Literal["icgan"]  # type: ignore[assignment]
     encoders_from: Positive
+
+    def check_data(self, recipe: "Recipe", name: str, spec: "DatasetSpec") -> None:
+        super().check_data(recipe, name, spec)
+        if spec.labels == "vectors":
+            raise ValueError(
+                f"method icgan: its second encoder tells classes or attributes, and data set {name} has vectors: take "
+                "a set of those, or method conditional"
+            )
 
     def check_workload(self, recipe: "Recipe", resolution: int | None, iterations: int) -> None:
         if self.encoders_from >= iterations:
