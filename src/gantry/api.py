@@ -101,6 +101,8 @@ def train(
     record = plan.record(run, end)
     step = Step("train", (record,), (str(manifest),), run.spec_digest)
     if not step.is_there or stale([step]):
+        network = run.recipe.method.fixed_network
+        weights = _weights(plan, network) if network else []
         with turned_on(wanted(plan.config)):
             train_run(
                 Path(plan.folder(run)),
@@ -112,6 +114,7 @@ def train(
                 threads=threads,
                 deterministic=plan.config.deterministic,
                 watch=plan.config.watch,
+                weights=next(iter(weights), None),
             )
     return Path(plan.folder(run))
 
@@ -278,14 +281,14 @@ def _recorded(plan: Plan, folder: Path) -> list[tuple[Run, Path]]:
     return [*found, (run, records[max(records)])]
 
 
-def _weights(plan: Plan) -> list[Path]:
-    """The weights of the plan's feature network; the embedded classifier is trained if it is not there."""
+def _weights(plan: Plan, network: str | None = None) -> list[Path]:
+    """The weights of the plan's feature network, or another; the embedded classifier is trained if it is not there."""
     from gantry.evaluation.features import train_classifier
     from gantry.plan.steps import classifier_told
     from gantry.runs.outputs import recorded
 
-    weights = [Path(file) for file in plan.feature_weights()]
-    if plan.features == "embedded" and not weights[0].exists():
+    weights = [Path(file) for file in plan.feature_weights(network)]
+    if (network or plan.features) == "embedded" and not weights[0].exists():
         for each in plan.embedded_manifests():
             name, _, side = Path(each).parent.name.rpartition("-")
             prepare(plan, name, int(side))

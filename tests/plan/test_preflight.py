@@ -3,6 +3,7 @@
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.plan.conftest import Checkout
@@ -12,6 +13,7 @@ from gantry.plan import Plan
 from gantry.plan.describe import describe
 from gantry.plan.preflight import Work, done_already, obstacles, work_left, work_of
 from gantry.plan.steps import needed, trainings
+from gantry.runs.paths import canonical
 from gantry.system import gpus
 
 
@@ -75,6 +77,30 @@ def test_weights_that_are_configured_must_be_there(checkout: Checkout, tmp_path:
     assert said(checkout.plan(**given), "w.pth is not there")
     (tmp_path / "w.pth").touch()
     assert not said(checkout.plan(**given), "weights")
+
+
+def test_weights_of_a_loss_are_missed_where_a_run_is_to_learn_from_them(
+    checkout: Checkout, tmp_path: Path
+) -> None:
+    """VGG's are a user's; the embedded network is trained on the way, and then is a step of its own."""
+    told = {"scale": "paper", "papers": ["translation"], "only_datasets": ["cifar10_low"]}
+
+    def plan(network: str, **more: Any) -> Plan:
+        loss = {"perceptual": {"weight": 1, "network": network}}
+        return checkout.plan(**told, recipes={"pictures_srgan": {"method": loss}}, **more)
+
+    (missed,) = said(plan("vgg19"), "method.perceptual")
+    assert "no weights configured; put torchvision's vgg19 state dict" in missed
+    given = {"vgg19": str(tmp_path / "vgg19.npz")}
+    assert "vgg19.npz is not there" in said(plan("vgg19", weights=given), "method.perceptual")[0]
+    (tmp_path / "vgg19.npz").touch()
+    there = plan("vgg19", weights=given)
+    assert not said(there, "method.perceptual")
+    (step,) = {each.inputs for each in trainings(there) if "pictures_srgan/" in each.outputs[0]}
+    assert canonical(tmp_path / "vgg19.npz") in step
+    own = plan("embedded")
+    assert not said(own, "method.perceptual") and "classifier" in {each.rule for each in needed(own, [])}
+    assert "classifier" not in {each.rule for each in needed(there, [])}
 
 
 def test_a_disk_that_is_too_small(plan: Plan, checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:

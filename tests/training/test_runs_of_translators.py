@@ -67,6 +67,18 @@ COGAN = CYCLEGAN | {
     "ema": 0.9,
 }
 UNET = {"family": "unet", "width": 2, "patch_width": 2, "patches": 2}
+COARSE_TO_FINE: dict[str, Any] = CYCLEGAN | {
+    "method": {"name": "pix2pix", "coarse": 3, "scales": 2, "feature_matching": 10},
+    "networks": {
+        "family": "coarse_to_fine",
+        "width": 4,
+        "patch_width": 2,
+        "patches": 1,
+        "halvings": 1,
+        "blocks": 1,
+    },
+    "batch_size": 2,
+}
 IMAGES = PIX2PIX | {"method": {"name": "pix2pix"}, "networks": UNET, "batch_size": 4, "flip": True}
 
 
@@ -142,6 +154,22 @@ def test_an_interrupted_run_ends_in_the_same_bits(
     stop_at(*stops)
     assert lab.train_through("stopped", 12, recipe) == len(stops)
     assert tools.outcome(lab.root("stopped")) == whole
+
+
+def test_the_coarse_part_is_joined_after_an_interruption_as_without_one(
+    lab: Any, tools: Any, stop_at: Callable[..., None], edges: Path
+) -> None:
+    """Stopped where the second stage begins, and one iteration into it: its moments are fresh once, and once only.
+
+    The control: a border elsewhere ends in other bits, so that the border did count.
+    """
+    lab.manifest = edges
+    whole = tools.outcome(lab.train("whole", 6, COARSE_TO_FINE))
+    stop_at(3, 4)
+    assert lab.train_through("stopped", 6, COARSE_TO_FINE) == 2
+    assert tools.outcome(lab.root("stopped")) == whole
+    later = COARSE_TO_FINE | {"method": COARSE_TO_FINE["method"] | {"coarse": 4}}
+    assert tools.outcome(lab.train("later", 6, later))["checkpoints"] != whole["checkpoints"]
 
 
 def test_the_pool_is_part_of_the_state(lab: Any, tools: Any, pairs: Path) -> None:

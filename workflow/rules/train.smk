@@ -8,6 +8,7 @@ rule train:
         noticed,
         manifest=lambda w: PLAN.manifest(run_of(w)),
         labels=lambda w: PLAN.inferred_labels(run_of(w)),
+        weights=lambda w: PLAN.training_weights(run_of(w)),
         previous=lambda w: PLAN.previous_record(run_of(w), int(w.end)),
     output:
         record="<here>/runs/{dataset}/{recipe}/seed{seed}/{digest}/record-{end}.json",
@@ -24,5 +25,5 @@ rule train:
         spec=lambda w: canonical_json(run_of(w).spec),
     shell:
         "gantry train --spec {params.spec:q} --data {input.manifest:q} --until {wildcards.end}"
-        " --record {output.record:q} {params.device} --gpu-shares {resources.gpu} --threads {threads}"
+        " --record {output.record:q} --weights {input.weights:q} {params.device} --gpu-shares {resources.gpu} --threads {threads}"
         " {params.flags} --log {log:q}"

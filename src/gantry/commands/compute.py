@@ -46,6 +46,9 @@ def add(commands: Commands) -> None:
     add.add_argument("--spec", help="as the workflow says it. JSON: recipe, dataset, seed, checkpoint_every")
     add.add_argument("--data", type=path, help="manifest of the prepared set")
     add.add_argument("--record", type=path, help="record to write, in the run's folder")
+    add.add_argument(
+        "--weights", type=path, nargs="?", help="weights of the network that a loss looks through"
+    )
     for name, help in SWITCHES.items():
         add.add_argument(f"--{name.replace('_', '-')}", action="store_true", help=help)
     watching(add)
@@ -149,6 +152,7 @@ def _train(options: argparse.Namespace) -> None:
             watch=watched_by(options),
             gpu_shares=options.gpu_shares,
             runs_per_gpu=options.runs_per_gpu,
+            weights=options.weights,
         )
 
 

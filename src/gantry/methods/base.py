@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import ClassVar, NamedTuple
 
 import torch
@@ -91,6 +92,9 @@ class Method(nn.Module, ABC):
     @abstractmethod
     def loss(self, phase: str, batch: Batch) -> Tensor | Sequence[Part]:
         """Return what `phase` minimises on `batch`: a scalar, or parts that move some of its modules each."""
+
+    def equip(self, weights: Path | None) -> None:
+        """Read what a network that was trained elsewhere needs, before training; UserError where it is not there."""
 
     def begin(self, iteration: int, device: torch.device) -> None:
         """Do what an iteration, counted from 0, begins with: `refill`, then `redraw`."""

@@ -1,6 +1,7 @@
 """A translator that learns from pairs. Isola et al. 2017; with other settings Pix2pixHD, SRGAN, DeblurGAN, PLDT."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,7 @@ from gantry.methods.adversary import Adversary
 from gantry.methods.base import Method, Phase, register
 from gantry.methods.batch import Batch
 from gantry.methods.domains import INPUTS, SAMPLES
+from gantry.methods.perceptual import Perceptual
 from gantry.methods.sampler import Sampler
 from gantry.methods.stage import Stage
 from gantry.methods.translating import TranslationSampler, paired_input
@@ -90,6 +92,8 @@ class Pix2pix(Method):
             )
             for scale in range(options.scales if options.adversarial else 0)
         )
+        if options.perceptual.weight:
+            self.perceptual = Perceptual(options.perceptual)
         if options.output_adversarial:
             self.of_outputs = Adversary(
                 build_discriminator(recipe.networks, data.sample, 1),
@@ -121,6 +125,10 @@ class Pix2pix(Method):
 
     def streams(self, prepared: PreparedSet) -> dict[str, Stream]:
         return {"x": Stream(beside=("inputs",))}
+
+    def equip(self, weights: Path | None) -> None:
+        if self.options.perceptual.weight:
+            self.perceptual.read(weights)
 
     def draw(self, phase: str, size: int, device: torch.device) -> dict[str, Tensor]:
         return {}
@@ -154,6 +162,8 @@ class Pix2pix(Method):
         loss = options.match * losses.match(there, y, options.distance)
         if options.total_variation:
             loss = loss + options.total_variation * losses.total_variation(there)
+        if options.perceptual.weight:
+            loss = loss + options.perceptual.weight * self.perceptual(there, y)
         for scale, adversary in enumerate(self.scales if self.plays else ()):
             real, fake = self.seen(x, y, scale), self.seen(x, there, scale)
             loss = loss + options.adversarial * adversary.generator_loss(real, [fake], self.translator)  # type: ignore[operator]

@@ -196,6 +196,8 @@ INCEPTION = {
 INCEPTION_BLOCKS = {"inception-64": 64, "inception-192": 192, "inception-768": 768}
 OTHER_NETWORKS = {"embedded": "embedded classifier", "efficientnet-lite0": "EfficientNet-Lite0"}
 FEATURE_NETWORKS = (*INCEPTION, *INCEPTION_BLOCKS, *OTHER_NETWORKS)
+# Networks that losses look through, and no score does; their weights are a user's.
+OF_LOSSES = ("vgg19",)
 # Networks that end in class probabilities, which the scores from logits need.
 CLASSIFYING_NETWORKS = (*INCEPTION, *OTHER_NETWORKS)
 

@@ -138,6 +138,22 @@ def missing_weights(network: str, configured: Path | None) -> str:
     )
 
 
+def missing_of_losses(network: str, file: Path | None) -> str:
+    """Say how the weights of a loss's network come to be where training finds them."""
+    if network == "embedded":
+        where = f"not at {file}" if file else "not given"
+        return (
+            f"method.perceptual: the weights of network embedded are {where}: the workflow trains it, in half a minute "
+            "(snakemake classifier), and training takes it as --weights"
+        )
+    return (
+        f"method.perceptual.network {network}: "
+        + (f"weights.{network}: {file} is not there" if file else "no weights configured")
+        + f"; put torchvision's {network} state dict into a safetensors or npz file and name it in config.yaml under "
+        f"weights: {{{network}: FILE}}, or set network: embedded"
+    )
+
+
 def _download(file: WeightsFile, network: str, preference: Sequence[str]) -> Path:
     what = f"weights of feature network {network!r}"
     return download(file.url, own_cache() / file.name, file.sha256, "sha256", what, _advice(preference))

@@ -7,7 +7,7 @@ from typing import Any
 
 from gantry.errors import UserError
 from gantry.files import digest_of
-from gantry.metrics.names import FEATURE_NETWORKS
+from gantry.metrics.names import FEATURE_NETWORKS, OF_LOSSES
 from gantry.plan.checks import (
     check_data,
     check_method,
@@ -369,7 +369,8 @@ class _Loading:
                 self.problems.expect_known(file, "features", "feature network", network, FEATURE_NETWORKS)
         self._check_selections()
         for name in config.weights:
-            self.problems.expect_known("config", f"weights.{name}", "feature network", name, FEATURE_NETWORKS)
+            networks = (*FEATURE_NETWORKS, *OF_LOSSES)
+            self.problems.expect_known("config", f"weights.{name}", "feature network", name, networks)
         if self.experiments:
             for name in config.recipes:
                 self.problems.expect_known("config", f"recipes.{name}", "recipe", name, self.recipe_names)

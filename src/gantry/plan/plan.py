@@ -156,7 +156,7 @@ class Plan:
     def prepared_sets(self) -> dict[str, tuple[str, int | None]]:
         """Prepared folder name → (data set, resolution), for every set that a run needs."""
         sets = {(run.dataset, run.workload.resolution) for run in self.runs.values()}
-        if self.features == "embedded":
+        if self.uses_embedded:
             sets |= {(name, 32) for name in EMBEDDED_CLASSES}
         return {Path(self.prepared(*each)).name: each for each in sorted(sets, key=str)}
 
@@ -294,6 +294,17 @@ class Plan:
             return [f"{self.prepared_root}/embedded-classifier.safetensors"]
         given = self.config.weights.get(name)
         return [paths.canonical(given)] if given else []
+
+    def training_weights(self, run: Run) -> list[str]:
+        """The file with the weights of the network that a loss of `run` has; empty where it has none, or finds none."""
+        network = run.recipe.method.fixed_network
+        return self.feature_weights(network) if network else []
+
+    @property
+    def uses_embedded(self) -> bool:
+        """Whether the embedded classifier is needed: to score, or by a loss."""
+        of_losses = {run.recipe.method.fixed_network for run in self.runs.values()}
+        return self.features == "embedded" or "embedded" in of_losses
 
     def embedded_manifests(self) -> list[str]:
         """The prepared sets that the embedded classifier learns from."""

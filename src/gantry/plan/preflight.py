@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from gantry.metrics.weight_files import missing_weights
+from gantry.metrics.weight_files import missing_of_losses, missing_weights
 from gantry.plan.costs import cost_of
 from gantry.plan.estimate import disk_bytes
 from gantry.plan.plan import Plan
@@ -62,6 +62,12 @@ def obstacles(plan: Plan, work: Work, *, here: bool = True) -> list[str]:
     if work.scores_images:
         given = plan.config.weights.get(plan.features)
         found += filter(None, [missing_weights(plan.features, Path(given) if given else None)])
+    for network in dict.fromkeys(run.recipe.method.fixed_network for run in work.train):
+        if network is None or network == "embedded":  # which the workflow trains
+            continue
+        given = plan.config.weights.get(network)
+        if given is None or not Path(given).is_file():
+            found.append(missing_of_losses(network, Path(given) if given else None))
     if plan.device == "cuda" and here and (work.train or work.scores_images) and not is_one_seen():
         found.append(
             f"scale {plan.scale_name} computes on a GPU and none is seen on this machine: --config scale=quick is for "

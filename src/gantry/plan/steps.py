@@ -48,6 +48,7 @@ def trainings(plan: Plan) -> Iterator[Step]:
             inputs = (
                 plan.manifest(run),
                 *plan.inferred_labels(run),
+                *plan.training_weights(run),
                 *plan.previous_record(run, end),
             )
             yield Step("train", (plan.record(run, end),), inputs, run.spec_digest)
@@ -55,16 +56,15 @@ def trainings(plan: Plan) -> Iterator[Step]:
 
 def others(plan: Plan) -> Iterator[Step]:
     """The steps that leave a record beside what they make: all but preparation and training."""
-    if plan.features == "embedded":
-        yield Step(
-            "classifier", tuple(plan.feature_weights()), tuple(plan.embedded_manifests()), classifier_told()
-        )
+    if plan.uses_embedded:
+        weights = tuple(plan.feature_weights("embedded"))
+        yield Step("classifier", weights, tuple(plan.embedded_manifests()), classifier_told())
     shared: dict[str, Step] = {}
     for run in plan.runs.values():
         for each in plan.inferred_labels(run):
             told = digest_of(run.recipe.method.inferred)
             shared[each] = Step("label", (each,), (plan.manifest(run),), told)
-        weights = plan.feature_weights() if run.workload.resolution else []
+        weights = tuple(plan.feature_weights()) if run.workload.resolution else ()
         stored, manifest = plan.real_statistics(run), plan.manifest(run)
         for each in stored:
             shared[each] = Step(

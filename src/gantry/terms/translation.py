@@ -50,9 +50,12 @@ def mean_feature_matching(real: Sequence[Tensor], fake: Sequence[Tensor]) -> Ten
     ).mean()
 
 
-def perceptual(there: Sequence[Tensor], y: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
-    """Σᵢ wᵢ·E‖φᵢ(y) − φᵢ(G(x))‖₁ over depths of a fixed network. Johnson et al. 2016; Wang et al. 2018."""
-    return torch.stack([w * l1_loss(a, b) for w, a, b in zip(weights, there, y, strict=True)]).sum()
+def perceptual(
+    there: Sequence[Tensor], y: Sequence[Tensor], weights: Sequence[float], distance: str = "l1"
+) -> Tensor:
+    """Σᵢ wᵢ·E‖φᵢ(y) − φᵢ(G(x))‖ over depths of a fixed network. Wang et al. 2018; `l2`: Ledig et al. 2017, eq. 5."""
+    of = DISTANCES[distance]
+    return torch.stack([w * of(a, b) for w, a, b in zip(weights, there, y, strict=True)]).sum()
 
 
 # ── codes and styles ────────────────────────────────────────────────────────────────────────────────────

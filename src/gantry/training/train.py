@@ -60,6 +60,7 @@ class Trainer:
         device: torch.device,
         distributed: Distributed,
         runs_per_gpu: int = 1,
+        weights: Path | None = None,
     ) -> None:
         self.run = run
         self.recipe = recipe
@@ -76,6 +77,7 @@ class Trainer:
         torch.manual_seed(seed)
         self.data = DataShape.of(prepared)
         self.method = build_method(recipe, self.data).to(device).train()
+        self.method.equip(weights)
         self.stages = self.method.stages()
         # A state is saved before the next stage begins.
         self.step = self._step(stage_at(self.stages, max(0, self.progress.iteration - 1)), None)
@@ -229,8 +231,11 @@ def train(
     gpu_shares: int = 1,
     runs_per_gpu: int = 1,
     watch: Sequence[str] = (),
+    weights: Path | None = None,
 ) -> None:
     """Train the run in `root` to iteration `until` and write its record; resume from its state if there is one.
+
+    `weights` is the file of a network that was trained elsewhere, where a loss of the recipe's method has one.
 
     Raises UserError for a user's mistake, Stopped when a signal asked to stop (the state is saved).
     """
@@ -248,6 +253,7 @@ def train(
             "record": str(record),
             "spec": spec,
             "until": until,
+            "weights": None if weights is None else str(weights),
         }
         options = {"device": device, "threads": threads, "deterministic": deterministic}
         options["watch"] = list(watch)
@@ -264,7 +270,7 @@ def train(
         chosen = choose_device(device, max(1, threads // distributed.size), deterministic)
         if distributed.is_main_process:
             run.sweep()
-        trainer = Trainer(run, recipe, manifest, chosen, distributed, runs_per_gpu)
+        trainer = Trainer(run, recipe, manifest, chosen, distributed, runs_per_gpu, weights)
         if distributed.is_main_process:
             write_json(run.work / "spec.json", spec)
         watched = WatchedRun(run.work, run.name, run.identity, spec)

@@ -28,6 +28,11 @@ class MethodOptions(Strict):
     name: str
 
     @property
+    def fixed_network(self) -> str | None:
+        """The network, trained elsewhere, whose weights training reads; None where there is none."""
+        return None
+
+    @property
     def inferred(self) -> dict[str, Any]:
         """How labels are inferred before training, for the step that writes them; empty where none are."""
         return {}

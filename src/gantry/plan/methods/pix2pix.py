@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from gantry.plan.blocks.base import Weight
+from gantry.plan.blocks.perceptual import Perceptual
 from gantry.plan.blocks.players import Latent
 from gantry.plan.blocks.schedules import Place, place_in
 from gantry.plan.blocks.translators import ImageTranslators
@@ -27,6 +28,7 @@ class Options(MethodOptions):
     (Pix2pixHD). `skip`: G's output is added to its input and clipped (DeblurGAN); `only_hole`: outside of the square in
     its middle the input stays as it is (inpainting). `output_adversarial` is the weight of one more discriminator, that
     sees outputs alone; `mismatched`: D sees the input beside another's target too, as generated (both PLDT).
+    `perceptual` adds a distance of features of a network that is trained elsewhere (Pix2pixHD, SRGAN, DeblurGAN).
     """
 
     translates: ClassVar[bool] = True
@@ -45,10 +47,15 @@ class Options(MethodOptions):
     mismatched: bool = False
     skip: bool = False
     only_hole: bool = False
+    perceptual: Perceptual = Perceptual()
+
+    @property
+    def fixed_network(self) -> str | None:
+        return self.perceptual.network if self.perceptual.weight else None
 
     @model_validator(mode="after")
     def _there_is_something_to_learn_from(self) -> "Options":
-        if not self.adversarial and not self.match and not self.output_adversarial:
+        if not (self.adversarial or self.match or self.output_adversarial or self.perceptual.weight):
             raise ValueError(
                 "adversarial and match are both 0: nothing is left to learn from; give one a weight"
             )
@@ -62,7 +69,7 @@ class Options(MethodOptions):
         if self.coarse and (self.warm_up or self.skip or self.only_hole):
             idle = "warm_up" if self.warm_up else "skip" if self.skip else "only_hole"
             raise ValueError(f"coarse: {idle} does not go with it; take {idle} away")
-        if self.warm_up and not self.match:
+        if self.warm_up and not (self.match or self.perceptual.weight):
             raise ValueError(
                 "warm_up: without D there is match alone, and its weight is 0; take warm_up away"
             )
@@ -89,6 +96,12 @@ class Options(MethodOptions):
             )
 
     def check_workload(self, recipe: "Recipe", resolution: int | None, iterations: int) -> None:
+        seen = (resolution or 0) // (2 if self.coarse else 1)
+        if self.perceptual.weight and resolution is not None and seen < self.perceptual.smallest:
+            raise ValueError(
+                f"method.perceptual.depths: {list(self.perceptual.weighed)[-1]} needs {self.perceptual.smallest}×"
+                f"{self.perceptual.smallest} pixels at least, and images are {seen}×{seen}: take depths before it"
+            )
         if resolution is None or not isinstance(recipe.networks, ImageTranslators) or not self.coarse:
             return
         smallest = resolution >> self.scales  # half as large, and halved for every scale but the first
@@ -111,9 +124,10 @@ class Options(MethodOptions):
             raise ValueError(
                 "method.mismatched: another's target is of the same batch: set batch_size: 2 or more"
             )
-        if (self.scales > 1 or self.total_variation or self.only_hole) and recipe.networks.makes == "points":
+        of_images = self.scales > 1 or self.total_variation or self.only_hole or self.perceptual.weight
+        if of_images and recipe.networks.makes == "points":
             raise ValueError(
-                "method pix2pix: scales, total_variation and only_hole are of images; take them away"
+                "method pix2pix: scales, total_variation, only_hole and perceptual are of images; take them away"
             )
 
 
