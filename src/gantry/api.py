@@ -162,7 +162,7 @@ def score(
     """
     from gantry.evaluation.score_images import score_images
 
-    sets = [Path(each) if isinstance(each, str) else each for each in (real, generated)]
+    sets = [Path(images) if isinstance(images, str) else images for images in (real, generated)]
     return score_images(
         sets[0], sets[1], network, None if weights is None else Path(weights), metrics, **options
     )
@@ -216,7 +216,7 @@ def _output(plan: Plan, paper: str, name: str, family: str, make: Any) -> Any:
     from gantry.plan.report_specs import report_spec, report_spec_digest
     from gantry.runs.outputs import recorded
 
-    known = {f"{each}/{output}": kind.family for each, output, kind in plan.outputs()}
+    known = {f"{one}/{output}": kind.family for one, output, kind in plan.outputs()}
     if known.get(f"{paper}/{name}") != family:
         names = ", ".join(key for key, kind in known.items() if kind == family)
         raise UserError(f"{paper}/{name}: no {family} of this name; known: {names or 'none'}")
@@ -289,10 +289,10 @@ def _weights(plan: Plan, network: str | None = None) -> list[Path]:
 
     weights = [Path(file) for file in plan.feature_weights(network)]
     if (network or plan.features) == "embedded" and not weights[0].exists():
-        for each in plan.embedded_manifests():
-            name, _, side = Path(each).parent.name.rpartition("-")
+        for manifest in plan.embedded_manifests():
+            name, _, side = Path(manifest).parent.name.rpartition("-")
             prepare(plan, name, int(side))
-        manifests = [Path(each) for each in plan.embedded_manifests()]
+        manifests = [Path(path) for path in plan.embedded_manifests()]
         with recorded(weights, manifests, classifier_told()):
             train_classifier(manifests, weights[0])
     return weights
@@ -305,10 +305,10 @@ def _statistics(plan: Plan, run: Run, manifest: Path, weights: list[Path]) -> li
     from gantry.runs.outputs import recorded
 
     stored = [Path(file) for file in plan.real_statistics(run)]
-    for each in stored:
-        if not each.exists():
-            with recorded([each], [manifest, *weights], statistics_told(plan.features)):
+    for file in stored:
+        if not file.exists():
+            with recorded([file], [manifest, *weights], statistics_told(plan.features)):
                 store_real_statistics(
-                    manifest, plan.features, next(iter(weights), None), each, plan.device, 1
+                    manifest, plan.features, next(iter(weights), None), file, plan.device, 1
                 )
     return stored

@@ -105,13 +105,13 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace | None:
     if not word.startswith("-") and word not in commands:
         parser.error(f"unknown command {word!r}{suggestion(word, commands)}; known: {', '.join(commands)}")
     given: list[str] = []
-    if not word.startswith("-") and any(each.dest == "settings" for each in commands[word]._actions):
+    if not word.startswith("-") and any(action.dest == "settings" for action in commands[word]._actions):
         own, given = _apart(arguments[1:])
         arguments = [word, *own]
     options, unknown = parser.parse_known_args(arguments)
     if given:
         options.settings = [*given, *options.settings]
-    if unknown and hasattr(options, "settings") and all(SETTING.match(each) for each in unknown):
+    if unknown and hasattr(options, "settings") and all(SETTING.match(word) for word in unknown):
         options.settings, unknown = [*options.settings, *unknown], []  # settings on both sides of an option
     if unknown:
         command = commands[word]
@@ -125,11 +125,11 @@ def _apart(words: Sequence[str]) -> tuple[list[str], list[str]]:
         return list(words), []
     from gantry.plan.configuration import Config
 
-    options = next((place for place, each in enumerate(words) if each.startswith("-")), len(words))
+    options = next((place for place, word in enumerate(words) if word.startswith("-")), len(words))
     own: list[str] = []
     given: list[str] = []
-    for each in words[:options]:
-        (given if "=" in each and each.partition("=")[0] in Config.model_fields else own).append(each)
+    for word in words[:options]:
+        (given if "=" in word and word.partition("=")[0] in Config.model_fields else own).append(word)
     return [*own, *words[options:]], given
 
 

@@ -116,12 +116,12 @@ def _sweep(path: Path) -> None:
     temporary = re.compile(rf"\.{re.escape(path.name)}\.[a-z0-9_]{{8}}(\.part)?")
     with os.scandir(path.parent) as entries:
         litter = [Path(entry.path) for entry in entries if temporary.fullmatch(entry.name)]
-    for each in litter:
-        with contextlib.suppress(OSError), _held(each, ours=False):
-            if each.is_dir():
-                shutil.rmtree(each, ignore_errors=True)
+    for entry in litter:
+        with contextlib.suppress(OSError), _held(entry, ours=False):
+            if entry.is_dir():
+                shutil.rmtree(entry, ignore_errors=True)
             else:
-                each.unlink(missing_ok=True)
+                entry.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -19,7 +19,7 @@ def output_dimension(layer: nn.Module) -> int:
 
 def columns_of(weight: Tensor, rows: int) -> list[int]:
     """Return the dimensions of `weight` but `rows`, in the order in which memory holds them."""
-    return sorted((each for each in range(weight.dim()) if each != rows), key=weight.stride, reverse=True)
+    return sorted((axis for axis in range(weight.dim()) if axis != rows), key=weight.stride, reverse=True)
 
 
 def as_matrix(weight: Tensor, rows: int, columns: list[int]) -> Tensor:

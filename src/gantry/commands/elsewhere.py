@@ -94,7 +94,7 @@ def _not_over_sources(
     options: argparse.Namespace, suffixes: Sequence[str], read: Sequence[Path | None]
 ) -> None:
     """Raise UserError where what is written would replace what is read."""
-    inputs = {each.resolve() for each in read if each is not None}
+    inputs = {path.resolve() for path in read if path is not None}
     for suffix in suffixes:
         out = options.out.with_suffix(suffix) if suffix != ".csv" else options.out
         if out.resolve() in inputs:

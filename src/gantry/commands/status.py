@@ -65,7 +65,7 @@ def _agreed(found: Sequence["Leftover"]) -> bool:
     """Whether somebody at a terminal says that all of it may go."""
     if not sys.stdin.isatty():
         return False
-    others = sum(bool(each.owner) for each in found)
+    others = sum(bool(leftover.owner) for leftover in found)
     warning = f", {others} of them runs of another configuration" if others else ""
     try:
         answer = input(f"Delete all {len(found)}{warning}? [y/N] ")

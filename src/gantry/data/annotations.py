@@ -182,7 +182,7 @@ def _rows(path: Path) -> list[tuple[int, list[str]]]:
     lines = text.splitlines()
     # The last lines are rows for certain; a header of one word would tell nothing.
     sample = [line for line in lines[-20:] if line.strip()]
-    separator = next((each for each in SEPARATORS if sample and all(each in line for line in sample)), None)
+    separator = next((sign for sign in SEPARATORS if sample and all(sign in line for line in sample)), None)
     try:
         if separator is None:
             split = [line.split() for line in lines]

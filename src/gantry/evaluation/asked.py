@@ -106,7 +106,7 @@ class AskedScorer:
             shares, count = self.attribute_referee.on_real
             for attribute, share in (
                 ("", shares.mean()),
-                *((f"_{a}", each) for a, each in enumerate(shares)),
+                *((f"_{a}", accuracy) for a, accuracy in enumerate(shares)),
             ):
                 yield REAL, f"attribute_accuracy{self.suffix}{attribute}", float(share), count, used
 
@@ -117,12 +117,14 @@ class AskedScorer:
         used = self.network.name if self.network else ""
         for name, samples in rows.items():
             translated = Translated(sampler, places[name], samples, self.prepared, self.network)
-            for compute in dict.fromkeys(OF_OUTPUTS[each] for each in names if each in OF_OUTPUTS):
-                for each, value in compute(translated).items():
-                    yield name, each, value, len(samples), used if METRICS[each].uses_network else ""
-            if name == IDENTITY and any(each.startswith("attribute_") for each in names):
-                for each, value in self.attributes(sampler, places[name], samples).items():
-                    yield name, each, value, len(samples), used
+            for compute in dict.fromkeys(
+                OF_OUTPUTS[quantity] for quantity in names if quantity in OF_OUTPUTS
+            ):
+                for quantity, value in compute(translated).items():
+                    yield name, quantity, value, len(samples), used if METRICS[quantity].uses_network else ""
+            if name == IDENTITY and any(quantity.startswith("attribute_") for quantity in names):
+                for quantity, value in self.attributes(sampler, places[name], samples).items():
+                    yield name, quantity, value, len(samples), used
 
     def translation(
         self, compute: Compute, sampler: Sampler, source: str, samples: Array
@@ -150,10 +152,10 @@ class AskedScorer:
             raise UserError(
                 "metrics: coupling_ratio is of coupled generators: take it out of the workload's metrics"
             )
-        inputs, targets = (np.asarray(each, np.float64) for each in (held_out.inputs, held_out.samples))
+        inputs, targets = (np.asarray(points, np.float64) for points in (held_out.inputs, held_out.samples))
         ones = np.ones((len(inputs), 1))
         affine, *_ = np.linalg.lstsq(np.hstack([inputs, ones]), targets, rcond=None)
-        one, other = (each.double().numpy() for each in sampler.pairs(len(samples), SCORED_SEED))
+        one, other = (points.double().numpy() for points in sampler.pairs(len(samples), SCORED_SEED))
         belongs = np.hstack([one, np.ones((len(one), 1))]) @ affine
         apart = np.sqrt(np.square(belongs - other).sum(1).mean())
         shuffled = np.sqrt(np.square(np.roll(belongs, 1, axis=0) - other).sum(1).mean())
@@ -230,7 +232,7 @@ class AskedScorer:
         real = as_input(torch.from_numpy(picture[None]))
         rebuilt = sampler.reconstruct(real).float().cpu()
         enlarged = resized(resized(real, sampler.scales.sizes[0]), real.shape[-1]).clamp(-1, 1)
-        error, of_bicubic = ((each - real).square().mean().sqrt() for each in (rebuilt, enlarged))
+        error, of_bicubic = ((image - real).square().mean().sqrt() for image in (rebuilt, enlarged))
         return {
             "diversity": diversity(samples, picture),
             "picture_error": float(error),
@@ -275,7 +277,7 @@ class AskedScorer:
             raise UserError("metrics: sifid is of one picture (method singan): take it out of the workload")
         real = places(self.network, np.array(self.prepared.samples[sampler.picture]))
         made = (places(self.network, sample) for sample in samples[:PICTURES])
-        return {"sifid": float(np.mean([single_image_distance(real, each) for each in made]))}
+        return {"sifid": float(np.mean([single_image_distance(real, sample) for sample in made]))}
 
     def path_length_z(self, sampler: Sampler, source: str, samples: Array) -> dict[str, float]:
         """Of as many pairs as there are samples, at most; see `paths`."""

@@ -145,14 +145,14 @@ def _classes(trained: Trained, given: Inputs, wanted: str) -> list[int]:
         raise UserError(f"--class: the generator of {trained.path} is not told classes: leave it out")
     names = list(trained.data.label_names) or [str(number) for number in range(trained.data.classes)]
     found = []
-    for each in map(str.strip, wanted.split(",")):
-        if each in names:
-            found.append(names.index(each))
-        elif each.isdigit() and int(each) < trained.data.classes:
-            found.append(int(each))
+    for word in map(str.strip, wanted.split(",")):
+        if word in names:
+            found.append(names.index(word))
+        elif word.isdigit() and int(word) < trained.data.classes:
+            found.append(int(word))
         else:
-            near = suggestion(each, names)
-            raise UserError(f"--class {each}: no class of {trained.path}{near}; there are {', '.join(names)}")
+            near = suggestion(word, names)
+            raise UserError(f"--class {word}: no class of {trained.path}{near}; there are {', '.join(names)}")
     return found
 
 

@@ -59,7 +59,7 @@ def diversity(translated: Translated) -> dict[str, float]:
             return samples.astype(np.float64)
         return of_length_1(network.extract(samples).features)
 
-    ours = _pairwise(np.stack([seen(each) for each in made]))
+    ours = _pairwise(np.stack([seen(batch) for batch in made]))
     theirs = _pairwise(np.stack(np.array_split(seen(real[: len(real) // 2 * 2]), 2)))
     points = network is None
     share = float(np.sqrt(ours / theirs)) if points else ours / theirs
@@ -75,11 +75,11 @@ def recovery(translated: Translated) -> dict[str, float]:
     z = sampler.draw_styles(len(start), torch.Generator().manual_seed(SCORED_SEED)).to(sampler.device)
     found = torch.cat(
         [
-            sampler.style_of(source, sampler.translate_in_style(source, x, each))
-            for x, each in zip(start.split(100), z.split(100), strict=True)
+            sampler.style_of(source, sampler.translate_in_style(source, x, style))
+            for x, style in zip(start.split(100), z.split(100), strict=True)
         ]
     ).float()
-    error, shuffled = ((found - each).square().mean().sqrt() for each in (z, z.roll(1, 0)))
+    error, shuffled = ((found - style).square().mean().sqrt() for style in (z, z.roll(1, 0)))
     return {"style_recovery_ratio": float(error / shuffled)}
 
 
@@ -95,10 +95,10 @@ def _codes(translated: Translated, source: str, count: int = 4 * INPUTS) -> Arra
 def domains_told_apart(translated: Translated) -> dict[str, float]:
     """How often a logistic regression of half of the held-out codes tells the domains of the other half."""
     _need(translated, "code_of", "codes: take domain_accuracy")
-    codes = [_codes(translated, each) for each in (translated.source, translated.reversed)]
-    halves: list[list[Array]] = [[each[::2] for each in codes], [each[1::2] for each in codes]]
-    learnt, tested = (np.concatenate(each) for each in halves)
-    labels = [np.repeat([0, 1], [len(part) for part in each]) for each in halves]
+    codes = [_codes(translated, direction) for direction in (translated.source, translated.reversed)]
+    halves: list[list[Array]] = [[code[::2] for code in codes], [code[1::2] for code in codes]]
+    learnt, tested = (np.concatenate(half) for half in halves)
+    labels = [np.repeat([0, 1], [len(part) for part in half]) for half in halves]
     return {
         "domain_accuracy": of_classes.label_accuracy(of_classes.fitted(learnt, labels[0])(tested), labels[1])
     }
@@ -112,9 +112,9 @@ def pairs_of_codes(translated: Translated) -> dict[str, float]:
             f"metrics: data set {translated.held_out.name} has no pairs: take code_ratio out of the "
             "workload's metrics, or give it inputs:"
         )
-    one, other = (_codes(translated, each) for each in (translated.source, translated.reversed))
+    one, other = (_codes(translated, direction) for direction in (translated.source, translated.reversed))
     apart, shuffled = (
-        np.sqrt(np.square(each - other).sum(1).mean()) for each in (one, np.roll(one, 1, axis=0))
+        np.sqrt(np.square(code - other).sum(1).mean()) for code in (one, np.roll(one, 1, axis=0))
     )
     return {"code_ratio": float(apart / shuffled)}
 

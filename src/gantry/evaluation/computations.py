@@ -115,4 +115,7 @@ def computations(splits: int = SPLITS) -> dict[str, Computation]:
     if splits == SPLITS:
         return COMPUTATIONS
     split = Computation(update_wrapper(partial(_class_score, splits=splits), _class_score), "none")
-    return {name: split if each is _CLASS_SCORE else each for name, each in COMPUTATIONS.items()}
+    return {
+        name: split if computation is _CLASS_SCORE else computation
+        for name, computation in COMPUTATIONS.items()
+    }

@@ -119,7 +119,7 @@ def score_like(
             raise UserError(
                 f"--like: unknown program {program!r}{suggestion(program, MANNERS)}; known: {known}"
             )
-    sets = [open_set(each) if isinstance(each, Path) else each for each in (real, generated)]
+    sets = [open_set(images) if isinstance(images, Path) else images for images in (real, generated)]
     found = {}
     for program in dict.fromkeys(programs):
         manner = MANNERS[program]

@@ -245,7 +245,7 @@ def styles(shown: Shown) -> Montage:
         made = sampler.translate_in_style(shown.source, given, style.expand(len(inputs), -1))
         outputs.append(to_uint8(made).cpu().numpy())
     truth = [] if held_out.inputs is None else [truth_of(sampler, shown.source, held_out, len(inputs))]
-    columns = [np.broadcast_to(each, outputs[0].shape) for each in (inputs, *outputs, *truth)]
+    columns = [np.broadcast_to(images, outputs[0].shape) for images in (inputs, *outputs, *truth)]
     names = ("input", *(f"style {number}" for number in range(1, STYLES + 1)), *["truth"] * len(truth))
     return Montage(np.stack(columns, axis=1), ("",) * len(inputs), names)
 
@@ -278,8 +278,8 @@ def _ranges(layers: int) -> list[tuple[str, range]]:
     """Return the layers up to 8×8, those between, and those of the full size, two of each size, with their names."""
     coarse, fine = min(4, max(layers - 2, 1)), max(layers - 2, 1)
     ranges = [range(0, coarse), range(coarse, fine), range(fine, layers)]
-    sizes = [dict.fromkeys(f"{4 << layer // 2}²" for layer in (each[0], each[-1])) for each in ranges if each]
-    return [(" to ".join(names), each) for names, each in zip(sizes, filter(None, ranges), strict=True)]
+    sizes = [dict.fromkeys(f"{4 << layer // 2}²" for layer in (span[0], span[-1])) for span in ranges if span]
+    return [(" to ".join(names), span) for names, span in zip(sizes, filter(None, ranges), strict=True)]
 
 
 @torch.inference_mode()
@@ -294,7 +294,7 @@ def levels(shown: Shown) -> Montage:
     sources = sampler.sources[::-1]
     made = np.stack([shown.made(given, source) for source in sources])
     side = made.shape[2]
-    names = tuple(f"{each}×{each}" if each.isdigit() else f"{side}×{side}" for each in sources)
+    names = tuple(f"{name}×{name}" if name.isdigit() else f"{side}×{side}" for name in sources)
     return Montage(made, names, ("",) * ACROSS)
 
 
@@ -307,8 +307,8 @@ def canvases(shown: Shown) -> Montage:
             "montages: canvases are of networks that draw in steps (family gran): take them out of the workload"
         )
     given = shown.inputs(2 * ROWS)
-    drawn = [torch.tanh(each) for each in network.canvases(given["z"].to(shown.sampler.device))]
-    columns = [*(to_uint8(each).cpu().numpy() for each in drawn), shown.made(given)]
+    drawn = [torch.tanh(canvas) for canvas in network.canvases(given["z"].to(shown.sampler.device))]
+    columns = [*(to_uint8(canvas).cpu().numpy() for canvas in drawn), shown.made(given)]
     names = tuple(f"step {number}" for number in range(1, len(drawn) + 1))
     return Montage(np.stack(columns, axis=1), ("",) * 2 * ROWS, (*names, "sum"))
 
@@ -324,7 +324,7 @@ def parts(shown: Shown) -> Montage:
     given = {name: value.to(shown.sampler.device) for name, value in shown.inputs(2 * ROWS).items()}
     made = shown.sampler.parts(shown.source, given)
     columns = [2 * part - 1 if name.startswith("mask") else part for name, part in made.items()]
-    coloured = [to_uint8(each.expand(-1, 3, -1, -1)).cpu().numpy() for each in columns]
+    coloured = [to_uint8(images.expand(-1, 3, -1, -1)).cpu().numpy() for images in columns]
     return Montage(np.stack(coloured, axis=1), ("",) * 2 * ROWS, tuple(made))
 
 

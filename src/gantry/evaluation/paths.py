@@ -23,7 +23,7 @@ def path_length_z(sampler: Sampler, source: str, count: int) -> float:
 
     def images(given: Inputs, others: Tensor, t: Tensor) -> Tensor:
         z = given["z"]
-        start, end, places = (each.double().cpu().numpy() for each in (z, others, t))
+        start, end, places = (tensor.double().cpu().numpy() for tensor in (z, others, t))
         way = torch.from_numpy(slerp(start, end, places))
         return sampler.sample(source, given | {"z": z.norm(dim=1).mean() * way.to(z)})
 

@@ -49,7 +49,7 @@ def latents(scorer: "AskedScorer", sampler: Sampler, source: str, samples: Array
         part = {name: value[start : start + BATCH].to(sampler.device) for name, value in inputs.items()}
         found.append(sampler.encode(sampler.sample(source, part)).float().cpu())
     z, codes = inputs["z"], torch.cat(found)
-    error, shuffled = ((codes - each).square().mean().sqrt() for each in (z, z.roll(1, 0)))
+    error, shuffled = ((codes - noise).square().mean().sqrt() for noise in (z, z.roll(1, 0)))
     return {"latent_error": float(error), "latent_ratio": float(error / shuffled)}
 
 

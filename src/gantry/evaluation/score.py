@@ -158,9 +158,9 @@ class ScorersByReference:
             if reference is not None and reference not in self.scorers:
                 self.scorers[reference] = self.scorers[None].against(part_of(self.prepared, reference))
             together = places is None and sampler.mixed
-            scored = [group] if together else [{name: each} for name, each in group.items()]
-            for each in scored:
-                yield from self.scorers[reference](each, names)
+            scored = [group] if together else [{name: drawn} for name, drawn in group.items()]
+            for part in scored:
+                yield from self.scorers[reference](part, names)
 
 
 def _draw(

@@ -120,7 +120,7 @@ def score_images(
     table = computations(splits)
     for computation in dict.fromkeys(table[name] for name in wanted):
         started = time.perf_counter()
-        first = next(name for name, each in table.items() if each is computation)
+        first = next(name for name, entry in table.items() if entry is computation)
         try:
             some = _real(first, computation, reference, looks[0])
             given = _generated(first, sample, looks[1])

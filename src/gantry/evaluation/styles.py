@@ -47,7 +47,7 @@ def mixing_grid(
     drawn = inputs(trained, 2 * count, seed)
     left = {name: value[:count].to(device) for name, value in drawn.items()}
     above = {name: value[count:].to(device) for name, value in drawn.items()}
-    shown = [samples_of(trained.sampler, source, each, device) for each in (left, above)]
+    shown = [samples_of(trained.sampler, source, latents, device) for latents in (left, above)]
     blank = np.full_like(shown[0][:1], WHITE)
     rows = {"sources": np.concatenate([blank, shown[1]])}
     for number in range(count):

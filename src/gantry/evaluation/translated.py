@@ -154,7 +154,7 @@ class Translated:
         """L1, PSNR and SSIM to the truth, of RGB and of luminance without a border as wide as the enlargement."""
         truth = self.truth
         border = truth.shape[1] // self.inputs.shape[1] if truth.shape[1] > self.inputs.shape[1] else 0
-        ours, theirs = (similarity.luminance(each, border) for each in (self.samples, truth))
+        ours, theirs = (similarity.luminance(images, border) for images in (self.samples, truth))
         return {
             "l1": similarity.l1(self.samples, truth),
             "psnr": similarity.psnr(self.samples, truth),
@@ -166,7 +166,7 @@ class Translated:
     def features(self) -> dict[str, float]:
         """The mean squared distance of features of length 1 to those of the truth."""
         assert self.network is not None
-        ours, theirs = (self.network.extract(each).features for each in (self.samples, self.truth))
+        ours, theirs = (self.network.extract(images).features for images in (self.samples, self.truth))
         apart = of_length_1(ours) - of_length_1(theirs)
         return {"feature_distance": float(np.square(apart).sum(axis=1).mean())}
 

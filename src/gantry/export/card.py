@@ -108,7 +108,7 @@ def card(told: Mapping[str, Any], use: str, scores: Sequence[Mapping[str, str]],
         use.rstrip(),
         "```",
         "",
-        *(f"{FURTHER[each]}.\n" for each in told["further"]),
+        *(f"{FURTHER[ability]}.\n" for ability in told["further"]),
         f"Functions: {', '.join(f'`{name}`' for name in told['functions'].values())}. No classes of a library are "
         "needed, and no pickled objects are read.",
         "",

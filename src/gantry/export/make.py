@@ -47,8 +47,8 @@ def export(
         raise UserError(f"--to: {folder} is not empty, and no earlier export; name a new folder")
     trained = load_trained(source, iteration)
     sampler, kept = trained.sampler, trained.kept
-    further = {each: _samples(trained) for each in FURTHER if each in sampler.can}
-    inputs = {each: _inputs(trained, each) for each in sampler.sources}
+    further = {ability: _samples(trained) for ability in FURTHER if ability in sampler.can}
+    inputs = {generator: _inputs(trained, generator) for generator in sampler.sources}
     told = _told(trained, source, licence, data_licence, title)
     text, constants = written_out(
         f"{told['title']}: generators as plain PyTorch.", kept, sampler, inputs | further
@@ -67,8 +67,8 @@ def export(
         write_with(folder / shown, Image.fromarray(picture_of([made])).save)
     elif shown:
         with torch.inference_mode():
-            of_each = {each: sampler.sample(each, inputs[each]).cpu().numpy() for each in sampler.sources}
-        write_with(folder / shown, lambda path: draw_points(of_each, path))
+            points = {name: sampler.sample(name, inputs[name]).cpu().numpy() for name in sampler.sources}
+        write_with(folder / shown, lambda path: draw_points(points, path))
     told["check"] = checks(sampler, inputs)
     write_with(folder / "model.safetensors", lambda path: save_file({**weights, **constants}, path))
     write_with(folder / "inputs.safetensors", lambda path: save_file(given, path))
@@ -97,14 +97,14 @@ def checks(sampler: Sampler, inputs: Mapping[str, Mapping[str, Tensor]]) -> dict
     return found
 
 
-def draw_points(of_each: Mapping[str, NDArray[Any]], path: Path) -> None:
+def draw_points(points: Mapping[str, NDArray[Any]], path: Path) -> None:
     """Draw points (N, 2) of each generator in a colour of its own."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(4, 4), layout="constrained")
     axes = figure.add_subplot(aspect="equal")
-    for source, points in of_each.items():
-        axes.scatter(points[:, 0], points[:, 1], s=4, label=source)
+    for source, drawn in points.items():
+        axes.scatter(drawn[:, 0], drawn[:, 1], s=4, label=source)
     axes.legend(loc="upper right")
     figure.savefig(path, dpi=100, format="png")
 
@@ -152,7 +152,7 @@ def _told(
     record: dict[str, Any] = {}
     if trained.run is not None:
         found = [read_record(path) for path in sorted(trained.run.glob("record-*.json"))]
-        record = next(each for each in found if _lists(each, trained.iteration))
+        record = next(candidate for candidate in found if _lists(candidate, trained.iteration))
     names = record.get("run", {})
     recipe = names.get("recipe")
     return {
@@ -165,8 +165,8 @@ def _told(
         "dataset": spec["dataset"],
         "seed": spec["seed"],
         "iteration": trained.iteration,
-        "functions": {each: function_name(each) for each in trained.sampler.sources},
-        "further": [each for each in FURTHER if each in trained.sampler.can],
+        "functions": {generator: function_name(generator) for generator in trained.sampler.sources},
+        "further": [ability for ability in FURTHER if ability in trained.sampler.can],
         "latent": trained.recipe.latent.model_dump(mode="json"),
         "licence": licence,
         "data_licence": data_licence,

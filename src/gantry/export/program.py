@@ -146,16 +146,18 @@ class _Writer:
         results: list[str] = []
         nodes: Iterable[Any] = self.module.graph.nodes
         for node in nodes:
-            words = [self.text(each, names) for each in node.args]
+            words = [self.text(argument, names) for argument in node.args]
             words += [f"{key}={self.text(value, names)}" for key, value in node.kwargs.items()]
             if node.op == "output":
-                results = [self.text(each, names) for each in node.args[0]]
+                results = [self.text(argument, names) for argument in node.args[0]]
             elif node.op != "call_function" or CHECKS.match(str(node.target)):
                 continue
             elif (block := self.block(node)) is not None:
                 inner, inputs = block
-                given = [self.text(each, names) for each in inputs]
-                placeholders = [each.name for each in inner.module.graph.nodes if each.op == "placeholder"]
+                given = [self.text(argument, names) for argument in inputs]
+                placeholders = [
+                    inside.name for inside in inner.module.graph.nodes if inside.op == "placeholder"
+                ]
                 more, names[node.name] = inner.written(dict(zip(placeholders, given, strict=True)))
                 lines += more
             elif node.target is operator.getitem and isinstance(names.get(node.args[0].name), list):
@@ -170,7 +172,9 @@ class _Writer:
         if getattr(node.target, "__name__", "") not in BLOCKS:
             return None
         place = next(
-            i for i, each in enumerate(node.args) if isinstance(each, Node) and each.op == "get_attr"
+            i
+            for i, argument in enumerate(node.args)
+            if isinstance(argument, Node) and argument.op == "get_attr"
         )
         module = self.module.get_submodule(str(node.args[place].target))
         assert isinstance(module, torch.fx.GraphModule)
@@ -183,7 +187,7 @@ class _Writer:
         if isinstance(value, torch.device):
             return f"{self.first}.device"
         if isinstance(value, list | tuple):
-            return f"[{', '.join(self.text(each, names) for each in value)}]"
+            return f"[{', '.join(self.text(argument, names) for argument in value)}]"
         return repr(value)
 
 

@@ -75,7 +75,7 @@ class Adversarial(Method):
         def views(generator: nn.Module) -> list[Tensor]:
             return [generator(z) for z in noise.values()]
 
-        return side_by_side([partial(views, each) for each in self.generators], noise["z"].device)
+        return side_by_side([partial(views, generator) for generator in self.generators], noise["z"].device)
 
     def loss(self, phase: str, batch: Batch) -> Tensor:
         if phase == "discriminator":
@@ -111,7 +111,9 @@ class GeneratorSampler(LatentSampler):
     """Samples of generators that start from z alone; "G1" is the first."""
 
     def __init__(self, generators: nn.Module, latent: Latent) -> None:
-        self.generators = {f"G{number}": each for number, each in enumerate(generators.children(), 1)}
+        self.generators = {
+            f"G{number}": generator for number, generator in enumerate(generators.children(), 1)
+        }
         self.sources = tuple(self.generators)
         self.latent = latent
 

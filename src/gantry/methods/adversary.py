@@ -50,8 +50,8 @@ class Adversary(nn.Module):
         """
         if not self.one_pass:
             given = zip(samples, *([] if labels is None else [labels]), strict=True)
-            return [_wide(self.discriminator(*each)) for each in given]
-        joined = [torch.cat(list(each)) for each in (samples, labels) if each is not None]
+            return [_wide(self.discriminator(*arguments)) for arguments in given]
+        joined = [torch.cat(list(batches)) for batches in (samples, labels) if batches is not None]
         outputs = _wide(self.discriminator(*joined))
         return _split(outputs, [len(batch) for batch in samples])
 
@@ -162,7 +162,7 @@ def _split(outputs: DiscriminatorOutput, sizes: Sequence[int]) -> list[Discrimin
         [None] * len(sizes) if part is None else part.split([len(part) * size // samples for size in sizes])
         for part in outputs
     ]
-    return [DiscriminatorOutput(*each) for each in zip(*parts, strict=True)]
+    return [DiscriminatorOutput(*fields) for fields in zip(*parts, strict=True)]
 
 
 def _weighted(weights: Sequence[float], terms: Iterable[Any], seen: TermInputs) -> Tensor | float:

@@ -141,7 +141,7 @@ class Method(nn.Module, ABC):
 
     def adversaries(self) -> dict[str, Adversary]:
         """Return every adversary by the name under which its objective's state is kept."""
-        return {name: each for name, each in self.named_modules() if isinstance(each, Adversary)}
+        return {name: module for name, module in self.named_modules() if isinstance(module, Adversary)}
 
     def objective_state(self) -> dict[str, Tensor]:
         """Return what the adversaries' objectives must have again after a restart."""

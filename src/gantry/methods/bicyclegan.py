@@ -74,7 +74,7 @@ class Bicyclegan(Method):
     def loss(self, phase: str, batch: Batch) -> Tensor | Sequence[Part]:
         generator, encoder = self.networks.generator, self.networks.encoder
         (x, other_x), (y, other_y), (noise, z) = (
-            each.chunk(2) for each in (batch.data["input"], batch.x, batch.noise["z"])
+            tensor.chunk(2) for tensor in (batch.data["input"], batch.x, batch.noise["z"])
         )
         with torch.set_grad_enabled(phase == "generator"):
             mean, log_deviation = encoder(y)

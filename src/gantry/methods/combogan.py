@@ -45,7 +45,7 @@ class Combogan(Method):
                 "with a folder for each"
             )
         named = options.domains or range(data.classes)
-        self.domains = [class_of(data, each) for each in named]
+        self.domains = [class_of(data, label) for label in named]
         self.names = [data.label_names[k] if data.label_names else str(k) for k in self.domains]
         shape = data.sample
         self.autoencoders = nn.ModuleList(build_translator(recipe.networks, shape, shape) for _ in named)

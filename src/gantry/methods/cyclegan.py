@@ -110,7 +110,7 @@ class Cyclegan(Method):
         options = self.options
         played = options.adversarial * adversary.generator_loss(y, [there])
         if options.feature_matching:
-            depths = [at_depths(adversary.discriminator, each) for each in (y, there)]
+            depths = [at_depths(adversary.discriminator, images) for images in (y, there)]
             played = played + options.feature_matching * losses.mean_feature_matching(*depths)
         returned = options.cycle * losses.cycle(back, x, options.distance)
         if options.balance is None:

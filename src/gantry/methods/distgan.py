@@ -64,7 +64,7 @@ class Distgan(Encoding):
         """E's loss: the error of reconstructions, and how far distances in Z are from those of the samples."""
         code = self.encoder(real)[0]
         seen, rebuilt, generated = (
-            self.features(each) for each in (real, self.generator(code), self.generator(z))
+            self.features(images) for images in (real, self.generator(code), self.generator(z))
         )
         error = (seen - rebuilt).square().mean()
         scale = math.sqrt(z.shape[1] / seen.shape[1])

@@ -31,7 +31,7 @@ def domains_of(data: DataShape, named: tuple[str | int, str | int]) -> tuple[Dom
             "method cyclegan: the data set has one domain only: take one with classes (folders trainA and trainB, or "
             "a folder for each), or with inputs:"
         )
-    a, b = (class_of(data, each) for each in named)
+    a, b = (class_of(data, label) for label in named)
     if a == b:
         raise UserError(f"method.domains: {list(named)} is one domain twice; name two classes")
     return a, b

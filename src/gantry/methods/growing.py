@@ -112,7 +112,7 @@ class Growing(Adversarial):
 
 def growing_networks(module: nn.Module) -> Iterator[GrowingNetwork]:
     """Yield the growing networks in `module`."""
-    return (each for each in module.modules() if isinstance(each, GrowingNetwork))
+    return (part for part in module.modules() if isinstance(part, GrowingNetwork))
 
 
 class GrowingSampler(GeneratorSampler):

@@ -233,7 +233,7 @@ class LatentTranslation(Method):
                 loss = loss + weight * torch.stack([summand(journeys, k) for k in DOMAINS]).sum()
         if options.confusion is not None:
             assert self.of_codes is not None
-            of_a, of_b = (each.logits for each in self.of_codes.outputs(journeys.codes))
+            of_a, of_b = (output.logits for output in self.of_codes.outputs(journeys.codes))
             loss = loss + options.confusion.weight * losses.domain_confusion(
                 of_a, of_b, options.confusion.form
             )

@@ -55,7 +55,7 @@ class LocalPairs(Method):
             Phase("discriminator", _parts(judged, "discriminator"), updates.discriminator),
             Phase("messenger", _parts(messengers, "discriminator")),
             Phase(
-                "generator", ("generators", *(f"{each}.generator_terms" for each in (*judged, *messengers)))
+                "generator", ("generators", *(f"{name}.generator_terms" for name in (*judged, *messengers)))
             ),
         )
 
@@ -75,15 +75,20 @@ class LocalPairs(Method):
             ]
         if phase == "discriminator":
             local = [
-                each.discriminator_loss(real, [x], g) for each, x, g in self._games(self.local, fakes, own)
+                adversary.discriminator_loss(real, [x], g)
+                for adversary, x, g in self._games(self.local, fakes, own)
             ]
             above = [self.of_all.discriminator_loss(real, [x], g) for x, g in zip(fakes, own, strict=True)]
             return torch.stack(local).sum() + torch.stack(above).sum() / pairs
         against = self._games(self.messengers, [fake] * pairs, [of_all] * pairs)
         if phase == "messenger":
-            return torch.stack([each.discriminator_loss(real, [x], g) for each, x, g in against]).sum()
-        above = [each.generator_loss(real, [x], g) for each, x, g in against]
-        local = [each.generator_loss(real, [x], g) for each, x, g in self._games(self.local, fakes, own)]
+            return torch.stack(
+                [adversary.discriminator_loss(real, [x], g) for adversary, x, g in against]
+            ).sum()
+        above = [adversary.generator_loss(real, [x], g) for adversary, x, g in against]
+        local = [
+            adversary.generator_loss(real, [x], g) for adversary, x, g in self._games(self.local, fakes, own)
+        ]
         return torch.stack(local).sum() + torch.stack(above).sum() / pairs
 
     def after(self, phase: str) -> None:
@@ -91,9 +96,9 @@ class LocalPairs(Method):
         if phase == "discriminator":
             self._send()
         if phase == "messenger":
-            for each in self.messengers:
-                assert isinstance(each, Adversary)
-                each.constrain()
+            for messenger in self.messengers:
+                assert isinstance(messenger, Adversary)
+                messenger.constrain()
 
     @torch.no_grad()
     def _send(self) -> None:
@@ -117,7 +122,7 @@ class LocalPairs(Method):
 
 
 def _parts(adversaries: Iterable[str], player: str) -> tuple[str, ...]:
-    return tuple(f"{each}.{part}" for each in adversaries for part in (player, f"{player}_terms"))
+    return tuple(f"{name}.{part}" for name in adversaries for part in (player, f"{player}_terms"))
 
 
 class GlobalSampler(GeneratorSampler):

@@ -168,7 +168,7 @@ class Pix2pix(Method):
             real, fake = self.seen(x, y, scale), self.seen(x, there, scale)
             loss = loss + options.adversarial * adversary.generator_loss(real, [fake], self.translator)  # type: ignore[operator]
             if options.feature_matching:
-                depths = [at_depths(adversary.discriminator, each) for each in (real, fake)]  # type: ignore[arg-type]
+                depths = [at_depths(adversary.discriminator, images) for images in (real, fake)]  # type: ignore[arg-type]
                 loss = loss + options.feature_matching * losses.feature_matching(*depths)
         if options.output_adversarial and self.plays:
             of_outputs = self.of_outputs.generator_loss(y, [there], self.translator)

@@ -35,7 +35,7 @@ class Sampler(ABC):
     def device(self) -> torch.device:
         """Where the networks are."""
         held = (value.values() if isinstance(value, dict) else [value] for value in vars(self).values())
-        networks = [each for values in held for each in values if isinstance(each, nn.Module)]
+        networks = [network for values in held for network in values if isinstance(network, nn.Module)]
         return next(weight.device for network in networks for weight in network.parameters())
 
     @property

@@ -102,7 +102,7 @@ class Singan(Method):
 
     def loss(self, phase: str, batch: Batch) -> Tensor:
         scale, count = self.scale, len(batch.x)
-        noise = [batch.noise[f"noise_{each}"] for each in range(scale + 1)]
+        noise = [batch.noise[f"noise_{level}"] for level in range(scale + 1)]
         real = resized(batch.x, self.scales.sizes[scale])
         with torch.no_grad():
             below = self.scales.below(scale, noise, count)

@@ -145,7 +145,7 @@ class Stacked(Method):
         self, phase: str, adversary: Adversary, real: Tensor, fake: Tensor, noise: Tensor
     ) -> Tensor:
         """Return a player's loss of one level: that of the game, and the error of the noise that Q finds."""
-        empty = [each.new_zeros(len(each), 0) for each in (real, fake)]
+        empty = [tensor.new_zeros(len(tensor), 0) for tensor in (real, fake)]
         play = adversary.discriminator_loss if phase == "discriminator" else adversary.generator_loss
         loss = play(real, [fake], self.levels, empty[0], empty[1:])
         if not self.options.entropy:

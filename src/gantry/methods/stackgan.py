@@ -116,7 +116,7 @@ class Stacked(Method):
                 + self.of_images(images)
             )
         sizes = self.generator.sizes
-        real = {each.shape[-1]: each for each in pyramid(batch.x, sizes[0])}
+        real = {images.shape[-1]: images for images in pyramid(batch.x, sizes[0])}
         losses = [
             self.discriminator_loss(scale, real[sizes[scale]], images[scale], fits, other)
             for scale in self.learning

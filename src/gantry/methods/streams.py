@@ -51,7 +51,7 @@ def side_by_side(calls: Sequence[Callable[[], list[Tensor]]], device: torch.devi
         made = forked_and_joined(calls, CudaStreams(device))
     else:
         made = [call() for call in calls]
-    return [each for part in made for each in part]
+    return [result for part in made for result in part]
 
 
 def forked_and_joined(calls: Sequence[Callable[[], list[Tensor]]], streams: Streams) -> list[list[Tensor]]:

@@ -49,7 +49,7 @@ class LookAhead:
         ]
         done = states[0].get("step", torch.zeros((), device=parameters[0].device)).double()
         weights = [parameter.detach().clone().requires_grad_() for parameter in parameters]
-        remembered = [(each, each.clone()) for each in self.method.discriminator_terms.buffers()]
+        remembered = [(buffer, buffer.clone()) for buffer in self.method.discriminator_terms.buffers()]
         for step in range(1, self.steps + 1):
             loss = self._with(
                 dict(zip(names, weights, strict=True)), self.method.discriminator_loss, real, fakes
@@ -64,8 +64,8 @@ class LookAhead:
                 w - rate * (m / unbiased_1) / ((v / unbiased_2 + TINY).sqrt() + eps)
                 for w, m, v in zip(weights, means, squares, strict=True)
             ]
-        for each, before in remembered:
-            each.copy_(before)
+        for buffer, before in remembered:
+            buffer.copy_(before)
         return dict(zip(names, weights, strict=True))
 
     def _with(

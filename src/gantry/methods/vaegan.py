@@ -82,7 +82,7 @@ class Vaegan(Encoding):
         if self.options.classes == 3:
             batches = [real, rebuilt, generated]
             said = self.adversary.outputs(batches, self._none(*batches))
-            return torch.stack([of_class(each.class_logits, k) for k, each in enumerate(said)]).sum()
+            return torch.stack([of_class(output.class_logits, k) for k, output in enumerate(said)]).sum()
         fakes = [generated, rebuilt] if self.options.reconstructions else [generated]
         empty, *others = self._none(real, *fakes)
         return self.adversary.discriminator_loss(real, fakes, self.generator, empty, others)
@@ -94,7 +94,7 @@ class Vaegan(Encoding):
         )
         if self.options.classes == 3:
             said = self.adversary.outputs(fakes, self._none(*fakes))
-            return torch.stack([of_class(each.class_logits, REAL) for each in said]).sum()
+            return torch.stack([of_class(output.class_logits, REAL) for output in said]).sum()
         empty, *others = self._none(real, *fakes)
         return self.adversary.generator_loss(real, fakes, self.generator, empty, others)
 

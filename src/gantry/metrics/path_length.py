@@ -16,7 +16,7 @@ def lerp(start: Array, end: Array, t: Array) -> Array:
 
 def slerp(start: Array, end: Array, t: Array) -> Array:
     """Return unit vectors on the great circle from start/‖start‖ to end/‖end‖, rows (N, D) at t (N,)."""
-    start, end = (each / np.linalg.norm(each, axis=1, keepdims=True) for each in (start, end))
+    start, end = (latents / np.linalg.norm(latents, axis=1, keepdims=True) for latents in (start, end))
     cosine = np.clip((start * end).sum(1, keepdims=True), -1, 1)
     angle = t[:, None] * np.arccos(cosine)
     across = end - cosine * start

@@ -117,7 +117,9 @@ GENERATOR_ENTRIES: dict[str, Callable[[BuildGenerator, int, int, Any], nn.Module
 def inner_norms(network: nn.Module) -> list[str]:
     """Return the names of a generator's BatchNorm layers but the last. UserError where there is none."""
     norms = [
-        name for name, each in network.named_modules() if isinstance(each, nn.modules.batchnorm._BatchNorm)
+        name
+        for name, module in network.named_modules()
+        if isinstance(module, nn.modules.batchnorm._BatchNorm)
     ]
     if len(norms) < 2:
         raise UserError(
@@ -141,8 +143,8 @@ def replace_norms(network: nn.Module, widths: list[int]) -> list[ConditionalNorm
 
 def with_given(network: nn.Module, norms: list[ConditionalNorm], z: Tensor, given: list[Tensor]) -> Tensor:
     """Run `network` on z, each norm with what it is given."""
-    for norm, each in zip(norms, given, strict=True):
-        norm.given = each
+    for norm, condition in zip(norms, given, strict=True):
+        norm.given = condition
     try:
         samples: Tensor = network(z)
     finally:
@@ -245,7 +247,7 @@ class ConditionalDiscriminator(nn.Module):
         if is_parametrized(self.head):
             added = (self.entry, self.class_head, self.code_head)
             layers = [module for part in added if part is not None for module in part.modules()]
-            for layer in [each for each in layers if isinstance(each, nn.Linear)]:
+            for layer in [module for module in layers if isinstance(module, nn.Linear)]:
                 normalise_layer(layer)
 
     def forward(self, samples: Tensor, condition: Tensor) -> DiscriminatorOutput:

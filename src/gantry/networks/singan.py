@@ -99,15 +99,15 @@ class Scales(nn.Module):
     def below(self, scale: int, noise: Sequence[Tensor], count: int) -> Tensor | None:
         """Return the pictures of the scale below `scale`, made from the coarsest on; None at the coarsest."""
         images: Tensor | None = None
-        for each in range(scale):
-            images = self.step(each, images, noise[each], count)
+        for level in range(scale):
+            images = self.step(level, images, noise[level], count)
         return images
 
     def rebuilt(self, scale: int) -> Tensor | None:
         """Return the picture (1, C, R, R) of the scale below `scale` at noise z*, 0, 0, …; None at the coarsest."""
         images: Tensor | None = None
-        for each in range(scale):
-            images = self.step(each, images, self.fixed if each == 0 else None, 1)
+        for level in range(scale):
+            images = self.step(level, images, self.fixed if level == 0 else None, 1)
         return images
 
 

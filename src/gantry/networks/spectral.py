@@ -84,7 +84,7 @@ class SpectralNorm(nn.Module):
             return self.u.clone(), kept.clone(), self.u.dot(matrix.mv(kept))
         u, v, sigma = self.step(matrix, self.u, kept)
         self.u.copy_(u)
-        shape = [self.v.shape[each] for each in (self.rows, *columns)]
+        shape = [self.v.shape[axis] for axis in (self.rows, *columns)]
         self.v.permute(self.rows, *columns).copy_(v.view(shape))
         return u, v, sigma
 

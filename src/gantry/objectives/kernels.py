@@ -26,7 +26,7 @@ KERNELS: dict[str, Kernel] = {"rbf": rbf, "rational_quadratic": rational_quadrat
 def squared_distances(x: Tensor, y: Tensor) -> Tensor:
     """Return ‖x_i − y_j‖² of rows (n, D) and (m, D): (n, m), in float32 or wider."""
     with torch.autocast(x.device.type, enabled=False):
-        x, y = (each if each.dtype == torch.float64 else each.float() for each in (x, y))
+        x, y = (tensor if tensor.dtype == torch.float64 else tensor.float() for tensor in (x, y))
         # About a common centre, so that a large mean does not drown the differences.
         centre = y.detach().mean(0)
         x, y = x - centre, y - centre
@@ -68,5 +68,5 @@ def witness_function(points: Tensor, x: Tensor, y: Tensor, kernel: str, scales: 
     It is large where x is dense and y is not: up to its scale the function by whose means the two differ most.
     Gretton et al. 2012.
     """
-    to_x, to_y = (similarities(points, each, kernel, scales).mean(1) for each in (x, y))
+    to_x, to_y = (similarities(points, others, kernel, scales).mean(1) for others in (x, y))
     return to_x - to_y

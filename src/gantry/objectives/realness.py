@@ -116,7 +116,9 @@ class Realness(Objective):
         if not state:
             self._anchors = None
             return
-        if set(state) != {"real", "fake"} or any(each.shape != (self.outputs,) for each in state.values()):
+        if set(state) != {"real", "fake"} or any(
+            anchor.shape != (self.outputs,) for anchor in state.values()
+        ):
             raise ValueError(f"not the anchors of a realness objective with {self.outputs} atoms")
         if self._anchors is None or self._anchors.real.dtype != state["real"].dtype:
             self._anchors = Anchors(state["real"].clone(), state["fake"].clone())

@@ -108,7 +108,7 @@ def cost_of(plan: "Plan", run: Run) -> Cost:
     """Return what was counted of a run, or a round figure where nothing was."""
     try:
         told = json.loads(place_of(plan, run).read_text())
-        stages = tuple(StageCost(**each) for each in told.pop("stages"))
+        stages = tuple(StageCost(**stage) for stage in told.pop("stages"))
         return Cost(stages, **told)
     except (OSError, UserError, ValueError, KeyError, TypeError, AttributeError):
         return usual_cost(run)  # not counted, or spoilt: it is counted again where it matters

@@ -41,7 +41,7 @@ def describe(plan: Plan, trained: Mapping[str, float] | None = None) -> str:
     )
     done = sum(shares.get(run.key, 0) >= 1 for run in plan.runs.values())
     disk = sum(disk_bytes(run, costs[run.key]) for run in plan.runs.values()) + sum(
-        prepared_bytes(plan, *each) for each in plan.prepared_sets().values()
+        prepared_bytes(plan, *named) for named in plan.prepared_sets().values()
     )
     files = plan.output_files()
     lines = [
@@ -58,7 +58,7 @@ def describe(plan: Plan, trained: Mapping[str, float] | None = None) -> str:
         lines += ["", f"not counted, so that time and disk are round figures: {', '.join(guessed)}"]
     lines += ["", *map(str, changed)] if (changed := differences(plan)) else []
     if hindered := obstacles(plan, work_left(plan)):
-        lines += ["", "before it can start:", *(f"  {each}" for each in hindered)]
+        lines += ["", "before it can start:", *(f"  {obstacle}" for obstacle in hindered)]
     return "\n".join(lines)
 
 

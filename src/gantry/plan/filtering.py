@@ -22,7 +22,9 @@ def selected(experiment: Experiment, names: Collection[str] | Literal["all"]) ->
 def filtered(experiment: Experiment, datasets: Collection[str]) -> Experiment:
     """The paper with the runs on `datasets` alone, and without the outputs and claims that need others."""
     left = {name: _filtered(output, datasets) for name, output in experiment.outputs.items()}
-    return experiment.model_copy(update={"outputs": {name: each for name, each in left.items() if each}})
+    return experiment.model_copy(
+        update={"outputs": {name: output for name, output in left.items() if output}}
+    )
 
 
 def _filtered(output: Output, datasets: Collection[str]) -> Output | None:

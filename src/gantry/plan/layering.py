@@ -32,12 +32,12 @@ def with_variants(experiment: Experiment) -> Experiment:
         blocks = []
         for block in output.runs:
             labels = dict(block.recipes)
-            for each in block.variants:
-                if (variant := experiment.variants.get(each)) is None:
+            for added in block.variants:
+                if (variant := experiment.variants.get(added)) is None:
                     continue
                 for recipe, label in block.recipes.items():
-                    labels[variant_name(recipe, each)] = f"{label}, {variant.label}"
-                    recipes.setdefault(variant_name(recipe, each), {"extends": recipe} | variant.recipe)
+                    labels[variant_name(recipe, added)] = f"{label}, {variant.label}"
+                    recipes.setdefault(variant_name(recipe, added), {"extends": recipe} | variant.recipe)
             blocks.append(block.model_copy(update={"recipes": labels}))
         outputs[name] = output.model_copy(update={"runs": tuple(blocks)})
     return experiment.model_copy(update={"recipes": recipes, "outputs": outputs})
@@ -144,7 +144,7 @@ def edited(recipes: dict[str, dict[str, Any]], name: str, change: dict[str, Any]
         whole = extended(recipes, lineage(recipes, name, "", Problems()))
         for block, tag in TAGGED:
             before, after = whole.get(block), change.get(block)
-            tags = [each.get(tag) for each in (before, after) if isinstance(each, dict)]
+            tags = [side.get(tag) for side in (before, after) if isinstance(side, dict)]
             if len(tags) == 2 and tags[1] not in (None, tags[0]):
                 text.pop(block, None)
     return cast(dict[str, Any], merged(text, change))

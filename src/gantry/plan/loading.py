@@ -70,7 +70,7 @@ def load_planned(place: Path) -> Plan:
             "again"
         )
     sources = load_yaml(text)
-    roots = tuple(Path(each) for each in sources.get("roots", ("",)))
+    roots = tuple(Path(root) for root in sources.get("roots", ("",)))
     return _Loading(sources["given"], roots, sources["files"]).plan()
 
 
@@ -114,7 +114,7 @@ class _Loading:
         given = self.config.model_dump(mode="json", exclude_defaults=True)
         sources: dict[str, Any] = {"given": given, "files": self.problems.files}
         if len(self.roots) > 1:
-            sources["roots"] = [canonical(each) for each in self.roots]
+            sources["roots"] = [canonical(root) for root in self.roots]
         plan = Plan(
             self.config,
             self.scale,
@@ -197,8 +197,8 @@ class _Loading:
                     ("recipes", "recipe", block.recipes, recipe_names),
                     ("variants", "variant", block.variants, described.variants),
                 ):
-                    for each in names:
-                        self.problems.expect_known(file, f"{key}.runs.{index}.{field}", what, each, known)
+                    for used in names:
+                        self.problems.expect_known(file, f"{key}.runs.{index}.{field}", what, used, known)
             for wanted in output.metrics:
                 check_metric(self.problems, wanted, file, f"{key}.metrics")
             check_options(self.problems, experiment.outputs[name], file, f"{key}.options")
@@ -228,8 +228,8 @@ class _Loading:
         name = read.get("based_on")
         published = [output.published for output in experiment.outputs.values() if output.published]
         stems = self._papers().keys() - {paper}
-        if name is None and not any(each.startswith(f"{paper}_") for each in published):
-            name = next((s for s in sorted(stems) for each in published if each.startswith(f"{s}_")), None)
+        if name is None and not any(table.startswith(f"{paper}_") for table in published):
+            name = next((s for s in sorted(stems) for table in published if table.startswith(f"{s}_")), None)
         if not isinstance(name, str):
             return Reference.itself(experiment)
         other = Problems().read(self._at(f"workflow/experiments/{name}.yaml"), name)
@@ -299,13 +299,17 @@ class _Loading:
                 continue
             assert isinstance(named, str)
             patches: Layers = [
-                *(("config", f"recipes.{each}", changes[each]) for each in line if each in changes),
+                *(
+                    ("config", f"recipes.{ancestor}", changes[ancestor])
+                    for ancestor in line
+                    if ancestor in changes
+                ),
                 *(
                     (patched_in, f"{key}.recipe", patch["recipe"])
                     for patched_in, key, patch in self._workload_patches(named)
                     if "recipe" in patch
                 ),
-                *((file, f"recipes.{each}", own_text(experiment.recipes[each])) for each in line),
+                *((file, f"recipes.{ancestor}", own_text(experiment.recipes[ancestor])) for ancestor in line),
             ]
             last = inherited_changes(experiment.recipes, changes, line)
             usual = {"precision": self.config.precision} if self.config.precision else {}

@@ -125,7 +125,7 @@ def differences(before: BaseModel, after: BaseModel) -> tuple[str, ...]:
     """Return a phrase for each setting that `after` has otherwise than `before`, defaults included."""
     if before == after:
         return ()
-    return _between(*(flat(each.model_dump(mode="json")) for each in (before, after)))
+    return _between(*(flat(model.model_dump(mode="json")) for model in (before, after)))
 
 
 def _between(before: dict[str, Any], after: dict[str, Any]) -> tuple[str, ...]:

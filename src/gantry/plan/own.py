@@ -204,8 +204,10 @@ def _recipes(request: Request) -> tuple[dict[str, Any], dict[str, str]]:
     found: dict[str, Any] = {}
     for name in request.recipes:
         line = lineage(shipped, name, "", Problems())
-        has_one_parent = not any(isinstance(shipped[each].get("extends"), list) for each in line)
-        heir_of = next((each for each in line[1:] if each in request.recipes and has_one_parent), None)
+        has_one_parent = not any(isinstance(shipped[ancestor].get("extends"), list) for ancestor in line)
+        heir_of = next(
+            (ancestor for ancestor in line[1:] if ancestor in request.recipes and has_one_parent), None
+        )
         if heir_of is not None:
             text = extended(shipped, line[: line.index(heir_of)])
             found[name] = {"extends": heir_of} | {key: text[key] for key in text if key != "workload"}

@@ -158,7 +158,7 @@ class Plan:
         sets = {(run.dataset, run.workload.resolution) for run in self.runs.values()}
         if self.uses_embedded:
             sets |= {(name, 32) for name in EMBEDDED_CLASSES}
-        return {Path(self.prepared(*each)).name: each for each in sorted(sets, key=str)}
+        return {Path(self.prepared(*wanted)).name: wanted for wanted in sorted(sets, key=str)}
 
     def folder(self, run: Run) -> str:
         """The run's folder, without a trailing slash."""
@@ -214,9 +214,9 @@ class Plan:
         """The files of every table and figure of one paper, or of all."""
         return [
             file
-            for each, name, _ in self.outputs()
-            if paper in (None, each)
-            for file in self.files_of(each, name)
+            for name_of_paper, name, _ in self.outputs()
+            if paper in (None, name_of_paper)
+            for file in self.files_of(name_of_paper, name)
         ]
 
     def _pairs(self, output: Output) -> Iterable[tuple[str, str]]:

@@ -58,7 +58,7 @@ def obstacles(plan: Plan, work: Work, *, here: bool = True) -> list[str]:
 
     `here` says that jobs run on this machine, which then needs the GPU.
     """
-    found = [str(each) for each in plan.missing_for(work.prepare)]
+    found = [str(dataset) for dataset in plan.missing_for(work.prepare)]
     if work.scores_images:
         given = plan.config.weights.get(plan.features)
         found += filter(None, [missing_weights(plan.features, Path(given) if given else None)])

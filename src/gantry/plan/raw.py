@@ -41,7 +41,7 @@ def entries_of(place: Path, looks_for: Iterable[str] = (), beside: Iterable[str]
     may lie there too. Hidden files are left out, links are followed, each folder once, and what cannot be read is
     not listed.
     """
-    tops = [place / each for each in looks_for if (place / each).exists()]
+    tops = [place / name for name in looks_for if (place / name).exists()]
     if tops:
         tops += [path for path in place.iterdir() if path.suffix in TABLES and path.is_file()]
     found: dict[str, Entry] = {}
@@ -57,15 +57,15 @@ def entries_of(place: Path, looks_for: Iterable[str] = (), beside: Iterable[str]
             elif (facts.st_dev, facts.st_ino) not in seen:
                 seen.add((facts.st_dev, facts.st_ino))
                 with os.scandir(path) as inside:
-                    for each in inside:
-                        if each.name.startswith(".") or each.name in UNHEEDED:
+                    for entry in inside:
+                        if entry.name.startswith(".") or entry.name in UNHEEDED:
                             continue
-                        if each.is_file():
-                            facts = each.stat()
-                            name = os.path.relpath(each.path, place)
+                        if entry.is_file():
+                            facts = entry.stat()
+                            name = os.path.relpath(entry.path, place)
                             found[name] = (name, facts.st_size, facts.st_mtime_ns)
-                        elif each.is_dir():
-                            pending.append(Path(each.path))
+                        elif entry.is_dir():
+                            pending.append(Path(entry.path))
         except OSError:
             continue
     return sorted(found.values())

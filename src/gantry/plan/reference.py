@@ -75,7 +75,7 @@ def _sections() -> Iterator[tuple[str, Models]]:
 def _members(union: Any) -> list[type[BaseModel]]:
     """The models of an annotated union."""
     inner = get_args(union)[0] if get_origin(union) is Annotated else union
-    return [each for each in get_args(inner) or (inner,) if isinstance(each, type)]
+    return [model for model in get_args(inner) or (inner,) if isinstance(model, type)]
 
 
 def _tagged(tag: str, models: Sequence[type[BaseModel]]) -> Models:
@@ -99,7 +99,7 @@ def _documented(title: str, model: type[BaseModel], seen: set[type[BaseModel]]) 
         allowed = kind_of(field.annotation, field.metadata).replace("|", "\\|")
         note = said.get(key, "").replace("|", "\\|")
         rows.append(f"| `{key}` | {allowed} | {_default(field)} | {note} |")
-        within += [(key, each) for each in _blocks_in(field.annotation)]
+        within += [(key, block) for block in _blocks_in(field.annotation)]
     if rows:
         yield "| key | may be | default | |\n| :-- | :-- | :-- | :-- |"
         yield "\n".join(rows) + "\n"
@@ -112,16 +112,16 @@ def _documented(title: str, model: type[BaseModel], seen: set[type[BaseModel]]) 
 def comments(model: type[BaseModel]) -> dict[str, str]:
     """Return what the lines above a model's fields, or the string below them, say of each, ancestors' included."""
     found: dict[str, str] = {}
-    for each in reversed(model.__mro__):
-        if not (isinstance(each, type) and issubclass(each, BaseModel)) or each is BaseModel:
+    for base in reversed(model.__mro__):
+        if not (isinstance(base, type) and issubclass(base, BaseModel)) or base is BaseModel:
             continue
         above: list[str] = []
         last = ""
-        for line in inspect.getsource(each).splitlines():
+        for line in inspect.getsource(base).splitlines():
             text = line.strip()
             if text.startswith("# "):
                 above.append(text[2:])
-            elif (match := re.match(r"(\w+): ", text)) and match[1] in each.model_fields:
+            elif (match := re.match(r"(\w+): ", text)) and match[1] in base.model_fields:
                 last = match[1]
                 if above:
                     found[last] = " ".join(above)
@@ -138,9 +138,9 @@ def kind_of(annotation: Any, metadata: Sequence[Any] = ()) -> str:
     """Return what a field may hold, in words: types, names, ranges."""
     if get_origin(annotation) is Annotated:
         inner, *more = get_args(annotation)
-        return kind_of(inner, [*(each for one in more for each in _limits(one)), *metadata])
+        return kind_of(inner, [*(limit for one in more for limit in _limits(one)), *metadata])
     said = _plain(annotation)
-    limits = [_limit(each) for each in metadata]
+    limits = [_limit(limit) for limit in metadata]
     return f"{said} {', '.join(filter(None, limits))}".strip()
 
 
@@ -148,8 +148,8 @@ def _limits(one: Any) -> Sequence[Any]:
     return one.metadata if isinstance(one, FieldInfo) else [one]
 
 
-def _limit(each: Any) -> str:
-    match each:
+def _limit(limit: Any) -> str:
+    match limit:
         case Ge(ge=value):
             return f"≥ {value}"
         case Gt(gt=value):
@@ -176,13 +176,13 @@ NAMES = {
 def _plain(annotation: Any) -> str:
     origin, given = get_origin(annotation), get_args(annotation)
     if origin is Literal:
-        return ", ".join(f"`{each}`" for each in given)
+        return ", ".join(f"`{value}`" for value in given)
     if origin in (Union, UnionType):
-        return " or ".join(dict.fromkeys(kind_of(each) for each in given))
+        return " or ".join(dict.fromkeys(kind_of(part) for part in given))
     if origin is tuple:
         if given[-1] is Ellipsis:
             return f"list of {kind_of(given[0])}"
-        return f"[{', '.join(kind_of(each) for each in given)}]"
+        return f"[{', '.join(kind_of(part) for part in given)}]"
     if origin is dict:
         return f"{kind_of(given[0])} → {kind_of(given[1])}"
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
@@ -208,7 +208,7 @@ def _default(field: FieldInfo) -> str:
 def _blocks_in(annotation: Any) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
-    return [block for each in get_args(annotation) for block in _blocks_in(each)]
+    return [block for part in get_args(annotation) for block in _blocks_in(part)]
 
 
 # ── schemas ───────────────────────────────────────────────────────────────────────────────────────────
@@ -227,9 +227,9 @@ def schema(name: str) -> dict[str, Any]:
     definitions |= recipe.pop("$defs", {})
     terms = definitions["Terms"]["properties"]
     terms |= {
-        key: {"anyOf": [{"type": "number"}, {"$ref": each["$ref"]}]}
-        for key, each in terms.items()
-        if "$ref" in each
+        key: {"anyOf": [{"type": "number"}, {"$ref": value["$ref"]}]}
+        for key, value in terms.items()
+        if "$ref" in value
     }
     # An objective without options may be said by its name alone.
     compared = definitions["RelativisticObjective"]["properties"]
@@ -261,15 +261,15 @@ def _methods(definitions: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def _or_null(properties: dict[str, Any]) -> dict[str, Any]:
     """Options that null takes back where a recipe inherits them."""
     return {
-        key: {"anyOf": [each, {"type": "null"}]} if key != "name" else each
-        for key, each in properties.items()
+        key: {"anyOf": [value, {"type": "null"}]} if key != "name" else value
+        for key, value in properties.items()
     }
 
 
 def _in_parts(given: Any) -> Any:
     """A schema of which nothing is required, and in which blocks of other models may be inherited in part."""
     if isinstance(given, list):
-        return [_in_parts(each) for each in given]
+        return [_in_parts(item) for item in given]
     if not isinstance(given, dict):
         return given
     # Of keys that are also names of properties, the schema's own are a list, and a mapping with propertyName.

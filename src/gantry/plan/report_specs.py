@@ -26,7 +26,9 @@ def report_spec(plan: Plan, paper: str, name: str) -> dict[str, Any]:
         "paper": paper,
         "name": name,
         "paper_title": plan.experiments[paper].title,
-        "highlight": {each: place for place, each in enumerate(plan.experiments[paper].highlights)}.get(name),
+        "highlight": {
+            highlight: place for place, highlight in enumerate(plan.experiments[paper].highlights)
+        }.get(name),
         "kind": output.type,  # the former name, so that no digest of a spec changes
         "title": output.title,
         "notes": list(output.notes),
@@ -106,7 +108,7 @@ def _group(plan: Plan, output: Output, dataset: str, recipe: str, label: str) ->
                 "seed": run.seed,
                 "spec_digest": run.spec_digest,
                 "ends": run.ends_until(end),
-                "scorings": [plan.scoring_digest(run, each) for each in run.ends_until(end)],
+                "scorings": [plan.scoring_digest(run, stop) for stop in run.ends_until(end)],
             }
             for run in runs
         ],

@@ -32,8 +32,8 @@ def training_minutes(plan: Plan, run: Run, end: int) -> int:
 def training_mb(plan: Plan, run: Run) -> int:
     """Memory of the trainer's host: twice a share of what a run keeps on disk, on top of PyTorch, each process."""
     checkpoints = max(max(run.ends) // run.workload.checkpoint_every, 1)
-    each = BASE_MB[plan.device] + ceil(2 * disk_bytes(run, cost_of(plan, run)) / min(checkpoints, 4) / 1e6)
-    return each * run.recipe.processes
+    of_one = BASE_MB[plan.device] + ceil(2 * disk_bytes(run, cost_of(plan, run)) / min(checkpoints, 4) / 1e6)
+    return of_one * run.recipe.processes
 
 
 def training_gpus(plan: Plan, run: Run) -> int:
@@ -41,15 +41,15 @@ def training_gpus(plan: Plan, run: Run) -> int:
 
     A run of several processes takes a whole GPU for each.
     """
-    each = plan.config.runs_per_gpu
+    runs = plan.config.runs_per_gpu
     if plan.device == "cpu":
         return 0
     if run.recipe.processes > 1:
-        return each * run.recipe.processes
-    if each == 1 or plan.config.gpu_memory_gb is None:
+        return runs * run.recipe.processes
+    if runs == 1 or plan.config.gpu_memory_gb is None:
         return 1
-    share = 1000 * plan.config.gpu_memory_gb / each
-    return min(each, ceil(training_gpu_mb(cost_of(plan, run)) / share))
+    share = 1000 * plan.config.gpu_memory_gb / runs
+    return min(runs, ceil(training_gpu_mb(cost_of(plan, run)) / share))
 
 
 def scoring_minutes(plan: Plan, run: Run, end: int, attempt: int = 1) -> int:

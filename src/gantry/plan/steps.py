@@ -61,14 +61,14 @@ def others(plan: Plan) -> Iterator[Step]:
         yield Step("classifier", weights, tuple(plan.embedded_manifests()), classifier_told())
     shared: dict[str, Step] = {}
     for run in plan.runs.values():
-        for each in plan.inferred_labels(run):
+        for file in plan.inferred_labels(run):
             told = digest_of(run.recipe.method.inferred)
-            shared[each] = Step("label", (each,), (plan.manifest(run),), told)
+            shared[file] = Step("label", (file,), (plan.manifest(run),), told)
         weights = tuple(plan.feature_weights()) if run.workload.resolution else ()
         stored, manifest = plan.real_statistics(run), plan.manifest(run)
-        for each in stored:
-            shared[each] = Step(
-                "real_statistics", (each,), (manifest, *weights), statistics_told(plan.features)
+        for file in stored:
+            shared[file] = Step(
+                "real_statistics", (file,), (manifest, *weights), statistics_told(plan.features)
             )
         for end in run.ends:
             yield Step(
@@ -141,7 +141,7 @@ def stale(steps: Iterable[Step]) -> list[str]:
     for step in steps:
         if step.rule == "prepare" or not step.is_there:
             continue
-        inputs = [Path(each) for each in step.inputs]
+        inputs = [Path(file) for file in step.inputs]
         if step.rule == "train":
             current = _is_of(Path(step.outputs[0]), step.told, inputs[0])
         else:

@@ -13,12 +13,12 @@ from gantry.runs.paths import canonical
 def left_out(plan: Plan, asked: str) -> str:
     """Say why an output, 'table2' or 'bcgan/table2', is not made though a paper of the plan describes it; else ''."""
     paper, _, name = asked.rpartition("/")
-    for each, described in plan.described.items():
+    for home, described in plan.described.items():
         known = {output for output, _ in _outputs(described)}
-        if paper in ("", each) and name in known and name not in plan.experiments[each].outputs:
-            kept = dump_yaml({each: "all"}).strip()
+        if paper in ("", home) and name in known and name not in plan.experiments[home].outputs:
+            kept = dump_yaml({home: "all"}).strip()
             return (
-                f"{each} has it, but not at scale {plan.scale_name}, which keeps to some outputs and data sets; "
+                f"{home} has it, but not at scale {plan.scale_name}, which keeps to some outputs and data sets; "
                 f"--config 'outputs={{{kept}}}' asks for all that its data sets allow, another scale for more"
             )
     return ""
@@ -44,7 +44,7 @@ def unknown_target(plan: Plan, asked: str) -> str:
         return f"{asked}: not among the papers of this command: add --config 'papers=[{asked}]'"
     named = [(paper, name) for paper, name, _ in plan.outputs() if asked in (name, f"{paper}/{name}")]
     if named:
-        of = " or ".join(plan.files_of(*each)[0] for each in named)
+        of = " or ".join(plan.files_of(*output)[0] for output in named)
         return f"{asked}: give the file of the table or figure: {of}"
     if "/" not in asked and (why := left_out(plan, asked)):
         return f"{asked}: {why}"

@@ -71,7 +71,7 @@ class Display:
                 return
             name = job.label if job else rule
             self.failed.append(name)
-            said = [Path(each).read_text(errors="replace").strip() for each in log if Path(each).exists()]
+            said = [Path(file).read_text(errors="replace").strip() for file in log if Path(file).exists()]
             self.say("\n".join([f"failed: {name}", *(line for line in said if line)]))
 
     def stop(self) -> None:

@@ -122,8 +122,8 @@ class Ledger:
     def _factor(self, job: Job) -> float:
         """Measured over estimated seconds, of the jobs most like `job` of which anything was measured; else 1."""
         for same in ("family", "rule"):
-            alike = (each for each in self.jobs.values() if getattr(each, same) == getattr(job, same))
-            seen = [each.correction for each in alike if each.correction]
+            alike = (other for other in self.jobs.values() if getattr(other, same) == getattr(job, same))
+            seen = [other.correction for other in alike if other.correction]
             if seen:
                 return geometric_mean(seen)
         return 1.0

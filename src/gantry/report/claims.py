@@ -70,7 +70,7 @@ def write_claims(
     loaded: Loaded, claims: Sequence[Claim], csv: Path, md: Path, notes: Sequence[str]
 ) -> pd.DataFrame:
     """Test claims on runs that were read, write the rows as CSV and as Markdown, and return them."""
-    rows = [_row(each, loaded) for claim in claims for each in _spread(claim, loaded)]
+    rows = [_row(part, loaded) for claim in claims for part in _spread(claim, loaded)]
     frame = pd.DataFrame(rows, columns=COLUMNS)
     frame["p_holm"] = holm(frame["p"].tolist())
     write_text(csv, frame.to_csv(index=False))
@@ -132,7 +132,7 @@ def _row(claim: Claim, loaded: Loaded) -> dict[str, Any]:
     measured = [f"measured on {', '.join(others)}"] if others else []
     told = judged.tested
     estimate, low, high = (
-        _plain(test, each) for each in (told.interval.mean, told.interval.low, told.interval.high)
+        _plain(test, bound) for bound in (told.interval.mean, told.interval.low, told.interval.high)
     )
     return {
         "name": claim.name,

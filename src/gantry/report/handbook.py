@@ -156,7 +156,7 @@ def _changing(recipe: Recipe) -> str:
     larger = [f"{times} times as large for the {phase}" for phase, times in recipe.batch_multiples.items()]
     schedule = recipe.optimiser.schedule
     falling = [f"rates {schedule.words()}"] if schedule else []
-    falling += [f"that of the {phase} {each.words()}" for phase, each in recipe.optimiser.schedules.items()]
+    falling += [f"that of the {phase} {own.words()}" for phase, own in recipe.optimiser.schedules.items()]
     return "".join(f", {part}" for part in larger) + "".join(f"; {part}" for part in falling)
 
 
@@ -169,7 +169,8 @@ def _variants(experiment: Experiment, paper: str) -> Iterator[str]:
         yield f"### {variant.label[0].upper()}{variant.label[1:]}\n"
         if made is not None:
             plain = equations_of(resolved(experiment, paper, experiment.recipes[made]["extends"]))
-            brought = [each for each in equations_of(resolved(experiment, paper, made)) if each not in plain]
+            own = equations_of(resolved(experiment, paper, made))
+            brought = [equation for equation in own if equation not in plain]
             if brought:
                 yield from _equations(brought)
         yield _yaml({name: variant.recipe})

@@ -25,9 +25,9 @@ PICTURES = 4  # images a side
 def results_of(plan: Plan, paper: str, out: Path) -> dict[str, str]:
     """Markdown by recipe, for those whose row or picture is there; pictures are written to the folder `out.stem`."""
     found: dict[str, list[str]] = {}
-    for each, name, output in plan.outputs():
+    for other, name, output in plan.outputs():
         csv = Path(plan.results, paper, f"{name}.csv")
-        if each != paper or output.type != TABLE or not csv.is_file():
+        if other != paper or output.type != TABLE or not csv.is_file():
             continue
         table = read_tidy(csv)
         for block in output.runs:

@@ -127,7 +127,7 @@ def _pages(part: Arranged, first: float, later: float) -> Iterator[Sequence[Line
     for index, line in enumerate(part.lines):
         if line.first:
             row = next(
-                (n for n, each in enumerate(part.lines[index + 1 :], 1) if each.first),
+                (n for n, later_line in enumerate(part.lines[index + 1 :], 1) if later_line.first),
                 len(part.lines) - index,
             )
             if portion and used + row + SPACE * spaced > room:

@@ -180,7 +180,7 @@ def _lines(
             lines = [published, ours]
         else:
             lines = [published, ours, difference]
-    return [replace(each, first=index == 0) for index, each in enumerate(lines)]
+    return [replace(line, first=index == 0) for index, line in enumerate(lines)]
 
 
 def _speaking(cells: Sequence[Cell]) -> Cell:

@@ -154,6 +154,15 @@ class Loaded:
     spec: ReportSpec
     groups: tuple[LoadedGroup, ...]
 
+    @property
+    def dataset_titles(self) -> list[str]:
+        """The data sets of all groups, in their order, without repeats."""
+        return list(dict.fromkeys(loaded.group.dataset_title for loaded in self.groups))
+
+    def groups_on(self, dataset_title: str) -> list[LoadedGroup]:
+        """The groups on one data set."""
+        return [loaded for loaded in self.groups if loaded.group.dataset_title == dataset_title]
+
 
 Cache = dict[tuple[Path, RunReference], tuple[tuple[dict[str, Any], ...], pd.DataFrame]]
 

@@ -30,10 +30,10 @@ class Arrangement:
 def arranged(loaded: Loaded, options: GridsOptions) -> Arrangement:
     """Rows are data sets and blocks methods, or, `down` and `tiled`, the other way round."""
     cells: dict[tuple[str, str, str], LoadedGroup] = {}
-    for each in loaded.groups:
-        place = (each.group.dataset_title, each.group.recipe_title)
+    for loaded_group in loaded.groups:
+        place = (loaded_group.group.dataset_title, loaded_group.group.recipe_title)
         row, block = place if options.methods == "across" else place[::-1]
-        cells |= {(row, block, generator): each for generator in each.shown.generators}
+        cells |= {(row, block, generator): loaded_group for generator in loaded_group.shown.generators}
     rows, blocks = (list(dict.fromkeys(key[axis] for key in cells)) for axis in (0, 1))
     columns = [
         (block, generator)

@@ -169,7 +169,7 @@ def options_of(spec: ReportSpec) -> Any:
 
 def type_of(spec: ReportSpec, family: Family) -> OutputType:
     """The spec's output type, which must be of this family; UserError names the known ones."""
-    known = {name: each for name, each in OUTPUT_TYPES.items() if each.family == family}
+    known = {name: output for name, output in OUTPUT_TYPES.items() if output.family == family}
     if spec.type not in known:
         raise UserError(
             f"{spec.paper}/{spec.name}: type: unknown type {spec.type!r}{suggestion(spec.type, known)}; "

@@ -125,13 +125,13 @@ def _written(sign: str) -> tuple[bool, str]:
     plain = unicodedata.normalize("NFKC", sign)
     if unicodedata.decomposition(sign).startswith(("<super>", "<sub>")):
         side = "^" if unicodedata.decomposition(sign).startswith("<super>") else "_"
-        inner = "".join(_written(each)[1] for each in plain)
+        inner = "".join(_written(letter)[1] for letter in plain)
         return True, f"{side}{{{inner}}}"
     base, *marks = list(unicodedata.normalize("NFD", sign))
     if marks and all(mark in ACCENTS for mark in marks) and base.isascii():
         for mark in marks:
             base = rf"\{ACCENTS[mark]}{{{base}}}"
         return False, base
-    if plain != sign and all(" " <= each <= "~" for each in plain):
-        return False, "".join(_written(each)[1] for each in plain)
+    if plain != sign and all(" " <= letter <= "~" for letter in plain):
+        return False, "".join(_written(letter)[1] for letter in plain)
     return False, f"U+{ord(sign):04X} "

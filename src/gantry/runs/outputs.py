@@ -54,7 +54,7 @@ def is_current(
     record = read_mapping(record_of(outputs[0]))
     if record.get("format") != FORMAT or not is_whole(record) or record["told"] != told:
         return False
-    read = [each["digest"] for each in record["inputs"]]
+    read = [file["digest"] for file in record["inputs"]]
     if len(read) != len(inputs):
         return False
     there = [(digest, path) for digest, path in zip(read, inputs, strict=True) if path.is_file()]

@@ -43,6 +43,11 @@ class Leftover:
         more = f" and {len(self.paths) - 1} more" if len(self.paths) > 1 else ""
         return f"{self.paths[0]}{more}"
 
+    @property
+    def row(self) -> tuple[str, str, str]:
+        """What a table says: the name, the size, the reason."""
+        return self.name, format_bytes(self.size), self.reason
+
 
 def leftovers(plan: Plan) -> list[Leftover]:
     """Runs below results/<scale>/runs that the plan does not have, work folders of other data, scores of other
@@ -75,37 +80,32 @@ def describe(found: list[Leftover]) -> str:
     """The leftovers as a table with their sizes and the sum."""
     if not found:
         return "nothing is left over"
-    rows = [(each.name, format_bytes(each.size), each.reason) for each in found if not each.owner]
-    lines = align_columns(rows)
-    for owner in dict.fromkeys(each.owner for each in found if each.owner):
-        theirs = [each for each in found if each.owner == owner]
+    lines = align_columns([leftover.row for leftover in found if not leftover.owner])
+    for owner in dict.fromkeys(leftover.owner for leftover in found if leftover.owner):
+        theirs = [leftover for leftover in found if leftover.owner == owner]
         lines += [""] * bool(lines)
         lines += [f"runs of another configuration, {owner}:"]
-        lines += [
-            f"  {line}"
-            for line in align_columns([(each.name, format_bytes(each.size), each.reason) for each in theirs])
-        ]
-    total = format_bytes(sum(each.size for each in found))
+        lines += [f"  {line}" for line in align_columns([leftover.row for leftover in theirs])]
+    total = format_bytes(sum(leftover.size for leftover in found))
     count = f"{len(found)} leftovers" if len(found) > 1 else "1 leftover"
     return "\n".join([*lines, "", f"{count}, {total}"])
 
 
 def remove(found: list[Leftover]) -> None:
     """Delete the leftovers. UserError, before anything is deleted, if a trainer is at work in one."""
-    for each in found:
-        at_work = each.run and holder(lock_of(each.run))
+    for leftover in found:
+        at_work = leftover.run and holder(lock_of(leftover.run))
         if at_work:
-            raise UserError(f"{each.run}: a trainer is at work ({at_work}); nothing was deleted")
-    for each in found:
-        if each.run is None:
-            _remove(each.paths)
+            raise UserError(f"{leftover.run}: a trainer is at work ({at_work}); nothing was deleted")
+    for leftover in found:
+        if leftover.run is None:
+            _remove(leftover.paths)
             continue
-        with exclusive_lock(lock_of(each.run)):
-            _remove(each.paths)
-        if each.paths == (each.run,):
-            for parent in list(each.run.parents)[
-                :3
-            ]:  # the seed's, the recipe's and the data set's, once empty
+        with exclusive_lock(lock_of(leftover.run)):
+            _remove(leftover.paths)
+        if leftover.paths == (leftover.run,):
+            # The seed's, the recipe's and the data set's, once empty.
+            for parent in list(leftover.run.parents)[:3]:
                 if parent.name == RUNS or any(parent.iterdir()):
                     break
                 parent.rmdir()
@@ -128,7 +128,7 @@ def _seed_folders(root: Path) -> Iterator[Path]:
     """`<dataset>/<recipe>/seed<k>` below `root`; nothing that is reached through a link."""
     for folder in sorted(root.glob("*/*/seed*/")):
         numbered = folder.name.removeprefix("seed").isdecimal()
-        if numbered and not any(each.is_symlink() for each in (folder, *folder.parents[:2])):
+        if numbered and not any(path.is_symlink() for path in (folder, *folder.parents[:2])):
             yield folder
 
 

@@ -18,22 +18,22 @@ def describe(plan: Plan, settings: str = "") -> str:
     """
     runs = run_statuses(plan)
     outputs = output_statuses(plan, runs)
-    counts = Counter(each.state for each in runs.values())
+    counts = Counter(run.state for run in runs.values())
     complete = sum(output.is_complete for output in outputs)
     summary = ", ".join(f"{count} {state}" for state, count in counts.items())
     lines = [
         f"scale {plan.scale_name}: {len(runs)} runs: {summary}; "
         f"{complete} of {len(outputs)} tables and figures complete",
         "",
-        *align_columns([("run", "state", "iteration", "ETA", ""), *(_row(each) for each in runs.values())]),
+        *align_columns([("run", "state", "iteration", "ETA", ""), *(_row(run) for run in runs.values())]),
         "",
         *align_columns([(output.name, "; ".join(output.lacks) or "complete") for output in outputs]),
     ]
-    backends = Counter(each.backend for each in runs.values() if each.backend)
+    backends = Counter(run.backend for run in runs.values() if run.backend)
     if backends:
         said = "; ".join(f"{count} {backend}" for backend, count in backends.most_common())
         lines += ["", f"steps of the trained runs: {said}"]
-    if any(each.stale for each in runs.values()):
+    if any(run.stale for run in runs.values()):
         lines += [
             "",
             "stale: trained on other data, or its record is damaged; the next run of snakemake trains anew",
@@ -62,7 +62,9 @@ def as_json(plan: Plan) -> dict[str, Any]:
     return {
         "scale": plan.scale_name,
         "runs": [asdict(run) for run in runs.values()],
-        "outputs": [asdict(each) | {"complete": each.is_complete} for each in output_statuses(plan, runs)],
+        "outputs": [
+            asdict(output) | {"complete": output.is_complete} for output in output_statuses(plan, runs)
+        ],
     }
 
 

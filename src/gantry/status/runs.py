@@ -75,7 +75,7 @@ def run_status(plan: Plan, run: Run) -> RunStatus:
         diverged_at,
         tuple(sorted(records.keys() - fresh.keys())),
         any(_provenance(record).get("code_digest") != code_digest() for record in fresh.values()),
-        tuple(dict.fromkeys(each for record in fresh.values() for each in other_defaults(record, run))),
+        tuple(dict.fromkeys(default for record in fresh.values() for default in other_defaults(record, run))),
         str(_provenance(fresh[trained]).get("step", "")) if fresh else "",
     )
 

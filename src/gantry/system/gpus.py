@@ -56,7 +56,9 @@ def gpu_slot(
         folder = folder or private_folder("gantry-gpu-slots")
     except OSError as error:
         raise UserError(f"the GPUs that are free cannot be told: {error}") from error
-    job = next((f"{each}-{os.environ[each]}" for each in SCHEDULERS_JOBS if each in os.environ), "")
+    job = next(
+        (f"{variable}-{os.environ[variable]}" for variable in SCHEDULERS_JOBS if variable in os.environ), ""
+    )
     folder = folder / re.sub(r"[^\w.-]", "_", job)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with ExitStack() as held:

@@ -66,7 +66,7 @@ class LogitAgreement(DiscriminatorTerm):
     def forward(self, batch: TermInputs) -> Tensor:
         distance = LOGIT_DISTANCES[self.formulation]
         logits = [
-            [as_atoms(each) for each in outputs.chunk(batch.discriminators, dim=1)]
+            [as_atoms(part) for part in outputs.chunk(batch.discriminators, dim=1)]
             for outputs in batch.fake_outputs
         ]
         return torch.stack(

@@ -58,7 +58,7 @@ class PullingAway(GeneratorTerm):
 
     def forward(self, batch: TermInputs) -> Tensor:
         features = [penultimate(batch.discriminator, fake) for fake in batch.fake_images]
-        return torch.stack([mean_squared_cosine(each) for each in features]).sum()
+        return torch.stack([mean_squared_cosine(layer) for layer in features]).sum()
 
 
 def mean_squared_cosine(features: Tensor) -> Tensor:

@@ -343,8 +343,8 @@ class WholeStep(CapturedStep):
 
     def _prepare_whole(self, batches: Sequence[Batch]) -> None:
         """Record an iteration, rehearse it, and decide; leave everything as it was."""
-        rehearsed = [[each.mapped(partial(_other, sign)) for each in batches] for sign in (1, -1)]
-        self._fed = [_copied(each) for each in batches]
+        rehearsed = [[batch.mapped(partial(_other, sign)) for batch in batches] for sign in (1, -1)]
+        self._fed = [_copied(batch) for batch in batches]
 
         def plain(fed: Sequence[Batch]) -> list[Tensor]:
             return [loss for _, loss in self._plain_whole(fed)]

@@ -65,16 +65,16 @@ class Counter(TorchDispatchMode):
         formula = FORMULAS.get(func._overloadpacket)
         if formula is not None:
             self.flops += formula(*args, **(kwargs or {}), out_val=made)
-        for each in tree_leaves(made):
-            if isinstance(each, Tensor):
-                self._follow(each.untyped_storage())
+        for leaf in tree_leaves(made):
+            if isinstance(leaf, Tensor):
+                self._follow(leaf.untyped_storage())
         self.most_bytes = max(self.most_bytes, self.bytes)
         return made
 
     def watch_from_now(self, method: nn.Module) -> None:
         """Leave out of the bytes what is there before a phase begins."""
-        for each in (*method.parameters(), *method.buffers()):
-            self._alive.add(each.untyped_storage()._cdata)
+        for weight in (*method.parameters(), *method.buffers()):
+            self._alive.add(weight.untyped_storage()._cdata)
 
     def _follow(self, storage: Any) -> None:
         """Count a result's bytes until it dies; views and what is written in place have storages that are known."""
@@ -144,7 +144,7 @@ def _gradients(method: Method, phase: Phase, batch: Batch) -> None:
             loss.backward()
         return
     for number, part in enumerate(loss, 1):
-        weights = [each for each in parameters_of(method, part.trains) if each.requires_grad]
+        weights = [weight for weight in parameters_of(method, part.trains) if weight.requires_grad]
         more = number < len(loss)
         gradients = torch.autograd.grad(part.loss, weights, retain_graph=more, allow_unused=True)
         for weight, gradient in zip(weights, gradients, strict=True):
@@ -194,11 +194,11 @@ def _optimiser(method: Method, phase: Phase) -> torch.optim.Optimizer:
 
 
 def _numbers(module: nn.Module) -> int:
-    return sum(each.numel() for each in module.state_dict().values())
+    return sum(value.numel() for value in module.state_dict().values())
 
 
 def _weights(method: Method, phase: Phase) -> int:
-    return sum(each.numel() for each in parameters_of(method, phase.trains))
+    return sum(weight.numel() for weight in parameters_of(method, phase.trains))
 
 
 def _moments(block: Optimiser) -> int:

@@ -43,7 +43,7 @@ class Distributed:
         """Put the mean over all processes in place of each tensor, in one message for each type of number."""
         for kind in sorted({tensor.dtype for tensor in tensors}, key=str):
             alike = [tensor for tensor in tensors if tensor.dtype == kind]
-            message = torch.cat([each.reshape(-1) for each in alike])
+            message = torch.cat([tensor.reshape(-1) for tensor in alike])
             dist.all_reduce(message)
             message /= self.size
             _unpack(message, alike)
@@ -88,7 +88,7 @@ class Distributed:
 
 
 def _unpack(message: Tensor, into: Sequence[Tensor]) -> None:
-    for part, target in zip(message.split([each.numel() for each in into]), into, strict=True):
+    for part, target in zip(message.split([tensor.numel() for tensor in into]), into, strict=True):
         target.copy_(part.view(target.shape))
 
 

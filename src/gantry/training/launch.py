@@ -90,8 +90,10 @@ def _torchrun(processes: int, folder: Path) -> tuple[str | None, dict[int, int]]
             return stop.sigval.name, {}
         except ChildFailedError as error:
             first = min(failure.timestamp for failure in error.failures.values())
-            together = {rank: each for rank, each in error.failures.items() if each.timestamp <= first + 1}
-            return None, {rank: each.exitcode for rank, each in together.items()}
+            together = {
+                rank: failure for rank, failure in error.failures.items() if failure.timestamp <= first + 1
+            }
+            return None, {rank: failure.exitcode for rank, failure in together.items()}
     return None, {}
 
 
@@ -102,7 +104,7 @@ def _ending(folder: Path, rank: int) -> dict[str, str]:
         ending: dict[str, str] = json.loads(path.read_text())
         return ending
     printed = sorted((folder / "printed").glob(f"*/*/{rank}/std*.log"))
-    said = " ".join(each.read_text(errors="replace").strip() for each in printed)
+    said = " ".join(log.read_text(errors="replace").strip() for log in printed)
     return {"kind": DEFECT, "message": f"ended without a word. {said}".strip()}
 
 

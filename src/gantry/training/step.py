@@ -63,7 +63,7 @@ class Step:
         }
         learn = [parameter for parameter in method.parameters() if parameter.requires_grad]
         self._still = {
-            name: _without(learn, parameters_of(method, each.trains)) for name, each in named.items()
+            name: _without(learn, parameters_of(method, phase.trains)) for name, phase in named.items()
         }
         self.decay = recipe.ema if self.stage.ema is None else self.stage.ema
         self.kept = method.kept
@@ -88,7 +88,10 @@ class Step:
     def how(self) -> str:
         """How steps are run, whether networks are compiled, and which other switches change what runs."""
         streams = "streams" if switches.is_on("streams") and self.device.type == "cuda" else ""
-        fused = any(isinstance(each, OptimisticAdam) and each.fused for each in self.optimisers.values())
+        fused = any(
+            isinstance(optimiser, OptimisticAdam) and optimiser.fused
+            for optimiser in self.optimisers.values()
+        )
         return ", ".join(filter(None, [self.backend, self.compiled, streams, "fused oadam" if fused else ""]))
 
     def size(self, phase: Phase) -> int:

@@ -148,7 +148,9 @@ class Trainer:
         """Have what sampling needs written, noted in the progress, and then the state that knows of it."""
         self.writer.flush()
         iteration = self.progress.iteration
-        known = [each for each in self.progress.checkpoints if each["iteration"] < iteration]
+        known = [
+            checkpoint for checkpoint in self.progress.checkpoints if checkpoint["iteration"] < iteration
+        ]
         content = self._content()
         if not self.distributed.is_main_process:
             return
@@ -197,7 +199,7 @@ class Trainer:
             "batches": self.batches.state_dict(),
             "losses": self.losses.state_dict(),
             "progress": asdict(self.progress),
-            **{f"optimiser_{key}": each.state_dict() for key, each in self._optimisers().items()},
+            **{f"optimiser_{key}": optimiser.state_dict() for key, optimiser in self._optimisers().items()},
         } | ({"random_of_others": others} if others else {})
 
     def _optimisers(self) -> dict[str, torch.optim.Optimizer]:
@@ -297,7 +299,7 @@ def _checked(spec: dict[str, Any]) -> Recipe:
     try:
         return Recipe.of_spec(spec)
     except ValidationError as error:
-        places = [f"recipe.{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
+        places = [f"recipe.{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]
         raise UserError("--spec: " + "\n--spec: ".join(places)) from None
 
 

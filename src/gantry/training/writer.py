@@ -65,7 +65,7 @@ def _copied(value: Any, copy: Callable[[Tensor], Tensor]) -> Any:
     if isinstance(value, Tensor):
         return copy(value.detach())
     if isinstance(value, dict):
-        return {key: _copied(each, copy) for key, each in value.items()}
+        return {key: _copied(part, copy) for key, part in value.items()}
     if isinstance(value, list | tuple):
-        return type(value)(_copied(each, copy) for each in value)
+        return type(value)(_copied(part, copy) for part in value)
     return value

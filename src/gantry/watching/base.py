@@ -52,22 +52,22 @@ class Watcher(ABC):
 class Watchers:
     """Those that are asked for, told the same; none is fine."""
 
-    def __init__(self, each: Iterable[Watcher]) -> None:
-        self.each = tuple(each)
+    def __init__(self, watchers: Iterable[Watcher]) -> None:
+        self.watchers = tuple(watchers)
 
     def scalars(self, iteration: int, values: Mapping[str, float]) -> None:
         """See `Watcher.scalars`."""
-        for watcher in self.each:
+        for watcher in self.watchers:
             watcher.scalars(iteration, values)
 
     def picture(self, iteration: int, name: str, image: NDArray[np.uint8]) -> None:
         """See `Watcher.picture`."""
-        for watcher in self.each:
+        for watcher in self.watchers:
             watcher.picture(iteration, name, image)
 
     def close(self) -> None:
         """See `Watcher.close`."""
-        for watcher in self.each:
+        for watcher in self.watchers:
             watcher.close()
 
 

@@ -40,7 +40,7 @@ class CelebA(ImageSource):
     def __init__(self, spec: DatasetSpec, name: str, path: Path | None) -> None:
         super().__init__(spec, name, path)
         self._root = required(path, name)
-        place = next((self._root / each for each in IMAGES if (self._root / each).exists()), self._root)
+        place = next((self._root / name for name in IMAGES if (self._root / name).exists()), self._root)
         self._listing = list_images(place, f"{place}: data set {name}")
         numbered = sorted((PurePosixPath(file).name, content) for file, content in self._listing.files)
         for (one, _), (other, _) in pairwise(numbered):

@@ -60,7 +60,7 @@ class Folder(ImageSource):
         split = self.chosen_options["split"]
         own = _without_common_folder(self._listing.files, str(split))
         there = {PurePosixPath(file).parts[0] for file, _ in own}
-        found = next((part for part in TEST_PARTS if any(each.startswith(part) for each in there)), None)
+        found = next((part for part in TEST_PARTS if any(name.startswith(part) for name in there)), None)
         if split == "all" or found is None or split in TEST_PARTS:
             raise UserError(
                 f"{self.path}: data set {self.name}: held_out: official needs options.split: train, and folders "

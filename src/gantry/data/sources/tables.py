@@ -40,7 +40,7 @@ class Table(ImageSource):
         self.open_table()
         self.image = self._column("image", IMAGES)
         asked = str(self.chosen_options["label"])
-        has_label = any(each in self.columns() for each in LABELS) if not asked else asked != "none"
+        has_label = any(name in self.columns() for name in LABELS) if not asked else asked != "none"
         self.label = self._column("label", LABELS) if has_label else ""
         self._numbers: NDArray[np.int64] | None = None
         self._names: tuple[str, ...] = ()
@@ -89,7 +89,7 @@ class Table(ImageSource):
                 f"{self.where}: options.{option}: no column {asked!r}{suggestion(asked, there)}; columns: "
                 f"{', '.join(there)}"
             )
-        found = asked or next((each for each in usual if each in there), "")
+        found = asked or next((name for name in usual if name in there), "")
         if not found:
             raise UserError(
                 f"{self.where}: which column holds the {option}? say options.{option}; columns: {', '.join(there)}"
@@ -107,7 +107,7 @@ class Table(ImageSource):
                 "label: none leaves it out"
             )
         names = sorted(set(values))
-        numbers = {each: number for number, each in enumerate(names)}
+        numbers = {name: number for number, name in enumerate(names)}
         return np.asarray([numbers[value] for value in values], dtype=np.int64), tuple(names)
 
 

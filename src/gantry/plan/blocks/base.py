@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from functools import reduce
+from itertools import chain
 from operator import or_
 from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin
 
@@ -54,7 +55,7 @@ def by_tag(tag: str, *bases: type[Strict]) -> dict[str, type[Strict]]:
     A block that narrows another of the same name, for use inside a third, is left to that.
     """
     found: dict[str, type[Strict]] = {}
-    for block in (each for base in bases for each in _with_subclasses(base)):
+    for block in chain.from_iterable(map(_with_subclasses, bases)):
         if tag in block.model_fields and get_origin(block.model_fields[tag].annotation) is Literal:
             for name in get_args(block.model_fields[tag].annotation):
                 found.setdefault(name, block)
@@ -63,8 +64,8 @@ def by_tag(tag: str, *bases: type[Strict]) -> dict[str, type[Strict]]:
 
 def _with_subclasses(base: type[Strict]) -> Iterator[type[Strict]]:
     yield base
-    for each in base.__subclasses__():
-        yield from _with_subclasses(each)
+    for subclass in base.__subclasses__():
+        yield from _with_subclasses(subclass)
 
 
 def union(blocks: Mapping[str, type[Strict]]) -> Any:

@@ -62,7 +62,7 @@ class Optimiser(Strict):
 
     def until(self, iterations: int) -> "Optimiser":
         """Return the block with the end of a run where a schedule gives none."""
-        ended = {phase: each.until(iterations) for phase, each in self.schedules.items()}
+        ended = {phase: schedule.until(iterations) for phase, schedule in self.schedules.items()}
         whole = self.schedule and self.schedule.until(iterations)
         return self.model_copy(update={"schedule": whole, "schedules": ended}) if whole or ended else self
 

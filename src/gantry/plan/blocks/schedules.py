@@ -132,7 +132,11 @@ class Steps(Changing):
         return self
 
     def at(self, iteration: int) -> float:
-        passed = iteration // self.every if self.every else sum(each <= iteration for each in self.milestones)
+        passed = (
+            iteration // self.every
+            if self.every
+            else sum(milestone <= iteration for milestone in self.milestones)
+        )
         return float(self.factor**passed)
 
 

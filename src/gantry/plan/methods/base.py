@@ -97,5 +97,5 @@ def parse(given: Any) -> Any:
         return options_of(told["name"]).model_validate(told)
     except ValidationError as error:
         raise ValueError(
-            "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+            "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
         ) from None

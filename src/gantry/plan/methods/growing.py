@@ -117,5 +117,5 @@ class Options(MethodOptions):
 
 def _latest(by_size: dict[int, T], size: int, usual: T) -> T:
     """Return the value of the largest size up to `size`."""
-    given = [each for each in by_size if each <= size]
+    given = [least for least in by_size if least <= size]
     return by_size[max(given)] if given else usual

@@ -74,7 +74,7 @@ class Options(MethodOptions):
         networks = recipe.networks
         if networks.family not in AUTOENCODERS:
             named = ("code_consistency", "code_prior", "confusion", "self_reconstruction")
-            key = next((each for each in named if getattr(self, each)), "cycle")
+            key = next((option for option in named if getattr(self, option)), "cycle")
             raise ValueError(
                 f"method.{key}: family {networks.family} has no codes; take {', '.join(AUTOENCODERS[:-1])} or "
                 f"{AUTOENCODERS[-1]}, or method cyclegan"

@@ -131,5 +131,5 @@ class ClaimsOptions(Options):
 
     def metrics(self) -> Iterator[tuple[str, str]]:
         yield from (
-            (f"claims.{index}.test.metric", each.test.metric) for index, each in enumerate(self.claims)
+            (f"claims.{index}.test.metric", claim.test.metric) for index, claim in enumerate(self.claims)
         )

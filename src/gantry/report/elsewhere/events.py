@@ -16,14 +16,14 @@ def read_events(folder: Path, names: RunNames, metrics: Sequence[str] | None) ->
     if not folders:
         raise UserError(f"{folder}: no event files of TensorBoard in it ({FILES})")
     found = False
-    for each in folders:
-        run = str(each.relative_to(folder)) if each != folder else folder.resolve().name
-        group, seed, dataset = names.parts(run, str(each))
-        for tag, step, value in _scalars(each):
+    for place in folders:
+        run = str(place.relative_to(folder)) if place != folder else folder.resolve().name
+        group, seed, dataset = names.parts(run, str(place))
+        for tag, step, value in _scalars(place):
             if metrics and tag not in metrics:
                 continue
             found = True
-            yield Value(run, group, seed, dataset, step, tag, value, str(each))
+            yield Value(run, group, seed, dataset, step, tag, value, str(place))
     if not found:
         wanted = f"called {' or '.join(metrics)}" if metrics else "at all"
         raise UserError(f"{folder}: its event files have no scalars {wanted}")

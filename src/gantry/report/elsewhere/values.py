@@ -77,7 +77,9 @@ def numbered(values: Iterable[Value]) -> list[Value]:
         seeds = runs.setdefault((value.dataset, value.group), {})
         if seeds.setdefault(value.run, value.seed) != value.seed:
             raise UserError(f"{value.where}: run {value.run} has another seed in an earlier line")
-    return [replace(each, seed=_seeds(runs[each.dataset, each.group], each)[each.run]) for each in values]
+    return [
+        replace(value, seed=_seeds(runs[value.dataset, value.group], value)[value.run]) for value in values
+    ]
 
 
 def _seeds(runs: dict[str, int | None], value: Value) -> dict[str, int]:

@@ -21,7 +21,7 @@ DARK = 0.55  # from this share on a cell's number is white
 def draw(loaded: Loaded, options: ConfusionOptions) -> Figure:
     """A panel for each method and data set, and one of real samples for each data set; means over the seeds."""
     panels: dict[str, tuple[LoadedGroup, np.ndarray]] = {}
-    several = len({each.group.dataset_title for each in loaded.groups}) > 1
+    several = len(loaded.dataset_titles) > 1
     for group in loaded.groups:
         on = f", {group.group.dataset_title}" if several else ""
         panels[f"{group.group.recipe_title}{on}"] = group, shares(loaded, group, group.headline)
@@ -30,7 +30,7 @@ def draw(loaded: Loaded, options: ConfusionOptions) -> Figure:
         panels.setdefault(f"real, unseen{on}", (group, shares(loaded, group, REAL)))
     across = min(len(panels), ACROSS)
     names = {title: class_names(group, len(table)) for title, (group, table) in panels.items()}
-    longest = max(len(each) for found in names.values() for each in found)
+    longest = max(len(name) for found in names.values() for name in found)
     letters = 0.055 * longest
     titles = [in_lines(title, SIDE) for title in panels]
     above = 0.12 + 0.15 * (1 + max(title.count("\n") for title in titles)) + letters
@@ -89,7 +89,7 @@ def class_names(group: LoadedGroup, count: int) -> list[str]:
     """The classes' names, where the shown run's samples tell them; else their numbers."""
     named = group.shown.samples.get(f"{MONTAGE} classes rows")
     return (
-        [str(each) for each in named[-1]]
+        [str(name) for name in named[-1]]
         if named is not None and len(named[-1]) == count
         else [*map(str, range(count))]
     )

@@ -62,7 +62,7 @@ def draw(loaded: Loaded, options: CurvesOptions) -> Figure:
     ratios = [1.7, 1] if tail else [1] * columns
     axes = figure.subplots(len(rows) // beside, columns, squeeze=False, width_ratios=ratios)
     for (dataset, metric), panels in zip(rows, axes if tail else axes.reshape(-1, 1), strict=True):
-        groups = [each for each in loaded.groups if each.group.dataset_title == dataset]
+        groups = loaded.groups_on(dataset)
         curves = [_curve(group, metric) for group in groups]
         start = _tail_start(curves, tail)
         _whole(panels[0], curves, labels, mark)

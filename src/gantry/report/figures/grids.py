@@ -86,7 +86,7 @@ def _tiled(loaded: Loaded, options: GridsOptions, side: float, small_print: str)
 
 def _name(group: LoadedGroup, generator: str, loaded: Loaded) -> str:
     """A tile's title: the method, and the data set and the generator where there are several."""
-    several = len({each.group.dataset_title for each in loaded.groups}) > 1
+    several = len(loaded.dataset_titles) > 1
     parts = [group.group.recipe_title, group.group.dataset_title if several else ""]
     return ", ".join(filter(None, [*parts, generator if len(group.shown.generators) > 1 else ""]))
 

@@ -29,7 +29,7 @@ def draw(loaded: Loaded, options: HeatmapOptions) -> Figure:
     figure = new_figure(max(4.6, columns * (1.0 * wide + 0.9)), rows * (0.55 * high + 0.75) + 0.75)
     axes = figure.subplots(rows, columns, squeeze=False)
     for dataset, line in zip(datasets, axes, strict=True):
-        groups = {each.group.recipe: each for each in loaded.groups if each.group.dataset_title == dataset}
+        groups = {found.group.recipe: found for found in loaded.groups_on(dataset)}
         for metric, ax in zip(spec.metrics, line, strict=True):
             column = column_at(loaded, metric, options.at, options.skip)
             ax.set_title(f"{dataset} · {metric_title(loaded, metric)}, {column.title}", loc="left")
@@ -67,7 +67,7 @@ def _panel(
     ):
         axis.set_label_text(label(title))
         axis.set_ticks(
-            range(len(values)), [f"{each:g}" if isinstance(each, float) else each for each in values]
+            range(len(values)), [f"{value:g}" if isinstance(value, float) else value for value in values]
         )
     ax.tick_params(length=0)
     for spine in ax.spines.values():

@@ -39,7 +39,9 @@ def draw(loaded: Loaded, options: GroupedOptions) -> Figure:
         ax.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
         ax.grid(axis="x")
         ax.set_axisbelow(True)
-    axes[0].set_yticks(range(len(recipes)), [label(by_recipe[each].group.recipe_title) for each in recipes])
+    axes[0].set_yticks(
+        range(len(recipes)), [label(by_recipe[recipe].group.recipe_title) for recipe in recipes]
+    )
     axes[0].set_ylim(len(recipes) - 0.5, -0.5)
     handles = [
         axes[0].plot([], [], MARKERS[look], color=COLOURS[look])[0] for look in range(len(options.groups))

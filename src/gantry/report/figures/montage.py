@@ -77,17 +77,17 @@ class Table:
 
     @property
     def left(self) -> float:
-        return max((width_of(each, LETTERS) for each in self.rows), default=0.0) + 0.08
+        return max((width_of(name, LETTERS) for name in self.rows), default=0.0) + 0.08
 
     @property
     def slanted(self) -> bool:
         """Whether a column's name is wider than its images."""
-        return max((width_of(each, LETTERS) for each in self.columns), default=0.0) > 0.95 * self.cell
+        return max((width_of(name, LETTERS) for name in self.columns), default=0.0) > 0.95 * self.cell
 
     @property
     def above(self) -> float:
         """Room for the names of columns and, over them, the title."""
-        widest = max((width_of(each, LETTERS) for each in self.columns), default=0.0)
+        widest = max((width_of(name, LETTERS) for name in self.columns), default=0.0)
         names = 0.75 * widest + 0.12 if self.slanted else 0.14 * any(self.columns)
         return names + 0.06 + 0.16 * (1 + self.title.count("\n"))
 
@@ -97,7 +97,7 @@ def draw(loaded: Loaded, options: MontageOptions) -> Figure:
     tables = [_table(loaded, group, options.of) for group in loaded.groups]
     lines: list[list[Table]] = [[]]
     for table in tables:
-        taken = sum(each.left + each.across + GAP for each in lines[-1])
+        taken = sum(block.left + block.across + GAP for block in lines[-1])
         if lines[-1] and taken + table.left + table.across > WIDEST:
             lines.append([])
         lines[-1].append(table)
@@ -128,7 +128,7 @@ def draw(loaded: Loaded, options: MontageOptions) -> Figure:
 def _table(loaded: Loaded, group: LoadedGroup, of: str) -> Table:
     """The table of one group's shown run; UserError where its scores have none."""
     samples, stem = group.shown.samples, f"{MONTAGE} {of}"
-    several = len({each.group.dataset_title for each in loaded.groups}) > 1
+    several = len(loaded.dataset_titles) > 1
     name = ", ".join([group.group.recipe_title, *([group.group.dataset_title] if several else [])])
     if stem not in samples:
         if group.shown.diverged:

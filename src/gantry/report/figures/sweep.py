@@ -56,7 +56,7 @@ def draw(loaded: Loaded, options: SweepOptions) -> Figure:
     figure = new_figure(max(4.2, 2.9 * len(metrics) + 0.6), 2.5 * len(datasets) + 1.3)
     panels = figure.subplots(len(datasets), len(metrics), squeeze=False)
     for dataset, axes in zip(datasets, panels, strict=True):
-        groups = [each for each in loaded.groups if each.group.dataset_title == dataset]
+        groups = loaded.groups_on(dataset)
         lines = _lines(loaded, groups, options)
         for ax, metric in zip(axes, metrics, strict=True):
             title = metric_title(loaded, metric)
@@ -86,9 +86,12 @@ def _lines(loaded: Loaded, groups: Sequence[LoadedGroup], options: SweepOptions)
     if options.setting is None:
         by_recipe = {group.group.recipe: group for group in groups}
         return [
-            Line(name, {value: (by_recipe[each], by_recipe[each].headline) for value, each in line.items()})
+            Line(
+                name,
+                {value: (by_recipe[recipe], by_recipe[recipe].headline) for value, recipe in line.items()},
+            )
             for name, line in options.lines.items()
-            if all(each in by_recipe for each in line.values())
+            if all(recipe in by_recipe for recipe in line.values())
         ]
     return [
         Line(group.group.recipe_title, swept(loaded, group, options.setting))
@@ -185,9 +188,9 @@ def _draw(
 
 def _summaries(found: Sequence[dict[int, float]]) -> tuple[np.ndarray, np.ndarray]:
     """Means over the seeds, NaN where there are none, and deviations, 0 of one seed."""
-    numbers = [np.asarray([*each.values()]) for each in found]
-    means = np.asarray([each.mean() if len(each) else np.nan for each in numbers])
-    return means, np.asarray([each.std(ddof=1) if len(each) > 1 else 0.0 for each in numbers])
+    numbers = [np.asarray([*by_seed.values()]) for by_seed in found]
+    means = np.asarray([values.mean() if len(values) else np.nan for values in numbers])
+    return means, np.asarray([values.std(ddof=1) if len(values) > 1 else 0.0 for values in numbers])
 
 
 def _told(value: float) -> str:

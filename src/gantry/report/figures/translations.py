@@ -28,7 +28,7 @@ def draw(loaded: Loaded, options: TranslationsOptions) -> Figure:
     of_points = tiles[0][0].shown.samples[tiles[0][1]].ndim == 3
     across = min(len(tiles), ACROSS)
     side = 2.1 if of_points else 2.4
-    several = len({each.group.dataset_title for each in loaded.groups}) > 1
+    several = len(loaded.dataset_titles) > 1
     titles = [
         in_lines(
             ", ".join([group.group.recipe_title, *([group.group.dataset_title] if several else []), source]),

@@ -64,7 +64,7 @@ def curves(loaded: Loaded, name: str) -> str:
     figure = go.Figure()
     views: list[tuple[str, str, list[bool]]] = []
     for dataset in dict.fromkeys(group.dataset_title for group in loaded.spec.groups):
-        groups = [each for each in loaded.groups if each.group.dataset_title == dataset]
+        groups = loaded.groups_on(dataset)
         for metric in loaded.spec.metrics:
             title = names.label(metric, network_of(loaded.groups, metric))
             for source, shown in _by_source(groups).items():
@@ -178,7 +178,7 @@ def grids(loaded: Loaded, name: str) -> str:
         xaxis=_names(arrangement.titles, 16) | {"side": "top"},
         yaxis=_names(arrangement.rows, 14) | {"tickangle": -90, "constraintoward": "top"},
     )
-    wide, high = (len(each) * (SQUARE + GAP) - GAP for each in (arrangement.columns, arrangement.rows))
+    wide, high = (len(names) * (SQUARE + GAP) - GAP for names in (arrangement.columns, arrangement.rows))
     # As wide as the page lets it be, as high as the samples then are, and the slider's room below.
     style = f"aspect-ratio: {wide} / {high}; max-width: {wide}px; padding-bottom: {ABOVE + BELOW}px"
     return f'<div class="samples" style="{style}">{as_html(figure, name, ABOVE, BELOW)}</div>'

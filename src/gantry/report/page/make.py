@@ -39,8 +39,8 @@ def make_page(
             verify_output(path)
     cache: Cache = {}
     loaded = [load(parse_spec(spec), cache) for spec in specs]
-    items = [item_of(each, outputs) for each in loaded]
-    runs = {run.key: run for each in loaded for group in each.groups for run in group.runs}
+    items = [item_of(report, outputs) for report in loaded]
+    runs = {run.key: run for report in loaded for group in report.groups for run in group.runs}
     papers = list(dict.fromkeys(item.spec.paper for item in items))
     page = (
         environment()
@@ -48,9 +48,9 @@ def make_page(
         .render(
             overview=_overview(list(runs.values())),
             replaced=_replaced(loaded),
-            has_proxies=any(each.spec.has_proxies for each in loaded),
-            changes=list(dict.fromkeys(change for each in loaded for change in each.spec.changes)),
-            scale=dict.fromkeys(f"scale {each.spec.scale}, {each.spec.scale_title}" for each in loaded),
+            has_proxies=any(report.spec.has_proxies for report in loaded),
+            changes=list(dict.fromkeys(change for report in loaded for change in report.spec.changes)),
+            scale=dict.fromkeys(f"scale {report.spec.scale}, {report.spec.scale_title}" for report in loaded),
             papers=[
                 (
                     _paper_title(items, paper),
@@ -160,4 +160,4 @@ def _distinct(values: Iterable[str]) -> str:
 
 def _replaced(loaded: Sequence[Loaded]) -> list[tuple[str, str]]:
     """(the paper's data set, what was used in its place)."""
-    return list(dict(pair for each in loaded for pair in each.spec.replaced.items()).items())
+    return list(dict(pair for report in loaded for pair in report.spec.replaced.items()).items())

@@ -52,8 +52,8 @@ def anchor(key: str) -> str:
 
 def run_groups(loaded: Sequence[Loaded]) -> list[RunGroup]:
     groups: dict[str, RunGroup] = {}
-    for each in loaded:
-        for loaded_group in each.groups:
+    for report in loaded:
+        for loaded_group in report.groups:
             group = loaded_group.group
             rows = [_run_row(run) for run in loaded_group.runs]
             known = groups.get(group.key)

@@ -38,7 +38,7 @@ class Bound(Cell):
     @classmethod
     def of(cls, cell: Cell, bound: float, metric: str = "") -> "Bound":
         """The difference, or an end of its interval, in the place of a cell of the runs with the change."""
-        given = {each.name: getattr(cell, each.name) for each in fields(cell)}
+        given = {field.name: getattr(cell, field.name) for field in fields(cell)}
         return cls(**given | {"metric": metric}, bound=bound)
 
     @cached_property

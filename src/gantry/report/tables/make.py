@@ -34,7 +34,7 @@ def cells_of(loaded: Loaded) -> list[Cell]:
     """Return the cells of a table, by its type."""
     spec = loaded.spec
     make = type_of(spec, "table").make()
-    return [each for cell in make(loaded, options_of(spec)) for each in cell.apart()]
+    return [part for cell in make(loaded, options_of(spec)) for part in cell.apart()]
 
 
 def spread_of(spec: ReportSpec) -> str:
