@@ -8,8 +8,9 @@ from torch import Tensor, nn
 
 from gantry.networks import one_pass_is_exact
 from gantry.networks.output import DiscriminatorOutput
-from gantry.objectives import Objective
-from gantry.terms import DiscriminatorTerm, GeneratorTerm, TermInputs
+from gantry.objectives import Objective, build_objective
+from gantry.plan.recipe import Recipe
+from gantry.terms import DiscriminatorTerm, GeneratorTerm, TermInputs, build_terms
 
 NO_NOISE: Mapping[str, Tensor] = {}
 
@@ -39,6 +40,14 @@ class Adversary(nn.Module):
         self.generator_terms = nn.ModuleList(term for _, term in generator_terms)
         self.pool = pool
         self.one_pass = one_pass_is_exact(discriminator)
+
+    @classmethod
+    def of(
+        cls, recipe: Recipe, discriminator: nn.Module, shape: tuple[int, ...], pool: nn.Module | None = None
+    ) -> "Adversary":
+        """Return `discriminator` with the recipe's objective, and its terms on samples of `shape`."""
+        terms = build_terms(recipe.terms, recipe.objective, shape)
+        return cls(discriminator, build_objective(recipe.objective), *terms, pool=pool)
 
     def outputs(
         self, samples: Sequence[Tensor], labels: Sequence[Tensor] | None = None

@@ -44,10 +44,12 @@ class Phase(NamedTuple):
         return SHORT.get(self.name, self.name)
 
 
-def game_phases(updates: Updates, *made_by: str) -> tuple[Phase, Phase]:
-    """Return the phases of a method's one `adversary` and of the modules `made_by` that play against it."""
-    d = ("adversary.discriminator", "adversary.discriminator_terms")
-    g = (*made_by, "adversary.generator_terms")
+def game_phases(
+    updates: Updates, *made_by: str, adversaries: Sequence[str] = ("adversary",)
+) -> tuple[Phase, Phase]:
+    """Return the phases of a method's adversaries, by their names, and of the modules `made_by` against them."""
+    d = tuple(f"{name}.{part}" for name in adversaries for part in ("discriminator", "discriminator_terms"))
+    g = (*made_by, *(f"{name}.generator_terms" for name in adversaries))
     return Phase("discriminator", d, updates.discriminator), Phase("generator", g, updates.generator)
 
 

@@ -10,17 +10,15 @@ from gantry.data.batches import Stream
 from gantry.data.prepared import PreparedSet
 from gantry.data.shape import DataShape
 from gantry.methods.adversary import Adversary
-from gantry.methods.base import Method, Part, Phase, register
+from gantry.methods.base import Method, Part, Phase, game_phases, register
 from gantry.methods.batch import Batch
 from gantry.methods.sampler import Sampler
 from gantry.methods.styled import PairedStyleSampler
 from gantry.methods.translating import paired_input
 from gantry.networks import build_discriminator, build_translator
 from gantry.networks.styled import Styled
-from gantry.objectives import build_objective
 from gantry.plan.methods.bicyclegan import Options
 from gantry.plan.recipe import Recipe
-from gantry.terms import build_terms
 from gantry.terms import translation as losses
 
 
@@ -41,24 +39,13 @@ class Bicyclegan(Method):
         channels, *rest = data.sample
         joined = channels + shape[0] if options.sees == "pair" else channels
         self.of_encoded, self.of_drawn = (
-            Adversary(
-                build_discriminator(recipe.networks, (joined, *rest), 1),
-                build_objective(recipe.objective),
-                *build_terms(recipe.terms, recipe.objective, data.sample),
-            )
+            Adversary.of(recipe, build_discriminator(recipe.networks, (joined, *rest), 1), data.sample)
             for _ in range(2)
         )
 
     @property
     def phases(self) -> tuple[Phase, ...]:
-        names = ("of_encoded", "of_drawn")
-        d = [f"{name}.{part}" for name in names for part in ("discriminator", "discriminator_terms")]
-        g = ["networks", *(f"{name}.generator_terms" for name in names)]
-        updates = self.recipe.updates
-        return (
-            Phase("discriminator", tuple(d), updates.discriminator),
-            Phase("generator", tuple(g), updates.generator),
-        )
+        return game_phases(self.recipe.updates, "networks", adversaries=("of_encoded", "of_drawn"))
 
     def streams(self, prepared: PreparedSet) -> dict[str, Stream]:
         return {"x": Stream(beside=("inputs",))}

@@ -17,11 +17,9 @@ from gantry.methods.domains import Domain, domains_of, streams_of
 from gantry.methods.latents import draw_latents
 from gantry.methods.sampler import Sampler
 from gantry.networks import build_discriminator, build_generator
-from gantry.objectives import build_objective
 from gantry.plan.blocks.players import Latent
 from gantry.plan.methods.cogan import Options
 from gantry.plan.recipe import Recipe
-from gantry.terms import build_terms
 
 
 @register("cogan")
@@ -48,12 +46,7 @@ class Cogan(Method):
             share(discriminators[0], discriminators[1], last=options.shared_discriminator)
         )
         self.of = nn.ModuleList(
-            Adversary(
-                discriminator,
-                build_objective(recipe.objective),
-                *build_terms(recipe.terms, recipe.objective, shape),
-            )
-            for discriminator in self.discriminators
+            Adversary.of(recipe, discriminator, shape) for discriminator in self.discriminators
         )
 
     @property

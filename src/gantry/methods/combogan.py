@@ -10,7 +10,7 @@ from gantry.data.prepared import PreparedSet
 from gantry.data.shape import DataShape
 from gantry.errors import UserError
 from gantry.methods.adversary import Adversary
-from gantry.methods.base import Method, Phase, register
+from gantry.methods.base import Method, Phase, game_phases, register
 from gantry.methods.batch import Batch
 from gantry.methods.domains import class_of, rows_of
 from gantry.methods.pool import Pool
@@ -18,10 +18,8 @@ from gantry.methods.sampler import Sampler
 from gantry.methods.translating import TranslationSampler
 from gantry.networks import build_discriminator, build_translator
 from gantry.networks.codes import Codes, CodeTranslator
-from gantry.objectives import build_objective
 from gantry.plan.methods.combogan import Options
 from gantry.plan.recipe import Recipe
-from gantry.terms import build_terms
 from gantry.terms import translation as losses
 
 
@@ -50,10 +48,10 @@ class Combogan(Method):
         shape = data.sample
         self.autoencoders = nn.ModuleList(build_translator(recipe.networks, shape, shape) for _ in named)
         self.of = nn.ModuleList(
-            Adversary(
+            Adversary.of(
+                recipe,
                 build_discriminator(recipe.networks, shape, 1),
-                build_objective(recipe.objective),
-                *build_terms(recipe.terms, recipe.objective, shape),
+                shape,
                 pool=Pool(options.pool, shape) if options.pool else None,
             )
             for _ in named
@@ -62,14 +60,8 @@ class Combogan(Method):
 
     @property
     def phases(self) -> tuple[Phase, ...]:
-        count = range(len(self.domains))
-        d = [f"of.{k}.{part}" for k in count for part in ("discriminator", "discriminator_terms")]
-        g = ["autoencoders", *(f"of.{k}.generator_terms" for k in count)]
-        updates = self.recipe.updates
-        return (
-            Phase("discriminator", tuple(d), updates.discriminator),
-            Phase("generator", tuple(g), updates.generator),
-        )
+        adversaries = [f"of.{k}" for k in range(len(self.domains))]
+        return game_phases(self.recipe.updates, "autoencoders", adversaries=adversaries)
 
     def streams(self, prepared: PreparedSet) -> dict[str, Stream]:
         return {stream_of(k): Stream(rows_of(prepared, domain)) for k, domain in enumerate(self.domains)}

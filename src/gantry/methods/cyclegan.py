@@ -10,7 +10,7 @@ from gantry.data.prepared import PreparedSet
 from gantry.data.shape import DataShape
 from gantry.errors import UserError
 from gantry.methods.adversary import Adversary
-from gantry.methods.base import Method, Phase, register
+from gantry.methods.base import Method, Phase, game_phases, register
 from gantry.methods.batch import Batch
 from gantry.methods.domains import domains_of, streams_of
 from gantry.methods.pool import Pool
@@ -18,10 +18,8 @@ from gantry.methods.sampler import Sampler
 from gantry.methods.translating import TranslationSampler
 from gantry.networks import build_discriminator, build_translator
 from gantry.networks.translators import at_depths
-from gantry.objectives import build_objective
 from gantry.plan.methods.cyclegan import Options
 from gantry.plan.recipe import Recipe
-from gantry.terms import build_terms
 from gantry.terms import translation as losses
 
 A_TO_B, B_TO_A = "a→b", "b→a"
@@ -54,10 +52,10 @@ class Cyclegan(Method):
         shape = data.sample
         self.to_b, self.to_a = (build_translator(recipe.networks, shape, shape) for _ in range(2))
         self.of_b, self.of_a = (
-            Adversary(
+            Adversary.of(
+                recipe,
                 build_discriminator(recipe.networks, shape, 1),
-                build_objective(recipe.objective),
-                *build_terms(recipe.terms, recipe.objective, shape),
+                shape,
                 pool=Pool(options.pool, shape) if options.pool else None,
             )
             for _ in range(2)
@@ -68,14 +66,7 @@ class Cyclegan(Method):
 
     @property
     def phases(self) -> tuple[Phase, ...]:
-        adversaries = ("of_b", "of_a")
-        d = [f"{name}.{part}" for name in adversaries for part in ("discriminator", "discriminator_terms")]
-        g = ["to_b", "to_a", *(f"{name}.generator_terms" for name in adversaries)]
-        updates = self.recipe.updates
-        return (
-            Phase("discriminator", tuple(d), updates.discriminator),
-            Phase("generator", tuple(g), updates.generator),
-        )
+        return game_phases(self.recipe.updates, "to_b", "to_a", adversaries=("of_b", "of_a"))
 
     def streams(self, prepared: PreparedSet) -> dict[str, Stream]:
         return streams_of(prepared, *self.domains)

@@ -5,49 +5,28 @@ import math
 import torch
 from torch import Tensor
 
-from gantry.data.shape import DataShape
-from gantry.methods.adversary import Adversary
 from gantry.methods.base import Phase, game_phases, register
 from gantry.methods.batch import Batch
-from gantry.methods.encoding import Encoding
-from gantry.methods.latents import draw_latents
-from gantry.networks import build_discriminator, build_generator
-from gantry.networks.encoders import Encoder
-from gantry.objectives import build_objective
+from gantry.methods.encoding import Autoencoding
 from gantry.objectives.base import Separable
 from gantry.plan.methods.distgan import Options
-from gantry.plan.recipe import Recipe
-from gantry.terms import build_terms
 from gantry.terms.features import penultimate
 
 
 @register("distgan")
-class Distgan(Encoding):
+class Distgan(Autoencoding):
     """L_AE = ‖f(x) − f(x̃)‖² + λ_r·(M[f(x̃) − f(G(z))] − √(d_z/d_f)·M[E(x) − z])², x̃ = G(E(x)), M being the mean.
 
     D takes a share of reconstructions for real samples; the objective's G is the paper's where that is
     `score_distance`. The autoencoder moves first, as in the authors' code (tntrung/gan, distgan_image/distgan.py).
     """
 
-    def __init__(self, recipe: Recipe, data: DataShape) -> None:
-        super().__init__(recipe, data)
-        options = recipe.method
-        assert isinstance(options, Options)
-        self.options = options
-        networks, latent = recipe.networks, recipe.latent.dimension
-        self.generator = build_generator(networks, latent, data.sample)
-        self.encoder = Encoder(networks, data.sample, latent, gaussian=False)
-        terms = build_terms(recipe.terms, recipe.objective, data.sample)
-        objective = build_objective(recipe.objective)
-        self.adversary = Adversary(build_discriminator(networks, data.sample, 1), objective, *terms)
+    options: Options
 
     @property
     def phases(self) -> tuple[Phase, ...]:
         moved = ("encoder", "generator") if self.options.decodes else ("encoder",)
         return (Phase("encoder", moved), *game_phases(self.recipe.updates, "generator"))
-
-    def draw(self, phase: str, size: int, device: torch.device) -> dict[str, Tensor]:
-        return {"z": draw_latents(self.recipe.latent, size, device)}
 
     def loss(self, phase: str, batch: Batch) -> Tensor:
         if phase == "encoder":

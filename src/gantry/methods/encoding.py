@@ -5,12 +5,18 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from gantry.data.shape import DataShape
 from gantry.methods.adversary import Adversary
 from gantry.methods.base import Method, Phase, game_phases
 from gantry.methods.latents import LatentSampler, draw_latents
 from gantry.methods.sampler import Sampler
+from gantry.networks import build_discriminator, build_generator
 from gantry.networks.encoders import Encoder
+from gantry.objectives import build_objective
 from gantry.plan.blocks.players import Latent
+from gantry.plan.methods import MethodOptions
+from gantry.plan.recipe import Recipe
+from gantry.terms import build_terms
 
 
 class Encoding(Method):
@@ -34,6 +40,25 @@ class Encoding(Method):
 
     def sampler(self, kept: nn.Module) -> Sampler:
         return EncodingSampler(kept, self.recipe.latent)
+
+
+class Autoencoding(Encoding):
+    """E is a function of the sample: G(E(x)) reconstructs it, and latents alone are drawn."""
+
+    options: MethodOptions
+
+    def __init__(self, recipe: Recipe, data: DataShape) -> None:
+        super().__init__(recipe, data)
+        self.options = recipe.method
+        networks, latent = recipe.networks, recipe.latent.dimension
+        self.generator = build_generator(networks, latent, data.sample)
+        self.encoder = Encoder(networks, data.sample, latent, gaussian=False)
+        terms = build_terms(recipe.terms, recipe.objective, data.sample)
+        objective = build_objective(recipe.objective)
+        self.adversary = Adversary(build_discriminator(networks, data.sample, 1), objective, *terms)
+
+    def draw(self, phase: str, size: int, device: torch.device) -> dict[str, Tensor]:
+        return {"z": draw_latents(self.recipe.latent, size, device)}
 
 
 class EncodingSampler(LatentSampler):

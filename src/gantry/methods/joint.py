@@ -11,10 +11,8 @@ from gantry.methods.encoding import Encoding
 from gantry.networks import build_discriminator, build_generator
 from gantry.networks.conditions import ConditionalDiscriminator
 from gantry.networks.encoders import Encoder
-from gantry.objectives import build_objective
 from gantry.plan.methods.joint import Options
 from gantry.plan.recipe import Recipe
-from gantry.terms import build_terms
 
 
 @register("joint")
@@ -37,8 +35,7 @@ class Joint(Encoding):
             latent,
             options,
         )
-        terms = build_terms(recipe.terms, recipe.objective, data.sample)
-        self.adversary = Adversary(discriminator, build_objective(recipe.objective), *terms)
+        self.adversary = Adversary.of(recipe, discriminator, data.sample)
 
     def loss(self, phase: str, batch: Batch) -> Tensor:
         z, noise = batch.noise["z"], batch.noise["code_noise"]

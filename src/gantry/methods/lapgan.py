@@ -8,17 +8,15 @@ from torch import Tensor, nn
 from gantry.data.prepared import PreparedSet
 from gantry.data.shape import DataShape
 from gantry.methods.adversary import Adversary
-from gantry.methods.base import Method, Phase, register
+from gantry.methods.base import Method, Phase, game_phases, register
 from gantry.methods.batch import Batch
 from gantry.methods.latents import draw_latents
 from gantry.methods.sampler import Sampler
 from gantry.networks.lapgan import Cascade, build_level_discriminators, enlarged_to, pyramid, up
 from gantry.networks.shapes import image_shape
-from gantry.objectives import build_objective
 from gantry.plan.blocks.networks import LapganNetworks
 from gantry.plan.blocks.players import Latent
 from gantry.plan.recipe import Recipe
-from gantry.terms import build_terms
 
 
 @register("lapgan")
@@ -36,11 +34,7 @@ class Lapgan(Method):
         channels, resolution = image_shape(networks, data.sample)
         self.cascade = Cascade(networks, recipe.latent.dimension, channels, resolution)
         self.level_adversaries = nn.ModuleList(
-            Adversary(
-                discriminator,
-                build_objective(recipe.objective),
-                *build_terms(recipe.terms, recipe.objective, (channels, size, size)),
-            )
+            Adversary.of(recipe, discriminator, (channels, size, size))
             for size, discriminator in zip(
                 self.cascade.sizes, build_level_discriminators(networks, data.sample, 1), strict=True
             )
@@ -48,17 +42,8 @@ class Lapgan(Method):
 
     @property
     def phases(self) -> tuple[Phase, ...]:
-        updates, levels = self.recipe.updates, range(len(self.cascade.sizes))
-        judged = [
-            f"level_adversaries.{level}.{part}"
-            for level in levels
-            for part in ("discriminator", "discriminator_terms")
-        ]
-        made = ["cascade", *(f"level_adversaries.{level}.generator_terms" for level in levels)]
-        return (
-            Phase("discriminator", tuple(judged), updates.discriminator),
-            Phase("generator", tuple(made), updates.generator),
-        )
+        adversaries = [f"level_adversaries.{level}" for level in range(len(self.cascade.sizes))]
+        return game_phases(self.recipe.updates, "cascade", adversaries=adversaries)
 
     def draw(self, phase: str, size: int, device: torch.device) -> dict[str, Tensor]:
         return draw_noise(self.recipe.latent, self.cascade.sizes, size, device)

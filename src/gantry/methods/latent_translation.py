@@ -13,7 +13,7 @@ from gantry.data.prepared import PreparedSet
 from gantry.data.shape import DataShape
 from gantry.errors import UserError
 from gantry.methods.adversary import Adversary
-from gantry.methods.base import Method, Phase, register
+from gantry.methods.base import Method, Phase, game_phases, register
 from gantry.methods.batch import Batch
 from gantry.methods.domains import domains_of, streams_of
 from gantry.methods.sampler import Sampler
@@ -24,7 +24,6 @@ from gantry.objectives import build_objective
 from gantry.plan.blocks.objectives import StandardObjective
 from gantry.plan.methods.latent_translation import Options
 from gantry.plan.recipe import Recipe
-from gantry.terms import build_terms
 from gantry.terms import translation as losses
 
 Noise = Mapping[str, Tensor]
@@ -146,11 +145,7 @@ class LatentTranslation(Method):
         self.of = nn.ModuleDict(
             {
                 kind: nn.ModuleList(
-                    Adversary(
-                        build_discriminator(recipe.networks, shape, 1),
-                        build_objective(recipe.objective),
-                        *build_terms(recipe.terms, recipe.objective, shape),
-                    )
+                    Adversary.of(recipe, build_discriminator(recipe.networks, shape, 1), shape)
                     for _ in DOMAINS
                 )
                 for kind in self.kinds
@@ -166,15 +161,10 @@ class LatentTranslation(Method):
     @property
     def phases(self) -> tuple[Phase, ...]:
         names = [f"of.{kind}.{k}" for kind in self.kinds for k in DOMAINS]
-        d = [f"{name}.{part}" for name in names for part in ("discriminator", "discriminator_terms")]
-        g = ["networks", *(f"{name}.generator_terms" for name in names)]
-        updates, confusion = self.recipe.updates, self.options.confusion
+        discriminator, generator = game_phases(self.recipe.updates, "networks", adversaries=names)
+        confusion = self.options.confusion
         codes = () if confusion is None else (Phase("codes", ("of_codes.discriminator",), confusion.updates),)
-        return (
-            Phase("discriminator", tuple(d), updates.discriminator),
-            *codes,
-            Phase("generator", tuple(g), updates.generator),
-        )
+        return discriminator, *codes, generator
 
     def streams(self, prepared: PreparedSet) -> dict[str, Stream]:
         return streams_of(prepared, *self.domains)

@@ -12,7 +12,7 @@ from gantry.data.prepared import PreparedSet
 from gantry.data.shape import DataShape
 from gantry.errors import UserError
 from gantry.methods.adversary import Adversary
-from gantry.methods.base import Method, Phase, register
+from gantry.methods.base import Method, Phase, game_phases, register
 from gantry.methods.batch import Batch
 from gantry.methods.domains import INPUTS, SAMPLES
 from gantry.methods.perceptual import Perceptual
@@ -22,10 +22,8 @@ from gantry.methods.translating import TranslationSampler, paired_input
 from gantry.networks import build_discriminator, build_translator
 from gantry.networks.coarse_to_fine import CoarseToFine
 from gantry.networks.translators import at_depths
-from gantry.objectives import build_objective
 from gantry.plan.methods.pix2pix import Options
 from gantry.plan.recipe import Recipe
-from gantry.terms import build_terms
 from gantry.terms import translation as losses
 
 
@@ -85,30 +83,25 @@ class Pix2pix(Method):
         joined = channels + shape[0] if options.sees == "pair" else channels
         self.plays, self.halved = True, False
         self.scales = nn.ModuleList(
-            Adversary(
+            Adversary.of(
+                recipe,
                 build_discriminator(recipe.networks, (joined, *(side >> scale for side in rest)), 1),
-                build_objective(recipe.objective),
-                *build_terms(recipe.terms, recipe.objective, data.sample),
+                data.sample,
             )
             for scale in range(options.scales if options.adversarial else 0)
         )
         if options.perceptual.weight:
             self.perceptual = Perceptual(options.perceptual)
         if options.output_adversarial:
-            self.of_outputs = Adversary(
-                build_discriminator(recipe.networks, data.sample, 1),
-                build_objective(recipe.objective),
-                *build_terms(recipe.terms, recipe.objective, data.sample),
+            self.of_outputs = Adversary.of(
+                recipe, build_discriminator(recipe.networks, data.sample, 1), data.sample
             )
 
     @property
     def phases(self) -> tuple[Phase, ...]:
         names = list(self.adversaries())
-        d = [f"{name}.{part}" for name in names for part in ("discriminator", "discriminator_terms")]
-        g = ["translator", *(f"{name}.generator_terms" for name in names)]
-        updates = self.recipe.updates
-        generator = Phase("generator", tuple(g), updates.generator)
-        return (Phase("discriminator", tuple(d), updates.discriminator), generator) if d else (generator,)
+        discriminator, generator = game_phases(self.recipe.updates, "translator", adversaries=names)
+        return (discriminator, generator) if names else (generator,)
 
     def stages(self) -> tuple[Stage, ...]:
         warm_up, coarse = self.options.warm_up, self.options.coarse

@@ -19,11 +19,9 @@ from gantry.methods.sampler import Sampler
 from gantry.networks import build_discriminator, build_generator
 from gantry.networks.conditions import without_head
 from gantry.networks.output import DiscriminatorOutput
-from gantry.objectives import build_objective
 from gantry.plan.blocks.players import Latent
 from gantry.plan.methods.semi_supervised import Options
 from gantry.plan.recipe import Recipe
-from gantry.terms import build_terms
 
 
 class Classifying(nn.Module):
@@ -60,8 +58,7 @@ class SemiSupervised(Method):
         )
         body = partial(build_discriminator, recipe.networks)
         discriminator = Classifying(body(data.sample, classes), options.noise)
-        terms = build_terms(recipe.terms, recipe.objective, data.sample)
-        self.adversary = Adversary(discriminator, build_objective(recipe.objective), *terms)
+        self.adversary = Adversary.of(recipe, discriminator, data.sample)
 
     @property
     def phases(self) -> tuple[Phase, ...]:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from gantry.data.prepared import PreparedSet
 from gantry.data.shape import DataShape
 from gantry.methods.adversary import Adversary
-from gantry.methods.base import Method, Phase, register
+from gantry.methods.base import Method, Phase, game_phases, register
 from gantry.methods.batch import Batch
 from gantry.methods.gradients import attenuated
 from gantry.methods.latents import draw_latents
@@ -16,11 +16,9 @@ from gantry.methods.sampler import Sampler
 from gantry.methods.stage import Stage
 from gantry.networks import build_discriminator, build_generator
 from gantry.networks.structures import build_style_generator, structure_of
-from gantry.objectives import build_objective
 from gantry.plan.blocks.players import Latent
 from gantry.plan.methods.ssgan import Options
 from gantry.plan.recipe import Recipe
-from gantry.terms import build_terms
 
 
 @register("ssgan")
@@ -42,26 +40,14 @@ class Ssgan(Method):
         self.styles = build_style_generator(networks, latent, data.sample)
         pair = (shape[0] + data.sample[0], *data.sample[1:])
         self.of_structures, self.of_pairs = (
-            Adversary(
-                build_discriminator(networks, seen, 1),
-                build_objective(recipe.objective),
-                *build_terms(recipe.terms, recipe.objective, seen),
-            )
-            for seen in (shape, pair)
+            Adversary.of(recipe, build_discriminator(networks, seen, 1), seen) for seen in (shape, pair)
         )
         self.joint = False
 
     @property
     def phases(self) -> tuple[Phase, ...]:
-        updates, players = self.recipe.updates, ("of_structures", "of_pairs")
-        judged = [
-            f"{player}.{part}" for player in players for part in ("discriminator", "discriminator_terms")
-        ]
-        made = ["structures", "styles", *(f"{player}.generator_terms" for player in players)]
-        return (
-            Phase("discriminator", tuple(judged), updates.discriminator),
-            Phase("generator", tuple(made), updates.generator),
-        )
+        adversaries = ("of_structures", "of_pairs")
+        return game_phases(self.recipe.updates, "structures", "styles", adversaries=adversaries)
 
     def stages(self) -> tuple[Stage, ...]:
         if self.options.joint_from is None:

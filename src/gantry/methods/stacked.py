@@ -12,7 +12,7 @@ from gantry.data.batches import Stream
 from gantry.data.prepared import PreparedSet
 from gantry.data.shape import DataShape
 from gantry.methods.adversary import Adversary
-from gantry.methods.base import Method, Phase, register
+from gantry.methods.base import Method, Phase, game_phases, register
 from gantry.methods.batch import Batch
 from gantry.methods.conditional import condition_of
 from gantry.methods.gradients import attenuated
@@ -23,12 +23,10 @@ from gantry.methods.stage import Stage
 from gantry.networks import build_discriminator, build_generator
 from gantry.networks.conditions import ConditionalDiscriminator
 from gantry.networks.encoders import Encoder
-from gantry.objectives import build_objective
 from gantry.plan.blocks.networks import MlpNetworks
 from gantry.plan.blocks.players import Latent
 from gantry.plan.methods.stacked import Options
 from gantry.plan.recipe import Recipe
-from gantry.terms import build_terms
 
 
 class Features(nn.Module):
@@ -87,8 +85,7 @@ class Stacked(Method):
             discriminator = ConditionalDiscriminator(
                 lambda seen: build_discriminator(block, seen, 1), shape, "none", 0, code=noise
             )
-            terms = build_terms(recipe.terms, recipe.objective, shape)
-            return Adversary(discriminator, build_objective(recipe.objective), *terms)
+            return Adversary.of(recipe, discriminator, shape)
 
         self.of_features = judge(dense, (width,), options.noise)
         self.of_samples = judge(networks, data.sample, latent)
@@ -96,16 +93,8 @@ class Stacked(Method):
 
     @property
     def phases(self) -> tuple[Phase, ...]:
-        updates, players = self.recipe.updates, ("of_features", "of_samples")
-        judged = [
-            f"{player}.{part}" for player in players for part in ("discriminator", "discriminator_terms")
-        ]
-        made = ["levels", *(f"{player}.generator_terms" for player in players)]
-        return (
-            Phase("classifier", ("classifier",)),
-            Phase("discriminator", tuple(judged), updates.discriminator),
-            Phase("generator", tuple(made), updates.generator),
-        )
+        game = game_phases(self.recipe.updates, "levels", adversaries=("of_features", "of_samples"))
+        return (Phase("classifier", ("classifier",)), *game)
 
     def stages(self) -> tuple[Stage, ...]:
         options, game = self.options, ("discriminator", "generator")

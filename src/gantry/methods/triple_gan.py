@@ -19,11 +19,9 @@ from gantry.methods.sampler import Sampler
 from gantry.methods.semi_supervised import Classifying
 from gantry.networks import build_discriminator, build_generator
 from gantry.networks.conditions import GENERATOR_ENTRIES, ConditionalDiscriminator
-from gantry.objectives import build_objective
 from gantry.plan.blocks.players import Latent
 from gantry.plan.methods.triple_gan import Options
 from gantry.plan.recipe import Recipe
-from gantry.terms import build_terms
 
 
 @register("triple_gan")
@@ -49,8 +47,7 @@ class TripleGan(Method):
         discriminator = ConditionalDiscriminator(
             lambda shape: body(shape, 1), data.sample, options.discriminator, classes, options
         )
-        terms = build_terms(recipe.terms, recipe.objective, data.sample)
-        self.adversary = Adversary(discriminator, build_objective(recipe.objective), *terms)
+        self.adversary = Adversary.of(recipe, discriminator, data.sample)
         # α_P, which begins late; on the device, where a captured graph reads it.
         self.register_buffer("pseudo", torch.zeros(()), persistent=False)
 

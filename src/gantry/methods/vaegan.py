@@ -14,10 +14,8 @@ from gantry.methods.encoding import Encoding
 from gantry.networks import build_discriminator, build_generator
 from gantry.networks.conditions import ConditionalDiscriminator
 from gantry.networks.encoders import Encoder, divergence_from_prior
-from gantry.objectives import build_objective
 from gantry.plan.methods.vaegan import Options
 from gantry.plan.recipe import Recipe
-from gantry.terms import build_terms
 
 REAL, RECONSTRUCTED, GENERATED = range(3)
 
@@ -44,8 +42,7 @@ class Vaegan(Encoding):
             0,
             classes=3 if options.classes == 3 else 0,
         )
-        terms = build_terms(recipe.terms, recipe.objective, data.sample)
-        self.adversary = Adversary(discriminator, build_objective(recipe.objective), *terms)
+        self.adversary = Adversary.of(recipe, discriminator, data.sample)
 
     def loss(self, phase: str, batch: Batch) -> Tensor | Sequence[Part]:
         if phase == "discriminator":

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gantry.arrays import DamagedArray, described, images_among, is_images, map_npy, read_npz
-from gantry.data.items import Indices, Item, Label, Labels, Option, Reader
-from gantry.data.sources.base import ImageSource, PointSource, pixels_as_they_are
+from gantry.data.items import Indices, Item, Label, Labels, Option
+from gantry.data.sources.base import PixelSource, PointSource
 from gantry.data.sources.folder import required
 from gantry.errors import UserError
 from gantry.plan.dataset import DatasetSpec
@@ -24,10 +24,9 @@ EXPECTED = (
 )
 
 
-class Array(ImageSource, PointSource):
+class Array(PixelSource, PointSource):
     """One .npy file, memory-mapped; or the one array of images in an .npz."""
 
-    encoded = False
     options: ClassVar[dict[str, Option]] = {"labels": "", "vectors": ""}
 
     def __init__(self, spec: DatasetSpec, name: str, path: Path | None) -> None:
@@ -92,9 +91,6 @@ class Array(ImageSource, PointSource):
         if own.dtype == np.float32:
             return own
         return int(own) if own.ndim == 0 else tuple(int(each) for each in own)
-
-    def reader(self) -> Reader:
-        return pixels_as_they_are
 
 
 def _vectors(found: NDArray, where: str) -> NDArray[np.float32]:

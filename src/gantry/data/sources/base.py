@@ -129,6 +129,15 @@ class ImageSource(Source):
         """What the workers call on each item's content."""
 
 
+class PixelSource(ImageSource):
+    """A source whose items carry their pixels, not image files."""
+
+    encoded = False
+
+    def reader(self) -> Reader:
+        return pixels_as_they_are
+
+
 class PointSource(Source):
     """A source of points in the plane."""
 

@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from gantry.data.archives import FRESH, read_tar, require_all
-from gantry.data.items import Indices, Item, Option, Pixels, Reader
-from gantry.data.sources.base import ImageSource, pixels_as_they_are
+from gantry.data.items import Indices, Item, Option, Pixels
+from gantry.data.sources.base import PixelSource
 from gantry.data.sources.folder import required
 from gantry.errors import UserError
 from gantry.plan.dataset import DatasetSpec
@@ -101,10 +101,9 @@ READERS: dict[str, Callable[[bytes, str], tuple[Pixels, list[int]]]] = {
 }
 
 
-class Cifar10(ImageSource):
+class Cifar10(PixelSource):
     """32×32 images in the original order, with labels. Option: `split` (train, test)."""
 
-    encoded = False
     native_resolution = 32
     options: ClassVar[dict[str, Option]] = {"split": "train"}
     test_split: ClassVar[str] = "test"
@@ -134,9 +133,6 @@ class Cifar10(ImageSource):
             planes = self._planes[batch][i - self._starts[batch]]
             pixels = np.ascontiguousarray(planes.reshape(3, 32, 32).transpose(1, 2, 0))
             yield Item(f"image {i}", pixels, self._labels[i])
-
-    def reader(self) -> Reader:
-        return pixels_as_they_are
 
     def _release(self, root: Path) -> tuple[Path, str]:
         """Which release is there, and the suffix of its files; `path` may also name it itself."""

@@ -7,8 +7,8 @@ from typing import ClassVar
 import numpy as np
 
 from gantry.data.archives import FRESH, unpack
-from gantry.data.items import Indices, Item, Option, Reader
-from gantry.data.sources.base import ImageSource, pixels_as_they_are
+from gantry.data.items import Indices, Item, Option
+from gantry.data.sources.base import PixelSource
 from gantry.data.sources.folder import required
 from gantry.errors import UserError
 from gantry.plan.dataset import DatasetSpec
@@ -26,10 +26,9 @@ SPLITS = {
 }
 
 
-class Stl10(ImageSource):
+class Stl10(PixelSource):
     """96×96 images. Option: `split`; train and test have labels 0 to 9."""
 
-    encoded = False
     native_resolution = 96
     options: ClassVar[dict[str, Option]] = {"split": "train+unlabeled"}
     test_split: ClassVar[str] = "test"
@@ -65,9 +64,6 @@ class Stl10(ImageSource):
             # Planes are stored column by column.
             pixels = np.ascontiguousarray(self._parts[part][i - self._starts[part]].transpose(2, 1, 0))
             yield Item(f"image {i}", pixels, None if self._labels is None else int(self._labels[i]) - 1)
-
-    def reader(self) -> Reader:
-        return pixels_as_they_are
 
     def _folder(self, root: Path, files: tuple[str, ...]) -> Path:
         """The folder that holds `files`; the archive is unpacked beside itself where they are missing."""

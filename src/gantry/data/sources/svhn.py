@@ -7,8 +7,8 @@ from typing import ClassVar
 import numpy as np
 
 from gantry.data.archives import FRESH
-from gantry.data.items import Indices, Item, Option, Reader
-from gantry.data.sources.base import ImageSource, pixels_as_they_are
+from gantry.data.items import Indices, Item, Option
+from gantry.data.sources.base import PixelSource
 from gantry.data.sources.folder import required
 from gantry.errors import UserError
 from gantry.plan.dataset import DatasetSpec
@@ -17,10 +17,9 @@ from gantry.plan.dataset import DatasetSpec
 MOST = 1_000_000
 
 
-class Svhn(ImageSource):
+class Svhn(PixelSource):
     """32×32 house numbers with labels 0 to 9. Option: `split` (train, test)."""
 
-    encoded = False
     native_resolution = 32
     options: ClassVar[dict[str, Option]] = {"split": "train"}
     test_split: ClassVar[str] = "test"
@@ -41,9 +40,6 @@ class Svhn(ImageSource):
     def items(self, chosen: Indices) -> Iterator[Item]:
         for i in chosen.tolist():
             yield Item(f"image {i}", np.ascontiguousarray(self._images[..., i]), int(self._labels[i]))
-
-    def reader(self) -> Reader:
-        return pixels_as_they_are
 
 
 def _read(file: Path, name: str) -> tuple[np.ndarray, np.ndarray]:

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from gantry.data.items import Indices, Item, Label, Labels, Option, Pixels, Reader
-from gantry.data.sources.base import ImageSource, PointSource, pixels_as_they_are
+from gantry.data.items import Indices, Item, Label, Labels, Option, Pixels
+from gantry.data.sources.base import PixelSource, PointSource
 from gantry.errors import UserError, suggestion
 from gantry.plan.dataset import DatasetSpec
 
@@ -127,14 +127,13 @@ DIGITS_WITH: dict[str, frozenset[int]] = {
 }
 
 
-class Digits(ImageSource):
+class Digits(PixelSource):
     """scikit-learn's 1,797 handwritten digits, 8×8 grey levels 0 to 16, as RGB, with labels 0 to 9.
 
     `attributes`, names of `DIGITS_WITH`, stand in the place of labels: (N, A), whether a digit has each.
     """
 
     is_proxy = True
-    encoded = False
     native_resolution = 32
     options: ClassVar[dict[str, Option]] = {"attributes": ()}
 
@@ -170,15 +169,11 @@ class Digits(ImageSource):
         for i in chosen:
             yield Item(f"digit {i}", self._images[i], self._label(i))
 
-    def reader(self) -> Reader:
-        return pixels_as_they_are
 
-
-class Photograph(ImageSource):
+class Photograph(PixelSource):
     """Square windows of one of scikit-learn's two photographs, at random places and of random sizes."""
 
     is_proxy = True
-    encoded = False
     native_resolution = 32
     options: ClassVar[dict[str, Option]] = {
         "image": "flower",
@@ -213,9 +208,6 @@ class Photograph(ImageSource):
             top, left, side = self._windows[i]
             window = self._photograph[top : top + side, left : left + side]
             yield Item(f"window {i}", np.ascontiguousarray(window))
-
-    def reader(self) -> Reader:
-        return pixels_as_they_are
 
 
 def _inside_sklearn(file: str) -> Path:
