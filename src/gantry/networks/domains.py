@@ -124,7 +124,7 @@ def joined_decoders(networks: ImageAutoencoders, channels: int) -> list[nn.Modul
 def build_code_discriminator(networks: Any, code_shape: Shape) -> nn.Module:
     """Codes (B, *code_shape) → logits (B, 1): which domain a code is of.
 
-    Vectors: maxout, as family mlp. Maps: halvings down to 4×4 and one verdict, as wide as the maps; LeakyReLU 0.2,
+    Vectors: maxout, as family mlp. Maps: halvings down to 4×4 and one logit, as wide as the maps; LeakyReLU 0.2,
     instance norm but in the first layer. (DRIT's, for maps of 54×54, has k7.)
     """
     if len(code_shape) == 1:

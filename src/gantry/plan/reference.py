@@ -23,6 +23,7 @@ from gantry.plan.layering import ON_SOURCES
 from gantry.plan.methods.base import options_of, shipped_methods
 from gantry.plan.output_types import OUTPUT_TYPES
 from gantry.plan.recipe import Recipe, Workload
+from gantry.plan.renamed import RENAMED
 
 HEAD = """\
 # Every key
@@ -49,7 +50,8 @@ def write_reference(text: Path, schemas: Path) -> None:
 def reference() -> str:
     """Return the page."""
     seen: set[type[BaseModel]] = set()
-    parts = [HEAD]
+    former = [f"`{'.'.join(path)}` is `{name}` now" for path, name in RENAMED]
+    parts = [HEAD, f"Former names that this version reads, and says so: {'; '.join(former)}.\n"]
     for title, models in _sections():
         parts.append(f"## {title}\n")
         for name, model in models:

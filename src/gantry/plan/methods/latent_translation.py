@@ -18,7 +18,7 @@ AUTOENCODERS = ("mlp_autoencoders", "shared_autoencoders", "content_style", "vec
 class Confusion(Strict):
     """A classifier of domains that sees codes, `updates` steps an iteration, and the weight of the encoders' answer.
 
-    `reversed`: its loss with the other sign (XGAN). `half`: its verdict is to be ½ (DRIT).
+    `reversed`: its loss with the other sign (XGAN). `half`: its answer is to be ½ (DRIT).
     """
 
     weight: Rate = 1.0

@@ -1,4 +1,4 @@
-"""StackGAN++: images of every size from one tree, a discriminator each, and verdicts with and without the condition."""
+"""StackGAN++: images of every size from one tree, a discriminator each, and logits with and without the condition."""
 
 from typing import Literal
 
@@ -7,7 +7,7 @@ from gantry.plan.methods.stackgan import StackedOptions
 
 
 class Options(StackedOptions):
-    """`unconditional` weighs the verdicts without the condition; `colour` the likeness of neighbouring sizes' colours.
+    """`unconditional` weighs the logits without the condition; `colour` the likeness of neighbouring sizes' colours.
 
     The latter compares means and, five times, covariances of each image's pixels. Theirs is 50 without text, 0 with.
     """

@@ -1,4 +1,4 @@
-"""Several verdicts on each image, through the objectives, the constraints and the method."""
+"""Several logits of each image, through the objectives, the constraints and the method."""
 
 import pytest
 import torch
@@ -34,13 +34,13 @@ def method() -> Adversarial:
     return method
 
 
-def test_the_game_gives_each_batch_its_own_verdicts(method: Adversarial) -> None:
+def test_the_game_gives_each_batch_its_own_logits(method: Adversarial) -> None:
     batches = [torch.randn(size, *SHAPE) for size in (2, 3, 1)]
     assert method.adversary.one_pass
-    verdicts = logits(method, batches)
-    assert [len(each) for each in verdicts] == [2 * PATCHES, 3 * PATCHES, PATCHES]
-    for batch, verdict in zip(batches, verdicts, strict=True):
-        torch.testing.assert_close(verdict, method.discriminator(batch), rtol=1e-4, atol=1e-6)
+    found = logits(method, batches)
+    assert [len(each) for each in found] == [2 * PATCHES, 3 * PATCHES, PATCHES]
+    for batch, own in zip(batches, found, strict=True):
+        torch.testing.assert_close(own, method.discriminator(batch), rtol=1e-4, atol=1e-6)
 
 
 def test_losses_average_over_patches_and_compare_equal_places(method: Adversarial) -> None:
