@@ -10,6 +10,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 from scipy.special import expit, log_softmax
+from tests.methods.translators import labelled_batch, numpy
 
 from gantry.data import open_prepared, prepare
 from gantry.data.prepared import PreparedSet
@@ -59,17 +60,6 @@ def method_of(recipe: dict[str, Any], data: DataShape, **more: Any) -> Any:
     return build_method(Recipe.model_validate(recipe | more), data)
 
 
-def batch_for(method: Any, data: DataShape, phase: str) -> Batch:
-    torch.manual_seed(1)
-    x = torch.rand(6, *data.sample) * 2 - 1
-    labels = torch.arange(6) % 5 if data.classes else torch.randint(2, (6, data.attributes))
-    return Batch({"x": x}, labels, method.draw(phase, 6, torch.device("cpu")))
-
-
-def numpy(x: torch.Tensor) -> Any:
-    return x.detach().double().numpy()
-
-
 def of_attributes(logits: torch.Tensor, labels: torch.Tensor) -> float:
     """−Σ over attributes of log P, the mean over the batch."""
     p, y = expit(numpy(logits)), labels.numpy()
@@ -83,7 +73,7 @@ def of_attributes(logits: torch.Tensor, labels: torch.Tensor) -> float:
 )
 def test_attgans_losses_are_the_papers(data: DataShape, networks: dict[str, Any]) -> None:
     method = method_of(ATTGAN, data, networks=networks)
-    batch = batch_for(method, data, "generator")
+    batch = labelled_batch(method, data, "generator")
     own, asked = batch.labels, batch.labels[batch.noise["order"]]
     there, itself = (method.translator(batch.x, labels) for labels in (asked, own))
     real, fake = (method.adversary.discriminator(each) for each in (batch.x, there))
@@ -100,7 +90,7 @@ def test_faders_losses_are_the_papers(data: DataShape) -> None:
     """λ rises from 0: at iteration 3 of 4 it is ¾ of what it will be."""
     method = method_of(FADER, data)
     method.begin(3, torch.device("cpu"))
-    batch = batch_for(method, data, "generator")
+    batch = labelled_batch(method, data, "generator")
     network = method.translator.network
     codes = network.encode(batch.x)
     said = method.classifier(codes[-1])
@@ -121,7 +111,7 @@ def test_faders_losses_are_the_papers(data: DataShape) -> None:
 def test_dropout_of_the_code_classifier_is_for_its_own_phase() -> None:
     method = method_of(FADER, IMAGES, networks={"family": "fader", "width": 2, "halvings": 2})
     method.begin(4, torch.device("cpu"))
-    batch = batch_for(method, IMAGES, "generator")
+    batch = labelled_batch(method, IMAGES, "generator")
     for phase, drawn in (("discriminator", True), ("generator", False)):
         first, second = (method.loss(phase, batch).item() for _ in range(2))
         assert (first != second) == drawn, phase

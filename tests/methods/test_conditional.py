@@ -9,6 +9,7 @@ import torch
 from pydantic import ValidationError
 from scipy.special import log_softmax, logsumexp
 from scipy.stats import kstest, truncnorm
+from tests.methods.points import BASE, CPU
 from torch import nn
 from torch.nn.functional import one_hot
 
@@ -27,14 +28,6 @@ from gantry.plan.recipe import Recipe
 from gantry.terms.classification import code_information
 
 POINTS = DataShape((2,), classes=5)
-CPU = torch.device("cpu")
-BASE: dict[str, Any] = {
-    "workload": "",
-    "networks": {"family": "mlp", "width": 16, "depth": 2},
-    "objective": {"name": "non_saturating"},
-    "latent": {"dimension": 4},
-    "batch_size": 8,
-}
 
 
 def method_of(method: dict[str, Any], data: DataShape = POINTS, **more: Any) -> Any:

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
+from tests.methods.points import BASE as ON_POINTS
+from tests.methods.points import CPU
 
 from gantry.data.shape import DataShape
 from gantry.methods import Batch, build_method
@@ -13,13 +15,10 @@ from gantry.objectives import build_objective
 from gantry.plan.blocks.objectives import ScoreDistanceObjective, StandardObjective
 from gantry.plan.recipe import Recipe
 
-CPU = torch.device("cpu")
-BASE: dict[str, Any] = {
-    "workload": "",
+BASE = ON_POINTS | {
     "networks": {"family": "mlp", "width": 16, "depth": 2, "maxout_units": 12, "maxout_depth": 1},
     "objective": {"name": "score_distance"},
     "latent": {"dimension": 3},
-    "batch_size": 8,
 }
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tests.methods.points import BASE, CPU
 from torch import nn
 from torch.distributions import Normal, kl_divergence
 
@@ -13,15 +14,6 @@ from gantry.data.shape import DataShape
 from gantry.methods import Batch, Part, build_method
 from gantry.networks.encoders import divergence_from_prior
 from gantry.plan.recipe import Recipe
-
-CPU = torch.device("cpu")
-BASE: dict[str, Any] = {
-    "workload": "",
-    "networks": {"family": "mlp", "width": 16, "depth": 2},
-    "objective": {"name": "non_saturating"},
-    "latent": {"dimension": 4},
-    "batch_size": 8,
-}
 
 
 def method_of(method: dict[str, Any]) -> Any:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
-from tests.methods.test_conditional import BASE, CPU, POINTS, cross_entropy, method_of, said, softplus
+from tests.methods.points import BASE, CPU
+from tests.methods.test_conditional import POINTS, cross_entropy, method_of, said, softplus
 from torch.nn.functional import one_hot
 
 from gantry.data.shape import DataShape

@@ -6,19 +6,11 @@ import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
+from tests.methods.points import BASE, CPU
 
 from gantry.data.shape import DataShape
 from gantry.methods import Batch, build_method
 from gantry.plan.recipe import Recipe
-
-CPU = torch.device("cpu")
-BASE: dict[str, Any] = {
-    "workload": "",
-    "networks": {"family": "mlp", "width": 16, "depth": 2},
-    "objective": {"name": "non_saturating"},
-    "latent": {"dimension": 4},
-    "batch_size": 8,
-}
 
 
 def method_of(**options: Any) -> Any:

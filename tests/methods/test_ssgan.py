@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
+from tests.methods.points import BASE as ON_POINTS
+from tests.methods.points import CPU
 
 from gantry.data.pairs import edges as edges_of_pixels
 from gantry.data.shape import DataShape
@@ -13,14 +15,7 @@ from gantry.methods import Batch, build_method
 from gantry.networks.structures import ClothingGenerator, blur, edges, luma
 from gantry.plan.recipe import Recipe
 
-CPU = torch.device("cpu")
-BASE: dict[str, Any] = {
-    "workload": "",
-    "networks": {"family": "mlp", "width": 16, "depth": 2},
-    "objective": {"name": "non_saturating"},
-    "latent": {"dimension": 3},
-    "batch_size": 8,
-}
+BASE = ON_POINTS | {"latent": {"dimension": 3}}
 
 
 def method_of(joint: bool = False, **options: Any) -> Any:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
-from tests.methods.test_conditional import BASE, CPU, method_of, softplus
+from tests.methods.points import BASE, CPU
+from tests.methods.test_conditional import method_of, softplus
 
 from gantry.data.shape import DataShape
 from gantry.errors import UserError

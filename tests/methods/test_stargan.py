@@ -7,11 +7,12 @@ import pytest
 import torch
 from pydantic import ValidationError
 from scipy.special import expit, log_softmax
+from tests.methods.translators import labelled_batch, numpy
 
 from gantry.data import open_prepared, prepare
 from gantry.data.shape import DataShape
 from gantry.errors import UserError
-from gantry.methods import Batch, build_method
+from gantry.methods import build_method
 from gantry.methods.relabelling import LabelTranslator
 from gantry.networks import build_discriminator, build_translator
 from gantry.networks.translators import LabelHeads
@@ -37,23 +38,12 @@ def method_of(data: DataShape, **more: Any) -> Any:
     return build_method(Recipe.model_validate(BASE | more), data)
 
 
-def batch_for(method: Any, data: DataShape, phase: str) -> Batch:
-    torch.manual_seed(1)
-    x = torch.rand(6, *data.sample) * 2 - 1
-    labels = torch.arange(6) % 5 if data.classes else torch.randint(2, (6, data.attributes))
-    return Batch({"x": x}, labels, method.draw(phase, 6, torch.device("cpu")))
-
-
-def numpy(x: torch.Tensor) -> Any:
-    return x.detach().double().numpy()
-
-
 @pytest.mark.parametrize(
     ("data", "networks"), [(POINTS, BASE["networks"]), (IMAGES, LABELS)], ids=["classes", "attributes"]
 )
 def test_losses_are_the_papers(data: DataShape, networks: dict[str, Any]) -> None:
     method = method_of(data, networks=networks)
-    batch = batch_for(method, data, "generator")
+    batch = labelled_batch(method, data, "generator")
     own, asked = batch.labels, batch.labels[batch.noise["order"]]
     there = method.translator(batch.x, asked)
     real, fake = (method.adversary.discriminator(each) for each in (batch.x, there))
@@ -86,7 +76,7 @@ def test_the_authors_penalty_is_ours_with_weight_10_v2_and_centre_1_over_v() -> 
     penalty = {"weight": 10.0 * v**2, "center": 1 / v, "points": "real"}
     method = method_of(IMAGES, networks=networks, terms={"gradient_penalty": penalty})
     plain = method_of(IMAGES, networks=networks)
-    batch = batch_for(method, IMAGES, "discriminator")
+    batch = labelled_batch(method, IMAGES, "discriminator")
     ours = method.loss("discriminator", batch) - plain.loss("discriminator", batch)
     x = batch.x.clone().requires_grad_()
     said = method.adversary.discriminator(x).logits

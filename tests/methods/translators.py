@@ -33,6 +33,13 @@ def batch_for(data: DataShape = PAIRS, size: int = 8) -> Batch:
     return Batch({"x": y, "input": x, "x_a": x})
 
 
+def labelled_batch(method: Any, data: DataShape, phase: str) -> Batch:
+    torch.manual_seed(1)
+    x = torch.rand(6, *data.sample) * 2 - 1
+    labels = torch.arange(6) % 5 if data.classes else torch.randint(2, (6, data.attributes))
+    return Batch({"x": x}, labels, method.draw(phase, 6, torch.device("cpu")))
+
+
 def numpy(x: torch.Tensor) -> Any:
     return x.detach().double().numpy()
 
