@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gantry.data.sources import SOURCES
 from gantry.data.sources.array import load_array
 from gantry.errors import UserError
+from gantry.plan.dataset import DatasetSpec
 
 
 def test_mixture_is_nine_equal_gaussians_on_the_grid(prepared):
@@ -31,6 +33,23 @@ def test_digits_are_rgb_with_labels_and_marked_as_a_proxy(prepared):
     # A zero is dark in its middle and bright around it; a one the other way round.
     middle = digits.samples[:, 14:18, 14:18, 0].mean(axis=(1, 2))
     assert middle[digits.labels == 0].mean() < 60 < 150 < middle[digits.labels == 1].mean()
+
+
+def test_pasted_digits_have_the_masks_that_their_colour_says(prepared):
+    pasted = prepared("pasted_digits", fraction=0.03)
+    source = SOURCES["pasted_digits"](DatasetSpec(title="", source="pasted_digits", fraction=0.03), "", None)
+    pixels = pasted.samples.astype(float)
+    assert pixels.shape == (53, 32, 32, 3) and np.ptp(pasted.manifest["ink"]) == 223
+    chosen = [i for i in range(len(source)) if source._labels[i] == pasted.labels[0]]
+    said = np.ptp(pixels, axis=-1) / 223
+    masks = np.stack([source.mask(i) for i in chosen])
+    nearest = np.abs(masks - said[0]).max((1, 2)).argmin()
+    np.testing.assert_allclose(said[0], masks[nearest], atol=1.5 / 223)
+    outside = masks[nearest] == 0
+    background = source.background(chosen[nearest])
+    assert outside.mean() > 0.3 and (pixels[0, outside] == np.rint(background[outside])[:, None]).all()
+    # The control: another image's mask is not what the colour says.
+    assert np.abs(said[0] - masks[nearest - 1]).max() > 0.3
 
 
 @pytest.mark.parametrize("image", ["flower", "china"])

@@ -42,11 +42,12 @@ def test_places_are_the_map_before_the_networks_last_pooling() -> None:
     assert single_image_distance(found, places(network, other)) > 1e-3
 
 
-def test_of_the_inception_it_reads_what_stands_before_the_second_maximum() -> None:
+@pytest.mark.parametrize("width", [192, 768])
+def test_of_the_inception_it_reads_what_stands_before_the_second_maximum(width: int) -> None:
     with torch.device("meta"):
-        body = FidInception(192)
+        body = FidInception(width)
     network: Any = FeatureNetwork.__new__(FeatureNetwork)
-    network.name, network.body = "inception-192", body
+    network.name, network.body = f"inception-{width}", body
     names = [type(layer).__name__ for layer in maps(network)]
     assert names == ["Conv", "Conv", "Conv", "HalvingPool", "Conv", "Conv"]
     found = maps(network)(torch.empty(1, 3, 299, 299, device="meta"))
@@ -55,5 +56,5 @@ def test_of_the_inception_it_reads_what_stands_before_the_second_maximum() -> No
 
 def test_networks_without_places_are_refused() -> None:
     network = FeatureNetwork("inception", to_side, nn.Sequential(nn.Flatten()), None)
-    with pytest.raises(UserError, match="network inception gives none: take features inception-192"):
+    with pytest.raises(UserError, match="network inception gives none: take features inception-64"):
         maps(network)

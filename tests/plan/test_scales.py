@@ -1,10 +1,12 @@
 """scales.yaml: what its controls must have in common with what they control."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gantry.data.shape import DataShape
+from gantry.errors import UserError
 from gantry.plan import load_plan
 from gantry.plan.costs import cost_of
 from gantry.plan.estimate import training_seconds
@@ -37,6 +39,23 @@ def test_the_control_is_shorter_and_else_the_same_at_every_scale(scale: str, rep
         assert 0.4 * long < short < long, grown
         same = ("networks", "objective", "terms", "optimiser", "latent", "batch_size", "ema")
         assert all(getattr(plan.recipes[grown], key) == getattr(plan.recipes[control], key) for key in same)
+
+
+def test_scores_that_a_network_or_a_set_does_not_give_are_said_before_anything_starts(
+    repository: Path,
+) -> None:
+    told: dict[str, Any] = {
+        "scale": "smoke",
+        "papers": ["scales"],
+        "only_datasets": ["flower", "digits_pasted"],
+    }
+    load_plan(told, repository)
+    with pytest.raises(UserError, match=r"one_picture\.metrics: sifid reads features of single places"):
+        load_plan(told | {"features": "efficientnet-lite0"}, repository)
+    with pytest.raises(
+        UserError, match="mask_iou needs a data set whose layers are known, and digits is none"
+    ):
+        load_plan(told | {"substitute": {"digits_pasted": "digits"}}, repository)
 
 
 def test_the_tour_is_minutes_of_two_cores(repository: Path, tmp_path: Path) -> None:

@@ -145,6 +145,8 @@ METRICS: dict[str, Metric] = {
         Metric("latent_ratio", "method", "lower", "error of latents / shuffled", False, None, True),
         Metric("structure_error", "method", "lower", "error of structures", True, None, True),
         Metric("structure_ratio", "method", "lower", "error of structures / shuffled", True, None, True),
+        Metric("mask_iou", "method", "higher", "IoU of masks and ink", False, _SHARE, True),
+        Metric("mask_iou_ratio", "method", "higher", "IoU of masks / shuffled", False, None, True),
         Metric("test_error", "method", "lower", "test error", True, _SHARE, True),
         Metric("l1", "images", "lower", "L1 to the truth", True, (0.0, 1.0), True),
         Metric("psnr", "images", "higher", "PSNR (dB)", of_asked=True),
@@ -198,6 +200,8 @@ OTHER_NETWORKS = {"embedded": "embedded classifier", "efficientnet-lite0": "Effi
 FEATURE_NETWORKS = (*INCEPTION, *INCEPTION_BLOCKS, *OTHER_NETWORKS)
 # Networks that losses look through, and no score does; their weights are a user's.
 OF_LOSSES = ("vgg19",)
+# Networks whose features of single places can be read, as SIFID does.
+NETWORKS_OF_PLACES = (*INCEPTION_BLOCKS, "embedded")
 # Networks that end in class probabilities, which the scores from logits need.
 CLASSIFYING_NETWORKS = (*INCEPTION, *OTHER_NETWORKS)
 

@@ -9,22 +9,25 @@ from gantry.errors import UserError
 from gantry.metrics.features import FeatureNetwork
 from gantry.metrics.features.inception import HalvingPool
 from gantry.metrics.frechet import frechet_distance, gaussian_statistics
+from gantry.metrics.names import NETWORKS_OF_PLACES
 
 POOLS = (HalvingPool, nn.AdaptiveAvgPool2d, nn.Flatten)
-NETWORKS = ("inception-192", "inception-64", "embedded")
 
 
 def maps(network: FeatureNetwork) -> nn.Sequential:
     """Return the layers of a network up to its last pooling: an image to (B, D, H, W).
 
-    Of `inception-192` these end before the second maximum, as in the paper. Raises UserError for other networks.
+    Of `inception-192` and `inception-768` these end before the second maximum, as in the paper. Raises UserError for
+    other networks.
     """
-    if network.name not in NETWORKS or not isinstance(network.body, nn.Sequential):
+    if network.name not in NETWORKS_OF_PLACES or not isinstance(network.body, nn.Sequential):
         raise UserError(
             f"metrics: sifid reads features of single places, and network {network.name} gives none: take features "
-            f"{', '.join(NETWORKS)}"
+            f"{', '.join(NETWORKS_OF_PLACES)}"
         )
     layers = list(network.body.children())
+    maxima = [number for number, layer in enumerate(layers) if isinstance(layer, HalvingPool)]
+    layers = layers[: maxima[1]] if len(maxima) > 1 else layers
     while isinstance(layers[-1], POOLS):
         layers.pop()
     return nn.Sequential(*layers)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from itertools import product
 
 from gantry.errors import UserError
-from gantry.metrics.names import CLASSIFYING_NETWORKS, FEATURE_NETWORKS, METRICS, metric
+from gantry.metrics.names import CLASSIFYING_NETWORKS, FEATURE_NETWORKS, METRICS, NETWORKS_OF_PLACES, metric
 from gantry.plan.blocks.networks import ImageNetworks
 from gantry.plan.blocks.translators import ImageTranslators
 from gantry.plan.configuration import Output
@@ -126,6 +126,11 @@ def _lacks(name: str, recipe: Recipe, dataset: str, spec: DatasetSpec) -> str | 
         return f"metrics: {name} compares with classes, and data set {dataset} has none: take it out of the workload"
     if name.startswith("attribute_") and spec.labels in ("none", "classes", "vectors"):
         return f"metrics: {name} compares with attributes, and data set {dataset} has none: take it out of the workload"
+    if name.startswith("mask_iou") and spec.source != "pasted_digits":
+        return (
+            f"metrics: {name} needs a data set whose layers are known, and {dataset} is none: take it out of the "
+            "workload, or source pasted_digits"
+        )
     if of_classes and recipe.method.asks_for_codes:
         return (
             f"metrics: {name} compares classes with what samples were asked for, and method {recipe.method.name} asks "
@@ -176,6 +181,11 @@ def _obstacle(name: str, workload: Workload, features: str | None) -> str | None
         return (
             f"{name} needs class probabilities, which feature network {features} does not give; "
             f"leave it out, or set `features` to {', '.join(CLASSIFYING_NETWORKS)}"
+        )
+    if name == "sifid" and features in FEATURE_NETWORKS and features not in NETWORKS_OF_PLACES:
+        return (
+            f"sifid reads features of single places, and feature network {features} gives none; leave it out, or set "
+            f"`features` to {', '.join(NETWORKS_OF_PLACES)}"
         )
     return None
 

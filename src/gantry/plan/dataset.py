@@ -37,6 +37,7 @@ class DatasetSpec(Strict):
         "gaussian_grid",
         "gaussian_pair",
         "digits",
+        "pasted_digits",
         "photograph",
         "folder",
         "array",
@@ -68,7 +69,7 @@ class DatasetSpec(Strict):
     @property
     def is_embedded(self) -> bool:
         """Whether the project, or what it depends on, brings the data: nothing to download, no path."""
-        return self.source in ("gaussian_grid", "gaussian_pair", "digits", "photograph")
+        return self.source in ("gaussian_grid", "gaussian_pair", "digits", "pasted_digits", "photograph")
 
     @property
     def beside(self) -> tuple[str, ...]:
@@ -89,7 +90,8 @@ class DatasetSpec(Strict):
             return "none" if "unlabeled" in str(self.options.get("split", "train+unlabeled")) else "classes"
         if self.source in ("photograph", "array", "lsun"):
             return "none"
-        return "classes" if self.source in ("gaussian_grid", "digits", "cifar10", "svhn") else "unknown"
+        with_classes = ("gaussian_grid", "digits", "pasted_digits", "cifar10", "svhn")
+        return "classes" if self.source in with_classes else "unknown"
 
     @property
     def classes(self) -> int | None:
@@ -98,7 +100,7 @@ class DatasetSpec(Strict):
             return None
         if self.source == "gaussian_grid":
             return int(self.options.get("side", 3)) ** 2  # type: ignore[arg-type]
-        return 10 if self.source in ("digits", "cifar10", "svhn") else None
+        return 10 if self.source in ("digits", "pasted_digits", "cifar10", "svhn") else None
 
     @property
     def rows(self) -> int | None:

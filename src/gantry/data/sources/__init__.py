@@ -8,7 +8,7 @@ from gantry.data.sources.folder import Folder
 from gantry.data.sources.lsun import Lsun
 from gantry.data.sources.stl10 import Stl10
 from gantry.data.sources.svhn import Svhn
-from gantry.data.sources.synthetic import Digits, GaussianGrid, GaussianPair, Photograph
+from gantry.data.sources.synthetic import Digits, GaussianGrid, GaussianPair, PastedDigits, Photograph
 from gantry.data.sources.tables import HuggingFace, Parquet
 from gantry.data.sources.webdataset import WebDataset
 
@@ -16,6 +16,7 @@ SOURCES: dict[str, type[Source]] = {
     "gaussian_grid": GaussianGrid,
     "gaussian_pair": GaussianPair,
     "digits": Digits,
+    "pasted_digits": PastedDigits,
     "photograph": Photograph,
     "folder": Folder,
     "array": Array,

@@ -139,11 +139,8 @@ class Digits(PixelSource):
 
     def __init__(self, spec: DatasetSpec, name: str, path: Path | None) -> None:
         super().__init__(spec, name, path)
-        with gzip.open(_inside_sklearn("data/digits.csv.gz"), "rt") as stream:
-            table = np.loadtxt(stream, delimiter=",")
-        grey = np.rint(table[:, :-1] * (255 / 16)).astype(np.uint8).reshape(-1, 8, 8, 1)
-        self._images: Pixels = np.repeat(grey, 3, axis=-1)
-        self._labels = table[:, -1].astype(np.int64)
+        grey, self._labels = _digits()
+        self._images: Pixels = np.repeat(grey[..., None], 3, axis=-1)
         self._attributes = tuple(self.chosen_options["attributes"])
         for attribute in self._attributes:
             if attribute not in DIGITS_WITH:
@@ -208,6 +205,77 @@ class Photograph(PixelSource):
             top, left, side = self._windows[i]
             window = self._photograph[top : top + side, left : left + side]
             yield Item(f"window {i}", np.ascontiguousarray(window))
+
+
+# The colour of pasted digits, of the largest chroma that leaves no channel at 0.
+INK = (255, 32, 32)
+
+
+class PastedDigits(PixelSource):
+    """Images of two layers that are known: digits in one colour of ink, on grey windows of a photograph.
+
+    x = m·f + (1 − m)·b, f = `INK`, b grey, m a digit's grey levels enlarged to `smallest` to `largest` pixels of 32 and
+    put anywhere. As b has no chroma, m = (max − min of x's channels) / (max − min of f's), of samples too: see
+    `gantry.evaluation.layers`. Labels are the digits.
+    """
+
+    is_proxy = True
+    native_resolution = 32
+    options: ClassVar[dict[str, Option]] = {"image": "china", "smallest": 14, "largest": 24, "seed": 0}
+
+    def __init__(self, spec: DatasetSpec, name: str, path: Path | None) -> None:
+        super().__init__(spec, name, path)
+        image = self._one_of("image", ("flower", "china"))
+        smallest, largest = self._above("smallest", 8), self.chosen_options["largest"]
+        if not smallest <= largest <= 32:
+            raise UserError(
+                f"data set {name}: options.largest: {largest} is not between options.smallest ({smallest}) and the "
+                "images' 32 pixels"
+            )
+        self._digits, self._labels = _digits()
+        photograph = Image.open(_inside_sklearn(f"images/{image}.jpg")).convert("L")
+        self._grey: Pixels = np.asarray(photograph)
+        random = np.random.default_rng(self._above("seed", 0))
+        count, (height, width) = len(self._digits), self._grey.shape
+        self._windows = random.integers((0, 0), (height - 64 + 1, width - 64 + 1), size=(count, 2))
+        sides = random.integers(smallest, largest, size=count, endpoint=True)
+        self._places = np.column_stack(
+            [random.integers(32 - sides + 1), random.integers(32 - sides + 1), sides]
+        )
+
+    def __len__(self) -> int:
+        return len(self._digits)
+
+    def describe(self) -> dict[str, Any]:
+        return {"ink": list(INK)}
+
+    def mask(self, i: int) -> NDArray[np.float64]:
+        """Return m of image `i`, (32, 32) in [0, 1]."""
+        top, left, side = self._places[i]
+        digit = Image.fromarray(self._digits[i]).resize((side, side), Image.Resampling.BILINEAR)
+        mask = np.zeros((32, 32))
+        mask[top : top + side, left : left + side] = np.asarray(digit) / 255
+        return mask
+
+    def background(self, i: int) -> NDArray[np.float64]:
+        """Return b of image `i`, (32, 32) from 0 to 255: means of 2 by 2 pixels of its window."""
+        top, left = self._windows[i]
+        window = self._grey[top : top + 64, left : left + 64].astype(np.float64)
+        return window.reshape(32, 2, 32, 2).mean((1, 3))
+
+    def items(self, chosen: Indices) -> Iterator[Item]:
+        for i in chosen:
+            mask = self.mask(i)[..., None]
+            pixels = mask * np.array(INK) + (1 - mask) * self.background(i)[..., None]
+            yield Item(f"pasted digit {i}", np.rint(pixels).astype(np.uint8), int(self._labels[i]))
+
+
+def _digits() -> tuple[Pixels, NDArray[np.int64]]:
+    """scikit-learn's digits, (N, 8, 8) from 0 to 255, and which each is, (N,)."""
+    with gzip.open(_inside_sklearn("data/digits.csv.gz"), "rt") as stream:
+        table = np.loadtxt(stream, delimiter=",")
+    grey = np.rint(table[:, :-1] * (255 / 16)).astype(np.uint8).reshape(-1, 8, 8)
+    return grey, table[:, -1].astype(np.int64)
 
 
 def _inside_sklearn(file: str) -> Path:
