@@ -13,11 +13,10 @@ from tests.training.conftest import Lab
 from torch import Tensor, nn
 
 from gantry.cli import run
-from gantry.data import open_prepared, prepare
+from gantry.data import open_prepared
 from gantry.evaluation.by_checkpoint import load_trained
 from gantry.evaluation.encoding import Rebuilt, encode, invert, pictures, reconstruct
 from gantry.methods.sampler import Sampler
-from gantry.plan.dataset import DatasetSpec
 
 IMAGES = {
     "networks": {"family": "dcgan", "width": 2, "head": "linear"},
@@ -31,11 +30,7 @@ IMAGES = {
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Two iterations each of an encoder's game, of the plain one, and of a conditional one; a folder of pictures."""
     folder = tmp_path_factory.mktemp("encoding")
-    out = folder / "data"
-    prepare(DatasetSpec(title="digits", source="digits", fraction=0.05), "digits", out, 32, out)
-    lab = Lab(folder, out / "manifest.json", every=2)
-    spec = lab.spec
-    lab.spec = lambda recipe, seed=0: spec(recipe, seed) | {"dataset": {"name": "tiny", "resolution": 32}}  # type: ignore[method-assign]
+    lab = Lab.on_digits(folder, every=2)
     found = {
         name: lab.train(name, 2, IMAGES | method)
         for name, method in (
@@ -46,7 +41,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     }
     shown = folder / "pictures"
     shown.mkdir()
-    for number, image in enumerate(open_prepared(out / "manifest.json").samples[:5]):
+    for number, image in enumerate(open_prepared(lab.manifest).samples[:5]):
         Image.fromarray(np.asarray(image)).save(shown / f"digit{number}.png")
     return found | {"pictures": shown}
 

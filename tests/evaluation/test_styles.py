@@ -13,12 +13,10 @@ from tests.training.conftest import Lab
 from tests.training.test_growing_runs import STYLES
 
 from gantry.cli import run
-from gantry.data import prepare
 from gantry.errors import UserError
 from gantry.evaluation.by_checkpoint import load_trained
 from gantry.evaluation.paths import path_length_w, path_length_z
 from gantry.evaluation.styles import layers_of, mixing_grid
-from gantry.plan.dataset import DatasetSpec
 
 CPU = torch.device("cpu")
 
@@ -27,11 +25,7 @@ CPU = torch.device("cpu")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Eight iterations each of a pair with styles and of one without, up to 32×32."""
     folder = tmp_path_factory.mktemp("styles")
-    out = folder / "data"
-    prepare(DatasetSpec(title="digits", source="digits", fraction=0.05), "digits", out, 32, out)
-    lab = Lab(folder, out / "manifest.json", every=8)
-    spec = lab.spec
-    lab.spec = lambda recipe, seed=0: spec(recipe, seed) | {"dataset": {"name": "tiny", "resolution": 32}}  # type: ignore[method-assign]
+    lab = Lab.on_digits(folder, every=8)
     return {name: lab.train(name, 8, recipe) for name, recipe in (("styles", STYLES), ("plain", RECIPE))}
 
 

@@ -6,7 +6,7 @@ import json
 import os
 import signal
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -45,13 +45,21 @@ class Lab:
     folder: Path
     manifest: Path
     every: int = 6
+    dataset: dict[str, Any] = field(default_factory=lambda: {"name": "tiny"})
+
+    @classmethod
+    def on_digits(cls, folder: Path, every: int) -> "Lab":
+        """Prepare a twentieth of the digits, at 32×32, for runs in `folder`."""
+        out = folder / "data"
+        prepare(DatasetSpec(title="digits", source="digits", fraction=0.05), "digits", out, 32, out)
+        return cls(folder, out / "manifest.json", every, {"name": "tiny", "resolution": 32})
 
     def spec(self, recipe: dict[str, Any], seed: int = 0) -> dict[str, Any]:
         """A spec as the plan writes it."""
         return {
             "format": 1,
             "recipe": recipe,
-            "dataset": {"name": "tiny"},
+            "dataset": self.dataset,
             "seed": seed,
             "checkpoint_every": self.every,
         }

@@ -8,7 +8,7 @@ from gantry.plan.blocks.base import Weight
 from gantry.plan.blocks.code_translators import CodeTranslators, MlpCodesNetworks, ResnetHalvesNetworks
 from gantry.plan.methods.base import MethodOptions
 from gantry.plan.methods.conditional import need_labels
-from gantry.plan.methods.pix2pix import need_held_out, refuse_what_starts_from_latents
+from gantry.plan.methods.pix2pix import check_pool, need_held_out, refuse_what_starts_from_latents
 
 if TYPE_CHECKING:
     from gantry.plan.dataset import DatasetSpec
@@ -54,12 +54,7 @@ class Options(MethodOptions):
                 f"method combogan: networks.family {recipe.networks.family} has no codes; take resnet_halves for "
                 "images, mlp_codes for points"
             )
-        if self.pool % recipe.batch_size:
-            raise ValueError(f"method.pool {self.pool} is not a multiple of batch_size {recipe.batch_size}")
-        if recipe.batch_multiples.get("discriminator", 1) > 1 and self.pool:
-            raise ValueError(
-                "method.pool goes with batches of one size: take batch_multiples.discriminator away"
-            )
+        check_pool(self.pool, recipe)
         if recipe.processes > 1:
             raise ValueError(
                 "method combogan draws two domains in an iteration, and in one process: set processes: 1"

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from gantry.plan.blocks.base import Strict, Weight
 from gantry.plan.blocks.schedules import Place, place_in
 from gantry.plan.methods.base import MethodOptions
-from gantry.plan.methods.pix2pix import Distance, need_held_out, refuse_what_starts_from_latents
+from gantry.plan.methods.pix2pix import Distance, check_pool, need_held_out, refuse_what_starts_from_latents
 
 if TYPE_CHECKING:
     from gantry.plan.dataset import DatasetSpec
@@ -74,11 +74,6 @@ class Options(MethodOptions):
                 "method cyclegan goes there and back, and family sr_resnet makes larger images: take unet or "
                 "resnet_blocks"
             )
-        if self.pool % recipe.batch_size:
-            raise ValueError(f"method.pool {self.pool} is not a multiple of batch_size {recipe.batch_size}")
-        if recipe.batch_multiples.get("discriminator", 1) > 1 and self.pool:
-            raise ValueError(
-                "method.pool goes with batches of one size: take batch_multiples.discriminator away"
-            )
+        check_pool(self.pool, recipe)
         if self.pool and recipe.processes > 1:
             raise ValueError("method.pool keeps one process's images: set processes: 1, or pool: 0")

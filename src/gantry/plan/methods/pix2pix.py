@@ -139,6 +139,14 @@ def need_held_out(name: str, spec: "DatasetSpec") -> None:
         )
 
 
+def check_pool(pool: int, recipe: "Recipe") -> None:
+    """Refuse a pool of earlier images that batches do not fill evenly."""
+    if pool % recipe.batch_size:
+        raise ValueError(f"method.pool {pool} is not a multiple of batch_size {recipe.batch_size}")
+    if recipe.batch_multiples.get("discriminator", 1) > 1 and pool:
+        raise ValueError("method.pool goes with batches of one size: take batch_multiples.discriminator away")
+
+
 def refuse_what_starts_from_latents(name: str, recipe: "Recipe") -> None:
     """Raise ValueError for what belongs to generators that start from latents."""
     if not recipe.networks.translates:
