@@ -1,6 +1,8 @@
 """Labels as inputs and outputs: losses against NumPy, ways in, refusals, and what a wrong label would change."""
 
 from itertools import permutations
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,8 +15,10 @@ from tests.methods.points import BASE, CPU
 from torch import nn
 from torch.nn.functional import one_hot
 
+from gantry.data.prepared import PreparedSet
 from gantry.data.shape import DataShape
 from gantry.errors import UserError
+from gantry.evaluation.asked import AskedScorer
 from gantry.methods import Batch, build_method
 from gantry.methods.conditional import condition_of
 from gantry.methods.latents import draw_latents, draw_truncated
@@ -271,6 +275,12 @@ def test_truncated_latents_follow_the_truncated_normal() -> None:
         ({"name": "semi_supervised", "known": 10}, {"objective": {"name": "hinge"}}, "non_saturating"),
         ({"name": "infogan", "categorical": []}, {}, "no code"),
         ({"name": "condtional"}, {}, "did you mean 'conditional'"),
+        ({"name": "sgan"}, {}, "three methods have this name: write semi_supervised"),
+        (
+            CONDITIONAL,
+            {"networks": {"family": "mlp", "virtual_batch_norm": {}}},
+            "its reference batch is of latents, without conditions",
+        ),
     ],
 )
 def test_what_does_not_go_together_is_refused_with_the_remedy(method: Any, more: Any, message: str) -> None:
@@ -390,3 +400,47 @@ def test_the_scores_of_classes() -> None:
     some = rng.integers(5, size=(2, 200))
     brute = max(sum(naming[a] == b for a, b in some.T) for naming in permutations(range(5))) / 200
     assert purity(*some) == pytest.approx(brute)
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ([2, 2, 2, 2], "all 4 labels are 2: is the folder layout right"),
+        ([0, 4, 0, 1], r"5 classes, but only 3 of them have samples .0: 2, 1: 1, 4: 1."),
+        ([0, 4, 3, 2, 1], None),
+    ],
+)
+def test_classes_that_no_sample_has_are_found_before_training(labels: list[int], message: str | None) -> None:
+    points = np.zeros((len(labels), 2), np.float32)
+    prepared: Any = PreparedSet(Path(), {"name": "some", "kind": "points"}, points, np.array(labels))  # type: ignore[arg-type]
+    method = method_of(CONDITIONAL)
+    if message is None:
+        assert method.streams(prepared)["x"].beside == ("labels",)
+        return
+    with pytest.raises(UserError, match=message):
+        method.streams(prepared)
+
+
+def test_a_referee_that_cannot_tell_real_classes_says_nothing_of_samples(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    means = np.array([[0.0, 0.0], [4.0, 0.0], [0.0, 4.0], [4.0, 4.0]])
+    labels = np.arange(40) % 4
+    told = {"name": "some", "kind": "points", "variance": 0.01}
+
+    def scores(of: np.ndarray) -> dict[str, float]:
+        prepared: Any = PreparedSet(
+            Path(),
+            told | {"means": of.tolist()},
+            means[labels].astype(np.float32),
+            labels,  # type: ignore[arg-type]
+        )
+        asked: Any = SimpleNamespace(asked=lambda source, rows, held_out: labels[: len(rows)])
+        random = np.random.default_rng(0).normal(0, 0.1, (40, 2))
+        return AskedScorer(prepared, None).by_class(asked, "G1", means[labels] + random)
+
+    assert scores(means)["label_accuracy_points"] == 1
+    assert not capsys.readouterr().err
+    mistaken = scores(means[[1, 2, 3, 0]])
+    assert "label_accuracy_points" not in mistaken and "within_class_spread_points" in mistaken
+    assert "right about 0.000 of 8 unseen real samples, below 0.500" in capsys.readouterr().err

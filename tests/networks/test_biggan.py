@@ -8,7 +8,6 @@ from pydantic import ValidationError
 from torch import nn
 
 from gantry.data.shape import DataShape
-from gantry.errors import UserError
 from gantry.methods import build_method
 from gantry.methods.conditional import condition_of
 from gantry.methods.standing import batch_norms, stand
@@ -164,12 +163,3 @@ def test_a_sampler_stands_at_its_own_threshold_and_only_where_the_recipe_asks() 
     inputs = sampler.inputs("G1", range(3), torch.Generator().manual_seed(0))
     assert torch.equal(again.sample("G1", inputs), sampler.standing_at(0.1).sample("G1", inputs))
     assert not torch.equal(again.sample("G1", inputs), sampler.sample("G1", inputs))
-
-
-def test_without_batch_norm_there_is_nothing_to_stand() -> None:
-    recipe = BASE | {
-        "networks": {"family": "mlp", "width": 8, "virtual_batch_norm": {}},
-        "method": {"name": "conditional", "standing": 2},
-    }
-    with pytest.raises(UserError, match="this generator has none"):
-        build_method(Recipe.model_validate(recipe), DataShape((2,), classes=5))

@@ -176,8 +176,10 @@ class AskedScorer:
         features = referee.features(samples)
         distances = of_classes.class_frechet_distances(features, asked, referee.statistics)
         suffix = "_points" if self.network is None else ""
-        return {
-            f"label_accuracy{suffix}": of_classes.label_accuracy(referee.predict(features), asked),
+        seen = {}
+        if referee.tells("label_accuracy"):
+            seen[f"label_accuracy{suffix}"] = of_classes.label_accuracy(referee.predict(features), asked)
+        return seen | {
             f"within_class_spread{suffix}": of_classes.within_class_spread(
                 features, asked, referee.statistics
             ),

@@ -4,6 +4,7 @@ Of points it is the mixture's own posterior, of images a logistic regression on 
 training images, which never saw a generated one.
 """
 
+import sys
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any
@@ -80,6 +81,19 @@ class ClassReferee:
         """The share of unseen real samples whose class the referee sees, and how many they were."""
         _, _, tested, labels = self.real
         return of_classes.label_accuracy(self.predict(tested), labels), len(labels)
+
+    def tells(self, what: str) -> bool:
+        """Whether it is right about unseen real samples at least twice as often as by chance; if not, say so."""
+        accuracy, count = self.accuracy
+        least = 2 / len(np.unique(self.labels))
+        if accuracy < least:
+            print(
+                f"gantry: data set {self.prepared.name}: {what} left out: the referee is right about {accuracy:.3f} of "
+                f"{count:,} unseen real samples, below {least:.3f}, twice chance: take features that tell the classes "
+                "apart",
+                file=sys.stderr,
+            )
+        return accuracy >= least
 
 
 def confusion(asked: Array, seen: Array) -> dict[str, float]:

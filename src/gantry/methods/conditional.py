@@ -18,9 +18,10 @@ from gantry.errors import UserError
 from gantry.methods.adversary import Adversary
 from gantry.methods.base import Method, Phase, game_phases, register
 from gantry.methods.batch import Batch
+from gantry.methods.labelled import check_every_class_is_there
 from gantry.methods.latents import draw_latents, draw_truncated
 from gantry.methods.sampler import Sampler
-from gantry.methods.standing import Standing, batch_norms, stand
+from gantry.methods.standing import Standing, stand
 from gantry.networks import build_discriminator, build_generator
 from gantry.networks.conditions import GENERATOR_ENTRIES, ConditionalDiscriminator
 from gantry.objectives import build_objective
@@ -92,10 +93,6 @@ class Conditional(Method):
             raise UserError(
                 f"method.standing draws classes for its statistics, and this data set has {data.kind}: take it away"
             )
-        if options.standing is not None and not batch_norms(self.generator):
-            raise UserError(
-                "method.standing: statistics are BatchNorm's, and this generator has none: take it away"
-            )
         heads = self.width * (2 if options.classification and options.classification.of == "twin" else 1)
         discriminator = ConditionalDiscriminator(
             lambda shape: build_discriminator(recipe.networks, shape, 1),
@@ -115,6 +112,7 @@ class Conditional(Method):
         return game_phases(self.recipe.updates, "generator")
 
     def streams(self, prepared: PreparedSet) -> dict[str, Stream]:
+        check_every_class_is_there(prepared, self.data)
         return {"x": Stream(beside=("labels",))}
 
     def draw(self, phase: str, size: int, device: torch.device) -> dict[str, Tensor]:

@@ -17,6 +17,26 @@ def classes_of(data: DataShape, method: str) -> int:
     return data.classes
 
 
+def check_every_class_is_there(prepared: PreparedSet, data: DataShape) -> None:
+    """Raise UserError for labels that are all the same, and for classes that no sample has: G is asked for all."""
+    labels = prepared.labels
+    if not data.classes or labels is None or labels.ndim != 1:
+        return
+    counts = np.bincount(labels, minlength=data.classes)
+    there = np.flatnonzero(counts)
+    if len(there) == 1:
+        raise UserError(
+            f"data set {prepared.name}: all {len(labels):,} labels are {there[0]}: is the folder layout right? Each "
+            "class is a folder of its own"
+        )
+    if len(there) < len(counts):
+        held = ", ".join(f"{k}: {counts[k]:,}" for k in there)
+        raise UserError(
+            f"data set {prepared.name}: {len(counts)} classes, but only {len(there)} of them have samples ({held}): "
+            "number those anew, or draw a larger fraction"
+        )
+
+
 def known_rows(prepared: PreparedSet, known: int, seed: int) -> NDArray[np.int64]:
     """Return `known` rows, as many of each class, chosen by `seed`; ascending.
 

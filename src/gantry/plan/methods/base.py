@@ -59,6 +59,13 @@ def register_options(name: str, options: type[MethodOptions]) -> None:
     OPTIONS[name] = options
 
 
+# Names that several methods have in the literature.
+AMBIGUOUS = {
+    "sgan": "three methods have this name: write semi_supervised (Salimans et al. 2016), stacked (Huang et al. 2017) "
+    "or local_pairs (Chavdarova and Fleuret 2018)"
+}
+
+
 def shipped_methods() -> list[str]:
     """The names of the methods of this package."""
     from gantry.plan import methods
@@ -76,6 +83,8 @@ def options_of(name: str) -> type[MethodOptions]:
     if name in OPTIONS:
         return OPTIONS[name]
     known = known_methods()
+    if name in AMBIGUOUS:
+        raise ValueError(f"method {name!r}: {AMBIGUOUS[name]}")
     if name not in known:
         close = difflib.get_close_matches(name, known, n=1)
         meant = f"; did you mean {close[0]!r}?" if close else ""

@@ -71,6 +71,10 @@ class Options(MethodOptions):
                 f"method {self.name}: objective {recipe.objective.name} reads {recipe.objective.width} numbers of "
                 "each sample, and this method's discriminator says one: take another objective"
             )
+        if getattr(recipe.networks, "virtual_batch_norm", None) is not None:
+            raise ValueError(
+                "networks.virtual_batch_norm: its reference batch is of latents, without conditions: take it away"
+            )
         if self.truncation is not None and recipe.latent.distribution != "normal":
             raise ValueError(
                 f"method.truncation is of normal latents: latent.distribution {recipe.latent.distribution} has none"
