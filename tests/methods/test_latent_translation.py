@@ -21,6 +21,7 @@ PAIRS = DataShape((2,), input=(2,))
 IMAGES = DataShape((3, 32, 32), input=(3, 32, 32))
 CODES = {"family": "mlp_autoencoders", "width": 8, "depth": 3, "shared": 2, "code": 3}
 STYLES = CODES | {"style": 2, "gaussian": True}
+CONTENT = {"family": "content_style", "width": 2, "patch_width": 2, "patches": 1, "blocks": 1, "style": 2}
 BASE: dict[str, Any] = {"workload": "", "objective": {"name": "non_saturating"}, "batch_size": 6}
 NAME = {"name": "latent_translation", "adversarial": 2, "self_reconstruction": 3}
 UNIT = NAME | {"noise": True, "cycle": 5, "code_prior": 7}
@@ -155,6 +156,48 @@ def test_drits_losses() -> None:
     expected += 17 * (0.5 * softplus(-said) + 0.5 * softplus(said)).mean()
     assert method.loss("generator", batch).item() == pytest.approx(expected, rel=3e-6)
     assert method.loss("discriminator", batch).item() == pytest.approx(against, rel=3e-6)
+
+
+def test_three_scales_of_discriminators() -> None:
+    """Each scale has networks of its own, which see means of 3×3 pixels; all are of equal weight, for both players.
+
+    The control, images of one size for all, is another loss.
+    """
+    method = method_of(MUNIT | {"scales": 3}, CONTENT, IMAGES)
+    assert len(method.adversaries()) == 6 and len(method.phases[0].trains) == 12
+    batch = batch_for(method, data=IMAGES)
+    journeys = method.journeys(batch)
+    x, into = journeys.x, journeys.drawn[::-1]
+    against = for_g = wrong = 0.0
+    for scale in range(3):
+        for k in (0, 1):
+            judge = method.of["drawn"][2 * scale + k].discriminator
+            real, fake = (smaller(each, scale) for each in (x[k], into[k]))
+            against += entropy(judge, real, fake)
+            for_g += 2 * float(softplus(-numpy(judge(fake))).mean())
+            wrong += entropy(judge, x[k], into[k])
+    assert method.loss("discriminator", batch).item() == pytest.approx(against, rel=1e-5)
+    assert wrong != pytest.approx(against, rel=1e-4)
+    for name in SUMMANDS:
+        object.__setattr__(method.options, name, 0.0)
+    assert method.loss("generator", batch).item() == pytest.approx(for_g, rel=1e-5)
+    deep = BASE | {"method": NAME | {"scales": 3}, "networks": CONTENT | {"patches": 2}}
+    recipe = Recipe.model_validate(deep)
+    with pytest.raises(ValueError, match=r"the last of 3 sees 8×8 pixels: patches 2: .* set patches: 1"):
+        recipe.method.check_workload(recipe, 32, 4)
+    recipe.method.check_workload(recipe, 64, 4)
+
+
+def smaller(images: Tensor, scale: int) -> Tensor:
+    """Means of the pixels that are there of each 3×3 around every second place, `scale` times: a loop."""
+    for _ in range(scale):
+        side = range(0, images.shape[-1], 2)
+        rows = [
+            [images[..., max(0, i - 1) : i + 2, max(0, j - 1) : j + 2].mean((2, 3)) for j in side]
+            for i in side
+        ]
+        images = torch.stack([torch.stack(row, -1) for row in rows], -2)
+    return images
 
 
 @pytest.mark.parametrize(
@@ -300,6 +343,7 @@ def test_a_sampler_draws_styles_where_there_are_any_and_takes_the_mean_on_the_wa
         (NAME | {"style_prior": 1}, STYLES | {"gaussian": False}, "set networks.gaussian: true"),
         (NAME | {"adversarial": 0}, CODES, "nothing tells the domains apart"),
         (NAME, {"family": "mlp"}, "starts from latents"),
+        (NAME | {"scales": 3}, CODES, "points have one scale: take scales away"),
     ],
 )
 def test_what_does_not_go_together_is_refused_with_the_remedy(

@@ -20,6 +20,7 @@ from gantry.methods.sampler import Sampler
 from gantry.methods.styled import CodeSampler
 from gantry.networks import build_discriminator, build_translator
 from gantry.networks.domains import DOMAINS, Autoencoders, build_code_discriminator
+from gantry.networks.translators import half
 from gantry.objectives import build_objective
 from gantry.plan.blocks.objectives import StandardObjective
 from gantry.plan.methods.latent_translation import Options
@@ -141,11 +142,19 @@ class LatentTranslation(Method):
             options.styles if styled else "exchanged"
         ]
         self.gaussian = styled and bool(getattr(recipe.networks, "gaussian", False))
-        # Whose samples are into domain k: of each kind of translation, of each domain.
+        channels, *rest = shape
+        # Whose samples are into domain k: of each kind of translation, of each scale, of each domain.
         self.of = nn.ModuleDict(
             {
                 kind: nn.ModuleList(
-                    Adversary.of(recipe, build_discriminator(recipe.networks, shape, 1), shape)
+                    Adversary.of(
+                        recipe,
+                        build_discriminator(
+                            recipe.networks, (channels, *(side >> scale for side in rest)), 1
+                        ),
+                        shape,
+                    )
+                    for scale in range(options.scales)
                     for _ in DOMAINS
                 )
                 for kind in self.kinds
@@ -160,7 +169,7 @@ class LatentTranslation(Method):
 
     @property
     def phases(self) -> tuple[Phase, ...]:
-        names = [f"of.{kind}.{k}" for kind in self.kinds for k in DOMAINS]
+        names = [f"of.{kind}.{n}" for kind in self.kinds for n in range(len(DOMAINS) * self.options.scales)]
         discriminator, generator = game_phases(self.recipe.updates, "networks", adversaries=names)
         confusion = self.options.confusion
         codes = () if confusion is None else (Phase("codes", ("of_codes.discriminator",), confusion.updates),)
@@ -197,24 +206,28 @@ class LatentTranslation(Method):
             return 0.5 * self.of_codes.discriminator_loss(codes[1], [codes[0]])
         return torch.stack(
             [
-                self.adversary(kind, k).discriminator_loss(journeys.x[k], [fakes[kind][1 - k]], self.networks)
+                self.adversary(kind, k, scale).discriminator_loss(
+                    seen(journeys.x[k], scale), [seen(fakes[kind][1 - k], scale)], self.networks
+                )
                 for kind in self.kinds
+                for scale in range(self.options.scales)
                 for k in DOMAINS
             ]
         ).sum()
 
-    def adversary(self, kind: str, domain: int) -> Adversary:
-        """Return who judges translations of a kind into a domain."""
-        return cast(Adversary, cast(nn.ModuleList, self.of[kind])[domain])
+    def adversary(self, kind: str, domain: int, scale: int = 0) -> Adversary:
+        """Return who judges translations of a kind into a domain, at their size or 2^scale times smaller."""
+        return cast(Adversary, cast(nn.ModuleList, self.of[kind])[len(DOMAINS) * scale + domain])
 
     def generator_loss(self, journeys: Journeys) -> Tensor:
         """Return what encoders and decoders minimise."""
         options = self.options
         persuaded = [
-            self.adversary(kind, k).generator_loss(
-                journeys.x[k], [getattr(journeys, kind)[1 - k]], self.networks
+            self.adversary(kind, k, scale).generator_loss(
+                seen(journeys.x[k], scale), [seen(getattr(journeys, kind)[1 - k], scale)], self.networks
             )
             for kind in self.kinds
+            for scale in range(options.scales)
             for k in DOMAINS
         ]
         loss = options.adversarial * torch.stack(persuaded).sum()
@@ -235,6 +248,13 @@ class LatentTranslation(Method):
 
     def sampler(self, kept: nn.Module) -> Sampler:
         return CodeSampler(cast(Autoencoders, kept), self.domains)
+
+
+def seen(images: Tensor, scale: int) -> Tensor:
+    """Return what the discriminators of a scale see: images that are 2^scale times smaller. Huang et al. 2018, 5.1."""
+    for _ in range(scale):
+        images = half(images)
+    return images
 
 
 def _code_prior(journeys: Journeys, k: int) -> Tensor:

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d
 
 from gantry.data.batches import Stream
 from gantry.data.prepared import PreparedSet
@@ -21,7 +20,7 @@ from gantry.methods.stage import Stage
 from gantry.methods.translating import TranslationSampler, paired_input
 from gantry.networks import build_discriminator, build_translator
 from gantry.networks.coarse_to_fine import CoarseToFine
-from gantry.networks.translators import at_depths
+from gantry.networks.translators import at_depths, half
 from gantry.plan.methods.pix2pix import Options
 from gantry.plan.recipe import Recipe
 from gantry.terms import translation as losses
@@ -52,11 +51,6 @@ class AtSize(Stage):
     """Whether the coarse part learns alone, at half the size. Wang et al. 2018, section 3.2."""
 
     halved: bool = False
-
-
-def half(images: Tensor) -> Tensor:
-    """(B, C, R, R) → (B, C, R/2, R/2): means of 3×3 pixels, as Pix2pixHD's code has it."""
-    return avg_pool2d(images, 3, stride=2, padding=1, count_include_pad=False)
 
 
 @register("pix2pix")

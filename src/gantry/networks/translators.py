@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d
 
 from gantry.errors import UserError
 from gantry.networks.initialise import initialise
@@ -51,6 +52,11 @@ class TranslatorBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.residual(x)
+
+
+def half(images: Tensor) -> Tensor:
+    """(B, C, R, R) → (B, C, R/2, R/2): means of 3×3 pixels, as the code of Pix2pixHD, MUNIT and DRIT has it."""
+    return avg_pool2d(images, 3, stride=2, padding=1, count_include_pad=False)
 
 
 class LabelHeads(nn.Module):

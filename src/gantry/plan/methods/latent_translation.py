@@ -1,10 +1,11 @@
 """Translation by way of a latent: UNIT and XGAN (both domains share it), MUNIT and DRIT (content and style)."""
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from gantry.plan.blocks.base import Positive, Rate, Strict, Weight
+from gantry.plan.blocks.translators import ImageTranslators
 from gantry.plan.methods.base import MethodOptions
 from gantry.plan.methods.pix2pix import need_held_out, refuse_what_starts_from_latents
 
@@ -30,8 +31,9 @@ class Options(MethodOptions):
     """Weights of the summands of the autoencoders' loss, and where styles of translations come from.
 
     `domains` is as cyclegan has it. `styles`: `drawn` from N(0, I) (MUNIT), `exchanged` with the other batch's samples,
-    or `both` (DRIT); each kind has discriminators of its own. `cycle` goes there and back: with exchanged styles the
-    way back takes the style of the other translation (DRIT's cross-cycle). `noise`: codes are means, and N(0, I) is
+    or `both` (DRIT); each kind has discriminators of its own, at each of `scales`: the next sees images half as large
+    as the one before (three in MUNIT and DRIT). `cycle` goes there and back: with exchanged styles the way back takes
+    the style of the other translation (DRIT's cross-cycle). `noise`: codes are means, and N(0, I) is
     added to each that is decoded (UNIT). `code_prior` is of these, `style_prior` of encoded styles. The phase of the
     classifier of codes is called `codes`.
     """
@@ -44,6 +46,7 @@ class Options(MethodOptions):
     styles: Literal["drawn", "exchanged", "both"] = "drawn"
     noise: bool = False
     adversarial: Weight = 1.0
+    scales: Annotated[int, Field(ge=1, le=3)] = 1
     self_reconstruction: Weight = 10.0
     cycle: Weight = 0.0
     code_consistency: Weight = 0.0
@@ -69,6 +72,15 @@ class Options(MethodOptions):
                 "images, and both domains have codes of one kind; take method pix2pix, or another degradation"
             )
 
+    def check_workload(self, recipe: "Recipe", resolution: int | None, iterations: int) -> None:
+        if resolution is None or not isinstance(recipe.networks, ImageTranslators) or self.scales == 1:
+            return
+        smallest = resolution >> (self.scales - 1)
+        if (obstacle := recipe.networks.obstacle_of_patches(smallest)) is not None:
+            raise ValueError(
+                f"method.scales: the last of {self.scales} sees {smallest}×{smallest} pixels: {obstacle}"
+            )
+
     def check(self, recipe: "Recipe") -> None:
         refuse_what_starts_from_latents(self.name, recipe)
         networks = recipe.networks
@@ -79,6 +91,8 @@ class Options(MethodOptions):
                 f"method.{key}: family {networks.family} has no codes; take {', '.join(AUTOENCODERS[:-1])} or "
                 f"{AUTOENCODERS[-1]}, or method cyclegan"
             )
+        if self.scales > 1 and networks.makes == "points":
+            raise ValueError("method.scales: points have one scale: take scales away")
         style = getattr(networks, "style", 0)
         of_styles = {
             "styles": self.styles != "drawn",
