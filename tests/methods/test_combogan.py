@@ -58,6 +58,37 @@ def test_losses_are_those_of_both_ways_between_two_domains() -> None:
     assert method.loss("generator", batch).item() == pytest.approx(expected_g, rel=1e-5)
 
 
+def test_the_forward_loss_is_of_small_images() -> None:
+    """Smooth L1, ½d² below 1 and |d| − ½ above, of means of 3×3 pixels in every second place: loops."""
+    shape = DataShape((3, 8, 8), classes=5, label_names=CLASSES.label_names)
+    networks = {"family": "resnet_halves", "width": 2, "patch_width": 2, "blocks": 2, "patches": 1}
+    torch.manual_seed(1)
+    batch = Batch({f"x_{k}" if k else "x": 3 * torch.randn(2, 3, 8, 8) for k in range(3)})
+    found = []
+    for weight in (0.0, 5.0):
+        torch.manual_seed(0)
+        told = COMBOGAN | {"networks": networks, "method": COMBOGAN["method"] | {"forward": weight}}
+        method: Any = build_method(Recipe.model_validate(told), shape)
+        method.drawn = (2, 0)
+        found.append(method.loss("generator", batch).item())
+    expected = 0.0
+    for start, end, name in ((2, 0, "x_2"), (0, 2, "x")):
+        x = batch.data[name]
+        there = method.decoded(method.encoded(x, start), end)
+        apart = np.abs(small(numpy(there)) - small(numpy(x)))
+        assert apart.max() > 1 > apart.min()
+        expected += np.where(apart < 1, apart**2 / 2, apart - 0.5).mean()
+    assert found[1] - found[0] == pytest.approx(5 * expected, rel=1e-3)
+    with pytest.raises(ValidationError, match="forward is of images, made smaller: take forward away"):
+        method_of(forward=1)
+
+
+def small(images: Any) -> Any:
+    places = range(0, images.shape[2] - 2, 2)
+    rows = [[images[:, :, i : i + 3, j : j + 3].mean((2, 3)) for j in places] for i in places]
+    return np.array(rows)
+
+
 def test_domains_that_are_not_drawn_stay_as_they_are() -> None:
     method = method_of()
     step = Step(method, method.recipe, torch.device("cpu"))

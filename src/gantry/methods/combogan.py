@@ -97,6 +97,8 @@ class Combogan(Method):
         loss = loss + options.cycle * losses.cycle(self.decoded(codes_again, start), x)
         if options.self_reconstruction:
             loss = loss + options.self_reconstruction * losses.identity(self.decoded(codes, start), x)
+        if options.forward:
+            loss = loss + options.forward * losses.forward(there, x)
         if options.code:
             loss = loss + options.code * losses.cycle(codes_again[-1], codes[-1].detach())
         return loss

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
-from torch.nn.functional import l1_loss, mse_loss, softplus
+from torch.nn.functional import avg_pool2d, l1_loss, mse_loss, smooth_l1_loss, softplus
 
 Distance = Callable[[Tensor, Tensor], Tensor]
 DISTANCES: dict[str, Distance] = {"l1": l1_loss, "l2": mse_loss}
@@ -27,6 +27,11 @@ def cycle(back: Tensor, x: Tensor, distance: str = "l1") -> Tensor:
 def identity(itself: Tensor, y: Tensor, distance: str = "l1") -> Tensor:
     """E‖G(y) − y‖: what is of the target domain already. Zhu et al. 2017, section 5.2."""
     return DISTANCES[distance](itself, y)
+
+
+def forward(there: Tensor, x: Tensor) -> Tensor:
+    """Smooth L1 of G(x) and x, both in means of 3×3 pixels, one in every second place. ComboGAN's code, λ_fwd."""
+    return smooth_l1_loss(avg_pool2d(there, 3, stride=2), avg_pool2d(x, 3, stride=2))
 
 
 def total_variation(images: Tensor) -> Tensor:

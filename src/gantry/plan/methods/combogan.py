@@ -20,7 +20,8 @@ class Options(MethodOptions):
 
     `domains` names classes of the data set, all of them if none is named. Each iteration draws two, and goes from each
     to the other and back. `self_reconstruction` is of E's and G's of one domain, `code` of the code of a translation to
-    that of its input. `cycle: 0` is the control.
+    that of its input, `forward` of a translation to its input, both made smaller (their code suggests 0.2). `cycle: 0`
+    is the control.
     """
 
     translates: ClassVar[bool] = True
@@ -31,6 +32,7 @@ class Options(MethodOptions):
     cycle: Weight = 10.0
     self_reconstruction: Weight = 0.0
     code: Weight = 0.0
+    forward: Weight = 0.0
     pool: Annotated[int, Field(ge=0)] = 0
 
     @model_validator(mode="after")
@@ -54,6 +56,8 @@ class Options(MethodOptions):
                 f"method combogan: networks.family {recipe.networks.family} has no codes; take resnet_halves for "
                 "images, mlp_codes for points"
             )
+        if self.forward and recipe.networks.makes == "points":
+            raise ValueError("method.forward is of images, made smaller: take forward away")
         check_pool(self.pool, recipe)
         if recipe.processes > 1:
             raise ValueError(
