@@ -269,6 +269,22 @@ def test_styles_of_the_source_above_are_in_the_layers_named(sampler_of: Any, dig
                 assert close(row[1:], sampler.mix("G1", same, given["z"][:5], layers)), layers
 
 
+def test_w_is_drawn_towards_its_mean_row_by_row(sampler_of: Any, digits: PreparedSet) -> None:
+    """The mean is moved off 0, so that no row looks like another by chance; the control is the row that is whole."""
+    sampler = sampler_of("stylegan")
+    network, given = sampler.generators["G1"], drawn(sampler, 10, digits)
+    network.mean.copy_(torch.linspace(-2, 2, len(network.mean)))
+    images, rows, _ = montage("psi", sampler, digits)
+    assert rows == ("ψ = 1", "ψ = 0.7", "ψ = 0.5", "ψ = 0.3", "ψ = 0") and sampler.psi == 1
+    noise = {name: value for name, value in given.items() if name != "z"}
+    with torch.no_grad():
+        w = network.mapping(given["z"])
+        for row, share in zip(images, (1.0, 0.7, 0.5, 0.3, 0.0), strict=True):
+            near = network.mean + share * (w - network.mean)
+            assert close(row, network.synthesise([near] * network.active, **noise)), share
+    assert (images[-1] == images[-1, :1]).all() and not (images[0] == images[0, :1]).all()
+
+
 def test_levels_stand_from_coarse_to_fine(sampler_of: Any, digits: PreparedSet) -> None:
     sampler = sampler_of("lapgan")
     images, rows, _ = montage("levels", sampler, digits)

@@ -96,7 +96,9 @@ def test_psi_is_of_the_sweep_alone_and_1_changes_nothing() -> None:
 
 
 def test_what_does_not_look_at_samples_is_not_scored_again() -> None:
-    assert of_samples(["frechet_distance", "information_bound", "label_accuracy", "test_error"]) == [
+    assert of_samples(
+        ["frechet_distance", "separability_w", "information_bound", "label_accuracy", "test_error"]
+    ) == [
         "frechet_distance",
         "label_accuracy",
     ]

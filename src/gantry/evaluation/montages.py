@@ -1,6 +1,7 @@
 """Tables of images that methods of one kind have: rows and columns mean something, and are named."""
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -26,6 +27,7 @@ Images = NDArray[np.uint8]
 WHITE = 255
 ACROSS = 10  # columns, where nothing else says how many
 ROWS = 4  # of a kind, where nothing else says how many
+PSIS = (1.0, 0.7, 0.5, 0.3, 0.0)
 STYLES = 6  # drawn for each input
 CODE_REACH = 2.0  # continuous codes are drawn on [−1, 1]; Chen et al. 2016, figure 2, shows −2 to 2
 
@@ -274,6 +276,21 @@ def mixing(shown: Shown) -> Montage:
     return Montage(np.stack(rows), tuple(names), ("",) * (count + 1))
 
 
+@torch.inference_mode()
+def psi(shown: Shown) -> Montage:
+    """A row a ψ, a column a z: w̄ + ψ·(w − w̄) in all layers, down to the mean alone. Karras et al. 2019, figure 8."""
+    if not isinstance(shown.sampler, StyleSampler):
+        raise UserError(
+            "montages: psi is of networks with styles (networks.family stylegan): take it out of the workload"
+        )
+    given, there = shown.inputs(ACROSS), copy(shown.sampler)
+    rows = []
+    for value in PSIS:
+        there.truncate(value, None)
+        rows.append(Shown(there, shown.prepared).made(given))
+    return Montage(np.stack(rows), tuple(f"ψ = {value:g}" for value in PSIS), ("",) * ACROSS)
+
+
 def _ranges(layers: int) -> list[tuple[str, range]]:
     """Return the layers up to 8×8, those between, and those of the full size, two of each size, with their names."""
     coarse, fine = min(4, max(layers - 2, 1)), max(layers - 2, 1)
@@ -366,6 +383,7 @@ MONTAGES: dict[str, Callable[[Shown], Montage]] = {
     "matrix": matrix,
     "styles": styles,
     "mixing": mixing,
+    "psi": psi,
     "levels": levels,
     "canvases": canvases,
     "parts": parts,

@@ -10,8 +10,8 @@ LARGEST_PSI = 1.5
 
 # Tables of images, of methods that have them: which are told classes (`classes`, `interpolation`), have a code
 # (`traversal`) or an encoder (`reconstructions`), translate to many labels (`labels`), between any two domains
-# (`matrix`) or in many styles (`styles`), mix styles (`mixing`), have levels (`levels`), steps (`canvases`), or one
-# picture (`pyramid`).
+# (`matrix`) or in many styles (`styles`), mix styles (`mixing`) or draw them towards their mean (`psi`), have levels
+# (`levels`), steps (`canvases`), or one picture (`pyramid`).
 MontageName = Literal[
     "classes",
     "interpolation",
@@ -21,6 +21,7 @@ MontageName = Literal[
     "matrix",
     "styles",
     "mixing",
+    "psi",
     "levels",
     "canvases",
     "parts",
