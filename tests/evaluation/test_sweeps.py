@@ -66,6 +66,9 @@ def test_truncated_latents_stay_within_and_labels_stay() -> None:
         def inputs(self, source: str, rows: range, randomness: torch.Generator, held_out: Any) -> Any:
             return {"z": torch.randn(len(rows), 1, generator=randomness), "labels": torch.tensor(rows)}
 
+        def standing_at(self, threshold: float) -> "Told":
+            return self
+
         def sample(self, source: str, inputs: Any) -> torch.Tensor:
             return torch.cat([inputs["z"], inputs["labels"][:, None].float()], dim=1)
 
