@@ -8,11 +8,13 @@ import logging
 import signal
 import sys
 import threading
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import psutil  # which Snakemake needs itself
 from snakemake.logging import ColorizingTextHandler
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
@@ -117,8 +119,15 @@ class LogHandler(LogHandlerBase):
 
 
 def _stop_first(display: Display, before: Any, number: int, frame: FrameType | None) -> None:
-    """Tell the display of Ctrl-C, then whoever is told of it otherwise."""
+    """Tell the display of Ctrl-C, then the steps under way, then whoever is told of it otherwise.
+
+    A terminal tells the steps, too; `kill -INT` reaches Snakemake alone, which would wait for trainings to end.
+    """
     display.stop()
+    for step in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            if any(Path(word).name == "gantry" for word in step.cmdline()[:2]):
+                step.terminate()
     if callable(before):
         before(number, frame)
 
