@@ -28,6 +28,7 @@ class Tested(NamedTuple):
 
 FILES = [
     Tested("bcgan/claims_synthetic", "bcgan", "the mixture"),
+    Tested("bcgan/width128/claims_synthetic", "bcgan", "the mixture, a third of the width"),
     Tested("bcgan/claims_constraints", "bcgan", "the mixture"),
     Tested("constraint/faces_claims", "bcgan", "5,000 faces at 32×32"),
     Tested("constraint/cifar10_claims", "bcgan", "a tenth of CIFAR-10, 32×32"),
