@@ -264,8 +264,8 @@ def test_the_wrong_kind_of_data_is_refused(make, image_groups, point_groups, kin
         make(kind, point_groups if points else image_groups)
 
 
-def test_unknown_kind(make, image_groups):
-    with pytest.raises(UserError, match=r'unknown kind .curve.; did you mean "curves"'):
+def test_unknown_type(make, image_groups):
+    with pytest.raises(UserError, match=r'unknown type .curve.; did you mean "curves"'):
         make("curve", image_groups)
 
 

@@ -60,5 +60,5 @@ def test_every_panel_has_its_numbers_at_the_images_shown(results, make_group, ma
 
 def test_a_method_without_stages_is_named(results, make_group, make_spec):
     loaded = loaded_with({}, results, make_group, make_spec)
-    with pytest.raises(UserError, match="tells of no stages: a figure of kind growth is of method growing"):
+    with pytest.raises(UserError, match="tells of no stages: a figure of type growth is of method growing"):
         growth.draw(loaded, GrowthOptions())

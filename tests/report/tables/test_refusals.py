@@ -54,7 +54,7 @@ def test_skipping_every_checkpoint_is_refused(results, make, make_group):
         ({"options": {"skipp": 1}}, r"bcgan/table2: options: skipp"),
     ],
 )
-def test_unknown_kind_or_option(results, make, make_group, changes, words):
+def test_unknown_type_or_option(results, make, make_group, changes, words):
     write_runs(results)
     kind = changes.pop("kind", "scores")
     with pytest.raises(UserError, match=words):
