@@ -6,9 +6,9 @@ import pytest
 from tests.report.conftest import SCORING
 
 from gantry.errors import UserError
-from gantry.plan.output_types.figures import TranslationsOptions
+from gantry.plan.output_types.figures import TranslationMatrixOptions, TranslationsOptions
 from gantry.plan.output_types.tables import ScoresOptions
-from gantry.report.figures import translations
+from gantry.report.figures import translation_matrix, translations
 from gantry.report.figures.style import styled
 from gantry.report.load import load
 from gantry.report.specs import parse_spec
@@ -68,6 +68,39 @@ def test_input_output_back_and_truth_stand_side_by_side(translated):
             assert np.array_equal(picture[y : y + 8, x : x + 8], images[-1][row]), (row, column)
     with styled():
         assert len([ax for ax in translations.draw(loaded, TranslationsOptions()).axes if ax.images]) == 1
+
+
+def test_a_matrix_has_the_number_of_each_way_at_its_place(results, make_group, make_spec):
+    """Three domains, two seeds; a domain into itself is nothing, and a matrix with a hole is refused."""
+    for seed in (0, 1):
+        results.run("digits", "combogan", seed)
+        metrics = results.metrics("digits", "combogan", seed)
+        rows = pd.read_csv(metrics)
+        ways = [(i, j) for i in range(3) for j in range(3) if i != j]
+        told = [rows.assign(sampled_from=f"{i}→{j}", value=10.0 * i + j + 2 * seed) for i, j in ways]
+        real = rows.assign(sampled_from="real 1→2", value=99.0)
+        pd.concat([*told, real]).to_csv(metrics, index=False)
+    spec = make_spec(
+        results,
+        "translation_matrix",
+        [make_group("combogan", "ComboGAN", seeds=(0, 1))],
+        metrics=["frechet_distance"],
+    )
+    with styled():
+        (ax,) = translation_matrix.draw(load(parse_spec(spec)), TranslationMatrixOptions()).axes
+    assert ax.get_title(loc="left").startswith("ComboGAN · FD")
+    found = np.ma.filled(ax.images[0].get_array(), np.nan)
+    assert np.array_equal(found, [[np.nan, 2, 3], [11, np.nan, 13], [21, 22, np.nan]], equal_nan=True)
+    assert [each.get_text() for each in ax.get_xticklabels()] == ["0", "1", "2"]
+    assert ax.yaxis.get_inverted(), "the first domain is the upper row"
+    texts = {tuple(map(round, text.get_position())): text.get_text() for text in ax.texts}
+    assert texts[1, 0].startswith("2.0") and "± 1.41" in texts[1, 0] and texts[0, 0] == "·"
+    for seed in (0, 1):
+        metrics = results.metrics("digits", "combogan", seed)
+        rows = pd.read_csv(metrics)
+        rows[rows["sampled_from"] != "2→0"].to_csv(metrics, index=False)
+    with pytest.raises(UserError, match=r"between any two of several domains \(method combogan\), not"):
+        translation_matrix.draw(load(parse_spec(spec)), TranslationMatrixOptions())
 
 
 def test_lines_go_from_inputs_to_outputs(translated):

@@ -165,6 +165,17 @@ class HeatmapOptions(Options):
         yield from (("cells", recipe) for recipe in chain(*self.cells))
 
 
+@register("figure", "translation_matrix")
+class TranslationMatrixOptions(Options):
+    """A cell for each pair of a translator's domains: a metric of what goes from the row's into the column's.
+
+    at: what is shown of each metric, as in a table of scores; skip: first checkpoints left out of it.
+    """
+
+    at: At = "end"
+    skip: Count = 0
+
+
 @register("figure", "method_dots", "method_curves", "method_times")
 class GroupedOptions(Options):
     """groups: the recipes by what sets them apart, under the name that the legend gives it."""

@@ -1,5 +1,8 @@
 """A metric over two settings at once, a cell for each pair: the sweep over BCGAN's two weights."""
 
+from collections.abc import Sequence
+from typing import Literal
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -16,6 +19,7 @@ from gantry.report.titles import title_of
 
 # Lighter is better, in colour and in grey; a metric that prefers a middle value has no better end.
 COLOUR_MAPS = {"lower": "viridis_r", "higher": "viridis", "half": "viridis", "one": "viridis"}
+Result = tuple[float, float, str]  # mean, deviation over seeds, and what to write where there is no mean
 DARK = 0.55  # below this lightness the text of a cell is white
 
 
@@ -45,10 +49,28 @@ def draw(loaded: Loaded, options: HeatmapOptions) -> Figure:
 def _panel(
     ax: Axes, loaded: Loaded, groups: dict[str, LoadedGroup], column: Column, options: HeatmapOptions
 ) -> None:
-    results = [[_cell(loaded, groups[recipe], column) for recipe in row] for row in options.cells]
+    results = [
+        [result_of(loaded, groups[recipe], column, groups[recipe].headline) for recipe in row]
+        for row in options.cells
+    ]
+    draw_cells(ax, results, column.metric, "lower")
+    for axis, title, values in (
+        (ax.xaxis, options.x, options.x_values),
+        (ax.yaxis, options.y, options.y_values),
+    ):
+        axis.set_label_text(label(title))
+        axis.set_ticks(
+            range(len(values)), [f"{value:g}" if isinstance(value, float) else value for value in values]
+        )
+
+
+def draw_cells(
+    ax: Axes, results: Sequence[Sequence[Result]], metric: str, origin: Literal["upper", "lower"]
+) -> None:
+    """Draw a coloured cell for each result, with its numbers in it; the first row is the `origin` one."""
     means = np.asarray([[mean for mean, _, _ in row] for row in results])
-    colours = COLOUR_MAPS[names.metric(column.metric).direction]
-    image = ax.imshow(np.ma.masked_invalid(means), cmap=colours, aspect="auto", origin="lower")
+    colours = COLOUR_MAPS[names.metric(metric).direction]
+    image = ax.imshow(np.ma.masked_invalid(means), cmap=colours, aspect="auto", origin=origin)
     shades = np.asarray(image.cmap(image.norm(means)))
     places = decimals(means)
     for y, row in enumerate(results):
@@ -61,20 +83,12 @@ def _panel(
             else:
                 colour = FAINT
             ax.text(x, y, text, ha="center", va="center", fontsize=7.5, color=colour)
-    for axis, title, values in (
-        (ax.xaxis, options.x, options.x_values),
-        (ax.yaxis, options.y, options.y_values),
-    ):
-        axis.set_label_text(label(title))
-        axis.set_ticks(
-            range(len(values)), [f"{value:g}" if isinstance(value, float) else value for value in values]
-        )
     ax.tick_params(length=0)
     for spine in ax.spines.values():
         spine.set_visible(False)
 
 
-def _cell(loaded: Loaded, group: LoadedGroup, column: Column) -> tuple[float, float, str]:
-    """Mean, deviation over seeds, and what to write where there is no mean."""
-    mean, sd, n = mean_sd([column.value(loaded.spec, run, group.headline) for run in group.complete])
+def result_of(loaded: Loaded, group: LoadedGroup, column: Column, source: str) -> Result:
+    """Return what the seeds of a group say of a source."""
+    mean, sd, n = mean_sd([column.value(loaded.spec, run, source) for run in group.complete])
     return mean, sd, "" if n else f"diverged\n({group.lost} of {len(group.runs)})" if group.lost else "–"
