@@ -30,6 +30,16 @@ CPU = torch.device("cpu")
 SIZE = 2
 
 
+def test_a_process_is_told_of_files_as_train_is(tmp_path: Path) -> None:
+    """Weights of a loss's network, where there are any; the control: no file stays none."""
+    told = {"root": "r", "manifest": "m", "record": "c", "until": 6}
+    for weights in ("vgg19.npz", None):
+        (tmp_path / "job.json").write_text(json.dumps(told | {"weights": weights}))
+        job = launching.job_in(tmp_path)
+        assert job["weights"] == (Path(weights) if weights else None) and job["root"] == Path("r")
+        assert job["until"] == 6
+
+
 def members(tools: Any, work: Callable[[int], None]) -> list[int]:
     """Fork two children that find each other as torchrun's would, and `work(rank)`; return their processes."""
     with socket.socket() as probe:

@@ -108,14 +108,20 @@ def _ending(folder: Path, rank: int) -> dict[str, str]:
     return {"kind": DEFECT, "message": f"ended without a word. {said}".strip()}
 
 
+def job_in(folder: Path) -> dict[str, Any]:
+    """Return what `launch` was told: the arguments of `train`, whose files are paths again."""
+    job: dict[str, Any] = json.loads((folder / "job.json").read_text())
+    files = ("root", "manifest", "record", "weights")
+    return job | {name: Path(job[name]) for name in files if job.get(name) is not None}
+
+
 def main() -> None:
     """Be one of the processes."""
     from gantry.training.train import train
 
     die_with_parent(signal.SIGTERM)
     folder, rank = Path(sys.argv[1]), os.environ["RANK"]
-    job: dict[str, Any] = json.loads((folder / "job.json").read_text())
-    job |= {name: Path(job[name]) for name in ("root", "manifest", "record")}
+    job = job_in(folder)
     ending = {"kind": DONE, "message": ""}
     try:
         train(**job)
