@@ -68,14 +68,15 @@ COGAN = CYCLEGAN | {
 }
 UNET = {"family": "unet", "width": 2, "patch_width": 2, "patches": 2}
 COARSE_TO_FINE: dict[str, Any] = CYCLEGAN | {
-    "method": {"name": "pix2pix", "coarse": 3, "scales": 2, "feature_matching": 10},
+    "method": {"name": "pix2pix", "coarse": 2},
     "networks": {
         "family": "coarse_to_fine",
-        "width": 4,
+        "width": 2,
         "patch_width": 2,
         "patches": 1,
         "halvings": 1,
         "blocks": 1,
+        "fine_blocks": 1,
     },
     "batch_size": 2,
 }
@@ -163,13 +164,13 @@ def test_the_coarse_part_is_joined_after_an_interruption_as_without_one(
 
     The control: a border elsewhere ends in other bits, so that the border did count.
     """
-    lab.manifest = edges
-    whole = tools.outcome(lab.train("whole", 6, COARSE_TO_FINE))
-    stop_at(3, 4)
-    assert lab.train_through("stopped", 6, COARSE_TO_FINE) == 2
+    lab.manifest, lab.every = edges, 4
+    whole = tools.outcome(lab.train("whole", 4, COARSE_TO_FINE))
+    stop_at(2, 3)
+    assert lab.train_through("stopped", 4, COARSE_TO_FINE) == 2
     assert tools.outcome(lab.root("stopped")) == whole
-    later = COARSE_TO_FINE | {"method": COARSE_TO_FINE["method"] | {"coarse": 4}}
-    assert tools.outcome(lab.train("later", 6, later))["checkpoints"] != whole["checkpoints"]
+    later = COARSE_TO_FINE | {"method": COARSE_TO_FINE["method"] | {"coarse": 3}}
+    assert tools.outcome(lab.train("later", 4, later))["checkpoints"] != whole["checkpoints"]
 
 
 def test_the_pool_is_part_of_the_state(lab: Any, tools: Any, pairs: Path) -> None:
