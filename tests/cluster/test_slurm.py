@@ -51,16 +51,6 @@ def metrics(config: dict[str, Any], recipe: str, seed: int = 0) -> str:
 TARGETS = [metrics(CONFIG, recipe, seed) for recipe in RECIPES for seed in (0, 1)]
 # Rows of a table that hold for one machine at one time.
 COSTS = re.compile("time of one iteration|GPU memory")
-# Says which devices a step of the workflow was given, and when, then becomes the step.
-SHIM = """\
-#!/bin/bash
-log() {{ echo "$1 $(date +%s.%N) $$ $2 ${{SLURMD_NODENAME:-none}} ${{CUDA_VISIBLE_DEVICES:-none}}" >> {log}; }}
-log begin $1
-{gantry} "$@"
-code=$?
-log end $1
-exit $code
-"""
 
 
 @pytest.fixture(scope="module")
@@ -94,11 +84,6 @@ class Workflow:
             shutil.copytree(REPOSITORY / name, folder / name)
         shutil.copy(HERE / "sketch.yaml", folder / "workflow/experiments")
         self._overrule(resources)
-        shim = folder / "bin/gantry"
-        shim.parent.mkdir()
-        real = Path(sys.executable).with_name("gantry")
-        shim.write_text(SHIM.format(log=folder / "steps.log", gantry=real))
-        shim.chmod(0o755)
 
     def _overrule(self, resources: dict[str, Any]) -> None:
         """The shipped profile with smaller jobs, as a user would edit it."""
@@ -118,7 +103,7 @@ class Workflow:
     ) -> subprocess.Popen[bytes]:
         """Start Snakemake, with iterations that take `slow` seconds longer; its output goes to snakemake.log."""
         scripts = Path(sys.executable).parent
-        path = os.pathsep.join([str(self.folder / "bin"), str(scripts), os.environ["PATH"]])
+        path = os.pathsep.join([str(scripts), os.environ["PATH"]])
         command = [sys.executable, "-m", "snakemake", *targets, "--workflow-profile", profile, "--config"]
         if profile == "profiles/default":
             command[-1:-1] = ["--cores", "2"]
@@ -129,6 +114,7 @@ class Workflow:
             "PYTHONPATH": modules,
             "OMP_NUM_THREADS": "1",
             "GANTRY_SLOW": str(slow),
+            "GANTRY_STEPS": str(self.folder / "steps.log"),
         }
         return subprocess.Popen([*command, *self.settings], cwd=self.folder, env=env, stdout=log, stderr=log)
 

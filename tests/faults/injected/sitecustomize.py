@@ -2,9 +2,11 @@
 
 $GANTRY_FAULT names a file with 'name turn': the turn-th flush of a file whose path holds `name` cuts that file
 to half its size and kills the process. $GANTRY_COUNT names a file that gets a byte for each iteration of
-training. $GANTRY_SLOW is how many seconds each iteration takes longer.
+training. $GANTRY_SLOW is how many seconds each iteration takes longer. $GANTRY_STEPS names a file that gets a line when
+a `gantry` command begins, and one when it ends: what, when, process, command, node, GPUs.
 """
 
+import atexit
 import os
 import signal
 import sys
@@ -48,4 +50,21 @@ def _wrap_iterations() -> None:
     loop.Trainer.iterate = wrapped
 
 
+def _log_step() -> None:
+    """Note when this process begins and ends, if it is a command of gantry."""
+    log, (_, script, command, *_) = os.environ.get("GANTRY_STEPS"), (*sys.orig_argv, "", "", "")
+    if not log or Path(script).name != "gantry":
+        return
+    where = (os.environ.get(name, "none") for name in ("SLURMD_NODENAME", "CUDA_VISIBLE_DEVICES"))
+    about = " ".join((str(os.getpid()), command, *where))
+
+    def note(what: str) -> None:
+        with Path(log).open("a") as stream:
+            stream.write(f"{what} {time.time():.6f} {about}\n")
+
+    note("begin")
+    atexit.register(note, "end")
+
+
 os.fsync = fsync
+_log_step()
