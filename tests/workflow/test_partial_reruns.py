@@ -1,6 +1,6 @@
 """A change has done again what depends on it, and nothing else: asserted on the jobs that Snakemake plans.
 
-The paper of `sketch.yaml` has one output of every kind; it is made for real, once, at the scale of `tiny.yaml`.
+The paper of `sketch.yaml` has one output of every type; it is made for real, once, at the scale of `tiny.yaml`.
 """
 
 import csv
@@ -13,7 +13,7 @@ from tests.workflow.checkout import BASE, HERE, METRICS, OF_POINTS, RECORD, Sket
 from tests.workflow.plans import sketch_plan
 
 PAPER = yaml.safe_load((HERE / "sketch.yaml").read_text(encoding="utf-8"))
-KINDS = {
+TYPES = {
     **dict.fromkeys(("mode_statistics", "scores"), ("csv", "md", "tex")),
     **dict.fromkeys(("scatter", "curves", "grids", "trajectories", "heatmap"), ("png", "svg")),
     "claims": ("csv", "md"),
@@ -24,8 +24,8 @@ KINDS = {
 
 
 @pytest.mark.parametrize("name", PAPER["outputs"])
-def test_every_kind_of_output_is_made(sketch: Sketch, name: str) -> None:
-    for suffix in KINDS[PAPER["outputs"][name]["kind"]]:
+def test_every_type_of_output_is_made(sketch: Sketch, name: str) -> None:
+    for suffix in TYPES[PAPER["outputs"][name]["type"]]:
         content = (sketch.folder / f"results/tiny/sketch/{name}.{suffix}").read_bytes()
         if suffix == "png":
             assert content.startswith(b"\x89PNG")
@@ -37,8 +37,8 @@ def test_every_kind_of_output_is_made(sketch: Sketch, name: str) -> None:
             assert len(content) > 100
 
 
-def test_the_sketch_has_every_kind_there_is() -> None:
-    assert {output["kind"] for output in PAPER["outputs"].values()} == set(KINDS)
+def test_the_sketch_has_every_type_there_is() -> None:
+    assert {output["type"] for output in PAPER["outputs"].values()} == set(TYPES)
 
 
 def test_the_page_shows_all_of_it(sketch: Sketch) -> None:
@@ -54,7 +54,7 @@ def test_snakemakes_own_report_holds_every_output_with_its_notes(sketch: Sketch,
     assert done.code == 0, done.output
     text = (tmp_path / "snakemake.html").read_text(encoding="utf-8")
     for name, output in PAPER["outputs"].items():
-        first = KINDS[output["kind"]][0]
+        first = TYPES[output["type"]][0]
         assert f"results/tiny/sketch/{name}.{first}" in text, name
         assert output["title"] in text
     assert all(f'"{family}"' in text for family in ("tables", "figures", "claims"))
