@@ -62,7 +62,7 @@ def test_the_generators_shortcut_drops_channels_and_the_discriminators_joins_the
 
 
 def test_at_128_pixels_there_are_as_many_weights_as_published(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Brock et al. 2019, appendix B: 50.4 and 34.6 million, of 1,000 classes; ours but for two things it names not.
+    """50.4 and 34.6 million (Brock et al. 2019, from memory), of 1,000 classes; ours but for two things.
 
     Their attention sums values of C/2 channels, SAGAN's of C/8; their code's last layer makes 128 channels.
     """
