@@ -5,6 +5,7 @@ products of its power iteration in bfloat16. In place of three products a pass m
 channels-last order is not copied.
 """
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,6 +44,11 @@ WAYS: dict[str, Way] = {
 }
 
 
+def _full_precision(device: str) -> AbstractContextManager[object]:
+    """Leave autocast, where there is one: `torch.export` takes minutes over hundreds of blocks that change nothing."""
+    return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext()
+
+
 class SpectralNorm(nn.Module):
     """W → W/σ, with σ = uᵀWv of vectors that each pass in train mode brings a step closer to the singular ones.
 
@@ -69,23 +75,23 @@ class SpectralNorm(nn.Module):
         self.register_buffer("v", v.view_as(weight.narrow(rows, 0, 1).contiguous()))
 
     def forward(self, weight: Tensor) -> Tensor:
-        with torch.autocast(weight.device.type, enabled=False):
+        with _full_precision(weight.device.type):
             wide = weight.to(torch.promote_types(weight.dtype, torch.float32))
             columns = columns_of(wide, self.rows)
             matrix = as_matrix(wide, self.rows, columns)
             u, v, sigma = self._vectors(matrix.detach(), columns)
             return wide / singular_value(matrix, u, v, sigma)
 
-    @torch.no_grad()
     def _vectors(self, matrix: Tensor, columns: list[int]) -> tuple[Tensor, Tensor, Tensor]:
         """u, v and σ of this pass; in train mode a step further, which the buffers remember."""
         kept = as_matrix(self.v, self.rows, columns)[0]
         if not self.training:
             return self.u.clone(), kept.clone(), self.u.dot(matrix.mv(kept))
-        u, v, sigma = self.step(matrix, self.u, kept)
-        self.u.copy_(u)
-        shape = [self.v.shape[axis] for axis in (self.rows, *columns)]
-        self.v.permute(self.rows, *columns).copy_(v.view(shape))
+        with torch.no_grad():
+            u, v, sigma = self.step(matrix, self.u, kept)
+            self.u.copy_(u)
+            shape = [self.v.shape[axis] for axis in (self.rows, *columns)]
+            self.v.permute(self.rows, *columns).copy_(v.view(shape))
         return u, v, sigma
 
     def right_inverse(self, weight: Tensor) -> Tensor:
@@ -104,7 +110,7 @@ class ClampedSpectrum(SpectralNorm):
         self.limit = limit
 
     def forward(self, weight: Tensor) -> Tensor:
-        with torch.autocast(weight.device.type, enabled=False):
+        with _full_precision(weight.device.type):
             wide = weight.to(torch.promote_types(weight.dtype, torch.float32))
             columns = columns_of(wide, self.rows)
             matrix = as_matrix(wide, self.rows, columns)
