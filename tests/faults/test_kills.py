@@ -12,7 +12,6 @@ FAULTS = [
     Fault("SIGKILL to Snakemake alone", "train", delay=0.1),
     Fault("write state.bin", "train", turn=2),
     Fault("write metrics-", "score-run"),
-    Fault("write modes.csv", "table"),
 ]
 
 
