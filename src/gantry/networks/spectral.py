@@ -46,7 +46,8 @@ WAYS: dict[str, Way] = {
 
 def _full_precision(device: str) -> AbstractContextManager[object]:
     """Leave autocast, where there is one: `torch.export` takes minutes over hundreds of blocks that change nothing."""
-    return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext()
+    has_one = device != "meta" and torch.is_autocast_enabled(device)
+    return torch.autocast(device, enabled=False) if has_one else nullcontext()
 
 
 class SpectralNorm(nn.Module):
