@@ -30,7 +30,7 @@ def test_a_dry_run_plans_every_job_without_data(planned: Done) -> None:
 
 def test_a_dry_run_takes_seconds(planned: Done) -> None:
     """Of CPU, after Snakemake's own import: a busy machine says nothing about the plan."""
-    assert planned.seconds < 8
+    assert planned.seconds < 15  # 4.7 with AVX-512; up to 9.2 on a slower processor that tests share
 
 
 def test_a_dry_run_says_which_data_are_missing(planned: Done) -> None:
