@@ -46,6 +46,7 @@ WAYS: dict[str, Way] = {
 
 def _full_precision(device: str) -> AbstractContextManager[object]:
     """Leave autocast, where there is one: `torch.export` takes minutes over hundreds of blocks that change nothing."""
+    # PyTorch's device without data has no autocast, and to ask is an error.
     has_one = device != "meta" and torch.is_autocast_enabled(device)
     return torch.autocast(device, enabled=False) if has_one else nullcontext()
 
@@ -81,7 +82,11 @@ class SpectralNorm(nn.Module):
             columns = columns_of(wide, self.rows)
             matrix = as_matrix(wide, self.rows, columns)
             u, v, sigma = self._vectors(matrix.detach(), columns)
-            return wide / singular_value(matrix, u, v, sigma)
+            return self.held(wide, matrix, u, v, singular_value(matrix, u, v, sigma))
+
+    def held(self, weight: Tensor, matrix: Tensor, u: Tensor, v: Tensor, sigma: Tensor) -> Tensor:
+        """Return what takes the place of a weight, given as a matrix too, with its largest singular value."""
+        return weight / sigma
 
     def _vectors(self, matrix: Tensor, columns: list[int]) -> tuple[Tensor, Tensor, Tensor]:
         """u, v and σ of this pass; in train mode a step further, which the buffers remember."""
@@ -110,18 +115,12 @@ class ClampedSpectrum(SpectralNorm):
         super().__init__(weight, rows, way)
         self.limit = limit
 
-    def forward(self, weight: Tensor) -> Tensor:
-        with _full_precision(weight.device.type):
-            wide = weight.to(torch.promote_types(weight.dtype, torch.float32))
-            columns = columns_of(wide, self.rows)
-            matrix = as_matrix(wide, self.rows, columns)
-            u, v, sigma = self._vectors(matrix.detach(), columns)
-            excess = relu(singular_value(matrix, u, v, sigma) - self.limit)
-            order = [self.rows, *columns]
-            clamped = matrix - excess * torch.outer(u, v)
-            return clamped.view([wide.shape[each] for each in order]).permute(
-                [order.index(each) for each in range(wide.dim())]
-            )
+    def held(self, weight: Tensor, matrix: Tensor, u: Tensor, v: Tensor, sigma: Tensor) -> Tensor:
+        order = [self.rows, *columns_of(weight, self.rows)]
+        clamped = matrix - relu(sigma - self.limit) * torch.outer(u, v)
+        return clamped.view([weight.shape[axis] for axis in order]).permute(
+            [order.index(axis) for axis in range(weight.dim())]
+        )
 
 
 def clamp(network: nn.Module, limit: float) -> None:
