@@ -41,7 +41,7 @@ def swept(
 
 def of_samples(names: Sequence[str]) -> list[str]:
     """Return those of the metrics that look at samples, and not at what else the networks say or at their latents."""
-    return [name for name in names if METRICS[name].needs != "method" and not name.startswith("separability")]
+    return [name for name in names if METRICS[name].needs != "method" and not METRICS[name].of_latents]
 
 
 def _truncated(sampler: Sampler, latent: Latent, threshold: float) -> At:

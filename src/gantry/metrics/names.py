@@ -53,6 +53,7 @@ class Metric:
     against_real: whether it compares with real samples (or the known density), or looks at samples alone.
     bounds: the smallest and largest value that it can have, where it has both.
     of_asked: whether it looks at what samples were asked for, or at what else the method can do.
+    of_latents: whether it looks at the latents that samples are made of.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Metric:
     against_real: bool = True
     bounds: Bounds | None = None
     of_asked: bool = False
+    of_latents: bool = False
 
     @property
     def uses_network(self) -> bool:
@@ -127,12 +129,12 @@ METRICS: dict[str, Metric] = {
         Metric("attribute_accuracy_points", "points", "higher", "changed attributes", True, _SHARE, True),
         Metric("attribute_kept_points", "points", "higher", "kept attributes", True, _SHARE, True),
         Metric("information_bound", "method", "higher", "information bound (nats)", False, None, True),
-        Metric("path_length_z", "method", "lower", "path length in Z (pixels)", False, None, True),
-        Metric("path_length_w", "method", "lower", "path length in W (pixels)", False, None, True),
-        Metric("path_length_ratio", "method", "lower", "path length, W / Z", False, None, True),
-        Metric("separability_z", "logits", "lower", "separability in Z", False, None, True),
-        Metric("separability_w", "logits", "lower", "separability in W", False, None, True),
-        Metric("separability_ratio", "logits", "lower", "separability, W / Z", False, None, True),
+        Metric("path_length_z", "method", "lower", "path length in Z (pixels)", False, None, True, True),
+        Metric("path_length_w", "method", "lower", "path length in W (pixels)", False, None, True, True),
+        Metric("path_length_ratio", "method", "lower", "path length, W / Z", False, None, True, True),
+        Metric("separability_z", "logits", "lower", "separability in Z", False, None, True, True),
+        Metric("separability_w", "logits", "lower", "separability in W", False, None, True, True),
+        Metric("separability_ratio", "logits", "lower", "separability, W / Z", False, None, True, True),
         Metric("sifid", "features", "lower", "SIFID", True, None, True),
         Metric("diversity", "images", "higher", "diversity of one picture's samples", True, None, True),
         Metric("picture_error", "images", "lower", "error of the rebuilt picture", True, None, True),
