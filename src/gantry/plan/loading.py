@@ -316,19 +316,19 @@ class _Loading:
             patched = laid_over(laid_over(usual | block, workload.recipe), last)
             recipe = self.problems.validated(Recipe, patched, file, f"recipes.{name}", patches)
             if recipe is not None:
-                recipe = self._in_scales_precision(recipe)
+                recipe = self._with_scales_precision(recipe)
                 ran_as = workloads.get(recipe.workload, workload)
                 found[name] = recipe.until(ran_as.iterations)
                 described, at_scale = reference.recipes_of(name, workload)
-                at_scale = at_scale and self._in_scales_precision(at_scale)
+                at_scale = at_scale and self._with_scales_precision(at_scale)
                 self.overrides.of_recipe(name, described, at_scale, recipe)
                 self._check_recipe(recipe, file, name, workloads)
             if len(self.problems.messages) > before:
                 spoilt |= {name} & changes.keys()
         return {name: found[name] for name in recipes if name in found}
 
-    def _in_scales_precision(self, recipe: Recipe) -> Recipe:
-        """A recipe for images that names no precision has the scale's on GPUs, unless the configuration has one.
+    def _with_scales_precision(self, recipe: Recipe) -> Recipe:
+        """Return the recipe; on GPUs in the scale's precision, if it is of images and neither it nor config names one.
 
         Points stay in float32: a coordinate near 2 in bfloat16 is right to 0.008, a mode 0.22 wide.
         """
