@@ -50,7 +50,8 @@ class LogHandler(LogHandlerBase):
         if self.display is not None and threading.current_thread() is threading.main_thread():
             # A step that Ctrl-C stops too may be told as failed before Snakemake says why.
             before = signal.getsignal(signal.SIGINT)
-            signal.signal(signal.SIGINT, partial(_stop_first, self.display, before))
+            if before is not signal.SIG_IGN:  # as a shell's background job has it: Snakemake would go on
+                signal.signal(signal.SIGINT, partial(_stop_first, self.display, before))
 
     def setFormatter(self, fmt: logging.Formatter | None) -> None:
         """Give Snakemake's handler its format."""

@@ -7,11 +7,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from tests.workflow.checkout import Done, Sketch
 
 from gantry.plan import load_plan
+from snakemake_logger_plugin_gantry import LogHandler
 
 PROGRESS = re.compile(r"gantry: \d+ of \d+ jobs done, about [\d:]+ left(: .+)?")
 
@@ -148,3 +150,15 @@ def test_ctrl_c_ends_in_one_sentence_and_the_same_command_goes_on(spoilt: Sketch
         ]
         said.seek(0)
         assert "Traceback" not in said.read()
+
+
+@pytest.mark.parametrize("before", [signal.SIG_IGN, signal.default_int_handler])
+def test_ctrl_c_that_snakemake_ignores_stops_no_training(before: object) -> None:
+    asked = dict.fromkeys(("nocolor", "stdout", "dryrun", "printshellcmds", "verbose", "debug_dag"), False)
+    set_by_the_tests = signal.signal(signal.SIGINT, before)  # type: ignore[arg-type]
+    try:
+        LogHandler(SimpleNamespace(quiet=None, **asked), None).close()
+        kept = signal.getsignal(signal.SIGINT) is before
+    finally:
+        signal.signal(signal.SIGINT, set_by_the_tests)
+    assert kept == (before is signal.SIG_IGN)
