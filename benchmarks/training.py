@@ -3,7 +3,8 @@
     uv run python benchmarks/training.py [--device cpu|cuda] [--recipes NAME …] [--seconds S] [--out FILE.json]
 
 Everything is measured in one run, the contestants taking turns, so that the ratios hold on a busy machine
-too: each figure is the best of its turns. FLOPs are counted from the layer sizes (gantry.plan.work).
+too: each figure is the best of its turns. FLOPs are those of the method's phases (gantry.training.counting).
+With --precision bf16 or tf32 the same step in that precision takes its turns, too.
 """
 
 import argparse
@@ -61,14 +62,18 @@ def ours(recipe: Recipe, shape: tuple[int, ...], device: torch.device) -> Callab
     return iteration
 
 
-def measure(name: str, recipe: Recipe, resolution: int | None, seconds: float, device: torch.device) -> dict:
-    """Measure one recipe; times in seconds an iteration, rates in FLOP/s."""
+def measure(
+    name: str, recipe: Recipe, resolution: int | None, seconds: float, device: torch.device, precision: str
+) -> dict:
+    """Measure one recipe, in float32 and in `precision`; times in seconds an iteration, rates in FLOP/s."""
     shape = (2,) if resolution is None else (3, resolution, resolution)
     torch.manual_seed(0)
     contestants = {
         "gantry": ours(recipe, shape, device),
         "plain": plain_loop(recipe, shape, device).iteration,
     }
+    if precision != "fp32":
+        contestants[precision] = ours(recipe.model_copy(update={"precision": precision}), shape, device)
     times = {which: float("inf") for which in contestants}
     rate = 0.0
     for _ in range(TURNS):
@@ -87,7 +92,7 @@ def measure(name: str, recipe: Recipe, resolution: int | None, seconds: float, d
         "sgemm_gflops": rate / 1e9,
         "share_of_sgemm": flops / times["gantry"] / rate,
         "samples_per_second": recipe.batch_size / times["gantry"],
-    }
+    } | ({"other_precision": precision, "other_seconds": times[precision]} if precision != "fp32" else {})
 
 
 def main() -> None:
@@ -97,6 +102,9 @@ def main() -> None:
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--scale", default="laptop", help="whose widths and resolutions to take")
     parser.add_argument("--recipes", nargs="+", default=DEFAULT)
+    parser.add_argument(
+        "--precision", choices=("fp32", "tf32", "bf16"), default="fp32", help="to measure beside float32"
+    )
     parser.add_argument("--seconds", type=float, default=1.0, help="length of one turn")
     parser.add_argument("--out", type=Path, help="write the figures as JSON too")
     options = parser.parse_args()
@@ -105,20 +113,30 @@ def main() -> None:
     given = yaml.safe_load((ROOT / "config.yaml").read_text()) | {"scale": options.scale, "precision": "fp32"}
     plan = load_plan(given, ROOT)
     print(f"{device_name(device)}; PyTorch {torch.__version__}; float32; best of {TURNS} turns\n")
-    print("| recipe | size | batch | GFLOP/it | plain it/s | Gantry it/s | speed-up | GFLOP/s | of sgemm |")
-    print("|---|---|---|---|---|---|---|---|---|")
+    other = options.precision
+    more = "" if other == "fp32" else f" {other} it/s | {other}, speed-up |"
+    print(
+        f"| recipe | size | batch | GFLOP/it | plain it/s | Gantry it/s | speed-up | GFLOP/s | of sgemm |{more}"
+    )
+    print("|---|---|---|---|---|---|---|---|---|" + "---|---|" * bool(more))
     rows = []
     for name in options.recipes:
         if name not in plan.recipes:
             sys.exit(f"unknown recipe {name!r}; known: {', '.join(plan.recipes)}")
         recipe = plan.recipes[name]
-        row = measure(name, recipe, plan.workloads[recipe.workload].resolution, options.seconds, device)
+        resolution = plan.workloads[recipe.workload].resolution
+        row = measure(name, recipe, resolution, options.seconds, device, other)
         rows.append(row)
         size = "2-D" if row["resolution"] is None else f"{row['resolution']}²"
         print(
             f"| {name} | {size} | {row['batch']} | {row['gflop']:.2f} | {1 / row['plain_seconds']:.1f} "
             f"| {1 / row['gantry_seconds']:.1f} | {row['speed_up']:.2f} "
-            f"| {row['gflop'] / row['gantry_seconds']:.0f} | {row['share_of_sgemm']:.0%} |",
+            f"| {row['gflop'] / row['gantry_seconds']:.0f} | {row['share_of_sgemm']:.0%} |"
+            + (
+                ""
+                if not more
+                else f" {1 / row['other_seconds']:.1f} | {row['gantry_seconds'] / row['other_seconds']:.2f} |"
+            ),
             flush=True,
         )
     if options.out:
