@@ -19,6 +19,8 @@ from gantry.metrics import classes as of_classes
 from gantry.metrics.classes import fitted
 from gantry.metrics.features import FeatureNetwork
 from gantry.metrics.frechet import GaussianStatistics, gaussian_statistics
+from gantry.plan.checks import FEW_OF_A_CLASS, few_of_a_class
+from gantry.progress import tell
 
 Array = NDArray[Any]
 
@@ -62,6 +64,9 @@ class ClassReferee:
                 for k, m in enumerate(means)
             }
         learnt, labels, _, _ = self.real
+        smallest = int(np.unique(labels, return_counts=True)[1].min())
+        if smallest < FEW_OF_A_CLASS:
+            tell(f"gantry: warning: {few_of_a_class(self.prepared.name, smallest)}")
         return {
             int(k): gaussian_statistics(learnt[labels == k])
             for k in np.unique(labels)

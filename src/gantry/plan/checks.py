@@ -110,6 +110,44 @@ def check_data(problems: Problems, plan: Plan, files: Mapping[str, str]) -> None
                         problems.add(files[paper], f"recipes.{name}", obstacle)
 
 
+# Real samples of a class below which its Fréchet distance says little.
+FEW_OF_A_CLASS = 50
+
+
+def doubts_of(plan: Plan) -> list[str]:
+    """Return what the plan's runs do that is allowed and often a mistake, with the recipes that do it."""
+    recipes: dict[str, list[str]] = {}
+    for _, _, output in plan.outputs():
+        for block in output.runs:
+            for dataset, name in product(map(plan.dataset_for, block.datasets), block.recipes):
+                workload = plan.workload_of(name)
+                metrics = (*workload.metrics, *workload.final_metrics)
+                said = [*plan.recipes[name].method.doubts(), *_thin(metrics, dataset, plan.datasets[dataset])]
+                for doubt in said:
+                    recipes.setdefault(doubt, []).append(name)
+    return [
+        f"recipe{'s' if len(names) > 1 else ''} {', '.join(names)}: {doubt}"
+        for doubt, names in ((doubt, list(dict.fromkeys(found))) for doubt, found in recipes.items())
+    ]
+
+
+def _thin(metrics: tuple[str, ...], dataset: str, spec: DatasetSpec) -> list[str]:
+    """Return what to say of distances per class whose real samples are few; of points they are exact."""
+    if spec.rows is None or spec.classes is None or "class_frechet_distance" not in metrics:
+        return []
+    smallest = spec.rows // spec.classes
+    return [few_of_a_class(dataset, smallest)] if smallest < FEW_OF_A_CLASS else []
+
+
+def few_of_a_class(dataset: str, smallest: int) -> str:
+    """Return what to say of a Fréchet distance per class of so few real samples."""
+    return (
+        f"metrics: class_frechet_distance compares with {smallest} real samples of a class of data set {dataset}, "
+        f"fewer than {FEW_OF_A_CLASS}: too few for the covariance of 64 features or more to have full rank, so the "
+        "distance says little"
+    )
+
+
 # What compares samples with the classes that they were asked for, or with those of real samples.
 OF_CLASSES = ("label_accuracy", "within_class_spread", "class_frechet_distance", "train_on_samples_accuracy")
 
@@ -122,6 +160,11 @@ def _lacks(name: str, recipe: Recipe, dataset: str, spec: DatasetSpec) -> str | 
             f"metrics: test_error is of held-out samples, and data set {dataset} holds none out: give it held_out: "
             "500, say, in workflow/datasets.yaml"
         )
+    if name == "test_error" and not recipe.method.classifies:
+        return (
+            f"metrics: test_error is of a method's own classifier, and method {recipe.method.name} has none: take it "
+            "out of the workload, or a method that classifies (semi_supervised, triple_gan, icgan)"
+        )
     if (of_classes or of_codes) and spec.labels in ("none", "attributes", "vectors"):
         return f"metrics: {name} compares with classes, and data set {dataset} has none: take it out of the workload"
     if name.startswith("attribute_") and spec.labels in ("none", "classes", "vectors"):
@@ -130,6 +173,14 @@ def _lacks(name: str, recipe: Recipe, dataset: str, spec: DatasetSpec) -> str | 
         return (
             f"metrics: {name} needs a data set whose layers are known, and {dataset} is none: take it out of the "
             "workload, or source pasted_digits"
+        )
+    method = recipe.method
+    if (of_classes or name.startswith("attribute_")) and not (
+        method.asks_for_labels or method.asks_for_codes
+    ):
+        return (
+            f"metrics: {name} compares samples with what they were asked for, and method {method.name} asks them for "
+            "nothing: take it out of the workload, or a method that is told labels, such as conditional"
         )
     if of_classes and recipe.method.asks_for_codes:
         return (

@@ -18,6 +18,7 @@ from gantry.plan.checks import (
     check_outputs,
     check_sampling,
     check_segments,
+    doubts_of,
 )
 from gantry.plan.configuration import Config, Experiment, Scale, paper_file, paper_name
 from gantry.plan.filtering import filtered, selected
@@ -45,14 +46,17 @@ def load_plan(given: dict[str, Any], root: Path | None = None, *, beside: str | 
     """Read and validate everything that `given` (config.yaml and the command line, merged) refers to.
 
     `root` is the folder that holds `workflow/`. Without it the working directory's own files count, and for all that
-    it has not those `beside` a Snakefile, or the installed ones. Keys by their former names are named on stderr. Raises
-    UserError with every problem found.
+    it has not those `beside` a Snakefile, or the installed ones. Keys by their former names, and what is allowed and
+    often a mistake, are named on stderr. Raises UserError with every problem found.
     """
     roots = (root,) if root is not None else tuple(dict.fromkeys((Path(), workflow_root(beside))))
     loading = _Loading(given, roots)
     for message in loading.problems.renamed:
         print(f"gantry: {message}", file=sys.stderr)
-    return loading.plan()
+    plan = loading.plan()
+    for doubt in doubts_of(plan):
+        print(f"gantry: warning: {doubt}", file=sys.stderr)
+    return plan
 
 
 def load_planned(place: Path) -> Plan:

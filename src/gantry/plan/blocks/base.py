@@ -48,6 +48,23 @@ class Pair(Strict):
 
     family: str
 
+    @property
+    def ends_dense(self) -> bool:
+        """Whether the discriminator ends in one dense layer, so that conditions and further heads read its features."""
+        return False
+
+    def inner_norms(self, resolution: int | None) -> int:
+        """Return how many BatchNorm layers the generator of samples of this size has, its last one left out."""
+        return 0
+
+
+class DensePair(Pair):
+    """A pair whose discriminator ends in one dense layer, whatever its options."""
+
+    @property
+    def ends_dense(self) -> bool:
+        return True
+
 
 def by_tag(tag: str, *bases: type[Strict]) -> dict[str, type[Strict]]:
     """Return the blocks below `bases` by each name that their `tag`, a Literal, may have.

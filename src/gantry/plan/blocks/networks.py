@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 # Read for their families alone, which are among those that are found below.
 from gantry.plan.blocks import autoencoders, code_translators  # noqa: F401
-from gantry.plan.blocks.base import Pair, Positive, Rate, Strict, Weight, by_tag, union
+from gantry.plan.blocks.base import DensePair, Pair, Positive, Rate, Strict, Weight, by_tag, union
 from gantry.plan.blocks.translators import ImageTranslators, PointTranslators
 
 # Of an autoencoder: the norm of the difference, or the mean of its entries' squares or absolute values.
@@ -51,7 +51,7 @@ class PointNetworks(Pair):
     """What all pairs for points have."""
 
 
-class MlpNetworks(PointNetworks):
+class MlpNetworks(PointNetworks, DensePair):
     """The pair of BCGAN's synthetic experiment: a ReLU MLP against a maxout MLP."""
 
     family: Literal["mlp"]
@@ -69,6 +69,9 @@ class MlpNetworks(PointNetworks):
         """Maxout units of each of the discriminator's layers."""
         return self.maxout_units or max(1, self.width // 2)
 
+    def inner_norms(self, resolution: int | None) -> int:
+        return self.depth - 1 if self.virtual_batch_norm is None else 0
+
 
 class ImageNetworks(Pair):
     """What all pairs for square images have; `resolutions` are those that the family is made for."""
@@ -77,6 +80,11 @@ class ImageNetworks(Pair):
     resolutions: ClassVar[tuple[int, ...]] = (32,)
 
     initialisation: Initialisation = Initialisation()
+
+
+def doublings(resolution: int | None) -> int:
+    """Return how often the side of 32 pixels is doubled up to `resolution`."""
+    return (resolution or 32).bit_length() - 6
 
 
 class DcganNetworks(ImageNetworks):
@@ -110,6 +118,15 @@ class DcganNetworks(ImageNetworks):
             )
         return self
 
+    @property
+    def ends_dense(self) -> bool:
+        return self.discriminator == "dcgan" and self.head == "linear"
+
+    def inner_norms(self, resolution: int | None) -> int:
+        if self.virtual_batch_norm is not None:
+            return 0
+        return doublings(resolution) + 2 + (4 if self.generator == "residual" else 0)
+
     @model_validator(mode="after")
     def _batches_are_of_whole_images(self) -> "DcganNetworks":
         if self.minibatch_discrimination is not None and self.discriminator == "patchgan":
@@ -135,6 +152,9 @@ class Dcgan32Networks(ImageNetworks):
     r311: bool = False
     batch_norm: bool = True
 
+    def inner_norms(self, resolution: int | None) -> int:
+        return 2 if self.r311 else 5
+
 
 class ClampedNetworks(ImageNetworks):
     """Pairs whose generator's largest singular values can be held at `clamp`, layer by layer, in every pass.
@@ -145,7 +165,7 @@ class ClampedNetworks(ImageNetworks):
     clamp: Rate | None = None
 
 
-class SnganNetworks(ClampedNetworks):
+class SnganNetworks(ClampedNetworks, DensePair):
     """The standard CNN of SNGAN (Miyato et al. 2018, table 3).
 
     `width` is the number of channels next to the image, in both networks; at 1/8 of the resolution it is 8
@@ -158,8 +178,11 @@ class SnganNetworks(ClampedNetworks):
     width: Positive = 64
     spectral_norm: bool = True
 
+    def inner_norms(self, resolution: int | None) -> int:
+        return 3
 
-class ResnetNetworks(ClampedNetworks):
+
+class ResnetNetworks(ClampedNetworks, DensePair):
     """The residual pair for CIFAR-10 of SNGAN (Miyato et al. 2018, table 4).
 
     `width` is the discriminator's number of channels; the generator's is `generator_ratio` times that. The
@@ -173,8 +196,11 @@ class ResnetNetworks(ClampedNetworks):
     pooling: Literal["sum", "mean"] = "sum"
     spectral_norm: bool = True
 
+    def inner_norms(self, resolution: int | None) -> int:
+        return 6
 
-class SaganNetworks(ImageNetworks):
+
+class SaganNetworks(ImageNetworks, DensePair):
     """SAGAN (Zhang et al. 2019) at 32×32, without labels: the residual pair with self-attention at 16×16
     and spectral norm in both networks.
 
@@ -184,8 +210,11 @@ class SaganNetworks(ImageNetworks):
     family: Literal["sagan"]
     width: Positive = 128
 
+    def inner_norms(self, resolution: int | None) -> int:
+        return 6
 
-class BigganDeepNetworks(ImageNetworks):
+
+class BigganDeepNetworks(ImageNetworks, DensePair):
     """BigGAN-deep's pair (Brock et al. 2019, tables 7 to 9), for 32×32 to 256×256; spectral norm in both networks.
 
     `width` is the number of channels next to the image, above 32×32; there it is a quarter of them all. `attention`:
@@ -197,6 +226,9 @@ class BigganDeepNetworks(ImageNetworks):
     family: Literal["biggan_deep"]
     width: Positive = 128
     attention: Literal[8, 16, 32, 64] | None = None
+
+    def inner_norms(self, resolution: int | None) -> int:
+        return 24 + 8 * doublings(resolution)
 
 
 class AutoencoderNetworks(ImageNetworks):
@@ -214,7 +246,7 @@ class AutoencoderNetworks(ImageNetworks):
     error: ReconstructionError = "absolute"
 
 
-class GrowingNetworks(ImageNetworks):
+class GrowingNetworks(ImageNetworks, DensePair):
     """What growing pairs have: whole, or grown from 4×4 by method `growing`.
 
     At 4·2^(s−1) pixels there are base/2^s channels, at most `width`. `group` samples, or a whole smaller batch, are
@@ -261,7 +293,7 @@ class StyleganNetworks(GrowingNetworks):
     mean_decay: Annotated[float, Field(ge=0, lt=1)] = 0.995
 
 
-class LapganNetworks(ImageNetworks):
+class LapganNetworks(ImageNetworks, DensePair):
     """LAPGAN's pairs (Denton et al. 2015): dense ones at `smallest` pixels a side, convolutions at every size above.
 
     `width` is the number of channels of the latter, `base_width` that of the former's generator; their
@@ -321,7 +353,7 @@ class SinganNetworks(ImageNetworks):
         return self
 
 
-class GranNetworks(ImageNetworks):
+class GranNetworks(ImageNetworks, DensePair):
     """GRAN's generator (Im et al. 2016), which draws in `steps` steps, against a DCGAN's discriminator.
 
     Each step has its share of the latent. `width` is the number of channels next to the image.
@@ -333,6 +365,9 @@ class GranNetworks(ImageNetworks):
     width: Positive = 32
     steps: Annotated[int, Field(ge=1, le=20)] = 5
 
+    def inner_norms(self, resolution: int | None) -> int:
+        return 4 + 2 * doublings(resolution)
+
     @model_validator(mode="after")
     def _layers_start_as_a_dcgans(self) -> "GranNetworks":
         if self.initialisation != Initialisation():
@@ -340,7 +375,7 @@ class GranNetworks(ImageNetworks):
         return self
 
 
-class LrganNetworks(ImageNetworks):
+class LrganNetworks(ImageNetworks, DensePair):
     """LR-GAN's generator (Yang et al. 2017): a background and `steps` − 1 foregrounds, against a DCGAN's discriminator.
 
     Each step has its share of the latent. `width` is the number of channels next to the image, of foregrounds; the
@@ -355,6 +390,9 @@ class LrganNetworks(ImageNetworks):
     steps: Annotated[int, Field(ge=1, le=6)] = 2
     scales: tuple[Rate, Rate] = (1.2, 2.0)
     shift: Weight = 1.0
+
+    def inner_norms(self, resolution: int | None) -> int:
+        return 5 + 2 * doublings(resolution)
 
     @model_validator(mode="after")
     def _layers_start_as_a_dcgans(self) -> "LrganNetworks":
@@ -384,6 +422,9 @@ class MlpAutoencoderNetworks(PointNetworks):
     code: Positive = 1
     error: ReconstructionError = "absolute"
     virtual_batch_norm: VirtualBatchNorm | None = None
+
+    def inner_norms(self, resolution: int | None) -> int:
+        return self.depth - 1 if self.virtual_batch_norm is None else 0
 
 
 # A block by the family that it names: all there are, in the order in which they are written.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import ValidationError
 
+from gantry.errors import suggestion
 from gantry.plan.blocks.base import Strict
 
 if TYPE_CHECKING:
@@ -22,6 +23,10 @@ class MethodOptions(Strict):
     translates: ClassVar[bool] = False
     """Whether its generators start from samples of another domain, as families of translators do."""
 
+    classifies: ClassVar[bool] = False
+    """Whether its networks say of which class a real sample is."""
+    asks_for_labels: ClassVar[bool] = False
+    """Whether samples are asked for classes, attributes or vectors that the data set has."""
     asks_for_codes: ClassVar[bool] = False
     """Whether what samples are asked for are values of a code, which has no names in common with the classes."""
 
@@ -45,6 +50,10 @@ class MethodOptions(Strict):
 
     def check_data(self, recipe: "Recipe", name: str, spec: "DatasetSpec") -> None:
         """Raise ValueError, with the remedy, for what the data set called `name` cannot give the method."""
+
+    def doubts(self) -> tuple[str, ...]:
+        """Return what is allowed and often a mistake, each with the remedy, to be said when a plan is made."""
+        return ()
 
     def until(self, iterations: int) -> Self:
         """Return the options with iterations in the place of shares of a run."""
@@ -105,6 +114,17 @@ def parse(given: Any) -> Any:
     try:
         return options_of(told["name"]).model_validate(told)
     except ValidationError as error:
-        raise ValueError(
-            "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
-        ) from None
+        raise ValueError("; ".join(_said(fault, told["name"]) for fault in error.errors())) from None
+
+
+def _said(fault: Any, method: str) -> str:
+    """Return what is wrong with a method's options, an error of pydantic's, as a sentence."""
+    *outer, last = map(str, fault["loc"]) if fault["loc"] else ("",)
+    place = ".".join([*outer, last]) + ": " if last else ""
+    if fault["type"] == "missing":
+        return f"{place}missing: method {method} has no default for it"
+    if fault["type"] == "extra_forbidden" and not outer:
+        known = sorted(set(options_of(method).model_fields) - {"name"})
+        meant = suggestion(last, known)
+        return f"{place}no option of method {method}{meant}; it has {', '.join(known) or 'none'}"
+    return f"{place}{fault['msg'].removeprefix('Value error, ')}"

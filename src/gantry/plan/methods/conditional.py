@@ -1,6 +1,6 @@
 """A generator and a discriminator that are told a class or attributes: CGAN, GAN-CLS, projection, AC-GAN, BigGAN."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -27,6 +27,8 @@ class Options(MethodOptions):
     (matching-aware, GAN-CLS: ½). `interpolated` asks half of G's samples for means of two conditions (GAN-INT).
     `truncation` τ is for sampling: latents are drawn anew while |z| > τ.
     """
+
+    asks_for_labels: ClassVar[bool] = True
 
     name: Literal["conditional"]
     generator: Literal["concat", "batch_norm", "shared"] = "concat"
@@ -63,26 +65,45 @@ class Options(MethodOptions):
 
     def check_data(self, recipe: "Recipe", name: str, spec: "DatasetSpec") -> None:
         need_labels(self.name, name, spec, only_classes=self.classification is not None)
+        need_held_out_rows(self.name, name, spec)
+        if self.standing is not None and spec.labels in ("attributes", "vectors"):
+            raise ValueError(
+                f"method.standing draws classes for its statistics, and the labels of data set {name} are "
+                f"{spec.labels}: take it away"
+            )
+        if self.mismatched and spec.classes == 1:
+            raise ValueError(
+                f"method.mismatched: data set {name} has one class, so no pair of it does not fit: take it away"
+            )
+
+    def doubts(self) -> tuple[str, ...]:
+        if self.classification is None or self.classification.of != "both":
+            return ()
+        return (
+            "method.classification of both: D's classifier learns that generated samples are what they were asked to "
+            "be, whatever they are: of: real leaves them out, of: twin corrects for them",
+        )
+
+    def check_workload(self, recipe: "Recipe", resolution: int | None, iterations: int) -> None:
+        check_way_in(self.generator, self.chunks is True, recipe, resolution)
 
     def check(self, recipe: "Recipe") -> None:
         refuse_what_needs_the_game_of_two(self.name, recipe)
+        need_dense_end(self.name, recipe)
+        refuse_virtual_batch_norm(recipe)
         if recipe.objective.width > 1:
             raise ValueError(
                 f"method {self.name}: objective {recipe.objective.name} reads {recipe.objective.width} numbers of "
                 "each sample, and this method's discriminator says one: take another objective"
             )
-        if getattr(recipe.networks, "virtual_batch_norm", None) is not None:
-            raise ValueError(
-                "networks.virtual_batch_norm: its reference batch is of latents, without conditions: take it away"
-            )
         if self.truncation is not None and recipe.latent.distribution != "normal":
             raise ValueError(
                 f"method.truncation is of normal latents: latent.distribution {recipe.latent.distribution} has none"
             )
-        if self.mismatched and recipe.objective.name == "relativistic":
+        if self.mismatched and recipe.objective.name in ("relativistic", "loss_sensitive"):
             raise ValueError(
-                "method.mismatched weighs what D makes of each kind of pair, and objective relativistic compares "
-                "pairs: take an objective such as non_saturating or hinge"
+                f"method.mismatched weighs what D makes of each kind of pair, and objective {recipe.objective.name} "
+                "compares pairs: take an objective such as non_saturating or hinge"
             )
 
 
@@ -95,6 +116,61 @@ def need_labels(method: str, dataset: str, spec: "DatasetSpec", *, only_classes:
         raise ValueError(
             f"method {method}: the labels of data set {dataset} are {spec.labels}, and this tells classes apart; sets "
             f"of classes: {have}, celeba with options.attribute"
+        )
+
+
+# Families, and what their recipes must say, whose discriminators have features that heads can read.
+DENSE_ENDS = "mlp, sngan, resnet, sagan or biggan_deep, or dcgan with head: linear and discriminator: dcgan"
+# … and whose generators have BatchNorm layers before the last.
+WITH_NORMS = "mlp (depth: 2 or more), sngan, resnet, sagan, biggan_deep or dcgan"
+
+
+def need_held_out_rows(method: str, dataset: str, spec: "DatasetSpec") -> None:
+    """Raise ValueError for attributes or vectors without a held-out part: samples are asked for its rows."""
+    if spec.labels in ("attributes", "vectors") and spec.held_out is None:
+        raise ValueError(
+            f"method {method}: {spec.labels} to ask samples for are those of held-out ones, and data set {dataset} "
+            "holds none out: give it held_out: 500, say, in workflow/datasets.yaml"
+        )
+
+
+def need_dense_end(method: str, recipe: "Recipe") -> None:
+    """Raise ValueError for a discriminator that has patches, or another end than one dense layer."""
+    networks = recipe.networks
+    if not networks.ends_dense and not networks.translates:
+        raise ValueError(
+            f"method {method}: the discriminator of networks.family {networks.family}, as it is described, does not "
+            f"end in one dense layer, whose features conditions and heads read: take networks.family {DENSE_ENDS}"
+        )
+
+
+def refuse_virtual_batch_norm(recipe: "Recipe") -> None:
+    """Raise ValueError for a reference batch that has no condition: latents alone."""
+    if getattr(recipe.networks, "virtual_batch_norm", None) is not None:
+        raise ValueError(
+            "networks.virtual_batch_norm: its reference batch is of latents, without conditions: take it away"
+        )
+
+
+def check_way_in(generator: str, cuts: bool, recipe: "Recipe", resolution: int | None) -> None:
+    """Raise ValueError for conditional norms in a generator without BatchNorm, and z that is not cut into equal parts.
+
+    Parts are one for the first layer and one for each BatchNorm but the last, where `cuts` says that there are any.
+    """
+    norms, dimension = recipe.networks.inner_norms(resolution), recipe.latent.dimension
+    if generator not in ("batch_norm", "shared"):
+        return
+    if not norms:
+        raise ValueError(
+            f"generator {generator} puts the condition into the generator's BatchNorm layers, and networks.family "
+            f"{recipe.networks.family}, as it is described, has none before the last: take networks.family "
+            f"{WITH_NORMS}, or generator: concat"
+        )
+    if cuts and dimension % (norms + 1):
+        fitting = max(1, round(dimension / (norms + 1))) * (norms + 1)
+        raise ValueError(
+            f"chunks: latent.dimension {dimension} cannot be cut into {norms + 1} equal parts, one for the first layer "
+            f"and one for each of {norms} norms: set latent.dimension to {fitting}, say, or chunks: false"
         )
 
 
@@ -125,7 +201,7 @@ def refuse_what_needs_the_game_of_two(name: str, recipe: "Recipe", but: tuple[st
         "terms.feature_matching": terms.feature_matching > 0,
         "terms.pulling_away": terms.pulling_away > 0,
         "terms.entropy_distance.of": terms.entropy_distance.of == "features",
-        "objective": recipe.objective.name in ("gmmn", "d2gan", "energy", "began", "mmd_gan"),
+        "objective": recipe.objective.name in ("gmmn", "d2gan", "ebgan", "began", "mmd_gan"),
         "networks.family": recipe.networks.reconstructs,
     }
     for key in (key for key, used in idle.items() if used and key not in but):

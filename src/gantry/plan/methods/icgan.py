@@ -14,6 +14,7 @@ class Options(conditional.Options):
     """Those of `conditional`, and the iteration from which on the GAN stands still and the encoders learn."""
 
     phases: ClassVar[tuple[str, ...]] = ("discriminator", "generator", "encoder")
+    classifies: ClassVar[bool] = True
 
     name: Literal["icgan"]  # type: ignore[assignment]
     encoders_from: Positive
@@ -27,6 +28,7 @@ class Options(conditional.Options):
             )
 
     def check_workload(self, recipe: "Recipe", resolution: int | None, iterations: int) -> None:
+        super().check_workload(recipe, resolution, iterations)
         if self.encoders_from >= iterations:
             raise ValueError(
                 f"encoders_from {self.encoders_from}: the run has {iterations} iterations, and leaves the encoders "

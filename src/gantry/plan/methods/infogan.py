@@ -6,7 +6,11 @@ from pydantic import Field, model_validator
 
 from gantry.plan.blocks.base import Weight
 from gantry.plan.methods.base import MethodOptions
-from gantry.plan.methods.conditional import refuse_what_needs_the_game_of_two
+from gantry.plan.methods.conditional import (
+    need_dense_end,
+    refuse_virtual_batch_norm,
+    refuse_what_needs_the_game_of_two,
+)
 
 if TYPE_CHECKING:
     from gantry.plan.recipe import Recipe
@@ -33,5 +37,7 @@ class Options(MethodOptions):
 
     def check(self, recipe: "Recipe") -> None:
         refuse_what_needs_the_game_of_two(self.name, recipe)
+        need_dense_end(self.name, recipe)
+        refuse_virtual_batch_norm(recipe)
         if recipe.objective.width > 1:
             raise ValueError(f"method infogan: objective {recipe.objective.name} reads more than one number")

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Literal
 
 from gantry.plan.blocks.base import Positive
 from gantry.plan.methods.base import MethodOptions
-from gantry.plan.methods.conditional import refuse_what_needs_the_game_of_two
+from gantry.plan.methods.conditional import need_dense_end, refuse_what_needs_the_game_of_two
 
 if TYPE_CHECKING:
     from gantry.plan.recipe import Recipe
@@ -23,5 +23,6 @@ class Options(MethodOptions):
 
     def check(self, recipe: "Recipe") -> None:
         refuse_what_needs_the_game_of_two(self.name, recipe)
+        need_dense_end(self.name, recipe)
         if recipe.objective.width > 1:
             raise ValueError(f"method joint: objective {recipe.objective.name} reads more than one number")

@@ -1,12 +1,16 @@
 """The semi-supervised GAN of Salimans et al. 2016: the discriminator classifies, a few labels are known."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from gantry.plan.blocks.base import Positive, Rate, Weight
 from gantry.plan.methods.base import MethodOptions
-from gantry.plan.methods.conditional import need_known_labels, refuse_what_needs_the_game_of_two
+from gantry.plan.methods.conditional import (
+    need_dense_end,
+    need_known_labels,
+    refuse_what_needs_the_game_of_two,
+)
 
 if TYPE_CHECKING:
     from gantry.plan.dataset import DatasetSpec
@@ -21,6 +25,8 @@ class Options(MethodOptions):
     the control. `noise` is the deviation of Gaussian noise on what D reads.
     """
 
+    classifies: ClassVar[bool] = True
+
     name: Literal["semi_supervised"]
     known: Positive
     labels_seed: Annotated[int, Field(ge=0)] = 0
@@ -34,6 +40,7 @@ class Options(MethodOptions):
 
     def check(self, recipe: "Recipe") -> None:
         refuse_what_needs_the_game_of_two(self.name, recipe)
+        need_dense_end(self.name, recipe)
         if recipe.objective.name != "non_saturating":
             raise ValueError(
                 "method semi_supervised reads log Σ exp of the class logits as the logit of the standard game: set "

@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from gantry.plan.blocks.base import Positive, Weight
 from gantry.plan.methods.base import MethodOptions
-from gantry.plan.methods.conditional import refuse_what_needs_the_game_of_two
+from gantry.plan.methods.conditional import need_dense_end, refuse_what_needs_the_game_of_two
 
 if TYPE_CHECKING:
     from gantry.plan.recipe import Recipe
@@ -22,6 +22,7 @@ class Options(MethodOptions):
     """
 
     phases: ClassVar[tuple[str, ...]] = ("classifier", "discriminator", "generator")
+    asks_for_labels: ClassVar[bool] = True
 
     name: Literal["stacked"]
     features: Positive = 256
@@ -43,6 +44,7 @@ class Options(MethodOptions):
 
     def check(self, recipe: "Recipe") -> None:
         refuse_what_needs_the_game_of_two(self.name, recipe)
+        need_dense_end(self.name, recipe)
         if recipe.objective.width > 1:
             raise ValueError(f"method stacked: objective {recipe.objective.name} reads more than one number")
 

@@ -1,10 +1,14 @@
 """StackGAN: a coarse image of a condition, then, that stage standing still, a finer one of both."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from gantry.plan.blocks.base import Positive, Weight
 from gantry.plan.methods.base import MethodOptions
-from gantry.plan.methods.conditional import need_labels, refuse_what_needs_the_game_of_two
+from gantry.plan.methods.conditional import (
+    need_held_out_rows,
+    need_labels,
+    refuse_what_needs_the_game_of_two,
+)
 
 if TYPE_CHECKING:
     from gantry.plan.dataset import DatasetSpec
@@ -18,6 +22,8 @@ class StackedOptions(MethodOptions):
     the control.
     """
 
+    asks_for_labels: ClassVar[bool] = True
+
     augmentation: Positive = 128
     width: Positive = 128
     kl: Weight = 2.0
@@ -25,6 +31,7 @@ class StackedOptions(MethodOptions):
 
     def check_data(self, recipe: "Recipe", name: str, spec: "DatasetSpec") -> None:
         need_labels(self.name, name, spec, only_classes=False)
+        need_held_out_rows(self.name, name, spec)
 
     def check(self, recipe: "Recipe") -> None:
         refuse_what_needs_the_game_of_two(self.name, recipe)

@@ -6,7 +6,13 @@ from pydantic import Field
 
 from gantry.plan.blocks.base import Positive, Weight
 from gantry.plan.methods.base import MethodOptions
-from gantry.plan.methods.conditional import need_known_labels, refuse_what_needs_the_game_of_two
+from gantry.plan.methods.conditional import (
+    check_way_in,
+    need_dense_end,
+    need_known_labels,
+    refuse_virtual_batch_norm,
+    refuse_what_needs_the_game_of_two,
+)
 
 if TYPE_CHECKING:
     from gantry.plan.dataset import DatasetSpec
@@ -23,6 +29,8 @@ class Options(MethodOptions):
     """
 
     phases: ClassVar[tuple[str, ...]] = ("discriminator", "generator", "classifier")
+    classifies: ClassVar[bool] = True
+    asks_for_labels: ClassVar[bool] = True
 
     name: Literal["triple_gan"]
     known: Positive
@@ -42,8 +50,13 @@ class Options(MethodOptions):
     def check_data(self, recipe: "Recipe", name: str, spec: "DatasetSpec") -> None:
         need_known_labels(self.name, self.known, name, spec)
 
+    def check_workload(self, recipe: "Recipe", resolution: int | None, iterations: int) -> None:
+        check_way_in(self.generator, self.chunks, recipe, resolution)
+
     def check(self, recipe: "Recipe") -> None:
         refuse_what_needs_the_game_of_two(self.name, recipe)
+        need_dense_end(self.name, recipe)
+        refuse_virtual_batch_norm(recipe)
         if recipe.objective.name != "non_saturating":
             raise ValueError(
                 "method triple_gan weighs pairs of two kinds in the standard game: set objective: {name: "

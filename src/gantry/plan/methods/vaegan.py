@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Literal
 
 from gantry.plan.blocks.base import Rate, Weight
 from gantry.plan.methods.base import MethodOptions
-from gantry.plan.methods.conditional import refuse_what_needs_the_game_of_two
+from gantry.plan.methods.conditional import need_dense_end, refuse_what_needs_the_game_of_two
 
 if TYPE_CHECKING:
     from gantry.plan.recipe import Recipe
@@ -28,6 +28,7 @@ class Options(MethodOptions):
 
     def check(self, recipe: "Recipe") -> None:
         refuse_what_needs_the_game_of_two(self.name, recipe)
+        need_dense_end(self.name, recipe)
         if self.classes == 3 and recipe.objective.name != "non_saturating":
             raise ValueError(
                 "method.classes: 3 is a softmax over three classes in the place of an objective: set objective: "
