@@ -4,6 +4,7 @@ import csv
 import hashlib
 import json
 import platform
+import re
 import subprocess
 import tempfile
 from collections.abc import Iterable
@@ -51,9 +52,20 @@ LISTED = 12  # digits of a SHA-256
 
 
 def processor() -> str:
-    """What decides the last bits of a sum: PyTorch's version, the kernels that it takes, the architecture."""
+    """What decides the last bits of a sum: PyTorch's version, the kernels that it takes, the chip.
+
+    The kernels' name is not enough: MKL and oneDNN choose by the maker and by newer instructions, too.
+    """
     version, kernels = torch.__version__.partition("+")[0], torch.backends.cpu.get_cpu_capability()
-    return f"torch {version}, {kernels}, {platform.machine()}"
+    return f"torch {version}, {kernels}, {platform.machine()}, {_chip()}"
+
+
+def _chip() -> str:
+    told = Path("/proc/cpuinfo")
+    if not told.exists():
+        return platform.processor()
+    facts = dict(re.findall(r"^(vendor_id|cpu family|model)\s*: (.+)$", told.read_text(), re.MULTILINE))
+    return " ".join(facts.values())
 
 
 def plan_of(papers: Iterable[str], scale: str = "paper", **settings: str) -> Plan:
