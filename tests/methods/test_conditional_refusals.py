@@ -228,6 +228,13 @@ FEW = {"title": "t", "source": "digits", "images": 400, "fraction": 1.0}
             "test_error",
             "holds none out: give it held_out",
         ),
+        (
+            IMAGES | {"method": CONDITIONAL},
+            "digits",
+            "train_on_samples_accuracy",
+            "train_on_samples_accuracy is of held-out samples, and data set digits holds none out",
+        ),
+        (IMAGES | {"method": CONDITIONAL}, "digits_split", "train_on_samples_accuracy", None),
         (IMAGES | {"method": CONDITIONAL}, "digits_split", "label_accuracy", None),
     ],
 )

@@ -198,6 +198,11 @@ class AskedScorer:
     def train_on_samples(self, sampler: Sampler, source: str, samples: Array) -> dict[str, float]:
         """The accuracy on real held-out images of a classifier that learns from samples alone (CAS)."""
         asked, referee = self._asked(sampler, source, len(samples)), self.referee
+        if self.prepared.held_out() is None:
+            raise UserError(
+                f"metrics: train_on_samples_accuracy is of held-out samples, and data set {self.prepared.name} holds "
+                "none out: give it held_out: 500, say, in workflow/datasets.yaml"
+            )
         _, _, tested, labels = referee.real
         predicted = fitted(referee.features(samples), asked)(tested)
         return {"train_on_samples_accuracy": of_classes.label_accuracy(predicted, labels)}

@@ -148,6 +148,8 @@ def few_of_a_class(dataset: str, smallest: int) -> str:
     )
 
 
+# What tests a classifier on real samples that no training has seen.
+OF_HELD_OUT = ("test_error", "train_on_samples_accuracy")
 # What compares samples with the classes that they were asked for, or with those of real samples.
 OF_CLASSES = ("label_accuracy", "within_class_spread", "class_frechet_distance", "train_on_samples_accuracy")
 
@@ -155,10 +157,10 @@ OF_CLASSES = ("label_accuracy", "within_class_spread", "class_frechet_distance",
 def _lacks(name: str, recipe: Recipe, dataset: str, spec: DatasetSpec) -> str | None:
     """Why the data set, or what the method asks its samples for, does not give a workload's metric; None if it does."""
     of_classes, of_codes = name.startswith(OF_CLASSES), name.startswith("code_purity")
-    if name == "test_error" and spec.held_out is None:
+    if name in OF_HELD_OUT and spec.held_out is None:
         return (
-            f"metrics: test_error is of held-out samples, and data set {dataset} holds none out: give it held_out: "
-            "500, say, in workflow/datasets.yaml"
+            f"metrics: {name} is of held-out samples, and data set {dataset} holds none out: give it held_out: 500, "
+            "say, in workflow/datasets.yaml"
         )
     if name == "test_error" and not recipe.method.classifies:
         return (
