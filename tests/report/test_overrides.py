@@ -30,6 +30,16 @@ CASES: dict[str, tuple[dict[str, Any], list[str], list[str]]] = {
         ["batch\\_size: 16 instead of 32."],
         ["(changed)"],
     ),
+    "a workload's learning rate": (
+        {"workloads": {"images": {"recipe": {"optimiser": {"lr_g": 0.001}}}}},
+        [f"{NONE} (changed)", "optimiser.lr\\_g: 0.001 instead of 0.0002", "of a changed recipe"],
+        ["difference |"],
+    ),
+    "a workload's objective": (
+        {"workloads": {"images": {"recipe": {"objective": {"name": "hinge"}}}}},
+        [f"{NONE} (changed)", "objective.name: hinge instead of realness", "of a changed recipe"],
+        ["difference |"],
+    ),
     "a workload's size": (
         {"workloads": {"images": {"iterations": 10000, "extended_iterations": None, "resolution": 64}}},
         ["Trained for 10,000 iterations instead of 520,000.", "Resolution: 64 instead of 256."],
@@ -52,6 +62,16 @@ CASES: dict[str, tuple[dict[str, Any], list[str], list[str]]] = {
         {"datasets": {"celeba": {"source": "folder", "path": "/somewhere/faces"}}},
         ["on images of faces", "images of faces in place of CelebA"],
         ["published", "85.93", "/somewhere"],
+    ),
+    "data of one's own under the paper's name, with a title": (
+        {"datasets": {"celeba": {"source": "folder", "path": "/somewhere/faces", "title": "my faces"}}},
+        ["on my faces", "Data: my faces in place of CelebA."],
+        ["published", "85.93", "in place of my faces"],
+    ),
+    "a data set's title": (
+        {"datasets": {"celeba": {"title": "CelebA-HQ"}}},
+        ["CelebA-HQ (changed): title: CelebA-HQ instead of CelebA.", "of a changed recipe or data set"],
+        ["difference |"],
     ),
     "a part of the data": (
         {"datasets": {"celeba": {"fraction": 0.1}}},
@@ -141,6 +161,62 @@ def test_an_experiment_of_ones_own_is_held_against_the_paper(checkout, spec_of, 
     (file.parent / "mine.yaml").write_text(yaml.safe_dump(own, allow_unicode=True))
     text = written(spec_of("table5", "mine", **REAL | {"papers": ["mine"]}), tmp_path)
     assert f"{NONE} (changed)" in text and "batch\\_size: 16 instead of 32" in text, text
+
+
+@pytest.fixture
+def own_copy(checkout, spec_of, tmp_path) -> Callable[..., str]:  # noqa: F811
+    """Table 5 of a copy of the paper's file, `edited`, that shows the paper's numbers."""
+
+    def made(edited: Callable[[dict[str, Any]], None]) -> str:
+        file = checkout.root / "workflow/experiments/bcgan.yaml"
+        own = yaml.safe_load(file.read_text())
+        own |= {"outputs": {"table5": own["outputs"]["table5"]}, "highlights": []}
+        edited(own)
+        (file.parent / "mine.yaml").write_text(yaml.safe_dump(own, allow_unicode=True))
+        return written(spec_of("table5", "mine", **REAL | {"papers": ["mine"]}), tmp_path)
+
+    return made
+
+
+@pytest.mark.parametrize("name", ["images", "mine"])
+def test_a_copy_that_trains_for_less_says_so(own_copy, name):
+    def shorter(own: dict[str, Any]) -> None:
+        short = {"iterations": 10000, "extended_iterations": None, "resolution": 64}
+        own["workloads"][name] = own["workloads"]["images"] | short
+        own["recipes"]["realnessgan"]["workload"] = name
+
+    text = own_copy(shorter)
+    assert "Trained for 10,000 iterations instead of 520,000." in text, text
+    assert "Resolution: 64 instead of 256." in text and "(changed)" not in text, text
+
+
+def test_a_copy_on_other_data_has_no_published_numbers(own_copy):
+    def on_faces(own: dict[str, Any]) -> None:
+        own["datasets"] = {"faces": {"title": "my faces", "source": "folder", "path": "faces"}}
+        own["outputs"]["table5"]["runs"][0]["datasets"] = ["faces"]
+
+    text = own_copy(on_faces)
+    assert "| ours" not in text and "published" not in text and "85.93" not in text, text
+
+
+def test_each_of_several_lengths_is_named(spec_of, tmp_path):
+    sizes = {"penalties": {"iterations": 5000, "checkpoint_every": 1000}}
+    spec = spec_of("table6", "edgan", **REAL | {"papers": ["edgan"], "workloads": sizes})
+    text = written(spec, tmp_path)
+    assert "Trained for 5,000 iterations instead of 100,000: SNGAN, GAN-0GP, EDGAN." in text, text
+
+
+def test_a_claim_is_judged_by_the_length_of_its_own_runs(spec_of, tmp_path):
+    sizes = {"penalties": {"iterations": 400, "checkpoint_every": 100}}
+    config = REAL | {"papers": ["edgan"], "workloads": sizes, "seeds": None}
+    claims = make_claims(
+        spec_of("claims_baselines", "edgan", **config), tmp_path / "c.csv", tmp_path / "c.md"
+    )
+    short = [
+        not {"lsgan", "wgan_gp", "sagan"} & set(keys.replace("/", " ").split()) for keys in claims["groups"]
+    ]
+    assert any(short) and not all(short)
+    assert [verdict == "not tested at this scale" for verdict in claims["verdict"]] == short
 
 
 def test_a_data_set_of_ones_own_keeps_its_name_for_several_of_the_papers(spec_of, tmp_path):

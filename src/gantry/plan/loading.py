@@ -186,10 +186,17 @@ class _Loading:
         workload_names = _names(read, "workloads")
         recipe_names = _names(read, "recipes") | set(experiment.recipes)
         reference = self._reference(paper, read, experiment)
-        workloads = self._resolved_workloads(experiment, file, reference)
+        workloads = self._resolved_workloads(experiment, file)
         recipes = self._resolved_recipes(experiment, file, workloads, workload_names, reference)
         self._share(file, "workloads", workloads, self.workloads)
         self._share(file, "recipes", recipes, self.recipes)
+        self.overrides.others |= {
+            (paper, name, dataset)
+            for name, output in experiment.outputs.items()
+            for block in output.runs
+            for dataset in block.datasets
+            if not reference.has_published(output, dataset)
+        }
         self.experiments[paper] = experiment
         self.workload_names |= workload_names
         self.recipe_names |= recipe_names
@@ -240,9 +247,7 @@ class _Loading:
         described = Problems().validated_in_part(Experiment, other, name)
         return Reference.of(experiment, described) if described else Reference.itself(experiment)
 
-    def _resolved_workloads(
-        self, experiment: Experiment, file: str, reference: Reference
-    ) -> dict[str, Workload]:
+    def _resolved_workloads(self, experiment: Experiment, file: str) -> dict[str, Workload]:
         """Lay the scale, then the configuration, over the workloads as the paper has them."""
         features = self.config.features or (self.scale.features if self.scale else None)
         found = {}
@@ -255,7 +260,6 @@ class _Loading:
             patched = self.problems.validated(Workload, block, file, key, patches)
             if patched is not None:
                 found[name] = patched
-                self.overrides.of_workload(name, reference.workloads.get(name, workload), patched)
                 check_metrics(self.problems, patched, features, file, key, patches)
         return found
 
@@ -323,13 +327,25 @@ class _Loading:
                 recipe = self._with_scales_precision(recipe)
                 ran_as = workloads.get(recipe.workload, workload)
                 found[name] = recipe.until(ran_as.iterations)
-                described, at_scale = reference.recipes_of(name, workload)
-                at_scale = at_scale and self._with_scales_precision(at_scale)
-                self.overrides.of_recipe(name, described, at_scale, recipe)
+                self._note_overrides(name, recipe, ran_as, experiment.workloads[named].recipe, reference)
                 self._check_recipe(recipe, file, name, workloads)
             if len(self.problems.messages) > before:
                 spoilt |= {name} & changes.keys()
         return {name: found[name] for name in recipes if name in found}
+
+    def _note_overrides(
+        self, name: str, used: Recipe, workload: Workload, own: dict[str, Any], reference: Reference
+    ) -> None:
+        """Note how a recipe and its `workload` depart from what is described; `own`: the patch in the paper's file."""
+        described = reference.workload_of(name, workload)
+        self.overrides.of_workload(name, described, workload)
+        of_scale = self.scale.workloads.get(used.workload, {}).get("recipe", {}) if self.scale else {}
+        as_described, at_scale, asked = (
+            reference.recipe_of(name, patch)
+            for patch in (described.recipe, merged(own, of_scale), workload.recipe)
+        )
+        at_scale, asked = (recipe and self._with_scales_precision(recipe) for recipe in (at_scale, asked))
+        self.overrides.of_recipe(name, as_described, at_scale, asked, used)
 
     def _with_scales_precision(self, recipe: Recipe) -> Recipe:
         """Return the recipe; on GPUs in the scale's precision, if it is of images and neither it nor config names one.

@@ -15,12 +15,13 @@ def report_spec(plan: Plan, paper: str, name: str) -> dict[str, Any]:
     output = plan.output(paper, name)
     groups = [
         _group(plan, output, dataset, recipe, label)
+        | ({"is_published": False} if (paper, name, dataset) in plan.overrides.others else {})
         for block in output.runs
         for dataset in block.datasets
         for recipe, label in block.recipes.items()
     ]
     first = plan.workload_of(groups[0]["recipe"])
-    on_paper = plan.experiments[paper].workloads[plan.recipes[groups[0]["recipe"]].workload]
+    lengths = _lengths(plan, output, groups[0]["recipe"])
     return {
         "format": 1,
         "paper": paper,
@@ -40,12 +41,21 @@ def report_spec(plan: Plan, paper: str, name: str) -> dict[str, Any]:
         # A scale may score fewer metrics than the paper prints: what is not measured is not shown.
         "metrics": [metric for metric in output.metrics if metric in (*first.metrics, *first.final_metrics)],
         "snapshots": list(first.snapshots),
-        "iterations": first.end(output.until),
-        "paper_iterations": on_paper.end(output.until),
+        **lengths,
         "usual_iterations": first.iterations,
         "overrides": _overrides(plan, [group["recipe"] for group in groups]),
-        "groups": _told_apart(groups),
+        # A group says how long it was trained only where that is another length.
+        "groups": [
+            group | (own if (own := _lengths(plan, output, group["recipe"])) != lengths else {})
+            for group in _told_apart(groups)
+        ],
     }
+
+
+def _lengths(plan: Plan, output: Output, recipe: str) -> dict[str, int]:
+    """How long a recipe is trained for an output, and how long it is by its description."""
+    described, used = plan.overrides.lengths[recipe], plan.workload_of(recipe)
+    return {"iterations": used.end(output.until), "paper_iterations": described.end(output.until)}
 
 
 def report_spec_digest(plan: Plan, paper: str, name: str) -> str:
@@ -61,8 +71,7 @@ def report_specs_digest(plan: Plan) -> str:
 def _overrides(plan: Plan, recipes: list[str]) -> list[str]:
     """What the scale and the configuration change of all of an output, as sentences."""
     config, scale, found = plan.config, plan.scale, plan.overrides
-    workloads = {plan.recipes[recipe].workload: None for recipe in recipes}
-    sizes = [phrase for name in workloads for phrase in found.sizes.get(name, ())]
+    sizes = [phrase for recipe in recipes for phrase in found.sizes.get(recipe, ())]
     phrases = [phrase[0].upper() + phrase[1:] for phrase in sizes]
     phrases += [phrase for recipe in recipes for phrase in found.settings.get(recipe, ())]
     if config.features and config.features != scale.features:
@@ -95,7 +104,7 @@ def _group(plan: Plan, output: Output, dataset: str, recipe: str, label: str) ->
     return {
         "dataset": used,
         "dataset_name": dataset,
-        "dataset_label": plan.datasets[dataset].title,
+        "dataset_label": plan.overrides.titles.get(dataset, plan.datasets[dataset].title),
         "trained_on": other,
         "is_proxy": used != dataset and plan.datasets[used].is_embedded,
         "recipe": recipe,

@@ -12,6 +12,7 @@ A claim is judged where one of its sides has learned: what the other failed to l
 """
 
 from collections.abc import Sequence
+from operator import itemgetter
 
 from gantry.report.cells import series
 from gantry.report.load import LoadedGroup, Run
@@ -35,20 +36,21 @@ CRITERION = (
 
 def unlearned(spec: ReportSpec, groups: Sequence[LoadedGroup]) -> str | None:
     """Say why runs of these groups decide nothing; None if one of the groups has learned."""
-    if spec.paper_iterations is None or any(has_learned(spec, group) for group in groups):
+    ours, theirs = max((spec.lengths_of(group.group) for group in groups), key=itemgetter(0))
+    if theirs is None or any(has_learned(spec, group) for group in groups):
         return None
-    length = f"{spec.iterations:,} of the paper's {spec.paper_iterations:,} iterations"
-    if spec.iterations < LEAST_ITERATIONS:
+    length = f"{ours:,} of the paper's {theirs:,} iterations"
+    if ours < LEAST_ITERATIONS:
         return f"after {length} nothing is learned yet"
     return f"after {length} the distance to the data has not fallen by a quarter in every run"
 
 
 def has_learned(spec: ReportSpec, group: LoadedGroup) -> bool:
     """Whether one group of runs has learned, by the criterion above."""
-    paper = spec.paper_iterations or spec.iterations
-    if group.group.trained_on is None and spec.iterations >= SHARE * paper:
+    ours, theirs = spec.lengths_of(group.group)
+    if group.group.trained_on is None and group.group.is_published and ours >= SHARE * (theirs or ours):
         return True
-    if spec.iterations < LEAST_ITERATIONS or not group.complete:
+    if ours < LEAST_ITERATIONS or not group.complete:
         return False
     return all(_fallen(run, group.headline) for run in group.complete)
 

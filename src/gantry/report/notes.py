@@ -14,10 +14,7 @@ def scale_note(spec: ReportSpec) -> str:
 
 def protocol_notes(spec: ReportSpec) -> list[str]:
     """What a reader of one table or figure must know: where it departs from the experiment that it is named for."""
-    notes = []
-    if spec.paper_iterations and spec.paper_iterations != spec.iterations:
-        notes.append(f"Trained for {spec.iterations:,} iterations instead of {spec.paper_iterations:,}.")
-    notes += [*spec.overrides, *spec.changes]
+    notes = [*spec.shortened, *spec.overrides, *spec.changes]
     if spec.replaced:
         pairs = [f"{used} in place of {label}" for label, used in spec.replaced.items()]
         notes.append(f"{'Proxy data' if spec.has_proxies else 'Data'}: {'; '.join(pairs)}.")

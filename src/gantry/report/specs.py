@@ -45,6 +45,11 @@ class Group(Strict):
     recipe_label: str
     recipe_changes: tuple[str, ...] = ()
     method: str | dict[str, str | int | float]
+    # How long it was trained, and how long it is by its description, where that is not the spec's.
+    iterations: int | None = None
+    paper_iterations: int | None = None
+    # False: the published numbers of the method's row are of another data set.
+    is_published: bool = True
     runs: tuple[RunReference, ...]
 
     @property
@@ -73,7 +78,7 @@ class Group(Strict):
     @property
     def is_own_data(self) -> bool:
         """Whether these are other data than the experiment's, and none of the project's proxies."""
-        return self.trained_on is not None and not self.is_proxy
+        return not self.is_published or (self.trained_on is not None and not self.is_proxy)
 
     @property
     def published_keys(self) -> dict[str, str]:
@@ -119,6 +124,25 @@ class ReportSpec(Strict):
         """The checkpoint nearest to the share of training at which the paper's `iteration` lies."""
         wanted = iteration * self.iterations / (self.paper_iterations or self.iterations)
         return min(checkpoints, key=lambda each: abs(each - wanted), default=round(wanted))
+
+    def lengths_of(self, group: Group) -> tuple[int, int | None]:
+        """How many iterations a group was trained, and how many it is by its description; None: it says nothing."""
+        if group.iterations is not None:
+            return group.iterations, group.paper_iterations
+        return self.iterations, self.paper_iterations
+
+    @property
+    def shortened(self) -> list[str]:
+        """How long was trained where that is not as long as the experiment has it, a sentence for each length."""
+        labels: dict[tuple[int, int | None], dict[str, None]] = {}
+        for group in self.groups:
+            labels.setdefault(self.lengths_of(group), {})[group.recipe_label] = None
+        return [
+            f"Trained for {ours:,} iterations instead of {theirs:,}"
+            + (f": {', '.join(of)}." if len(labels) > 1 else ".")
+            for (ours, theirs), of in labels.items()
+            if theirs and ours != theirs
+        ]
 
     @property
     def replaced(self) -> dict[str, str]:

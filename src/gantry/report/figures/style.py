@@ -100,7 +100,7 @@ def footer(spec: ReportSpec, *more: str) -> str:
     """The lines below a figure: other data and changes first, then scale and whatever the figure adds."""
     others = [f"{used} in place of {label}" for label, used in spec.replaced.items()]
     head = [f"{'PROXY DATA' if spec.has_proxies else 'DATA'}: {'; '.join(others)}"] if others else []
-    changes = [*spec.changes, " ".join(spec.overrides)]
+    changes = [*spec.changes, " ".join([*spec.shortened, *spec.overrides])]
     return "\n".join(
         [*head, *filter(None, changes), " · ".join([f"scale: {spec.scale}", *filter(None, more)])]
     )
