@@ -27,6 +27,7 @@ def table(
     metrics=("frechet_distance",),
     lost=(),
     paper_iterations=None,
+    edited=None,
 ):
     groups = []
     for recipe, sides in ENDS.items():
@@ -36,6 +37,8 @@ def table(
                     results.set(metric, name, seed, [end + 9, end + 6, end + 3, end])
                 results.run("digits", name, seed, diverged_at=90 if name in lost else None)
             groups.append(make_group(name, name.title()))
+            if name == edited:
+                groups[-1]["recipe_changes"] = ["batch_size: 3 instead of 32"]
     spec = make_spec(
         results, "effect", groups, metrics=list(metrics), options={"variants": ["two"]} | (options or {}),
         paper_iterations=paper_iterations,
@@ -57,6 +60,14 @@ def test_each_method_stands_where_its_interval_says(results, make_group, make_sp
         HELPS: {"Better"}, HURTS: {"Worse"}, UNDECIDED: {"Unclear"}, TOGETHER: {"3 methods"}
     }  # fmt: skip
     assert list(frame["part"].unique()) == [HELPS, HURTS, UNDECIDED, TOGETHER]
+
+
+@pytest.mark.parametrize("edited", ["better", "better_two"])
+def test_a_changed_recipe_on_either_side_marks_the_row(results, make_group, make_spec, tmp_path, edited):
+    frame = table(results, make_group, make_spec, tmp_path, edited=edited)
+    assert set(frame["method"]) == {
+        "Better (changed)", "Worse", "Unclear", "3 methods, 1 of them changed"
+    }  # fmt: skip
 
 
 def test_the_interval_is_welchs(results, make_group, make_spec, tmp_path):

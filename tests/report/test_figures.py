@@ -240,12 +240,14 @@ def test_heat_map_has_a_cell_for_each_recipe(results, make_spec, make_group):
             results.set("frechet_distance", recipe, seed, curve)
             results.run("digits", recipe, seed, diverged_at=30 if recipe == "d" else None)
     groups = [make_group(recipe, recipe, seeds=(0, 1)) for recipe in "abcd"]
+    groups[2]["recipe_changes"] = ["batch_size: 3 instead of 32"]
     spec = parse_spec(make_spec(results, "heatmap", groups, metrics=["frechet_distance"]))
     options = HeatmapOptions(x="λ_G", x_values=(0, 1), y="λ_D", y_values=(0, 1), cells=recipes)
     (ax,) = heatmap.draw(load(spec), options).axes
     assert np.ma.filled(ax.images[0].get_array(), np.nan).tolist()[0] == [10.5, 20.5]
     texts = {tuple(map(round, text.get_position())): text.get_text() for text in ax.texts}
-    assert texts[0, 1].startswith("30.50\n± 0.71") and texts[1, 1] == "diverged\n(2 of 2)"
+    assert texts[0, 1] == "30.50\n± 0.71\n(changed)" and texts[1, 1] == "diverged\n(2 of 2)"
+    assert texts[0, 0] == "10.50\n± 0.71"
     with pytest.raises(ValueError, match="2 rows"):
         HeatmapOptions(x="x", x_values=(0, 1), y="y", y_values=(0, 1), cells=(("a", "b"),))
 

@@ -97,6 +97,7 @@ def test_recipes_are_lines_over_a_number(results, make_group, make_spec):
         results.set("frechet_distance", recipe, 0, [1.0, 1.0, 1.0, value])
         results.run("digits", recipe, 0)
     groups = [make_group(recipe, recipe, seeds=(0,)) for recipe in recipes]
+    groups[0]["recipe_changes"] = ["batch_size: 3 instead of 32"]
     loaded = load(parse_spec(make_spec(results, "sweep", groups, metrics=["frechet_distance"])))
     lines = {"GAN": {"500": "gan_500", "50": "gan_50"}, "alone": {"50": "alone_50", "500": "alone_500"}}
     options = SweepOptions.model_validate({"x": "number of labels", "lines": lines})
@@ -105,6 +106,7 @@ def test_recipes_are_lines_over_a_number(results, make_group, make_spec):
     assert [each.get_text() for each in ax.get_xticklabels()] == ["50", "500"]
     assert sorted(zip(*line_of(ax, "GAN"), strict=True)) == [(0, 0.3), (1, 0.1)]
     assert line_of(ax, "alone") == ([0, 1], [0.5, 0.2])
+    assert [(text.get_text(), text.xy) for text in ax.texts] == [("(changed)", (0, 0.3))]
     assert ax.get_xlabel() == "number of labels" and np.isfinite(ax.get_ylim()).all()
     assert dict(options.recipes())["lines.GAN"] in recipes
 

@@ -1,7 +1,7 @@
 """A metric over two settings at once, a cell for each pair: the sweep over BCGAN's two weights."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,13 +14,22 @@ from gantry.report.figures.captions import metric_title, over_seeds
 from gantry.report.figures.style import FAINT, INK, footer, label, new_figure, put_footer, put_head
 from gantry.report.layout import decimals, number
 from gantry.report.load import Loaded, LoadedGroup
+from gantry.report.specs import CHANGED
 from gantry.report.tables.scores import Column, column_at
 from gantry.report.titles import title_of
 
 # Lighter is better, in colour and in grey; a metric that prefers a middle value has no better end.
 COLOUR_MAPS = {"lower": "viridis_r", "higher": "viridis", "half": "viridis", "one": "viridis"}
-Result = tuple[float, float, str]  # mean, deviation over seeds, and what to write where there is no mean
 DARK = 0.55  # below this lightness the text of a cell is white
+
+
+class Result(NamedTuple):
+    """Mean and deviation over seeds, what to write where there is no mean, and what to write below either."""
+
+    mean: float
+    sd: float
+    text: str
+    mark: str = ""
 
 
 def draw(loaded: Loaded, options: HeatmapOptions) -> Figure:
@@ -50,7 +59,12 @@ def _panel(
     ax: Axes, loaded: Loaded, groups: dict[str, LoadedGroup], column: Column, options: HeatmapOptions
 ) -> None:
     results = [
-        [result_of(loaded, groups[recipe], column, groups[recipe].headline) for recipe in row]
+        [
+            result_of(loaded, groups[recipe], column, groups[recipe].headline)._replace(
+                mark=CHANGED * bool(groups[recipe].group.recipe_changes)
+            )
+            for recipe in row
+        ]
         for row in options.cells
     ]
     draw_cells(ax, results, column.metric, "lower")
@@ -68,13 +82,13 @@ def draw_cells(
     ax: Axes, results: Sequence[Sequence[Result]], metric: str, origin: Literal["upper", "lower"]
 ) -> None:
     """Draw a coloured cell for each result, with its numbers in it; the first row is the `origin` one."""
-    means = np.asarray([[mean for mean, _, _ in row] for row in results])
+    means = np.asarray([[result.mean for result in row] for row in results])
     colours = COLOUR_MAPS[names.metric(metric).direction]
     image = ax.imshow(np.ma.masked_invalid(means), cmap=colours, aspect="auto", origin=origin)
     shades = np.asarray(image.cmap(image.norm(means)))
     places = decimals(means)
     for y, row in enumerate(results):
-        for x, (mean, sd, text) in enumerate(row):
+        for x, (mean, sd, text, mark) in enumerate(row):
             if not text:
                 text = number(mean, places) + ("" if np.isnan(sd) else f"\n± {number(sd, places)}")
                 red, green, blue, _ = shades[y, x]
@@ -82,7 +96,8 @@ def draw_cells(
                 colour = "white" if dark else INK
             else:
                 colour = FAINT
-            ax.text(x, y, text, ha="center", va="center", fontsize=7.5, color=colour)
+            told = "\n".join(filter(None, (text, mark)))
+            ax.text(x, y, told, ha="center", va="center", fontsize=7.5, color=colour)
     ax.tick_params(length=0)
     for spine in ax.spines.values():
         spine.set_visible(False)
@@ -91,4 +106,5 @@ def draw_cells(
 def result_of(loaded: Loaded, group: LoadedGroup, column: Column, source: str) -> Result:
     """Return what the seeds of a group say of a source."""
     mean, sd, n = mean_sd([column.value(loaded.spec, run, source) for run in group.complete])
-    return mean, sd, "" if n else f"diverged\n({group.lost} of {len(group.runs)})" if group.lost else "–"
+    nothing = f"diverged\n({group.lost} of {len(group.runs)})" if group.lost else "–"
+    return Result(mean, sd, "" if n else nothing)

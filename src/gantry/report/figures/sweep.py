@@ -24,6 +24,7 @@ from gantry.report.figures.style import (
     put_head,
 )
 from gantry.report.load import Loaded, LoadedGroup
+from gantry.report.specs import CHANGED
 from gantry.report.tables.scores import column_at
 from gantry.report.titles import title_of
 
@@ -182,8 +183,11 @@ def _draw(
         zorder=3,
         label=line.name,
     )
-    for value, place in zip(line.points, zip(mean_x, mean_y, strict=True), strict=True) if named else ():
-        ax.annotate(_told(value), place, xytext=(4, 4), textcoords="offset points", fontsize=7, color=colour)
+    for (value, (group, _)), place in zip(line.points.items(), zip(mean_x, mean_y, strict=True), strict=True):
+        # A line of several recipes has one name for all of them.
+        is_told_apart = bool(group.group.recipe_changes) and line.name != group.group.recipe_title
+        if told := " ".join(filter(None, (_told(value) * named, CHANGED * is_told_apart))):
+            ax.annotate(told, place, xytext=(4, 4), textcoords="offset points", fontsize=7, color=colour)
 
 
 def _summaries(found: Sequence[dict[int, float]]) -> tuple[np.ndarray, np.ndarray]:

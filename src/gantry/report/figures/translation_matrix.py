@@ -14,7 +14,7 @@ from gantry.report.load import Loaded, LoadedGroup
 from gantry.report.tables.scores import Column, column_at
 from gantry.report.titles import title_of
 
-NOWHERE: Result = (np.nan, np.nan, "·")  # from a domain into itself
+NOWHERE = Result(np.nan, np.nan, "·")  # from a domain into itself
 
 
 def draw(loaded: Loaded, options: TranslationMatrixOptions) -> Figure:

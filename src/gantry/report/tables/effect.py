@@ -16,6 +16,7 @@ from gantry.report.cells import Cell, network_of, require_metrics, series
 from gantry.report.learned import NOT_TESTED, unlearned
 from gantry.report.load import Loaded, LoadedGroup, Run
 from gantry.report.sides import LEAST_DIVERGED, comparison, numbers
+from gantry.report.specs import CHANGED
 from gantry.report.statistics import Expectation, Interval, contrast, judge
 
 # The parts of the table, in their order, by the verdict on the change being for the better (docs/claims.md).
@@ -53,6 +54,17 @@ class Pair:
 
     without: LoadedGroup
     changed: LoadedGroup
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether the recipe of either is not the one that the experiment describes."""
+        return bool(self.without.group.recipe_changes or self.changed.group.recipe_changes)
+
+    @property
+    def title(self) -> str:
+        """The method's label, marked where either recipe is not the one that the experiment describes."""
+        label = self.changed.group.recipe_label
+        return f"{label} {CHANGED}" if self.is_changed else label
 
     def difference(self, metric: str) -> Interval:
         """The mean with the change less that without, of the runs that reached their end, with Welch's interval."""
@@ -146,7 +158,7 @@ def _maker(
         return Cell(
             part=part,
             dataset=pair.changed.group.dataset_title,
-            method=pair.changed.group.recipe_title,
+            method=pair.title,
             source=pair.changed.headline,
             heads=heads,
             values=values,
@@ -180,9 +192,12 @@ def _together(loaded: Loaded, pairs: list[Pair], metric: str) -> Iterator[Cell]:
     none = replace(pairs[0].changed, runs=())
     make = _maker(loaded, replace(pairs[0], changed=none), TOGETHER, metric)
 
+    several = sum(pair.is_changed for pair in whole)
+    methods = f"{len(whole)} methods" + (f", {several} of them changed" if several else "")
+
     def row(heads: tuple[str, ...], bound: float, of: str = "") -> Cell:
         cell = replace(make(heads, [bound] * result.n, none), groups=(), source="")
-        return Bound.of(replace(cell, method=f"{len(whole)} methods"), bound, of)
+        return Bound.of(replace(cell, method=methods), bound, of)
 
     yield row((title, "difference"), result.mean, metric)
     for end, bound in (("from", result.low), ("to", result.high)):
