@@ -6,7 +6,7 @@ from dataclasses import replace
 from gantry.commands.common import Commands, command, path, positive
 from gantry.errors import Diverged, UserError
 
-SUFFIXES = (".png", ".npy", "")  # grid, array, folder
+SUFFIXES = (".png", ".npy", ".npz", "")  # grid, array, array and classes, folder
 
 
 def add(commands: Commands) -> None:
@@ -17,7 +17,12 @@ def add(commands: Commands) -> None:
     add.add_argument("source", type=path, help="a run's folder (…/seed0) or a checkpoint (.safetensors)")
     add.add_argument("--count", type=positive, default=64, help="samples, or steps of a way between two")
     add.add_argument("--seed", type=int, default=0, help="of the latents")
-    add.add_argument("--out", type=path, required=True, help="grid .png, array .npy, or a folder of images")
+    add.add_argument(
+        "--out",
+        type=path,
+        required=True,
+        help="grid .png, array .npy, .npz with the classes asked for, or a folder of images",
+    )
     add.add_argument("--generator", help="G1, G2, …; without it all of them in equal shares")
     add.add_argument("--iteration", type=positive, help="checkpoint of a run; its last one if none is given")
     add.add_argument("--interpolate", action="store_true", help="go from one latent to another")
@@ -48,7 +53,7 @@ def _sample(options: argparse.Namespace) -> None:
     if options.out.suffix not in SUFFIXES and not options.out.is_dir():
         raise UserError(
             f"--out: {options.out}: {options.out.suffix} is none of the formats: give a name that ends in .png (a "
-            "grid), .npy (an array), or one without a suffix (a folder of PNG files)"
+            "grid), .npy (an array), .npz (with classes), or one without a suffix (a folder of PNG files)"
         )
     if not options.source.exists():
         raise UserError(f"{options.source}: not found; give a run's folder or a .safetensors file")
@@ -90,5 +95,5 @@ def _sample(options: argparse.Namespace) -> None:
             made = {"mixture": model.mixture(trained, sources, inputs, device)}
     except Diverged as error:
         raise UserError(f"{trained.path}: {error}: the run diverged; take an earlier --iteration") from None
-    model.write(made, options.out, in_rows=options.interpolate)
+    model.write(made, options.out, options.interpolate, model.asked_classes(trained, inputs))
     print(f"{options.out}: {options.count} samples of {trained.path}, iteration {trained.iteration:,}")

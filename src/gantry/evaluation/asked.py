@@ -19,14 +19,13 @@ from gantry.evaluation.coded import CODED
 from gantry.evaluation.layers import masks
 from gantry.evaluation.paths import path_length_w, path_length_z
 from gantry.evaluation.reconstruction import latents, reconstruction, structure
-from gantry.evaluation.referee import ClassReferee, confusion
+from gantry.evaluation.referee import ClassReferee, class_scores, confusion, train_on_samples_scores
 from gantry.evaluation.sample import BATCH, SCORED_SEED, to_uint8
 from gantry.evaluation.translated import OF_OUTPUTS, TRANSLATED, Compute, Translated, is_translator
 from gantry.methods.growing import StyleSampler
 from gantry.methods.sampler import Sampler
 from gantry.methods.singan import SinganSampler
 from gantry.metrics import classes as of_classes
-from gantry.metrics.classes import fitted
 from gantry.metrics.diversity import diversity
 from gantry.metrics.features import FeatureNetwork
 from gantry.metrics.names import IDENTITY, METRICS, REAL, metric
@@ -173,19 +172,7 @@ class AskedScorer:
     def by_class(self, sampler: Sampler, source: str, samples: Array) -> dict[str, float]:
         """Accuracy, spread and Fréchet distances within the classes that were asked for."""
         asked, referee = self._asked(sampler, source, len(samples)), self.referee
-        features = referee.features(samples)
-        distances = of_classes.class_frechet_distances(features, asked, referee.statistics)
-        suffix = "_points" if self.network is None else ""
-        seen = {}
-        if referee.tells("label_accuracy"):
-            seen[f"label_accuracy{suffix}"] = of_classes.label_accuracy(referee.predict(features), asked)
-        return seen | {
-            f"within_class_spread{suffix}": of_classes.within_class_spread(
-                features, asked, referee.statistics
-            ),
-            f"class_frechet_distance{suffix}": float(np.mean(list(distances.values()))),
-            f"class_frechet_distance_worst{suffix}": max(distances.values()),
-        }
+        return class_scores(referee, referee.features(samples), asked)
 
     def attributes(self, sampler: Sampler, source: str, samples: Array) -> dict[str, float]:
         """How often attributes have become what was asked for, and the others have stayed what they were."""
@@ -198,14 +185,7 @@ class AskedScorer:
     def train_on_samples(self, sampler: Sampler, source: str, samples: Array) -> dict[str, float]:
         """The accuracy on real held-out images of a classifier that learns from samples alone (CAS)."""
         asked, referee = self._asked(sampler, source, len(samples)), self.referee
-        if self.prepared.held_out() is None:
-            raise UserError(
-                f"metrics: train_on_samples_accuracy is of held-out samples, and data set {self.prepared.name} holds "
-                "none out: give it held_out: 500, say, in workflow/datasets.yaml"
-            )
-        _, _, tested, labels = referee.real
-        predicted = fitted(referee.features(samples), asked)(tested)
-        return {"train_on_samples_accuracy": of_classes.label_accuracy(predicted, labels)}
+        return train_on_samples_scores(referee, referee.features(samples), asked)
 
     def confused(self, sampler: Sampler, source: str, samples: Array) -> dict[str, float]:
         """Which class samples of each class are taken for by the referee."""

@@ -156,6 +156,14 @@ def _classes(trained: Trained, given: Inputs, wanted: str) -> list[int]:
     return found
 
 
+def asked_classes(trained: Trained, given: Inputs) -> Array | None:
+    """Return the classes (N,) that samples of these inputs are asked to be; None where they are asked for none."""
+    labels = given.get("labels")
+    if not trained.data.classes or labels is None or labels.dim() != 1:
+        return None
+    return labels.numpy()
+
+
 def truncated(trained: Trained, given: Inputs, threshold: float, seed: int) -> Inputs:
     """Return the inputs with normal latents none of whose numbers is beyond ±`threshold`, in place of theirs."""
     latent = trained.recipe.latent
@@ -225,8 +233,10 @@ def mixture(
     return whole
 
 
-def write(made: dict[str, Array], out: Path, in_rows: bool) -> None:
+def write(made: dict[str, Array], out: Path, in_rows: bool, labels: Array | None = None) -> None:
     """Write samples by the suffix of `out`: a grid (.png), an array (.npy), or a folder of PNG files.
+
+    An .npz holds the samples and, where they are asked for classes, these as `labels`.
 
     Several generators' become (generators, N, …) in an array, squares side by side in a grid (rows below each
     other where `in_rows`), and files that end in the generator's name in a folder.
@@ -235,8 +245,15 @@ def write(made: dict[str, Array], out: Path, in_rows: bool) -> None:
     if out.suffix == ".npy":
         stacked = np.stack(list(made.values())) if len(made) > 1 else first
         write_with(out, lambda path: np.save(path, stacked, allow_pickle=False))
+    elif out.suffix == ".npz":
+        if len(made) > 1:
+            raise UserError(f"--out: {out}: one table of labels is of one generator: write several to .npy")
+        held = {"images" if first.ndim == 4 else "points": first} | (
+            {} if labels is None else {"labels": labels}
+        )
+        write_with(out, lambda path: np.savez(path, allow_pickle=False, **held))
     elif out.suffix not in ("", ".png") and not out.is_dir():
-        raise UserError(f"--out: {out}: write to .png, .npy or a folder (a name without a suffix)")
+        raise UserError(f"--out: {out}: write to .png, .npy, .npz or a folder (a name without a suffix)")
     elif first.ndim != 4:
         raise UserError(f"--out: {out}: these samples are points: write them to .npy")
     elif out.suffix == ".png":

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gantry.arrays import DamagedArray, described, images_among, is_images, map_npy, read_npz
-from gantry.data import open_prepared
+from gantry.data import PreparedSet, open_prepared
 from gantry.data.decoding import decode
 from gantry.data.items import BadImage
 from gantry.data.listing import Listing, list_images
@@ -28,6 +28,10 @@ class ImageArray:
 
     name: str
     images: NDArray[np.uint8]
+    labels: NDArray[Any] | None = None
+    """The class that each image was asked to be, (N,), where that is known."""
+    prepared: PreparedSet | None = None
+    """The prepared set whose images they are."""
 
     def __len__(self) -> int:
         return len(self.images)
@@ -156,14 +160,14 @@ def _npz(path: Path) -> ImageArray | StoredStatistics:
             f"{path}: holds {described(arrays)}; expected one array of uint8 images (N, H, W, 3), or statistics: "
             "mean and covariance, or mu and sigma"
         )
-    return ImageArray(str(path), _as_rgb(images, str(path)))
+    return ImageArray(str(path), _as_rgb(images, str(path)), arrays.get("labels"))
 
 
 def _prepared(manifest: Path) -> ImageArray:
     prepared = open_prepared(manifest)
     if prepared.kind != "images":
         raise UserError(f"{manifest}: holds points; gantry score is for images")
-    return ImageArray(prepared.manifest["name"], prepared.samples)
+    return ImageArray(prepared.manifest["name"], prepared.samples, prepared.labels, prepared)
 
 
 READERS: dict[str, Callable[[Path], ImageSet | StoredStatistics]] = {

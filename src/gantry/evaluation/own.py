@@ -150,7 +150,8 @@ def generated_by(said: str, count: int, seed: int, device: torch.device | str = 
             raise UserError(f"--generator: {said} makes points; gantry score is for images")
         given = by_checkpoint.inputs(trained, count, seed)
         made = by_checkpoint.mixture(trained, trained.sampler.sources, given, device)
-        return ImageArray(f"{said}, iteration {trained.iteration:,}", made)
+        labels = by_checkpoint.asked_classes(trained, given)
+        return ImageArray(f"{said}, iteration {trained.iteration:,}", made, labels)
     generate, digest = built(said)
     if not callable(generate):
         raise UserError(f"--generator: {said} should return a function of a number of images and a seed")

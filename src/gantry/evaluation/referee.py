@@ -101,6 +101,41 @@ class ClassReferee:
         return accuracy >= least
 
 
+def class_scores(referee: ClassReferee, features: Array, asked: Array) -> dict[str, float]:
+    """Return accuracy, spread and Fréchet distances within the classes that samples of these features were asked for.
+
+    Accuracy is left out where the referee cannot tell real classes apart.
+    """
+    distances = of_classes.class_frechet_distances(features, asked, referee.statistics)
+    suffix = "_points" if referee.network is None else ""
+    seen = {}
+    if referee.tells("label_accuracy"):
+        seen[f"label_accuracy{suffix}"] = of_classes.label_accuracy(referee.predict(features), asked)
+    return seen | {
+        f"within_class_spread{suffix}": of_classes.within_class_spread(features, asked, referee.statistics),
+        f"class_frechet_distance{suffix}": float(np.mean(list(distances.values()))),
+        f"class_frechet_distance_worst{suffix}": max(distances.values()),
+    }
+
+
+def train_on_samples_scores(referee: ClassReferee, features: Array, asked: Array) -> dict[str, float]:
+    """Return the accuracy on real held-out images of a classifier that learns from samples alone (CAS).
+
+    UserError where nothing is held out.
+    """
+    if referee.prepared.held_out() is None:
+        raise UserError(
+            f"metrics: train_on_samples_accuracy is of held-out samples, and data set {referee.prepared.name} holds "
+            "none out: give it held_out: 500, say, in workflow/datasets.yaml"
+        )
+    if len(np.unique(asked)) < 2:
+        raise UserError(
+            "metrics: train_on_samples_accuracy: all samples are of one class: nothing is to learn"
+        )
+    _, _, tested, labels = referee.real
+    return {"train_on_samples_accuracy": of_classes.label_accuracy(fitted(features, asked)(tested), labels)}
+
+
 def confusion(asked: Array, seen: Array) -> dict[str, float]:
     """Return the share of the samples of each class that are taken for each, by "confusion_asked_seen".
 

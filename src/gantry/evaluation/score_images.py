@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from gantry.data.listing import in_words
 from gantry.errors import UserError
+from gantry.evaluation.asked_sets import OF_CLASSES, scores_by_class
 from gantry.evaluation.computations import COMPUTATIONS, SPLITS, Computation, computations
 from gantry.evaluation.image_sets import ImageFolder, ImageSet, open_set
 from gantry.evaluation.stored import StoredStatistics
@@ -90,15 +91,15 @@ def score_images(
     `splits` parts of the generated set.
 
     `metrics` empty means all that the two sets and the network allow, with a reason for each one left out;
-    a metric asked for by name that they do not allow is a UserError. Intervals are 95 %, see `bootstrap`.
+    a metric asked for by name that they do not allow is a UserError. Those that compare images with the classes that
+    they were asked to be are computed where they are named. Intervals are 95 %, see `bootstrap`; the latter have none.
     """
     wanted = tuple(metrics) or tuple(COMPUTATIONS)
     for name in wanted:
-        if name not in COMPUTATIONS:
+        if name not in COMPUTATIONS and name not in OF_CLASSES:
             metric(name)  # an unknown name is named, with the nearest known one
-            raise UserError(
-                f"metric {name!r} is not for two sets of images; choose of {', '.join(COMPUTATIONS)}"
-            )
+            known = ", ".join((*COMPUTATIONS, *OF_CLASSES))
+            raise UserError(f"metric {name!r} is not for two sets of images; choose of {known}")
     if torch.device(device).type == "cuda" and not torch.cuda.is_available():
         raise UserError("--device cuda: PyTorch sees no GPU here; without the option the CPU scores")
     own = network if isinstance(network, FeatureNetwork) else None
@@ -118,7 +119,16 @@ def score_images(
     scores: list[Score] = []
     left_out: list[str] = []
     table = computations(splits)
-    for computation in dict.fromkeys(table[name] for name in wanted):
+    if by_class := [name for name in wanted if name in OF_CLASSES]:
+        started = time.perf_counter()
+        assert looking is not None
+        features = _generated(by_class[0], sample, looks[1])
+        scores += [
+            Score(name, label(name, network), value, None, metric(name).direction)
+            for name, value in scores_by_class(by_class, reference, sample, looking, features).items()
+        ]
+        seconds["classes"] = time.perf_counter() - started
+    for computation in dict.fromkeys(table[name] for name in wanted if name in table):
         started = time.perf_counter()
         first = next(name for name, entry in table.items() if entry is computation)
         try:
