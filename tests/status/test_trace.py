@@ -3,11 +3,17 @@
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 from tests.status.half import SETTINGS, TABLE
 from tests.workflow.steps import PLAN, RUN, TWO, Gantry, refused
+
+from gantry.plan import Plan
+from gantry.plan.report_specs import report_spec
+from gantry.report.cells import read_tidy
+from gantry.status import trace
 
 METRICS, SAMPLES = Path(PLAN.metrics(TWO, 20)), Path(PLAN.samples(TWO, 20))
 ALONE = [*SETTINGS, "seeds=[0]"]
@@ -31,6 +37,27 @@ def test_everything_about_a_cell(here: Path, gantry: Gantry) -> None:
         assert f"{entry['sha256']}  {RUN / entry['file']}" in text
     assert "points_one" not in text
     assert "verified" not in text
+
+
+def test_a_cell_says_what_is_changed_and_is_found_without_its_marks(
+    here: Path, gantry: Gantry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = gantry("trace", "modes", "Two/20", "Modes covered", *ALONE)[1]
+    assert "Scored samples: 200 instead of 1,000." in text and "(changed)" not in text
+
+    def marked(plan: Plan, paper: str, name: str) -> dict[str, Any]:
+        spec = report_spec(plan, paper, name)
+        for group in spec["groups"]:
+            group["recipe_changes"] = [f"batch_size: 3 instead of 32, of {group['recipe']}"]
+        return spec
+
+    # As if the file had been made of such runs, which takes training them.
+    monkeypatch.setattr(trace, "report_spec", marked)
+    monkeypatch.setattr(trace, "read_tidy", lambda csv: read_tidy(csv).replace({"Two": "Two (changed)"}))
+    text = trace.trace(PLAN, "modes", "two/20", "modes covered")
+    assert (
+        "Two (changed): batch_size: 3 instead of 32, of points_two." in text and "of points_one" not in text
+    )
 
 
 def test_checkpoints_are_verified_when_asked(here: Path, gantry: Gantry) -> None:

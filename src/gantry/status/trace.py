@@ -14,7 +14,8 @@ from gantry.plan.targets import left_out
 from gantry.report.cells import MAIN, read_tidy
 from gantry.report.layout import number
 from gantry.report.load import Run, load
-from gantry.report.specs import parse_spec
+from gantry.report.notes import protocol_notes
+from gantry.report.specs import CHANGED, PROXY, parse_spec
 from gantry.runs.outputs import verify_output
 from gantry.system.formatting import align_columns, format_bytes, format_duration
 
@@ -41,8 +42,11 @@ def trace(plan: Plan, table: str, row: str | None, column: str, *, verify: bool 
     cell = rows.to_dict("records")[0]
     loaded = load(parse_spec(report_spec(plan, paper, name)))
     wanted = str(cell["groups"]).split()
-    runs = [run for group in loaded.groups if group.group.key in wanted for run in group.runs]
+    groups = [group for group in loaded.groups if group.group.key in wanted]
+    runs = [run for group in groups for run in group.runs]
     lines = [f"{paper}/{name}: {_title(cell)}: {cell['quantity']}", *_numbers(cell)]
+    told = loaded.spec.model_copy(update={"groups": tuple(group.group for group in groups)})
+    lines += [f"  {note}" for note in protocol_notes(told)]
     for run in {run.key: run for run in runs}.values():
         lines += ["", *_describe(run, verify)]
     return "\n".join(lines)
@@ -61,11 +65,14 @@ def _table(plan: Plan, asked: str) -> tuple[str, str]:
 
 
 def _row(frame: pd.DataFrame, asked: str) -> pd.DataFrame:
-    """The cells of the rows with these labels; those of the main part if both it and others have them."""
+    """The cells of the rows with these labels; those of the main part if both it and others have them.
+
+    The marks behind labels, "(changed)" and "(proxy)", may be left out.
+    """
     records = frame.to_dict("records")
     words = {word.strip().casefold() for word in asked.split("/")}
     chosen = [
-        words <= (labels := {label.casefold() for label in _labels(record)}) or asked.casefold() in labels
+        words <= (labels := _with_and_without_marks(record)) or asked.casefold() in labels
         for record in records
     ]
     found = frame[chosen]
@@ -97,6 +104,11 @@ def _choose(asked: str, candidates: Iterable[str]) -> str:
 
 def _labels(record: dict[Any, Any]) -> list[str]:
     return [_text(record[key]) for key in ROW_KEYS]
+
+
+def _with_and_without_marks(record: dict[Any, Any]) -> set[str]:
+    labels = {label.casefold() for label in _labels(record)}
+    return labels | {label.removesuffix(f" {mark}") for label in labels for mark in (CHANGED, PROXY)}
 
 
 def _text(value: Any) -> str:
