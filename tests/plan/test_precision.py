@@ -5,15 +5,18 @@ from pathlib import Path
 import pytest
 
 from gantry.plan import Plan, load_plan
+from gantry.plan.describe import describe
 from gantry.plan.report_specs import report_spec
+from gantry.system import processor
 
 
 def test_every_recipe_that_names_none_and_a_note_in_every_table(repository: Path) -> None:
     usual = load_plan({"scale": "laptop"}, repository)
     assert {recipe.precision for recipe in usual.recipes.values()} == {"fp32"}
     quick = load_plan({"scale": "laptop", "precision": "bf16"}, repository)
-    assert {recipe.precision for recipe in quick.recipes.values()} == {"bf16"}
-    run = next(iter(quick.runs.values()))
+    asked = {(recipe.networks.makes == "points", recipe.precision) for recipe in quick.recipes.values()}
+    assert asked == {(True, "fp32"), (False, "bf16")}, "points would lose their place"
+    run = next(run for run in quick.runs.values() if run.workload.resolution)
     assert run.spec_digest != usual.runs[run.key].spec_digest, "another run, in another folder"
     assert any("bf16" in sentence for sentence in _deviations(quick, "table5"))
     again = load_plan({"scale": "laptop", "precision": "fp32"}, repository)
@@ -42,3 +45,31 @@ def test_images_on_gpus_are_bfloat16_at_scale_paper(
     assert plan.recipes["bcgan"].precision == of_images
     assert plan.recipes["synthetic_bcgan"].precision == "fp32", "points stay as they are"
     assert any("bf16" in sentence for sentence in _deviations(plan, "table5")) == (of_images == "bf16")
+
+
+@pytest.mark.parametrize(
+    ("flags", "given", "said"),
+    [
+        ("fpu avx512f avx512_bf16", {}, "this processor multiplies bfloat16: "),
+        ("fpu avx512f", {"precision": "bf16"}, "this processor does not multiply bfloat16: "),
+        ("fpu avx512f avx512_bf16", {"precision": "bf16"}, ""),
+        ("fpu avx512f", {}, ""),
+    ],
+)
+def test_a_plan_says_whether_bf16_is_quick_on_this_processor(
+    repository: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    flags: str,
+    given: dict[str, str],
+    said: str,
+) -> None:
+    told = tmp_path / "cpuinfo"
+    told.write_text(f"processor\t: 0\nmodel name\t: any\nflags\t\t: {flags}\n")
+    monkeypatch.setattr(processor, "CPUINFO", told)
+    plan = load_plan(
+        {"scale": "quick", "outputs": {"bcgan": ["table5"]}, "papers": ["bcgan"]} | given, repository
+    )
+    found = [line for line in describe(plan).splitlines() if "bfloat16" in line]
+    assert [line for line in found if line.startswith(said)] == found
+    assert bool(found) == bool(said)

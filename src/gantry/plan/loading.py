@@ -320,11 +320,10 @@ class _Loading:
                 *((file, f"recipes.{ancestor}", own_text(experiment.recipes[ancestor])) for ancestor in line),
             ]
             last = inherited_changes(experiment.recipes, changes, line)
-            usual = {"precision": self.config.precision} if self.config.precision else {}
-            patched = laid_over(laid_over(usual | block, workload.recipe), last)
+            patched = laid_over(laid_over(block, workload.recipe), last)
             recipe = self.problems.validated(Recipe, patched, file, f"recipes.{name}", patches)
             if recipe is not None:
-                recipe = self._with_scales_precision(recipe)
+                recipe = _in_precision(recipe, self.config.precision or self._scales_precision())
                 ran_as = workloads.get(recipe.workload, workload)
                 found[name] = recipe.until(ran_as.iterations)
                 self._note_overrides(name, recipe, ran_as, experiment.workloads[named].recipe, reference)
@@ -344,22 +343,15 @@ class _Loading:
             reference.recipe_of(name, patch)
             for patch in (described.recipe, merged(own, of_scale), workload.recipe)
         )
-        at_scale, asked = (recipe and self._with_scales_precision(recipe) for recipe in (at_scale, asked))
+        usual = None if self.config.precision else self._scales_precision()
+        at_scale, asked = (recipe and _in_precision(recipe, usual) for recipe in (at_scale, asked))
         self.overrides.of_recipe(name, as_described, at_scale, asked, used)
 
-    def _with_scales_precision(self, recipe: Recipe) -> Recipe:
-        """Return the recipe; on GPUs in the scale's precision, if it is of images and neither it nor config names one.
-
-        Points stay in float32: a coordinate near 2 in bfloat16 is right to 0.008, a mode 0.22 wide.
-        """
-        scale = self.scale
-        if scale is None or scale.precision is None or self.config.precision:
-            return recipe
-        if (self.config.device or scale.device) != "cuda" or recipe.networks.makes == "points":
-            return recipe
-        if "precision" in recipe.model_fields_set:
-            return recipe
-        return recipe.model_copy(update={"precision": scale.precision})
+    def _scales_precision(self) -> str | None:
+        """Return the precision that the scale asks for on GPUs, if that is where it computes."""
+        if self.scale is None or (self.config.device or self.scale.device) != "cuda":
+            return None
+        return self.scale.precision
 
     def _check_recipe(self, recipe: Recipe, file: str, name: str, workloads: dict[str, Workload]) -> None:
         """Note a workload that the configuration has put in place and that is not there, or does not suit."""
@@ -429,6 +421,18 @@ class _Loading:
         others = [path for _, path in sorted(self._papers().items())]
         unheeded = Problems()
         return {name for path in others for name in _names(unheeded.read(path, path.name), "workloads")}
+
+
+def _in_precision(recipe: Recipe, precision: str | None) -> Recipe:
+    """Return the recipe in `precision`, unless it names its own, or is of points and would lose their place.
+
+    A coordinate near 2 in bfloat16 is right to 0.008, a mode 0.22 wide.
+    """
+    if precision is None or "precision" in recipe.model_fields_set:
+        return recipe
+    if precision == "bf16" and recipe.networks.makes == "points":
+        return recipe
+    return recipe.model_copy(update={"precision": precision})
 
 
 def _block(read: dict[str, Any], key: str) -> dict[str, Any]:

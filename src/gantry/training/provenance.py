@@ -2,12 +2,12 @@
 
 import platform
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import torch
 
 import gantry
+from gantry.system.processor import processor_name
 from gantry.system.version import code_digest, commit
 
 # Taken as this code is imported: a checkout may change while a run trains, and the run is still of the old code.
@@ -18,14 +18,8 @@ def device_name(device: torch.device) -> str:
     """Return the GPU's name, or the CPU's model and the number of threads."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    model = platform.processor() or platform.machine()
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        model = next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        pass
     threads = torch.get_num_threads()
-    return f"{model}, {threads} thread{'s' if threads > 1 else ''}"
+    return f"{processor_name()}, {threads} thread{'s' if threads > 1 else ''}"
 
 
 def provenance(device: torch.device) -> dict[str, Any]:
