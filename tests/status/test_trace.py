@@ -43,7 +43,7 @@ def test_a_cell_says_what_is_changed_and_is_found_without_its_marks(
     here: Path, gantry: Gantry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = gantry("trace", "modes", "Two/20", "Modes covered", *ALONE)[1]
-    assert "Scored samples: 200 instead of 1,000." in text and "(changed)" not in text
+    assert "Scored samples: 200 instead of 1,000." in text and "Two (changed)" not in text
 
     def marked(plan: Plan, paper: str, name: str) -> dict[str, Any]:
         spec = report_spec(plan, paper, name)
