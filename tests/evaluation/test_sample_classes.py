@@ -11,6 +11,7 @@ from tests.training.test_runs_of_methods import INFOGAN, PROJECTION
 from gantry.cli import run
 from gantry.data import prepare
 from gantry.evaluation import by_checkpoint
+from gantry.methods.latents import Truncation, draw_truncated
 from gantry.plan.dataset import DatasetSpec
 
 
@@ -56,8 +57,22 @@ def test_truncated_latents_stay_within(runs: dict[str, Path]) -> None:
     trained = by_checkpoint.load_trained(runs["told"])
     given = by_checkpoint.inputs(trained, 500, 0)
     assert given["z"].abs().max() > 2
-    cut = by_checkpoint.truncated(trained, given, 0.5, 0)
+    cut = by_checkpoint.truncated(trained, given, Truncation(0.5), 0)
     assert 0.4 < cut["z"].abs().max() <= 0.5 and torch.equal(cut["labels"], given["labels"])
+
+
+def test_scaled_latents_are_another_truncation(runs: dict[str, Path], tmp_path: Path) -> None:
+    plain, cut, scaled = (
+        drawn(runs["told"], tmp_path, *options)
+        for options in ((), ("--truncation", "0.5"), ("--truncation", "0.5", "--scaled"))
+    )
+    trained = by_checkpoint.load_trained(runs["told"])
+    given = by_checkpoint.inputs(trained, 18, 0)
+    z = 0.5 * draw_truncated(trained.recipe.latent, 18, 2.0, torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        expected = trained.sampler.sample("G1", {**given, "z": z}).numpy()
+    np.testing.assert_allclose(scaled, expected, rtol=1e-5, atol=1e-6)
+    assert not np.array_equal(scaled, cut) and not np.array_equal(scaled, plain)
 
 
 @pytest.mark.parametrize(
@@ -66,6 +81,7 @@ def test_truncated_latents_stay_within(runs: dict[str, Path]) -> None:
         ("told", ["--class", "9"], "--class 9: no class of"),
         ("told", ["--class", "1", "--interpolate"], "there are two, such as --class 3,5"),
         ("told", ["--truncation", "0"], "should be above 0"),
+        ("told", ["--scaled"], "there is no --truncation to scale by"),
         ("told", ["--truncation", "1", "--interpolate"], "take one away"),
         ("not", ["--class", "1"], "is not told classes"),
     ],

@@ -34,12 +34,13 @@ def test_a_run_is_scored_at_each_truncation_at_its_end(
     told = PROJECTION | {"terms": {"sample_spread": 0}, "generators": 1}
     scored = trained_otherwise(**told)
     plain = scored.score(tmp_path / "plain", **METRICS)
-    rows = scored.score(tmp_path / "swept", sweep={"truncation": [0.1, 2.0]}, **METRICS)
+    rows = scored.score(tmp_path / "swept", sweep={"truncation": [0.1, 2.0], "scaled": [0.5]}, **METRICS)
     assert [row for row in rows if is_own(row["sampled_from"]) or row["sampled_from"] == "real"] == plain
     more = [row for row in rows if row not in plain]
     assert {(row["iteration"], row["sampled_from"]) for row in more} == {
         ("4", "truncation 0.1"),
         ("4", "truncation 2"),
+        ("4", "scaled 0.5"),
     }
     metrics = {row["metric"] for row in more if row["sampled_from"] == "truncation 2"}
     assert {"label_accuracy_points", "within_class_spread_points", "share_within_3_sigma", "w2"} <= metrics
@@ -66,7 +67,7 @@ def test_truncated_latents_stay_within_and_labels_stay() -> None:
         def inputs(self, source: str, rows: range, randomness: torch.Generator, held_out: Any) -> Any:
             return {"z": torch.randn(len(rows), 1, generator=randomness), "labels": torch.tensor(rows)}
 
-        def standing_at(self, threshold: float) -> "Told":
+        def standing_at(self, truncation: Any) -> "Told":
             return self
 
         def sample(self, source: str, inputs: Any) -> torch.Tensor:
@@ -77,6 +78,11 @@ def test_truncated_latents_stay_within_and_labels_stay() -> None:
     narrow, wide = found["truncation 0.5"], found["truncation 3"]
     assert 0.45 < np.abs(narrow[:, 0]).max() <= 0.5 < 2 < np.abs(wide[:, 0]).max() <= 3
     assert narrow[:, 1].tolist() == wide[:, 1].tolist() == list(range(700))
+    scaled = dict(swept(Told(), latent, {"scaled": [0.25]}, 700, CPU))["scaled 0.25"]  # type: ignore[arg-type]
+    assert 0.45 < np.abs(scaled[:, 0]).max() <= 0.5, "0.25 times a number that is within ±2"
+    assert scaled[:, 0].std() == pytest.approx(0.25 * 0.88, rel=0.05) and narrow[:, 0].std() > 0.27
+    with pytest.raises(UserError, match=r"sweep\.scaled: these samples start from no normal latents"):
+        dict(swept(Told(), Latent(dimension=1, distribution="censored"), {"scaled": [1.0]}, 5, CPU))  # type: ignore[arg-type]
     with pytest.raises(UserError, match="start from no normal latents"):
         dict(swept(Told(), Latent(dimension=1, distribution="uniform"), {"truncation": [1.0]}, 5, CPU))  # type: ignore[arg-type]
 

@@ -11,6 +11,7 @@ import torch
 from pydantic import ValidationError
 from scipy.special import log_softmax, logsumexp
 from scipy.stats import kstest, truncnorm
+from scipy.stats import norm as normal
 from tests.methods.points import BASE, CPU
 from torch import nn
 from torch.nn.functional import one_hot
@@ -21,7 +22,7 @@ from gantry.errors import UserError
 from gantry.evaluation.asked import AskedScorer
 from gantry.methods import Batch, build_method
 from gantry.methods.conditional import condition_of
-from gantry.methods.latents import draw_latents, draw_truncated
+from gantry.methods.latents import Truncation, draw_latents, draw_truncated
 from gantry.metrics.classes import class_frechet_distances, label_accuracy, purity, within_class_spread
 from gantry.metrics.frechet import gaussian_statistics
 from gantry.networks.conditions import ConditionalNorm
@@ -263,10 +264,40 @@ def test_truncated_latents_follow_the_truncated_normal() -> None:
     assert kstest(z, truncnorm(-0.8, 0.8).cdf).pvalue < 1e-6, "the control: another threshold is told apart"
 
 
+@pytest.mark.parametrize("scaled", [False, True])
+def test_truncation_narrows_as_the_paper_does_or_as_its_demo(scaled: bool) -> None:
+    """Var = 1 − 2τφ(τ)/(2Φ(τ) − 1) where numbers are drawn anew; τ² times that of ±2 in the demo."""
+    tau, count = 0.6, 60_000
+    z = (
+        Truncation(tau, scaled)
+        .draw(Latent(dimension=1), count, torch.Generator().manual_seed(4))
+        .double()
+        .numpy()[:, 0]
+    )
+    cut, factor = (2.0, tau) if scaled else (tau, 1.0)
+    variance = factor**2 * (1 - 2 * cut * normal.pdf(cut) / (2 * normal.cdf(cut) - 1))
+    assert z.var() == pytest.approx(variance, rel=0.02)
+    assert variance == pytest.approx(factor**2 * truncnorm(-cut, cut).var(), rel=1e-9)
+    assert 0.99 * cut * factor < abs(z).max() <= cut * factor + 1e-6
+    assert kstest(z / factor, truncnorm(-cut, cut).cdf).pvalue > 0.01
+    other = Truncation(tau, not scaled).draw(Latent(dimension=1), count, torch.Generator().manual_seed(4))
+    assert kstest(other.double().numpy()[:, 0] / factor, truncnorm(-cut, cut).cdf).pvalue < 1e-6, (
+        "the control"
+    )
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+def test_a_method_samples_as_its_truncation_says(scaled: bool) -> None:
+    method = method_of(CONDITIONAL | {"truncation": 0.5, "scaled": scaled})
+    z = method.sampler(method.kept.eval()).inputs("G1", range(2000), torch.Generator().manual_seed(0))["z"]
+    assert (0.9 < z.abs().max() <= 1.0) if scaled else (0.45 < z.abs().max() <= 0.5)
+
+
 @pytest.mark.parametrize(
     ("method", "more", "message"),
     [
         (NONE, {}, "add classification"),
+        (CONDITIONAL | {"scaled": True}, {}, "no truncation to scale by: set truncation"),
         (CONDITIONAL | {"chunks": True}, {}, "only generator shared"),
         (CONDITIONAL, {"generators": 2}, "take it away"),
         (CONDITIONAL, {"objective": {"name": "realness", "atoms": 5}}, "take another objective"),

@@ -212,6 +212,16 @@ def plan_of(folder: Path, recipe: dict[str, Any], dataset: str, metrics: list[st
     load_plan({"scale": "paper", "papers": [str(folder / "own.yaml")]})
 
 
+@pytest.mark.parametrize("setting", ["truncation", "scaled"])
+def test_a_sweep_of_latents_that_cannot_be_truncated(setting: str) -> None:
+    workload = {"pictures_truncated": {"sweep": {setting: [0.5]}}}
+    given = {"scale": "paper", "papers": ["conditional"], "workloads": workload}
+    load_plan(given)
+    latent = {"pictures_biggan": {"latent": {"distribution": "censored"}}}
+    with pytest.raises(UserError, match=rf"sweep.{setting}: censored latents cannot be truncated"):
+        load_plan(given | {"recipes": latent})
+
+
 FEW = {"title": "t", "source": "digits", "images": 400, "fraction": 1.0}
 
 

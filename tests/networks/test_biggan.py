@@ -10,6 +10,7 @@ from torch import nn
 from gantry.data.shape import DataShape
 from gantry.methods import build_method
 from gantry.methods.conditional import condition_of
+from gantry.methods.latents import Truncation
 from gantry.methods.standing import batch_norms, stand
 from gantry.networks.biggan_deep import Discriminator, DiscriminatorBlock, Generator, GeneratorBlock
 from gantry.networks.conditions import ConditionalDiscriminator, SharedEmbedding
@@ -153,13 +154,15 @@ def test_a_sampler_stands_at_its_own_threshold_and_only_where_the_recipe_asks() 
     shared = DEEP | {"chunks": False}
     plain = method_of(**resnet, method=shared)
     sampler = plain.sampler(plain.kept.eval())
-    assert sampler.standing_at(0.5) is sampler
+    assert sampler.standing_at(Truncation(0.5)) is sampler
     method = method_of(**resnet, method=shared | {"standing": 3})
     sampler = method.sampler(method.kept.eval())
-    narrow, wide = (batch_norms(at.generator)[-1] for at in (sampler.standing_at(0.1), sampler))
+    narrow, wide = (batch_norms(at.generator)[-1] for at in (sampler.standing_at(Truncation(0.1)), sampler))
     assert wide is batch_norms(method.kept)[-1], "what is exported"
     assert not torch.allclose(narrow.running_var, wide.running_var, rtol=0.01)
-    again = sampler.standing_at(0.1)
+    again = sampler.standing_at(Truncation(0.1))
     inputs = sampler.inputs("G1", range(3), torch.Generator().manual_seed(0))
-    assert torch.equal(again.sample("G1", inputs), sampler.standing_at(0.1).sample("G1", inputs))
+    assert torch.equal(again.sample("G1", inputs), sampler.standing_at(Truncation(0.1)).sample("G1", inputs))
     assert not torch.equal(again.sample("G1", inputs), sampler.sample("G1", inputs))
+    scaled = sampler.standing_at(Truncation(0.1, scaled=True))
+    assert not torch.equal(again.sample("G1", inputs), scaled.sample("G1", inputs)), "τ alone says not how"

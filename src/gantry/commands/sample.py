@@ -38,6 +38,9 @@ def add(commands: Commands) -> None:
         type=float,
         help="draw latents anew beyond ± this: 0.5 fewer kinds of samples, and clearer",
     )
+    add.add_argument(
+        "--scaled", action="store_true", help="with --truncation: cut at ±2, then multiply by it"
+    )
     add.add_argument("--psi", type=float, help="draw w towards its mean: 0 one image, 1 no change, 0.7 usual")
     add.add_argument(
         "--cutoff", type=positive, help="layers that --psi is for, counted from the smallest; all"
@@ -61,6 +64,7 @@ def _sample(options: argparse.Namespace) -> None:
 
     from gantry.evaluation import by_checkpoint as model
     from gantry.evaluation import styles
+    from gantry.methods.latents import Truncation
     from gantry.system.device import choose_device
 
     if not -(2**63) <= options.seed < 2**63:
@@ -83,11 +87,14 @@ def _sample(options: argparse.Namespace) -> None:
         inputs = draw(trained, options.count, options.seed)
         if options.classes is not None:
             inputs = model.of_classes(trained, inputs, options.classes)
+    if options.scaled and options.truncation is None:
+        raise UserError("--scaled: there is no --truncation to scale by: add --truncation 0.5, say")
     if options.truncation is not None:
         if options.interpolate:
             raise UserError("--truncation goes without --interpolate: take one away")
-        inputs = model.truncated(trained, inputs, options.truncation, options.seed)
-        trained = replace(trained, sampler=trained.sampler.standing_at(options.truncation))
+        truncation = Truncation(options.truncation, options.scaled)
+        inputs = model.truncated(trained, inputs, truncation, options.seed)
+        trained = replace(trained, sampler=trained.sampler.standing_at(truncation))
     try:
         if options.interpolate or options.side_by_side:
             made = model.side_by_side(trained, sources, inputs, device)

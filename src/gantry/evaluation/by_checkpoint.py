@@ -21,7 +21,7 @@ from gantry.evaluation.sample import samples_of
 from gantry.files import write_with
 from gantry.methods import Sampler, build_method
 from gantry.methods.checkpoint import load_sampler
-from gantry.methods.latents import draw_truncated
+from gantry.methods.latents import Truncation
 from gantry.plan.recipe import Recipe
 from gantry.runs.record import read_record
 
@@ -164,16 +164,16 @@ def asked_classes(trained: Trained, given: Inputs) -> Array | None:
     return labels.numpy()
 
 
-def truncated(trained: Trained, given: Inputs, threshold: float, seed: int) -> Inputs:
-    """Return the inputs with normal latents none of whose numbers is beyond ±`threshold`, in place of theirs."""
+def truncated(trained: Trained, given: Inputs, truncation: Truncation, seed: int) -> Inputs:
+    """Return the inputs with normal latents that are narrowed so, in place of theirs."""
     latent = trained.recipe.latent
     if "z" not in given or latent.distribution != "normal":
         raise UserError(
             f"--truncation: the samples of {trained.path} start from no normal latents: leave it out"
         )
-    if not threshold > 0:
-        raise UserError(f"--truncation {threshold}: should be above 0, such as 0.5")
-    z = draw_truncated(latent, len(given["z"]), threshold, torch.Generator().manual_seed(seed))
+    if not truncation.at > 0:
+        raise UserError(f"--truncation {truncation.at}: should be above 0, such as 0.5")
+    z = truncation.draw(latent, len(given["z"]), torch.Generator().manual_seed(seed))
     return {**given, "z": z}
 
 

@@ -9,9 +9,9 @@ from torch import Tensor
 from gantry.data.prepared import PreparedSet
 from gantry.errors import UserError
 from gantry.evaluation.sample import SCORED_SEED, Array, sampled
-from gantry.methods.latents import draw_truncated
+from gantry.methods.latents import Truncation
 from gantry.methods.sampler import Sampler
-from gantry.metrics.names import METRICS, PSI, TRUNCATION
+from gantry.metrics.names import METRICS, PSI, SCALED, TRUNCATION
 from gantry.plan.blocks.players import Latent
 
 Inputs = dict[str, Tensor]
@@ -46,15 +46,23 @@ def of_samples(names: Sequence[str]) -> list[str]:
 
 def _truncated(sampler: Sampler, latent: Latent, threshold: float) -> At:
     """Brock et al. 2019, section 3.1: each number of z is drawn anew while it is beyond ±`threshold`."""
+    return _narrowed(sampler, latent, Truncation(threshold), TRUNCATION)
 
+
+def _scaled(sampler: Sampler, latent: Latent, factor: float) -> At:
+    """Their published demo: `factor` times a normal that is cut at ±2."""
+    return _narrowed(sampler, latent, Truncation(factor, scaled=True), SCALED)
+
+
+def _narrowed(sampler: Sampler, latent: Latent, truncation: Truncation, setting: str) -> At:
     def altered(inputs: Inputs, randomness: torch.Generator) -> Inputs:
         if "z" not in inputs or latent.distribution != "normal":
             raise UserError(
-                "sweep.truncation: these samples start from no normal latents: take it out of the workload"
+                f"sweep.{setting}: these samples start from no normal latents: take it out of the workload"
             )
-        return inputs | {"z": draw_truncated(latent, len(inputs["z"]), threshold, randomness)}
+        return inputs | {"z": truncation.draw(latent, len(inputs["z"]), randomness)}
 
-    return sampler.standing_at(threshold), altered
+    return sampler.standing_at(truncation), altered
 
 
 def _near_the_mean(sampler: Sampler, latent: Latent, psi: float) -> At:
@@ -68,5 +76,6 @@ def _near_the_mean(sampler: Sampler, latent: Latent, psi: float) -> At:
 
 SETTINGS: dict[str, Callable[[Sampler, Latent, float], At]] = {
     TRUNCATION: _truncated,
+    SCALED: _scaled,
     PSI: _near_the_mean,
 }

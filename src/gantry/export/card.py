@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from gantry.export.program import FURTHER
+from gantry.methods.latents import SCALED_CUT
 from gantry.metrics.names import COLUMNS, MIXTURE, REAL, label
 from gantry.plan.blocks.players import Latent
 from gantry.plan.reading import dump_yaml
@@ -46,10 +47,11 @@ def usage(
     *,
     images: bool,
     truncation: float | None = None,
+    scaled: bool = False,
 ) -> str:
     """Return the lines of Python that load and run the model; `shapes` are those of its inputs."""
     if "z" in shapes:
-        fresh = f'given["z"] = {_drawn(latent, truncation)}  # without this line: the picture'
+        fresh = f'given["z"] = {_drawn(latent, truncation, scaled)}  # without this line: the picture'
     elif "x" in shapes:
         shape = f"(B, {', '.join(map(str, shapes['x'][1:]))})"
         own = (
@@ -76,11 +78,13 @@ DRAWN = {
 }
 
 
-def _drawn(latent: Latent, truncation: float | None) -> str:
+def _drawn(latent: Latent, truncation: float | None, scaled: bool) -> str:
     """How z is drawn anew, as Python."""
     drawn = DRAWN[latent.distribution]
     if truncation is not None:
-        drawn = f'torch.nn.init.trunc_normal_(torch.empty_like(given["z"]), a={-truncation}, b={truncation})'
+        cut = SCALED_CUT if scaled else truncation
+        drawn = f'torch.nn.init.trunc_normal_(torch.empty_like(given["z"]), a={-cut}, b={cut})'
+        drawn = f"{truncation} * {drawn}" if scaled else drawn
     return drawn if latent.scale == 1 else f"{latent.scale} * ({drawn})"
 
 

@@ -79,6 +79,7 @@ def export(
         trained.recipe.latent,
         images=made.ndim == 4,
         truncation=getattr(trained.recipe.method, "truncation", None),
+        scaled=getattr(trained.recipe.method, "scaled", False),
     )
     run = trained.run
     scores = [] if run is None else scores_at(run, trained.iteration)

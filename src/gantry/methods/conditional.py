@@ -19,7 +19,7 @@ from gantry.methods.adversary import Adversary
 from gantry.methods.base import Method, Phase, game_phases, register
 from gantry.methods.batch import Batch
 from gantry.methods.labelled import check_every_class_is_there
-from gantry.methods.latents import draw_latents, draw_truncated
+from gantry.methods.latents import Truncation, draw_latents
 from gantry.methods.sampler import Sampler
 from gantry.methods.standing import Standing, stand
 from gantry.networks import build_discriminator, build_generator
@@ -154,13 +154,19 @@ class Conditional(Method):
         return nn.ModuleDict({"generator": self.generator})
 
     def sampler(self, kept: nn.Module) -> Sampler:
-        return self.standing(ConditionalSampler(kept, self.recipe.latent, self.data, self.options.truncation))
+        return self.standing(ConditionalSampler(kept, self.recipe.latent, self.data, self.truncation))
+
+    @property
+    def truncation(self) -> Truncation | None:
+        """How latents are narrowed for sampling; None: not at all."""
+        at = self.options.truncation
+        return None if at is None else Truncation(at, self.options.scaled)
 
     def standing(self, sampler: "ConditionalSampler") -> Sampler:
         """Return the sampler, the networks that it holds having the statistics that the recipe asks for."""
         if self.options.standing is not None:
             sampler.standing = Standing(self.options.standing, self.recipe.batch_size)
-            stand(sampler.generator, sampler.batches(*sampler.standing, self.options.truncation))
+            stand(sampler.generator, sampler.batches(*sampler.standing, self.truncation))
         return sampler
 
 
@@ -184,33 +190,37 @@ class ConditionalSampler(Sampler):
     standing: Standing | None = None
     """Of which batches BatchNorm's statistics are; None: the running ones."""
 
-    def __init__(self, kept: nn.Module, latent: Latent, data: DataShape, truncation: float | None) -> None:
+    def __init__(
+        self, kept: nn.Module, latent: Latent, data: DataShape, truncation: Truncation | None
+    ) -> None:
         self.generator = kept.get_submodule("generator")
         self.latent = latent
         self.data = data
         self.truncation = truncation
 
-    def standing_at(self, threshold: float | None) -> "ConditionalSampler":
+    def standing_at(self, truncation: Truncation | None) -> "ConditionalSampler":
         if self.standing is None:
             return self
         there = copy(self)
         there.generator = deepcopy(self.generator)
-        stand(there.generator, self.batches(*self.standing, threshold))
+        stand(there.generator, self.batches(*self.standing, truncation))
         return there
 
-    def batches(self, count: int, size: int, threshold: float | None) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield `count` batches of latents, cut at ±`threshold`, and the conditions of classes drawn."""
+    def batches(
+        self, count: int, size: int, truncation: Truncation | None
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield `count` batches of latents, narrowed where they are to be, and the conditions of classes drawn."""
         randomness = torch.Generator().manual_seed(STANDING_SEED)
         for _ in range(count):
-            z = self.latents(size, threshold, randomness)
+            z = self.latents(size, truncation, randomness)
             labels = torch.randint(self.data.classes, (size,), generator=randomness)
             yield z.to(self.device), condition_of(labels, self.data).to(self.device)
 
-    def latents(self, count: int, threshold: float | None, randomness: torch.Generator) -> Tensor:
-        """Return latents, cut at ±`threshold` unless it is None, on the CPU."""
-        if threshold is None:
+    def latents(self, count: int, truncation: Truncation | None, randomness: torch.Generator) -> Tensor:
+        """Return latents, narrowed unless `truncation` is None, on the CPU."""
+        if truncation is None:
             return draw_latents(self.latent, count, torch.device("cpu"), randomness)
-        return draw_truncated(self.latent, count, threshold, randomness)
+        return truncation.draw(self.latent, count, randomness)
 
     def inputs(
         self, source: str, rows: range, randomness: torch.Generator, held_out: PreparedSet | None = None

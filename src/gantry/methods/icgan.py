@@ -8,6 +8,7 @@ from gantry.data.shape import DataShape
 from gantry.methods.base import Phase, register
 from gantry.methods.batch import Batch
 from gantry.methods.conditional import Conditional, ConditionalSampler
+from gantry.methods.latents import Truncation
 from gantry.methods.sampler import Sampler
 from gantry.methods.stage import Stage
 from gantry.networks.encoders import Encoder
@@ -59,13 +60,15 @@ class Icgan(Conditional):
         return nn.ModuleDict({name: self.get_submodule(name) for name in names})
 
     def sampler(self, kept: nn.Module) -> Sampler:
-        return self.standing(InvertingSampler(kept, self.recipe.latent, self.data, self.options.truncation))
+        return self.standing(InvertingSampler(kept, self.recipe.latent, self.data, self.truncation))
 
 
 class InvertingSampler(ConditionalSampler):
     """Samples of asked classes; and of real samples their z and y, the sample of both, and that of another y."""
 
-    def __init__(self, kept: nn.Module, latent: Latent, data: DataShape, truncation: float | None) -> None:
+    def __init__(
+        self, kept: nn.Module, latent: Latent, data: DataShape, truncation: Truncation | None
+    ) -> None:
         super().__init__(kept, latent, data, truncation)
         self.of_latents = kept.get_submodule("of_latents")
         self.of_conditions = kept.get_submodule("of_conditions")

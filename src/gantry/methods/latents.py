@@ -1,6 +1,7 @@
 """z, what generators start from."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -40,6 +41,26 @@ def draw_truncated(latent: Latent, count: int, threshold: float, generator: torc
     uniform = torch.rand((count, latent.dimension), dtype=torch.float64, generator=generator)
     z = torch.special.ndtri(below + uniform * (1 - 2 * below))
     return latent.scale * z.clamp(-threshold, threshold).float()
+
+
+class Truncation(NamedTuple):
+    """How normal latents are narrowed for sampling; the first is Brock et al.'s paper, the second their demo.
+
+    Each number is drawn anew while it is beyond ±`at`; or, `scaled`, beyond ±2, and multiplied by `at`.
+    """
+
+    at: float
+    scaled: bool = False
+
+    def draw(self, latent: Latent, count: int, generator: torch.Generator) -> Tensor:
+        """Return (count, dimension) such latents, on the CPU; as many random numbers are spent either way."""
+        if self.scaled:
+            return self.at * draw_truncated(latent, count, SCALED_CUT, generator)
+        return draw_truncated(latent, count, self.at, generator)
+
+
+# Where the demo cuts: scipy.stats.truncnorm(-2, 2), in TensorFlow Hub's BigGAN.
+SCALED_CUT = 2.0
 
 
 class LatentSampler(Sampler):

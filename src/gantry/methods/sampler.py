@@ -2,13 +2,16 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from gantry.data.prepared import PreparedSet
+
+if TYPE_CHECKING:
+    from gantry.methods.latents import Truncation
 
 
 class Sampler(ABC):
@@ -47,8 +50,8 @@ class Sampler(ABC):
             name for name in asked + of_styles if getattr(type(self), name) is not getattr(Sampler, name)
         )
 
-    def standing_at(self, threshold: float | None) -> "Sampler":
-        """Return a sampler whose BatchNorms have the statistics of latents cut at ±`threshold`, where it is to."""
+    def standing_at(self, truncation: "Truncation | None") -> "Sampler":
+        """Return a sampler whose BatchNorms have the statistics of latents narrowed so, where it is to."""
         return self
 
     @abstractmethod

@@ -31,7 +31,7 @@ MIXTURE = "mixture"
 # … and where nothing was trained: inputs of a translator as its outputs, or enlarged by a bicubic filter.
 IDENTITY, BICUBIC = "identity", "bicubic"
 # … and where the first source was sampled at another setting: "truncation 0.5", "psi 0.7".
-TRUNCATION, PSI = "truncation", "psi"
+TRUNCATION, SCALED, PSI = "truncation", "scaled", "psi"
 # What figures show beside the translations of a source: "input a→b".
 INPUT, BACK, TRUTH = "input", "back", "truth"
 # … and tables of images that one method or another has: "montage classes", with its rows' and columns' names.
@@ -235,7 +235,7 @@ def is_untrained(source: str) -> bool:
 
 def is_swept(source: str) -> bool:
     """Whether `sampled_from` names a run's samples at another setting than its own: "truncation 0.5"."""
-    return source.partition(" ")[0] in (TRUNCATION, PSI)
+    return source.partition(" ")[0] in (TRUNCATION, SCALED, PSI)
 
 
 def is_own(source: str) -> bool:

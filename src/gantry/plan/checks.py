@@ -64,10 +64,11 @@ def check_sampling(
 ) -> None:
     """Note a sweep or tables of images that the samples of this workload cannot have."""
     sweep, found = workload.sweep, {}
-    if sweep.truncation and recipe.latent.distribution != "normal":
-        found["sweep.truncation"] = (
-            f"{recipe.latent.distribution} latents cannot be truncated: take it out, or normal latents"
-        )
+    for key in ("truncation", "scaled"):
+        if getattr(sweep, key) and recipe.latent.distribution != "normal":
+            found[f"sweep.{key}"] = (
+                f"{recipe.latent.distribution} latents cannot be truncated: take it out, or normal latents"
+            )
     if sweep.psi and recipe.networks.family != "stylegan":
         found["sweep.psi"] = (
             f"family {recipe.networks.family} has no w to draw towards its mean: take it out, or family stylegan"

@@ -32,9 +32,10 @@ MontageName = Literal[
 class Sweep(Strict):
     """Settings at which the samples of the last checkpoint are scored too, each as a source: "truncation 0.5".
 
-    truncation: normal latents are drawn anew while a number is beyond ±τ. psi: w is drawn towards its mean, in all
-    layers; 1 changes nothing.
+    truncation: normal latents are drawn anew while a number is beyond ±τ. scaled: they are drawn anew while a number is
+    beyond ±2, and multiplied. psi: w is drawn towards its mean, in all layers; 1 changes nothing.
     """
 
     truncation: tuple[Rate, ...] = ()
+    scaled: tuple[Rate, ...] = ()
     psi: tuple[Annotated[float, Field(ge=0, le=LARGEST_PSI)], ...] = ()

@@ -25,7 +25,7 @@ class Options(MethodOptions):
 
     `mismatched` is the share of D's loss against real samples with another class, in the generated ones' place
     (matching-aware, GAN-CLS: ½). `interpolated` asks half of G's samples for means of two conditions (GAN-INT).
-    `truncation` τ is for sampling: latents are drawn anew while |z| > τ.
+    `truncation` τ is for sampling: latents are drawn anew while |z| > τ; `scaled`: while |z| > 2, and multiplied by τ.
     """
 
     asks_for_labels: ClassVar[bool] = True
@@ -43,6 +43,7 @@ class Options(MethodOptions):
     interpolated: bool = False
     classification: Classification | None = None
     truncation: Rate | None = None
+    scaled: bool = False
     # For sampling: BatchNorm's statistics are those of so many batches at the samples' own τ, not the running ones.
     standing: Positive | None = None
 
@@ -58,6 +59,10 @@ class Options(MethodOptions):
         if self.interpolated and (self.classification is not None or self.name == "s3gan"):
             raise ValueError(
                 "interpolated: between two classes there is none for a classifier to tell: take it away"
+            )
+        if self.scaled and self.truncation is None:
+            raise ValueError(
+                "scaled: there is no truncation to scale by: set truncation: 0.5, say, or take scaled away"
             )
         if self.mismatched and self.discriminator == "none":
             raise ValueError("mismatched: discriminator none cannot see that a condition does not fit")

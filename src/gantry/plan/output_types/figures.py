@@ -105,7 +105,7 @@ class SweepOptions(Options):
     at: which value of a metric is shown of each recipe, as in a table of scores; skip: first checkpoints left out.
     """
 
-    setting: Literal["truncation", "psi"] | None = None
+    setting: Literal["truncation", "scaled", "psi"] | None = None
     lines: dict[str, Annotated[dict[float, str], Field(min_length=2)]] = {}
     x: str = ""
     against: str | None = None

@@ -1,4 +1,4 @@
-"""Metrics over a setting: truncation or ψ of one run's samples, or a number that recipes differ in."""
+"""Metrics over a setting: truncation, a factor of z, or ψ of one run's samples, or a number that recipes differ in."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,14 +29,16 @@ from gantry.report.tables.scores import column_at
 from gantry.report.titles import title_of
 
 # What the setting is called along the axis, and what is said of it below.
-AXES = {names.TRUNCATION: "truncation τ", names.PSI: "ψ"}
+AXES = {names.TRUNCATION: "truncation τ", names.SCALED: "factor of z", names.PSI: "ψ"}
 TOLD = {
     names.TRUNCATION: "samples of one trained run at each τ: numbers of z beyond ±τ are drawn anew (none: as trained); "
-    "BatchNorm keeps the statistics of training",
+    "BatchNorm has standing statistics where the recipe asks for them, else those of training",
+    names.SCALED: "samples of one trained run at each factor of z, a normal cut at ±2 (none: as trained, uncut); "
+    "BatchNorm has standing statistics where the recipe asks for them, else those of training",
     names.PSI: "samples of one trained run at each ψ: w is drawn towards its mean in all layers; ψ = 1 changes nothing",
 }
 # What a run's own samples are at.
-OWN = {names.TRUNCATION: np.inf, names.PSI: 1.0}
+OWN = {names.TRUNCATION: np.inf, names.SCALED: np.inf, names.PSI: 1.0}
 
 
 @dataclass(frozen=True)
