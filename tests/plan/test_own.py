@@ -1,5 +1,6 @@
 """An experiment on own images: written outside of the project, valid as written, and called what it is."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +55,9 @@ def test_it_is_written_outside_and_valid(
     assert {run.recipe_name for run in plan.runs.values()} == {"realnessgan", "bcgan"}
     assert all(run.workload.samples == 12 for run in plan.runs.values())
     # Everything that is made lies in the folder.
+    # What it says of itself stays true when its numbers are changed.
+    text = (folder / "my_cats.yaml").read_text()
+    assert not re.search(r"\d", plan.scale.title) and "but for the width, written out" in text
     assert plan.results == str(folder / "results/cpu") and plan.prepared_root == str(folder / "results/data")
 
 

@@ -52,6 +52,12 @@ def test_each_obstacle_is_named_with_what_removes_it(plan: Plan) -> None:
     assert all(each in describe(plan) for each in obstacles(plan, work_left(plan)))
 
 
+def test_who_wants_the_gpu_is_named(checkout: Checkout, bare_machine: Path) -> None:
+    asked = checkout.plan(device="cuda", results=str(bare_machine / "results"))
+    (gpu,) = said(asked, "GPU")
+    assert gpu.startswith("device=cuda computes on a GPU") and "scale trial is for a CPU" in gpu
+
+
 def test_they_go_when_they_are_removed(
     plan: Plan, bare_machine: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,5 +1,6 @@
 """scales.yaml: what its controls must have in common with what they control."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,12 @@ def test_the_ungrown_control_does_as_much_arithmetic(repository: Path) -> None:
             shape = DataShape((3, workload.resolution, workload.resolution))
             told.append(count(plan.recipes[name], shape).flops(workload.iterations))
         assert told[0] == pytest.approx(told[1], rel=0.02), grown
+
+
+@pytest.mark.parametrize("scale", (*SCALES, "smoke"))
+def test_a_scales_title_has_no_number_that_a_configuration_can_change(scale: str, repository: Path) -> None:
+    """It stands beside every result, also of other `workloads`."""
+    assert not re.search(r"\d", load_plan({"scale": scale}, repository).scale.title)
 
 
 @pytest.mark.parametrize("scale", SCALES)

@@ -130,7 +130,8 @@ def _experiment(request: Request) -> str:
             },
         ),
         (
-            "As the papers have them, written out; a new name with `extends` and a change is another recipe.",
+            f"As the papers have them{', but for the width' * (request.width is not None)}, written out; a new name "
+            "with `extends` and a change is another recipe.",
             {"recipes": recipes},
         ),
         (
@@ -169,7 +170,7 @@ def _text(blocks: Sequence[tuple[str, dict[str, Any]]]) -> str:
 
 def _scale(request: Request) -> str:
     block = {
-        "title": f"{request.size}×{request.size}, {request.iterations:,} iterations",
+        "title": f"of own images, on a {'GPU' if request.device == 'cuda' else 'CPU'}",
         "device": request.device,
         "seeds": [0],
         "features": request.features,

@@ -69,12 +69,22 @@ def obstacles(plan: Plan, work: Work, *, here: bool = True) -> list[str]:
         if given is None or not Path(given).is_file():
             found.append(missing_of_losses(network, Path(given) if given else None))
     if plan.device == "cuda" and here and (work.train or work.scores_images) and not is_one_seen():
-        found.append(
-            f"scale {plan.scale_name} computes on a GPU and none is seen on this machine: --config scale=quick is for "
-            "a CPU; device=cpu takes months at paper scale; a cluster's jobs find theirs (docs/clusters.md)"
-        )
+        found.append(_no_gpu(plan))
     found += filter(None, [_too_full(plan, work)])
     return found
+
+
+def _no_gpu(plan: Plan) -> str:
+    """Who wants the GPU that is not there, and what to do."""
+    if plan.scale.device == "cpu":
+        return (
+            f"device=cuda computes on a GPU and none is seen on this machine: leave it out, scale {plan.scale_name} is "
+            "for a CPU; a cluster's jobs find theirs (docs/clusters.md)"
+        )
+    return (
+        f"scale {plan.scale_name} computes on a GPU and none is seen on this machine: --config scale=quick is for "
+        "a CPU; device=cpu takes months at paper scale; a cluster's jobs find theirs (docs/clusters.md)"
+    )
 
 
 def _too_full(plan: Plan, work: Work) -> str:
