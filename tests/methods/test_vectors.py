@@ -1,4 +1,4 @@
-"""Vectors as conditions: from a file beside the array to what samples are asked for; refusals."""
+"""Vectors as conditions, one or several a sample: from a file beside the array to what is asked for; refusals."""
 
 from pathlib import Path
 from typing import Any
@@ -6,8 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
+from scipy.stats import chisquare
+from tests.training.conftest import Lab, outcome
 
-from gantry.data import open_prepared, prepare
+from gantry.data import PreparedSet, open_prepared, prepare
+from gantry.data.batches import Batches, Stream
 from gantry.data.shape import DataShape
 from gantry.errors import UserError
 from gantry.methods import Batch, build_method
@@ -105,9 +109,138 @@ def test_a_generator_learns_what_vectors_say(raw: Path) -> None:
     )
 
 
+SEVERAL = 5
+
+
+@pytest.fixture
+def said(tmp_path: Path) -> PreparedSet:
+    """Points with five vectors each, that say which row they are of, and which of its vectors."""
+    rows = np.arange(60)
+    np.save(tmp_path / "points.npy", np.stack([rows, rows], 1).astype(np.float32))
+    vectors = np.stack(
+        [np.stack([rows, np.full(60, number), rows + number], 1) for number in range(SEVERAL)], 1
+    )
+    np.save(tmp_path / "captions.npy", vectors.astype(np.float32))
+    spec = DatasetSpec(
+        title="", source="array", path="points.npy", held_out=20, options={"vectors": "captions.npy"}
+    )
+    prepare(spec, "said", tmp_path, None, tmp_path / "out")
+    return open_prepared(tmp_path / "out/manifest.json")
+
+
+def drawn(
+    prepared: PreparedSet,
+    batches: int,
+    captions: int = 1,
+    seed: int = 0,
+    storage: str = "device",
+    skip: int = 0,
+) -> list[dict[str, torch.Tensor]]:
+    """Batches of eight; the first `skip` are of a reader that ends there and hands its state on."""
+    stream = Stream(beside=("labels",), captions=captions)
+    first = Batches(prepared, 8, seed, CPU, storage=storage, stream=stream)
+    found = [first.next_with_all() for _ in range(skip)]
+    if skip:
+        state = first.state_dict()
+        first.close()
+        first = Batches(prepared, 8, seed, CPU, storage=storage, stream=stream)
+        first.load_state_dict(state)
+    found += [first.next_with_all() for _ in range(batches - skip)]
+    first.close()
+    return found
+
+
+def test_of_several_vectors_one_is_drawn_for_each_row_and_epoch(said: PreparedSet) -> None:
+    data = DataShape.of(said)
+    assert (data.vectors, data.captions, data.condition) == (3, SEVERAL, 3) and len(said) == 40
+    assert DataShape.from_json(data.as_json()) == data and "captions" not in DataShape((2,)).as_json()
+    batches = drawn(said, 500)  # a hundred epochs of five batches
+    rows = torch.cat([batch["samples"][:, 0] for batch in batches])
+    labels = torch.cat([batch["labels"] for batch in batches])
+    assert torch.equal(labels[:, 0], rows), "a vector of its own row"
+    assert torch.equal(labels[:, 2], labels[:, 0] + labels[:, 1]), "one vector, not parts of two"
+    assert torch.equal(rows[:40].sort().values, torch.from_numpy(np.array(said.samples[:, 0])))
+    counts = torch.bincount(labels[:, 1].long(), minlength=SEVERAL)
+    assert chisquare(counts.numpy()).pvalue > 1e-3
+    first = labels[:, 1].view(100, 40)[torch.arange(100)[:, None], rows.view(100, 40).argsort(1)]
+    assert all(len(first[:, row].unique()) == SEVERAL for row in range(40)), "anew in every epoch"
+
+
+def test_vectors_drawn_follow_from_the_seed_and_a_resumed_run_draws_the_same(said: PreparedSet) -> None:
+    whole = drawn(said, 13)
+    for others in (
+        drawn(said, 13, skip=7),
+        drawn(said, 13, storage="memory"),
+        drawn(said, 13, storage="mapped"),
+    ):
+        assert all(torch.equal(a["labels"], b["labels"]) for a, b in zip(whole, others, strict=True))
+    other = drawn(said, 13, seed=1)
+    assert not all(
+        torch.equal(a["labels"][:, 1], b["labels"][:, 1]) for a, b in zip(whole, other, strict=True)
+    )
+
+
+def test_the_mean_of_several_is_of_different_ones(said: PreparedSet) -> None:
+    two = torch.cat([batch["labels"] for batch in drawn(said, 50, captions=2)])
+    # Of 0 … 4, the mean of two different ones: never 0 or 4.
+    assert {0.5, 3.5} <= set(two[:, 1].tolist()) <= {number / 2 for number in range(1, 8)}
+    (batch,) = drawn(said, 1, captions=SEVERAL)
+    torch.testing.assert_close(batch["labels"][:, 1], torch.full((8,), 2.0))
+    torch.testing.assert_close(batch["labels"][:, 0], batch["samples"][:, 0])
+
+
+def test_a_run_with_several_vectors_goes_on_where_it_was(said: PreparedSet, tmp_path: Path) -> None:
+    recipe = {key: value for key, value in RECIPE.items() if key != "workload"} | {"batch_size": 8}
+    lab = Lab(tmp_path / "runs", said.folder / "manifest.json", every=3)
+    results = {}
+    for captions in (1, 2):
+        told = recipe | {"method": {"name": "conditional", "captions": captions}}
+        at_once = lab.train(f"once{captions}", 9, told)
+        lab.train(f"parts{captions}", 3, told)
+        in_parts = lab.train(f"parts{captions}", 9, told)
+        results[captions] = outcome(at_once)
+        assert outcome(in_parts)["state"] == results[captions]["state"]
+        assert outcome(in_parts)["checkpoints"] == results[captions]["checkpoints"]
+    assert results[1]["state"] != results[2]["state"], "the control: how many are averaged matters"
+
+
+def test_samples_are_asked_for_the_next_vectors_each_time_that_a_row_comes(said: PreparedSet) -> None:
+    held_out = said.held_out()
+    assert held_out is not None and held_out.labels is not None and len(held_out) == 20
+    recipe = RECIPE | {"method": {"name": "conditional", "captions": 2}}
+    method = build_method(Recipe.model_validate(recipe), DataShape.of(said))
+    asked = method.sampler(method.kept.eval()).asked("G1", range(60), held_out)
+    assert np.array_equal(asked[:, 0], np.tile(held_out.samples[:, 0], 3))
+    assert asked[:20, 1].tolist() == [0.5] * 20 and asked[20:40, 1].tolist() == [2.5] * 20
+    assert asked[40:, 1].tolist() == [2.0] * 20, "(4 + 0) / 2"
+
+
+@pytest.mark.parametrize("name", ["conditional", "stackgan"])
+def test_more_vectors_than_there_are_and_vectors_of_classes_are_refused(said: PreparedSet, name: str) -> None:
+    of_stacks = {"networks": {"family": "stackgan", "width": 2}} if name == "stackgan" else {}
+    shape = DataShape((2,) if name == "conditional" else (3, 32, 32), vectors=3, captions=SEVERAL)
+    recipe = Recipe.model_validate(RECIPE | of_stacks | {"method": {"name": name, "captions": 6}})
+    with pytest.raises(
+        UserError, match=r"captions 6: data set said has 5 of each sample: take as many or fewer"
+    ):
+        build_method(recipe, shape).streams(said)
+    fitting = Recipe.model_validate(RECIPE | of_stacks | {"method": {"name": name, "captions": 5}})
+    assert build_method(fitting, shape).streams(said)["x"].captions == 5
+    digits = DatasetSpec(title="", source="digits", held_out=5)
+    with pytest.raises(
+        ValueError, match="captions 6 averages vectors of a sample, and the labels of data set digits"
+    ):
+        recipe.method.check_data(recipe, "digits", digits)
+    with pytest.raises(ValidationError, match="captions: method s3gan is told classes"):
+        Recipe.model_validate(RECIPE | {"method": {"name": "s3gan", "known": 9, "captions": 2}})
+
+
 @pytest.mark.parametrize(
     ("options", "changed", "message"),
     [
+        ({"vectors": "captions.npy"}, lambda v: v[:-1, None], "there are 400 samples: a row for each"),
+        ({"vectors": "captions.npy"}, lambda v: v[:, :0], "vectors are .N, V. of float32 or"),
+        ({"labels": "captions.npy"}, lambda v: v[:, None], "a row for each"),
         ({"vectors": "captions.npy"}, lambda v: v[:-1], "there are 400 samples: a row for each"),
         ({"vectors": "captions.npy"}, lambda v: v * np.nan, "NaN or infinity"),
         ({"vectors": "captions.npy"}, lambda v: v * 0, "vectors are the same: is this the right file"),

@@ -26,6 +26,8 @@ class Stream(NamedTuple):
     """What its samples are: those of the set, or the "inputs" of its pairs."""
     labels: NDArray[np.int64] | None = None
     """Of all rows, in the place of the set's own."""
+    captions: int = 1
+    """Of how many of a row's vectors, where it has several, its label is the mean."""
 
     def array(self, prepared: PreparedSet, name: str) -> NDArray[Any]:
         """Return what comes with the samples under `name`, a row for each of the set's."""
@@ -71,6 +73,7 @@ class Batches:
         samples = prepared.samples if stream.of == "samples" else beside(prepared, stream.of)
         self.storage = storage or fitting(samples.nbytes, self.device, runs_per_gpu)
         self._is_image = prepared.kind == "images"
+        self._seed, self._captions = seed, stream.captions
         self._identity = {"seed": seed, "data": prepared.digest}
         if stream.labels is not None:
             self._identity["labels"] = hashlib.sha256(stream.labels.tobytes()).hexdigest()
@@ -86,9 +89,15 @@ class Batches:
 
     def next_with_all(self) -> dict[str, Tensor]:
         """The next batch as "samples", with what comes beside it, by name."""
+        begins = self._cursor
         arrays, mirrored, self._cursor = self._rows.next()
         return {
-            name: as_input(array, mirrored) if array.dim() == 4 else array for name, array in arrays.items()
+            name: as_input(array, mirrored)
+            if array.dim() == 4
+            else mean_of_some(array, self._captions, self._seed, begins)
+            if array.dim() == 3
+            else array
+            for name, array in arrays.items()
         }
 
     def resize(self, batch_size: int | Sequence[int]) -> None:
@@ -172,6 +181,21 @@ class Streams:
         """End the prefetch threads."""
         for batches in self.batches.values():
             batches.close()
+
+
+def mean_of_some(vectors: Tensor, count: int, seed: int, at: Cursor) -> Tensor:
+    """Return the mean of `count` of each row's vectors: (B, M, V) → (B, V), drawn anew in every batch.
+
+    Which ones follows from the seed and where the batch begins, so nothing is saved and a resumed run draws the same.
+    StackGAN++ draws one, GAN-CLS and StackGAN average four of ten.
+    """
+    rows, captions, _ = vectors.shape
+    told = hashlib.sha256(f"captions {seed} {at.epoch} {at.position}".encode()).digest()[:8]
+    generator = torch.Generator().manual_seed(int.from_bytes(told, "little") >> 1)
+    chosen = torch.rand(rows, captions, generator=generator).argsort(1)[:, :count, None]
+    if vectors.device.type == "cuda":  # a copy from pageable memory waits for the device
+        chosen = chosen.pin_memory()
+    return vectors.take_along_dim(chosen.to(vectors.device, non_blocking=True), 1).mean(1)
 
 
 def beside(prepared: PreparedSet, name: str) -> NDArray[Any]:

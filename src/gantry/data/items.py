@@ -13,7 +13,7 @@ Pixels = NDArray[np.uint8]
 Reader = Callable[[Any], "bytes | Pixels"]
 Option = int | float | str | tuple[str, ...]
 # A class, the attributes of an image, each 0 or 1, or a vector of numbers; and those of a whole set: (N,) int64, (N, A)
-# uint8 or (N, V) float32.
+# uint8, (N, V) or (N, M, V) float32.
 Label = int | tuple[int, ...] | NDArray[np.float32]
 Labels = NDArray[Any]
 

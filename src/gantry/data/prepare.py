@@ -28,8 +28,8 @@ def prepare(
 ) -> dict[str, Any]:
     """Write `out`/images.npy (N, H, W, 3) uint8 or points.npy (N, 2) float32, and `out`/manifest.json last.
 
-    Beside them, where there are any: labels.npy, (N,) int64, (N, A) uint8 or (N, V) float32; inputs.npy, the inputs of
-    pairs, row by row; and `out`/held_out, a second part of the same format. Returns the manifest.
+    Beside them, where there are any: labels.npy, (N,) int64, (N, A) uint8, (N, V) or (N, M, V) float32; inputs.npy, the
+    inputs of pairs, row by row; and `out`/held_out, a second part of the same format. Returns the manifest.
 
     The source lies in `data_root`/`spec.path` (an absolute path stays what it is). Rows keep the source's
     order. A preparation that was killed goes on where it stopped; the result does not depend on that, nor
@@ -97,9 +97,11 @@ def _where_there_are_any(source: Source, written: Written) -> dict[str, Any]:
     if written.labels is not None:
         facts["labels_digest"] = hashlib.sha256(written.labels.tobytes()).hexdigest()
         facts["label_names"] = list(source.label_names)
-        if written.labels.ndim == 2:
+        if written.labels.ndim > 1:
             kind = "vectors" if written.labels.dtype == np.float32 else "attributes"
-            facts[kind] = written.labels.shape[1]
+            facts[kind] = written.labels.shape[-1]
+        if written.labels.ndim == 3:
+            facts["captions"] = written.labels.shape[1]
     if written.inputs is not None:
         shape = [written.count, *written.inputs.shape]
         facts["inputs"] = {"shape": shape, "digest": written.inputs.digest}

@@ -21,8 +21,8 @@ BLOCK = 1 << 22
 class PreparedSet:
     """A prepared set: images (N, H, W, 3) uint8 or points (N, 2) float32, memory-mapped read-only.
 
-    labels: (N,) int64 classes, (N, A) uint8 attributes, each 0 or 1, or (N, V) float32 vectors; None where there are
-    none.
+    labels: (N,) int64 classes, (N, A) uint8 attributes, each 0 or 1, or (N, V) float32 vectors, (N, M, V) with several
+    of each sample; None where there are none.
     inputs: (N, h, w, 3) uint8 or (N, 2) float32, memory-mapped: the inputs of pairs whose targets are the samples.
     """
 
@@ -98,6 +98,8 @@ def open_prepared(manifest: Path) -> PreparedSet:
 
 def _labels_of(described: dict[str, Any]) -> tuple[tuple[int, ...], np.dtype]:
     """Return the columns and the type of labels: none and integers of classes."""
+    if "captions" in described:
+        return (described["captions"], described["vectors"]), np.dtype(np.float32)
     for key, kind in (("attributes", np.uint8), ("vectors", np.float32)):
         if key in described:
             return (described[key],), np.dtype(kind)

@@ -20,6 +20,8 @@ class DataShape:
     """How many attributes labels (N, A) hold; 0 without such labels."""
     vectors: int = 0
     """How many numbers labels (N, V) hold that are vectors of any numbers, captions by their embedding; 0 without."""
+    captions: int = 0
+    """How many vectors each sample has, labels being (N, M, V); 0 where it has one, (N, V)."""
     label_names: tuple[str, ...] = ()
     """The classes by number, or the attributes by column, where they have names."""
     input: tuple[int, ...] | None = None
@@ -43,18 +45,21 @@ class DataShape:
         if prepared.inputs is not None:
             _, *lengths, last = prepared.inputs.shape
             of_inputs = (last, *lengths)
-        classes = attributes = vectors = 0
+        classes = attributes = vectors = captions = 0
         if labels is not None and labels.dtype == np.float32:
-            vectors = labels.shape[1]
+            vectors, captions = labels.shape[-1], labels.shape[1] if labels.ndim == 3 else 0
         elif labels is not None and labels.ndim == 2:
             attributes = labels.shape[1]
         elif labels is not None:
             classes = max(len(names), int(labels.max()) + 1)
-        return cls(prepared.sample_shape, classes, attributes, vectors, names, of_inputs)
+        return cls(prepared.sample_shape, classes, attributes, vectors, captions, names, of_inputs)
 
     def as_json(self) -> dict[str, Any]:
         """Everything as plain values, for `from_json`."""
-        return asdict(self)
+        told = asdict(self)
+        if not self.captions:
+            del told["captions"]  # so that files of all other sets stay what they were
+        return told
 
     @classmethod
     def from_json(cls, told: dict[str, Any]) -> "DataShape":

@@ -18,7 +18,7 @@ from gantry.errors import UserError
 from gantry.methods.adversary import Adversary
 from gantry.methods.base import Method, Phase, game_phases, register
 from gantry.methods.batch import Batch
-from gantry.methods.labelled import check_every_class_is_there
+from gantry.methods.labelled import labels_beside
 from gantry.methods.latents import Truncation, draw_latents
 from gantry.methods.sampler import Sampler
 from gantry.methods.standing import Standing, stand
@@ -112,8 +112,7 @@ class Conditional(Method):
         return game_phases(self.recipe.updates, "generator")
 
     def streams(self, prepared: PreparedSet) -> dict[str, Stream]:
-        check_every_class_is_there(prepared, self.data)
-        return {"x": Stream(beside=("labels",))}
+        return {"x": labels_beside(prepared, self.data, self.options.captions)}
 
     def draw(self, phase: str, size: int, device: torch.device) -> dict[str, Tensor]:
         noise = {"z": draw_latents(self.recipe.latent, size, device)}
@@ -164,6 +163,7 @@ class Conditional(Method):
 
     def standing(self, sampler: "ConditionalSampler") -> Sampler:
         """Return the sampler, the networks that it holds having the statistics that the recipe asks for."""
+        sampler.captions = self.options.captions
         if self.options.standing is not None:
             sampler.standing = Standing(self.options.standing, self.recipe.batch_size)
             stand(sampler.generator, sampler.batches(*sampler.standing, self.truncation))
@@ -187,6 +187,8 @@ class ConditionalSampler(Sampler):
 
     sources: tuple[str, ...] = ("G1",)
 
+    captions: int = 1
+    """Of how many vectors, where held-out samples have several, what is asked for is the mean."""
     standing: Standing | None = None
     """Of which batches BatchNorm's statistics are; None: the running ones."""
 
@@ -238,6 +240,9 @@ class ConditionalSampler(Sampler):
                 "set held_out: 500, say, in workflow/datasets.yaml"
             )
         own = held_out.labels[numbers % len(held_out)]
+        if own.ndim == 3:  # the next ones each time that a row comes again
+            turn = numbers[:, None] // len(held_out) * self.captions + np.arange(self.captions)
+            return np.asarray(own[np.arange(len(own))[:, None], turn % own.shape[1]].mean(1))
         return own if self.data.vectors else own.astype(np.int64)
 
     def sample(self, source: str, inputs: Mapping[str, Tensor]) -> Tensor:

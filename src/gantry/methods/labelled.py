@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from gantry.data.batches import Stream
 from gantry.data.prepared import PreparedSet
 from gantry.data.shape import DataShape
 from gantry.errors import UserError
@@ -35,6 +36,20 @@ def check_every_class_is_there(prepared: PreparedSet, data: DataShape) -> None:
             f"data set {prepared.name}: {len(counts)} classes, but only {len(there)} of them have samples ({held}): "
             "number those anew, or draw a larger fraction"
         )
+
+
+def labels_beside(prepared: PreparedSet, data: DataShape, captions: int) -> Stream:
+    """Return all samples with their labels; where they have several vectors, with the mean of `captions` of them.
+
+    Raises UserError for classes without a sample, and for more vectors than a sample has.
+    """
+    check_every_class_is_there(prepared, data)
+    if data.vectors and captions > max(1, data.captions):
+        raise UserError(
+            f"method.captions {captions}: data set {prepared.name} has {max(1, data.captions)} of each sample: take as "
+            "many or fewer"
+        )
+    return Stream(beside=("labels",), captions=captions)
 
 
 def known_rows(prepared: PreparedSet, known: int, seed: int) -> NDArray[np.int64]:

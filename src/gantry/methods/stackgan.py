@@ -14,7 +14,7 @@ from gantry.errors import UserError
 from gantry.methods.base import Method, Phase, register
 from gantry.methods.batch import Batch
 from gantry.methods.conditional import ConditionalSampler, condition_of, other_condition
-from gantry.methods.labelled import check_every_class_is_there
+from gantry.methods.labelled import labels_beside
 from gantry.methods.latents import draw_latents
 from gantry.methods.sampler import Sampler
 from gantry.methods.stage import Stage
@@ -68,8 +68,7 @@ class Stacked(Method):
         return width
 
     def streams(self, prepared: PreparedSet) -> dict[str, Stream]:
-        check_every_class_is_there(prepared, self.data)
-        return {"x": Stream(beside=("labels",))}
+        return {"x": labels_beside(prepared, self.data, self.options.captions)}
 
     def draw(self, phase: str, size: int, device: torch.device) -> dict[str, Tensor]:
         noise = {
@@ -134,7 +133,9 @@ class Stacked(Method):
         return nn.ModuleDict({"generator": self.generator})
 
     def sampler(self, kept: nn.Module) -> Sampler:
-        return StackedSampler(kept, self.recipe.latent, self.data, self.options.drawn)
+        sampler = StackedSampler(kept, self.recipe.latent, self.data, self.options.drawn)
+        sampler.captions = self.options.captions
+        return sampler
 
 
 @register("stackgan")

@@ -79,6 +79,8 @@ def shape_of(plan: "Plan", run: Run) -> dict[str, Any]:
     names = described.get("label_names", [])
     if (attributes := described.get("attributes")) is not None:
         shape |= {"attributes": attributes, "label_names": names}
+    elif "vectors" in described:
+        shape |= {"vectors": described["vectors"], "captions": described.get("captions", 0)}
     elif described.get("labels"):
         shape |= {"classes": len(names) or CLASSES, "label_names": names}
     if "inputs" in described:

@@ -175,7 +175,8 @@ def _placeholder(data: DataShape) -> PreparedSet:
     if data.attributes:
         labels = np.broadcast_to(np.uint8(0), (ROWS, data.attributes))
     elif data.vectors:
-        labels = np.broadcast_to(np.float32(0), (ROWS, data.vectors))
+        several = (data.captions,) if data.captions else ()
+        labels = np.broadcast_to(np.float32(0), (ROWS, *several, data.vectors))
     elif data.classes:
         labels = np.arange(ROWS) % data.classes
     is_points = len(data.sample) == 1

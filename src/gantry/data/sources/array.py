@@ -1,7 +1,7 @@
 """A NumPy file: images (N, H, W, 3), (N, H, W, 1) or (N, H, W) of uint8, or points (N, 2) of floats.
 
 Beside it, where the options name one, a file of labels: classes (N,) of whole numbers, attributes (N, A), each 0 or 1,
-or `vectors` (N, V) of floats, such as embedded captions.
+or `vectors` (N, V) of floats, such as embedded captions; (N, M, V) where each sample has M of them.
 """
 
 import zipfile
@@ -56,7 +56,7 @@ class Array(PixelSource, PointSource):
         key, file = chosen[0], self._file.parent / given[chosen[0]]
         where = f"{file}: data set {self.name}: options.{key}"
         found = load_array(file, f"{self.name}: options.{key}")
-        if len(found) != len(self) or found.ndim not in (1, 2):
+        if len(found) != len(self) or found.ndim not in ((1, 2, 3) if key == "vectors" else (1, 2)):
             raise UserError(
                 f"{where}: shape {found.shape}, but there are {len(self):,} samples: a row for each"
             )
@@ -94,10 +94,10 @@ class Array(PixelSource, PointSource):
 
 
 def _vectors(found: NDArray, where: str) -> NDArray[np.float32]:
-    if found.ndim != 2 or found.dtype not in (np.float32, np.float64):
+    if found.ndim not in (2, 3) or 0 in found.shape or found.dtype not in (np.float32, np.float64):
         raise UserError(
             f"{where}: an array of shape {found.shape} and dtype {found.dtype}: vectors are (N, V) of float32 or "
-            "float64; classes and attributes go to options.labels"
+            "float64, or (N, M, V) with M of each sample; classes and attributes go to options.labels"
         )
     if not np.isfinite(found).all():
         raise UserError(f"{where}: some of the vectors hold NaN or infinity: mend or leave out those rows")

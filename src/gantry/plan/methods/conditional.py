@@ -41,6 +41,8 @@ class Options(MethodOptions):
     labels: Literal["uniform", "batch"] = "uniform"
     mismatched: Annotated[float, Field(ge=0, lt=1)] = 0.0
     interpolated: bool = False
+    # Of how many of a sample's vectors, drawn anew each time, the condition is the mean (4 of 10 captions, say).
+    captions: Positive = 1
     classification: Classification | None = None
     truncation: Rate | None = None
     scaled: bool = False
@@ -60,6 +62,8 @@ class Options(MethodOptions):
             raise ValueError(
                 "interpolated: between two classes there is none for a classifier to tell: take it away"
             )
+        if self.captions > 1 and self.name != "conditional":
+            raise ValueError(f"captions: method {self.name} is told classes or attributes: take it away")
         if self.scaled and self.truncation is None:
             raise ValueError(
                 "scaled: there is no truncation to scale by: set truncation: 0.5, say, or take scaled away"
@@ -71,6 +75,7 @@ class Options(MethodOptions):
     def check_data(self, recipe: "Recipe", name: str, spec: "DatasetSpec") -> None:
         need_labels(self.name, name, spec, only_classes=self.classification is not None)
         need_held_out_rows(self.name, name, spec)
+        need_captions(self.captions, name, spec)
         if self.standing is not None and spec.labels in ("attributes", "vectors"):
             raise ValueError(
                 f"method.standing draws classes for its statistics, and the labels of data set {name} are "
@@ -136,6 +141,15 @@ def need_held_out_rows(method: str, dataset: str, spec: "DatasetSpec") -> None:
         raise ValueError(
             f"method {method}: {spec.labels} to ask samples for are those of held-out ones, and data set {dataset} "
             "holds none out: give it held_out: 500, say, in workflow/datasets.yaml"
+        )
+
+
+def need_captions(captions: int, dataset: str, spec: "DatasetSpec") -> None:
+    """Raise ValueError where several vectors of a sample are to be averaged and its labels are none."""
+    if captions > 1 and spec.labels != "vectors":
+        raise ValueError(
+            f"method.captions {captions} averages vectors of a sample, and the labels of data set {dataset} are "
+            f"{spec.labels}: take it away, or a set with options.vectors (N, M, V)"
         )
 
 

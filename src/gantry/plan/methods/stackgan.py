@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from gantry.plan.blocks.base import Positive, Weight
 from gantry.plan.methods.base import MethodOptions
 from gantry.plan.methods.conditional import (
+    need_captions,
     need_held_out_rows,
     need_labels,
     refuse_what_needs_the_game_of_two,
@@ -19,7 +20,7 @@ class StackedOptions(MethodOptions):
     """What both have: numbers of ĉ (`augmentation`) and of D's embedding (`width`), and weights of D's and G's losses.
 
     `kl` weighs the divergence of ĉ from a standard normal, the mean over its numbers. `drawn: false` takes μ for ĉ,
-    the control.
+    the control. Of so many `captions` of a sample, drawn anew each time, the condition is the mean.
     """
 
     asks_for_labels: ClassVar[bool] = True
@@ -27,11 +28,13 @@ class StackedOptions(MethodOptions):
     augmentation: Positive = 128
     width: Positive = 128
     kl: Weight = 2.0
+    captions: Positive = 1
     drawn: bool = True
 
     def check_data(self, recipe: "Recipe", name: str, spec: "DatasetSpec") -> None:
         need_labels(self.name, name, spec, only_classes=False)
         need_held_out_rows(self.name, name, spec)
+        need_captions(self.captions, name, spec)
 
     def check(self, recipe: "Recipe") -> None:
         refuse_what_needs_the_game_of_two(self.name, recipe)
