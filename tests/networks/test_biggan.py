@@ -14,7 +14,7 @@ from gantry.methods.latents import Truncation
 from gantry.methods.standing import batch_norms, stand
 from gantry.networks.biggan_deep import Discriminator, DiscriminatorBlock, Generator, GeneratorBlock
 from gantry.networks.conditions import ConditionalDiscriminator, SharedEmbedding
-from gantry.networks.spectral import clamp, is_normalised
+from gantry.networks.spectral import ClampedRatio, clamp, is_normalised
 from gantry.plan.methods.conditional import Options
 from gantry.plan.recipe import Recipe
 
@@ -121,6 +121,54 @@ def test_the_largest_singular_value_is_held_and_the_others_stay(kind: type) -> N
         layer.weight.square().sum(), layer.parametrizations.weight.original, retain_graph=True
     )
     assert (u[:, 0] @ slope.flatten(1) @ v[0]).abs() < 1e-3 < (u[:, 1] @ slope.flatten(1) @ v[1]).abs()
+
+
+@pytest.mark.parametrize("kind", [nn.Conv2d, nn.Linear])
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_the_largest_singular_value_is_held_at_a_multiple_of_the_second(
+    kind: type, channels_last: bool
+) -> None:
+    torch.manual_seed(0)
+    layer = layer_of(kind, torch.tensor([5.0, 1.5, 0.7, 0.2]))
+    if channels_last:
+        layer = layer.to(memory_format=torch.channels_last)
+    clamp(layer, None, ratio=1.2)
+    assert type(layer.parametrizations.weight[0]) is ClampedRatio
+    held = torch.linalg.svdvals(layer.weight.flatten(1))
+    torch.testing.assert_close(held.detach(), torch.tensor([1.8, 1.5, 0.7, 0.2]), rtol=1e-3, atol=1e-3)
+    # The second one moves: so does the limit, and neither has a slope along u₀v₀ᵀ, or by way of the limit along u₁v₁ᵀ.
+    original = layer.parametrizations.weight.original
+    u, values, v = torch.linalg.svd(original.detach().flatten(1), full_matrices=False)
+    loss = (u[:, :1] * layer.weight.flatten(1) @ v[0]).sum()
+    (slope,) = torch.autograd.grad(loss, original)
+    along = [(u[:, k] @ slope.flatten(1) @ v[k]).abs() for k in (0, 1)]
+    assert along[0] < 1e-3 and along[1] < 1e-3
+    with torch.no_grad():
+        original.copy_((u * (values * torch.tensor([1.0, 2.0, 1.0, 1.0])) @ v).view_as(original))
+    for _ in range(20):
+        layer.weight  # noqa: B018
+    moved = torch.linalg.svdvals(layer.weight.flatten(1))
+    torch.testing.assert_close(moved.detach()[:2], torch.tensor([3.6, 3.0]), rtol=1e-3, atol=1e-3)
+    assert torch.equal(layer.eval().weight, layer.weight), "no step in evaluation"
+    clamp(free := layer_of(kind, torch.tensor([1.7, 1.5, 0.7, 0.2])), None, ratio=1.2)
+    assert torch.equal(free.weight, free.parametrizations.weight.original), "the control: within the limit"
+
+
+def test_a_single_row_has_no_second_singular_value_and_stays() -> None:
+    for layer in (nn.Linear(7, 1), nn.Linear(1, 7)):
+        weight = layer.weight.detach().clone()
+        clamp(layer, None, ratio=0.5)
+        assert torch.equal(layer.weight, weight)
+
+
+def test_a_recipe_says_one_limit() -> None:
+    shared = DEEP | {"chunks": False, "discriminator": "projection"}
+    for family in ("resnet", "sngan"):
+        method = method_of(networks={"family": family, "width": 4, "clamp_ratio": 1.5}, method=shared)
+        held = [m for m in method.generator.generator.modules() if isinstance(m, ClampedRatio)]
+        assert held and all(each.limit == 1.5 for each in held)
+    with pytest.raises(ValidationError, match="both say where the largest singular value is held"):
+        Recipe.model_validate(BASE | {"networks": {"family": "resnet", "clamp": 2, "clamp_ratio": 2}})
 
 
 def test_a_recipe_clamps_the_generator_alone() -> None:

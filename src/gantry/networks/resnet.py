@@ -87,8 +87,7 @@ def build_generator(
     channels, _ = image_shape(networks, sample_shape)
     generator = Generator(networks.generator_ratio * networks.width, latent_dimension, channels)
     initialise_as(generator, networks.initialisation.generator, glorot_with_gain)
-    if networks.clamp is not None:
-        clamp(generator, networks.clamp)
+    clamp(generator, networks.clamp, networks.clamp_ratio)
     return generator
 
 

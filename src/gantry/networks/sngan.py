@@ -78,8 +78,7 @@ def build_generator(
     """See `gantry.networks.build_generator`."""
     generator = Generator(networks.width, latent_dimension, *image_shape(networks, sample_shape))
     initialise_as(generator, networks.initialisation.generator, normal)
-    if networks.clamp is not None:
-        clamp(generator, networks.clamp)
+    clamp(generator, networks.clamp, networks.clamp_ratio)
     return generator
 
 

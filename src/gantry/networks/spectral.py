@@ -81,23 +81,25 @@ class SpectralNorm(nn.Module):
             wide = weight.to(torch.promote_types(weight.dtype, torch.float32))
             columns = columns_of(wide, self.rows)
             matrix = as_matrix(wide, self.rows, columns)
-            u, v, sigma = self._vectors(matrix.detach(), columns)
+            u, v, sigma = self._vectors(matrix.detach(), columns, self.u, self.v)
             return self.held(wide, matrix, u, v, singular_value(matrix, u, v, sigma))
 
     def held(self, weight: Tensor, matrix: Tensor, u: Tensor, v: Tensor, sigma: Tensor) -> Tensor:
         """Return what takes the place of a weight, given as a matrix too, with its largest singular value."""
         return weight / sigma
 
-    def _vectors(self, matrix: Tensor, columns: list[int]) -> tuple[Tensor, Tensor, Tensor]:
-        """u, v and σ of this pass; in train mode a step further, which the buffers remember."""
-        kept = as_matrix(self.v, self.rows, columns)[0]
+    def _vectors(
+        self, matrix: Tensor, columns: list[int], left: Tensor, right: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """u, v and σ of this pass; in train mode a step further, which the buffers `left` and `right` remember."""
+        kept = as_matrix(right, self.rows, columns)[0]
         if not self.training:
-            return self.u.clone(), kept.clone(), self.u.dot(matrix.mv(kept))
+            return left.clone(), kept.clone(), left.dot(matrix.mv(kept))
         with torch.no_grad():
-            u, v, sigma = self.step(matrix, self.u, kept)
-            self.u.copy_(u)
-            shape = [self.v.shape[axis] for axis in (self.rows, *columns)]
-            self.v.permute(self.rows, *columns).copy_(v.view(shape))
+            u, v, sigma = self.step(matrix, left, kept)
+            left.copy_(u)
+            shape = [right.shape[axis] for axis in (self.rows, *columns)]
+            right.permute(self.rows, *columns).copy_(v.view(shape))
         return u, v, sigma
 
     def right_inverse(self, weight: Tensor) -> Tensor:
@@ -117,17 +119,66 @@ class ClampedSpectrum(SpectralNorm):
 
     def held(self, weight: Tensor, matrix: Tensor, u: Tensor, v: Tensor, sigma: Tensor) -> Tensor:
         order = [self.rows, *columns_of(weight, self.rows)]
-        clamped = matrix - relu(sigma - self.limit) * torch.outer(u, v)
+        clamped = matrix - relu(sigma - self.limit_of(matrix, u, v, sigma, order[1:])) * torch.outer(u, v)
         return clamped.view([weight.shape[axis] for axis in order]).permute(
             [order.index(axis) for axis in range(weight.dim())]
         )
 
+    def limit_of(
+        self, matrix: Tensor, u: Tensor, v: Tensor, sigma: Tensor, columns: list[int]
+    ) -> float | Tensor:
+        """Return c, of a weight as a matrix with its largest singular value."""
+        return self.limit
 
-def clamp(network: nn.Module, limit: float) -> None:
-    """Hold the largest singular values of an initialised network's convolutions and Linear layers, in place."""
+
+class ClampedRatio(ClampedSpectrum):
+    """The same with c = r·σ₁, a multiple of the second singular value, a constant to the gradient.
+
+    σ₁ is the largest singular value of W − σ₀·u₀v₀ᵀ, by a power iteration beside the first one's. Brock et al. 2019,
+    section 4.1.
+    """
+
+    def __init__(self, weight: Tensor, rows: int, way: Way, limit: float) -> None:
+        super().__init__(weight, rows, way, limit)
+        columns = columns_of(weight, rows)
+        rest = _without(as_matrix(weight, rows, columns), self.u, as_matrix(self.v, rows, columns)[0])
+        # Their vectors begin at the row and the column that have most, without a random number.
+        u = normalize(rest[:, rest.square().sum(0).argmax()], dim=0)
+        v = normalize(rest[rest.square().sum(1).argmax()], dim=0)
+        with torch.no_grad():
+            for _ in range(way.at_start):
+                u, v, _ = way.step(rest, u, v)
+        self.second_u: Tensor
+        self.second_v: Tensor
+        self.register_buffer("second_u", u)
+        self.register_buffer("second_v", torch.zeros_like(self.v))
+        shape = [self.v.shape[axis] for axis in (rows, *columns)]
+        self.second_v.permute(rows, *columns).copy_(v.view(shape))
+
+    def limit_of(self, matrix: Tensor, u: Tensor, v: Tensor, sigma: Tensor, columns: list[int]) -> Tensor:
+        rest = _without(matrix.detach(), u, v)
+        return self.limit * self._vectors(rest, columns, self.second_u, self.second_v)[2].detach()
+
+
+def _without(matrix: Tensor, u: Tensor, v: Tensor) -> Tensor:
+    """Return W − uᵀWv·uvᵀ, which has the other singular values if u and v are the first one's vectors."""
+    return matrix - u.dot(matrix.mv(v)) * torch.outer(u, v)
+
+
+def clamp(network: nn.Module, limit: float | None, ratio: float | None = None) -> None:
+    """Hold the largest singular values of an initialised network's convolutions and Linear layers, in place.
+
+    At `limit`, or at `ratio` times the second one; None for both leaves the network as it is.
+    """
+    given = limit if ratio is None else ratio
+    if given is None:
+        return
+    kind = ClampedSpectrum if ratio is None else ClampedRatio
     for layer in [module for module in network.modules() if isinstance(module, LAYERS)]:
         rows = output_dimension(layer)
-        held = ClampedSpectrum(layer.weight.detach(), rows, WAYS["shared"], limit)
+        if ratio is not None and layer.weight.shape[rows] in (1, layer.weight.numel()):
+            continue  # a single row or column has no second singular value
+        held = kind(layer.weight.detach(), rows, WAYS["shared"], given)
         register_parametrization(layer, "weight", held, unsafe=True)
 
 

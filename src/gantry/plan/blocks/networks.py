@@ -159,17 +159,28 @@ class Dcgan32Networks(ImageNetworks):
 class ClampedNetworks(ImageNetworks):
     """Pairs whose generator's largest singular values can be held at `clamp`, layer by layer, in every pass.
 
-    W − max(0, σ₀ − clamp)·u₀v₀ᵀ in the place of W. Brock et al. 2019, section 4.1.
+    W − max(0, σ₀ − clamp)·u₀v₀ᵀ in the place of W. Brock et al. 2019, section 4.1. With `clamp_ratio` they are held at
+    so many times the second one, σ₁.
     """
 
     clamp: Rate | None = None
+    clamp_ratio: Rate | None = None
+
+    @model_validator(mode="after")
+    def _one_limit(self) -> "ClampedNetworks":
+        if self.clamp is not None and self.clamp_ratio is not None:
+            raise ValueError(
+                "clamp and clamp_ratio both say where the largest singular value is held: take one of them away"
+            )
+        return self
 
 
 class SnganNetworks(ClampedNetworks, DensePair):
     """The standard CNN of SNGAN (Miyato et al. 2018, table 3).
 
     `width` is the number of channels next to the image, in both networks; at 1/8 of the resolution it is 8
-    times as many. `clamp` holds the largest singular value of each of the generator's weights.
+    times as many. `clamp` holds the largest singular value of each of the generator's weights, `clamp_ratio` at a
+    multiple of the second.
     """
 
     resolutions: ClassVar[tuple[int, ...]] = (32, 64)
@@ -187,7 +198,8 @@ class ResnetNetworks(ClampedNetworks, DensePair):
 
     `width` is the discriminator's number of channels; the generator's is `generator_ratio` times that. The
     critic of WGAN-GP (Gulrajani et al. 2017) is `generator_ratio: 1, pooling: mean, spectral_norm: false`.
-    `clamp` holds the largest singular value of each of the generator's weights.
+    `clamp` holds the largest singular value of each of the generator's weights, `clamp_ratio` at a multiple of the
+    second.
     """
 
     family: Literal["resnet"]
