@@ -85,7 +85,7 @@ class LogHandler(LogHandlerBase):
 
     def _is_known(self, text: str) -> bool:
         assert self.display is not None
-        return self.display.is_stopped or any(each in text for each in AFTER_FAILURE)
+        return self.display.is_stopped or any(word in text for word in AFTER_FAILURE)
 
     def close(self) -> None:
         """End the display with its last line."""

@@ -108,7 +108,7 @@ def _in_folder(folder: Path, where: str) -> tuple[list[tuple[str, Any]], Counter
                 continue
             seen.add(identity)
             with os.scandir(folder / inside) as entries:
-                for entry in sorted(entries, key=lambda each: each.name):
+                for entry in sorted(entries, key=lambda entry: entry.name):
                     relative = f"{inside}/{entry.name}" if inside else entry.name
                     if _is_hidden(entry.name):
                         left_out[HIDDEN] += 1

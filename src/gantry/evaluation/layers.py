@@ -46,13 +46,13 @@ def masks(scorer: "AskedScorer", sampler: Sampler, source: str, samples: Array) 
     for start in range(0, len(samples), BATCH):
         part = {name: value[start : start + BATCH].to(sampler.device) for name, value in inputs.items()}
         made = sampler.parts(source, part) if "parts" in sampler.can else {}
-        layers = [each for name, each in made.items() if name.startswith("mask")]
+        layers = [opacity for name, opacity in made.items() if name.startswith("mask")]
         if not layers:
             raise UserError(
                 "metrics: mask_iou is of methods whose samples have masks (networks.family lrgan, two steps or more): "
                 "take it out of the workload's metrics"
             )
-        own.append((1 - torch.stack([1 - each for each in layers]).prod(0)).float().cpu())
+        own.append((1 - torch.stack([1 - opacity for opacity in layers]).prod(0)).float().cpu())
         seen.append((chroma(list(made.values())[-1].float()).cpu() / ink).clamp(0, 1))
     mask, truth = torch.cat(own), torch.cat(seen)
     found = overlap(mask, truth)

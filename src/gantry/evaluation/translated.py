@@ -204,8 +204,8 @@ class Translated:
         start = torch.from_numpy(given).double()
         scale = 255.0 if images else 1.0
         return {
-            name: float((self._returned(back, each) - start).abs().mean() / scale)
-            for name, each in (("cycle_error", there), ("cycle_error_noisy", noisy))
+            name: float((self._returned(back, translated) - start).abs().mean() / scale)
+            for name, translated in (("cycle_error", there), ("cycle_error_noisy", noisy))
         }
 
     def _returned(self, back: str, samples: Tensor) -> Tensor:

@@ -64,12 +64,14 @@ def known_rows(prepared: PreparedSet, known: int, seed: int) -> NDArray[np.int64
             f"{WITH_CLASSES}"
         )
     classes = np.unique(labels)
-    each, rest = divmod(known, len(classes))
+    per_class, rest = divmod(known, len(classes))
     smallest = int(min((labels == label).sum() for label in classes))
-    if rest or not 1 <= each <= smallest:
+    if rest or not 1 <= per_class <= smallest:
         raise UserError(
             f"method.known {known}: data set {prepared.name} has {len(classes)} classes, the smallest of {smallest} "
             f"samples: take a multiple of {len(classes)} up to {smallest * len(classes)}"
         )
     random = np.random.default_rng(seed)
-    return np.sort(np.concatenate([random.permutation(np.flatnonzero(labels == k))[:each] for k in classes]))
+    return np.sort(
+        np.concatenate([random.permutation(np.flatnonzero(labels == k))[:per_class] for k in classes])
+    )

@@ -17,7 +17,7 @@ class Standing(NamedTuple):
 
 def batch_norms(network: nn.Module) -> list[_BatchNorm]:
     """Return the BatchNorm layers of a network."""
-    return [each for each in network.modules() if isinstance(each, _BatchNorm)]
+    return [module for module in network.modules() if isinstance(module, _BatchNorm)]
 
 
 @torch.no_grad()

@@ -46,7 +46,7 @@ def entries_of(place: Path, looks_for: Iterable[str] = (), beside: Iterable[str]
         tops += [path for path in place.iterdir() if path.suffix in TABLES and path.is_file()]
     found: dict[str, Entry] = {}
     seen: set[tuple[int, int]] = set()
-    pending = (tops or [place]) + [place.parent / each for each in beside]
+    pending = (tops or [place]) + [place.parent / neighbour for neighbour in beside]
     while pending:
         path = pending.pop()
         try:

@@ -123,7 +123,7 @@ class ReportSpec(Strict):
     def checkpoint_for(self, iteration: int, checkpoints: Iterable[int]) -> int:
         """The checkpoint nearest to the share of training at which the paper's `iteration` lies."""
         wanted = iteration * self.iterations / (self.paper_iterations or self.iterations)
-        return min(checkpoints, key=lambda each: abs(each - wanted), default=round(wanted))
+        return min(checkpoints, key=lambda checkpoint: abs(checkpoint - wanted), default=round(wanted))
 
     def lengths_of(self, group: Group) -> tuple[int, int | None]:
         """How many iterations a group was trained, and how many it is by its description; None: it says nothing."""

@@ -53,7 +53,9 @@ def run_status(plan: Plan, run: Run) -> RunStatus:
     records = {end: record for end, record in records.items() if record}
     fresh = {end: record for end, record in records.items() if is_fresh(record, run, data)}
     until = max(run.ends)
-    diverged_at = next((each for record in fresh.values() if (each := record.get("diverged_at"))), None)
+    diverged_at = next(
+        (iteration for record in fresh.values() if (iteration := record.get("diverged_at"))), None
+    )
     trained = max(fresh, default=0)
     rate = None
     at_work = holder(lock_of(folder))

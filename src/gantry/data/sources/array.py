@@ -90,7 +90,7 @@ class Array(PixelSource, PointSource):
         own = self._labels[row]
         if own.dtype == np.float32:
             return own
-        return int(own) if own.ndim == 0 else tuple(int(each) for each in own)
+        return int(own) if own.ndim == 0 else tuple(int(number) for number in own)
 
 
 def _vectors(found: NDArray, where: str) -> NDArray[np.float32]:
