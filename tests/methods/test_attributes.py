@@ -76,7 +76,7 @@ def test_attgans_losses_are_the_papers(data: DataShape, networks: dict[str, Any]
     batch = labelled_batch(method, data, "generator")
     own, asked = batch.labels, batch.labels[batch.noise["order"]]
     there, itself = (method.translator(batch.x, labels) for labels in (asked, own))
-    real, fake = (method.adversary.discriminator(each) for each in (batch.x, there))
+    real, fake = (method.adversary.discriminator(images) for images in (batch.x, there))
     expected = numpy(fake.logits).mean() - numpy(real.logits).mean()
     expected += 0.5 * of_attributes(real.class_logits, own)
     assert method.loss("discriminator", batch).item() == pytest.approx(expected, rel=1e-5, abs=1e-6)
@@ -98,9 +98,9 @@ def test_faders_losses_are_the_papers(data: DataShape) -> None:
         logs, rows = log_softmax(numpy(said), axis=1), np.arange(6)
         turned = (batch.labels + batch.noise["shift"]) % 5
         assert not (turned == batch.labels).any()
-        own_loss, turned_loss = (-logs[rows, each.numpy()].mean() for each in (batch.labels, turned))
+        own_loss, turned_loss = (-logs[rows, labels.numpy()].mean() for labels in (batch.labels, turned))
     else:
-        own_loss, turned_loss = (of_attributes(said, each) for each in (batch.labels, 1 - batch.labels))
+        own_loss, turned_loss = (of_attributes(said, labels) for labels in (batch.labels, 1 - batch.labels))
     assert method.loss("discriminator", batch).item() == pytest.approx(own_loss, rel=1e-5)
     error = np.square(numpy(method.translator(batch.x, batch.labels)) - numpy(batch.x)).mean()
     assert method.loss("generator", batch).item() == pytest.approx(error + 0.375 * turned_loss, rel=1e-5)
@@ -130,7 +130,7 @@ def test_only_the_way_up_hears_the_labels(name: str) -> None:
 
 
 def count(network: torch.nn.Module) -> int:
-    return sum(each.numel() for each in network.parameters())
+    return sum(parameter.numel() for parameter in network.parameters())
 
 
 def test_weights_are_those_of_the_layers_that_the_authors_list() -> None:

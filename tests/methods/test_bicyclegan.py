@@ -59,7 +59,7 @@ def test_bicyclegans_losses(sees: str) -> None:
     expected = sum(0.5 * ((r - 1) ** 2).mean() + 0.5 * (s**2).mean() for r, s in zip(real, said, strict=True))
     assert method.loss("discriminator", batch).item() == pytest.approx(expected, rel=3e-6)
     m, s = numpy(mean), numpy(log_deviation)
-    expected = sum(((each - 1) ** 2).mean() for each in said)
+    expected = sum(((output - 1) ** 2).mean() for output in said)
     expected += 3 * np.abs(numpy(rebuilt) - numpy(y[:4])).mean()
     expected += 5 * 0.5 * (m**2 + np.exp(2 * s) - 1 - 2 * s).sum(1).mean()
     first, second = method.loss("generator", batch)

@@ -37,7 +37,7 @@ def batch() -> Batch:
 
 
 def weights(module: torch.nn.Module) -> int:
-    return sum(each.numel() for each in module.parameters())
+    return sum(parameter.numel() for parameter in module.parameters())
 
 
 def test_shared_layers_are_the_same_objects_and_counted_once() -> None:
@@ -85,7 +85,7 @@ def test_pairs_are_held_against_the_map_of_the_truth(tmp_path: Path) -> None:
     prepared = open_prepared(tmp_path / "data/manifest.json")
     held_out = prepared.held_out()
     assert held_out is not None and held_out.inputs is not None
-    x, y = (torch.from_numpy(np.array(each)) for each in (held_out.inputs, held_out.samples))
+    x, y = (torch.from_numpy(np.array(samples)) for samples in (held_out.inputs, held_out.samples))
 
     class Given:
         """A sampler whose pairs are these."""

@@ -49,7 +49,7 @@ def test_losses_are_those_of_both_ways_between_two_domains() -> None:
         there = networks[end].decoder(code)
         again = networks[end].encoder(there)
         back, itself = networks[start].decoder(again), networks[start].decoder(code)
-        real, fake = (numpy(method.of[end].discriminator(each)) for each in (y, there))
+        real, fake = (numpy(method.of[end].discriminator(samples)) for samples in (y, there))
         expected_d += 0.5 * np.square(real - 1).mean() + 0.5 * np.square(fake).mean()
         expected_g += 2 * 0.5 * np.square(fake - 1).mean() + 3 * np.abs(numpy(back) - numpy(x)).mean()
         expected_g += 5 * np.abs(numpy(itself) - numpy(x)).mean()
@@ -96,14 +96,16 @@ def test_domains_that_are_not_drawn_stay_as_they_are() -> None:
     for iteration in range(6):
         step.begin(iteration)
         drawn.add(frozenset(method.drawn))
-        before = [{k: v.clone() for k, v in each.state_dict().items()} for each in method.autoencoders]
-        before_d = [each.discriminator.state_dict() for each in method.of]
-        before_d = [{k: v.clone() for k, v in each.items()} for each in before_d]
+        before = [
+            {k: v.clone() for k, v in autoencoder.state_dict().items()} for autoencoder in method.autoencoders
+        ]
+        before_d = [adversary.discriminator.state_dict() for adversary in method.of]
+        before_d = [{k: v.clone() for k, v in state.items()} for state in before_d]
         for phase in ("discriminator", "generator"):
             step.update(phase, batch_for())
         for networks, old in (
             (list(method.autoencoders), before),
-            ([each.discriminator for each in method.of], before_d),
+            ([adversary.discriminator for adversary in method.of], before_d),
         ):
             moved = {
                 k

@@ -136,7 +136,7 @@ def test_the_semi_supervised_losses() -> None:
     discriminator = method.adversary.discriminator
     with torch.no_grad():
         fake = method.generators[0](batch.noise["z"])
-        known, real, made = (discriminator(each) for each in (data["known"], batch.x, fake))
+        known, real, made = (discriminator(samples) for samples in (data["known"], batch.x, fake))
     y = one_hot(data["known_labels"], 5).numpy()
     value = lambda output: logsumexp(output.class_logits.double().numpy(), axis=1)  # noqa: E731
     expected = cross_entropy(known.class_logits.double().numpy(), y)

@@ -34,7 +34,7 @@ def batch_for(method: Any) -> Batch:
 
 
 def doubles(*tensors: torch.Tensor) -> list[np.ndarray]:
-    return [each.detach().double().numpy() for each in tensors]
+    return [tensor.detach().double().numpy() for tensor in tensors]
 
 
 @pytest.mark.parametrize("features", ["samples", "discriminator"])
@@ -54,7 +54,7 @@ def test_losses_are_the_papers(features: str) -> None:
     assert method.loss("discriminator", batch).item() == pytest.approx(
         log_loss + np.logaddexp(0, made).mean(), rel=1e-5
     )
-    scores = [(1 / (1 + np.exp(-each))).mean() for each in (real, made)]
+    scores = [(1 / (1 + np.exp(-logits))).mean() for logits in (real, made)]
     assert method.loss("generator", batch).item() == pytest.approx(abs(scores[0] - scores[1]), rel=1e-4)
 
 

@@ -97,11 +97,13 @@ def test_vaegans_losses_and_whom_they_move(classes: int) -> None:
     likelihood = 0.5 * (said[0].features - said[1].features).square().sum(1).mean().item()
     prior = divergence_from_prior(mean, log_deviation).item()
     if classes == 3:
-        log_p = [each.class_logits.double().log_softmax(1).mean(0).detach().numpy() for each in said]
+        log_p = [output.class_logits.double().log_softmax(1).mean(0).detach().numpy() for output in said]
         expected_d, game = -sum(log_p[k][k] for k in range(3)), -(log_p[1][0] + log_p[2][0])
     else:
-        expected_d = softplus(-said[0].logits).mean() + sum(softplus(each.logits).mean() for each in said[1:])
-        game = sum(softplus(-each.logits).mean() for each in said[1:])
+        expected_d = softplus(-said[0].logits).mean() + sum(
+            softplus(output.logits).mean() for output in said[1:]
+        )
+        game = sum(softplus(-output.logits).mean() for output in said[1:])
     assert method.loss("discriminator", batch).item() == pytest.approx(expected_d, rel=2e-6)
     of_encoder, of_generator = method.loss("generator", batch)
     assert isinstance(of_encoder, Part) and of_encoder.trains == ("encoder",)
@@ -117,7 +119,7 @@ def test_three_classes_are_worth_the_divergence_of_three_distributions() -> None
         optimal = p / p.sum(0)
         value = (p * np.log(optimal)).sum()
         mean = p.mean(0)
-        divergence = sum((each * np.log(each / mean)).sum() for each in p) / 3
+        divergence = sum((density * np.log(density / mean)).sum() for density in p) / 3
         assert value == pytest.approx(3 * divergence - 3 * np.log(3))
 
 
@@ -128,7 +130,9 @@ def test_the_regressor_moves_nobody_else() -> None:
     gap = method.encoder(method.generators[0](batch.noise["z"]))[0] - batch.noise["z"]
     assert loss.item() == pytest.approx(gap.square().mean().item(), rel=1e-5)
     loss.backward()
-    moved = {name.split(".")[0] for name, each in method.named_parameters() if each.grad is not None}
+    moved = {
+        name.split(".")[0] for name, parameter in method.named_parameters() if parameter.grad is not None
+    }
     assert moved == {"encoder"}
     assert [phase.name for phase in method.phases] == ["discriminator", "generator", "encoder"]
 

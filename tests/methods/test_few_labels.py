@@ -53,7 +53,7 @@ def test_the_losses_of_three_players(integrate: bool) -> None:
     with torch.no_grad():
         fake = method.generator(batch.noise["z"], asked)
         of_x, of_known, of_fake = (
-            method.class_logits(each).double().numpy() for each in (batch.x, batch.data["known"], fake)
+            method.class_logits(samples).double().numpy() for samples in (batch.x, batch.data["known"], fake)
         )
     completed = hot(torch.from_numpy(of_x.argmax(1)))
     real_v, fake_v = said(method, batch.data["known"], y)[0], said(method, fake, asked)[0]

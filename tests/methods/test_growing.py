@@ -41,7 +41,7 @@ def test_what_holds_when() -> None:
     """Every size is stable for so many images, and the next fades in for as many: whole batches, rounded up."""
     options = recipe_of(method={"first": 4, "stable": 100, "fade": 50, "batches": {8: 16, 32: 6}}).method
     spans = options.growth(20, 32)
-    told = [(each.start, each.end, each.size, each.batch_size, each.fades) for each in spans]
+    told = [(span.start, span.end, span.size, span.batch_size, span.fades) for span in spans]
     assert told == [
         (0, 5, 4, 20, False),
         (5, 9, 8, 16, True),  # 50/16 rounded up

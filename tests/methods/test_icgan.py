@@ -101,7 +101,7 @@ def test_the_cycle_of_latents_is_a_weighted_summand_of_both_networks_and_of_no_d
         method: Any = build_method(Recipe.model_validate(told), DataShape((2,)))
         torch.manual_seed(1)
         batch = Batch({"x": torch.randn(8, 2)}, None, method.draw("generator", 8, CPU))
-        return method, [each.loss.item() for each in method.loss("generator", batch)] + [
+        return method, [output.loss.item() for output in method.loss("generator", batch)] + [
             method.loss("discriminator", batch).item(),
             ((method.encoder(method.generator(batch.noise["z"]))[0] - batch.noise["z"]) ** 2)
             .sum(1)

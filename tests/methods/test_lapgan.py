@@ -118,7 +118,9 @@ def test_exact_conditionals_from_coarse_to_fine_have_the_joint_distribution() ->
             coarse[(a + b) / 2] = coarse.get((a + b) / 2, 0) + mass
         drawn: dict[tuple[float, float], float] = {}
         for c, mass in coarse.items():
-            conditional = {a - c: each / mass for (a, b), each in joint.items() if (a + b) / 2 == c}
+            conditional = {
+                a - c: probability / mass for (a, b), probability in joint.items() if (a + b) / 2 == c
+            }
             for h, share in conditional.items():
                 drawn[c + h, c - h] = drawn.get((c + h, c - h), 0) + mass * share
         assert drawn == pytest.approx(joint)
@@ -134,7 +136,7 @@ def test_samples_of_every_level_have_the_datas_size() -> None:
     assert sampler.sources == ("G1", "16", "8")
     given = sampler.inputs("G1", range(3), torch.Generator().manual_seed(0))
     images = {source: sampler.sample(source, given) for source in sampler.sources}
-    assert all(each.shape == (3, 3, 32, 32) for each in images.values())
+    assert all(image.shape == (3, 3, 32, 32) for image in images.values())
     torch.testing.assert_close(images["8"], up(up(method.cascade.base(given["z"]))))
     assert given["noise_16"].abs().max() <= 1
 

@@ -84,7 +84,7 @@ def test_units_losses() -> None:
         expected += 5 * l1(net.decoders[k](again[k] + noise[f"code_again_{k}"], none), x[k])
         expected += 7 * ((numpy(code[k]) ** 2).mean() + (numpy(again[k]) ** 2).mean())
     assert method.loss("generator", batch).item() == pytest.approx(expected, rel=3e-6)
-    of = [each.discriminator for each in method.of["exchanged"]]
+    of = [adversary.discriminator for adversary in method.of["exchanged"]]
     expected = sum(entropy(of[k], x[k], there[1 - k]) for k in (0, 1))
     assert method.loss("discriminator", batch).item() == pytest.approx(expected, rel=3e-6)
 
@@ -127,7 +127,7 @@ def test_munits_losses() -> None:
 
 def test_drits_losses() -> None:
     method = method_of(DRIT, STYLES)
-    assert [(each.name, each.repeat) for each in method.phases] == [
+    assert [(phase.name, phase.repeat) for phase in method.phases] == [
         ("discriminator", 1),
         ("codes", 3),
         ("generator", 1),
@@ -172,7 +172,7 @@ def test_three_scales_of_discriminators() -> None:
     for scale in range(3):
         for k in (0, 1):
             judge = method.of["drawn"][2 * scale + k].discriminator
-            real, fake = (smaller(each, scale) for each in (x[k], into[k]))
+            real, fake = (smaller(images, scale) for images in (x[k], into[k]))
             against += entropy(judge, real, fake)
             for_g += 2 * float(softplus(-numpy(judge(fake))).mean())
             wrong += entropy(judge, x[k], into[k])
@@ -228,10 +228,10 @@ def test_the_reversed_gradient_is_the_classifiers_with_the_other_sign() -> None:
     method = method_of({"name": "latent_translation", "self_reconstruction": 0, "confusion": {"weight": 7}})
     batch = batch_for(method)
     journeys = method.journeys(batch)
-    codes = [each.detach().requires_grad_() for each in journeys.codes]
+    codes = [code.detach().requires_grad_() for code in journeys.codes]
     classifier = 0.5 * method.of_codes.discriminator_loss(codes[1], [codes[0]])
     wanted = torch.autograd.grad(classifier, codes)
-    of_a, of_b = (each.logits for each in method.of_codes.outputs(codes))
+    of_a, of_b = (output.logits for output in method.of_codes.outputs(codes))
     found = torch.autograd.grad(7 * losses.domain_confusion(of_a, of_b, "reversed"), codes)
     for ours, theirs in zip(found, wanted, strict=True):
         assert theirs.abs().max() > 0
@@ -240,7 +240,7 @@ def test_the_reversed_gradient_is_the_classifiers_with_the_other_sign() -> None:
 
 def test_content_is_hidden_where_the_classifier_says_a_half() -> None:
     logits = torch.linspace(-4, 4, 801, dtype=torch.float64)
-    costs = [losses.domain_confusion(each[None], each[None], "half").item() for each in logits]
+    costs = [losses.domain_confusion(row[None], row[None], "half").item() for row in logits]
     assert logits[int(np.argmin(costs))].item() == pytest.approx(0, abs=1e-9)
     assert min(costs) == pytest.approx(np.log(2), rel=1e-12)
 
@@ -313,13 +313,13 @@ def test_seeking_modes_is_cheaper_the_further_styles_drive_apart() -> None:
 
 def test_a_sampler_draws_styles_where_there_are_any_and_takes_the_mean_on_the_way_back() -> None:
     plain, styled = method_of(UNIT), method_of(DRIT, STYLES)
-    of_plain, of_styled = (each.sampler(each.kept.eval()) for each in (plain, styled))
+    of_plain, of_styled = (method.sampler(method.kept.eval()) for method in (plain, styled))
     assert "translate_in_style" not in of_plain.can and "translate_in_style" in of_styled.can
     assert {"code_of", "translate"} <= of_plain.can & of_styled.can
     x = torch.randn(4, 2)
     z = of_styled.draw_styles(4, torch.Generator().manual_seed(0))
     assert z.shape == (4, 2)
-    one, other = (of_styled.sample("a→b", {"x": x, "z": each}) for each in (z, z + 1))
+    one, other = (of_styled.sample("a→b", {"x": x, "z": noise}) for noise in (z, z + 1))
     assert not torch.equal(one, other)
     assert torch.equal(of_styled.sample("b→a", {"x": x}), of_styled.translate("b→a", x))
     assert torch.equal(

@@ -50,14 +50,16 @@ def test_losses_are_those_of_all_games() -> None:
     method = different(method_of())
     batch = batch_for(method)
     x, (fake, *fakes) = batch.x, [g(z) for g, z in zip(method.generators, batch.noise.values(), strict=True)]
-    local, messengers = ([each.discriminator for each in of] for of in (method.local, method.messengers))
+    local, messengers = (
+        [adversary.discriminator for adversary in of] for of in (method.local, method.messengers)
+    )
     above = method.of_all.discriminator
-    own = sum(softplus(-d(x)) + softplus(d(each)) for d, each in zip(local, fakes, strict=True))
-    expected = own + softplus(-above(x)) + sum(softplus(above(each)) for each in fakes) / 2
+    own = sum(softplus(-d(x)) + softplus(d(samples)) for d, samples in zip(local, fakes, strict=True))
+    expected = own + softplus(-above(x)) + sum(softplus(above(made)) for made in fakes) / 2
     assert method.loss("discriminator", batch).item() == pytest.approx(expected, rel=1e-5)
     expected = sum(softplus(-d(x)) + softplus(d(fake)) for d in messengers)
     assert method.loss("messenger", batch).item() == pytest.approx(expected, rel=1e-5)
-    own = sum(softplus(-d(each)) for d, each in zip(local, fakes, strict=True))
+    own = sum(softplus(-d(samples)) for d, samples in zip(local, fakes, strict=True))
     expected = own + sum(softplus(-d(fake)) for d in messengers) / 2
     assert method.loss("generator", batch).item() == pytest.approx(expected, rel=1e-5)
 

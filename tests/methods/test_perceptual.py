@@ -63,7 +63,7 @@ def method_with(weights: Path | None, **perceptual: Any) -> Any:
 def distance(network: torch.nn.Sequential, a: torch.Tensor, b: torch.Tensor, after: Sequence[int]) -> float:
     """Σ w·mean|φ(a) − φ(b)|, colours being in [0, 1] and normalised as torchvision's are."""
     mean, deviation = (
-        np.array(each)[:, None, None] for each in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+        np.array(channels)[:, None, None] for channels in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
     )
     found = []
     for images in (a, b):
@@ -105,7 +105,7 @@ def test_every_layer_has_torchvisions_number() -> None:
 def test_only_the_translator_learns_and_no_state_holds_the_network(weights: Path) -> None:
     method, batch = method_with(weights), batch_for(IMAGES, 2)
     method.loss("generator", batch).backward()
-    assert all(each.grad is not None for each in method.translator.parameters())
+    assert all(parameter.grad is not None for parameter in method.translator.parameters())
     assert not list(method.perceptual.parameters())
     kept = [name for name in method.state_dict() if name.startswith("perceptual")]
     assert kept == ["perceptual.digest"] and not [

@@ -23,10 +23,10 @@ def test_pldts_losses_are_the_papers() -> None:
     method, batch = method_of(PLDT), batch_for()
     x, y = batch.data["input"], batch.x
     there, others = method.translator(x), torch.cat([y[-1:], y[:-1]])
-    of_pairs = [method.scales[0].discriminator(torch.cat([x, each], 1)) for each in (y, there, others)]
-    of_targets = [method.of_outputs.discriminator(each) for each in (y, there)]
-    expected = sum(softplus(-each[0]).mean() for each in (of_pairs, of_targets))
-    expected += sum(softplus(each).mean() for each in (*of_pairs[1:], of_targets[1]))
+    of_pairs = [method.scales[0].discriminator(torch.cat([x, images], 1)) for images in (y, there, others)]
+    of_targets = [method.of_outputs.discriminator(images) for images in (y, there)]
+    expected = sum(softplus(-logits[0]).mean() for logits in (of_pairs, of_targets))
+    expected += sum(softplus(logits).mean() for logits in (*of_pairs[1:], of_targets[1]))
     assert method.loss("discriminator", batch).item() == pytest.approx(expected, rel=1e-5)
     expected = 0.5 * (softplus(-of_pairs[1]).mean() + softplus(-of_targets[1]).mean())
     assert method.loss("generator", batch).item() == pytest.approx(expected, rel=1e-5)
@@ -64,7 +64,7 @@ def test_the_coarse_part_learns_alone_at_half_the_size_and_the_fine_one_joins_it
         assert moved == moves
         before = step
     method.enter(first)
-    x, y = (torch.from_numpy(pooled(each)).float() for each in (batch.data["input"], batch.x))
+    x, y = (torch.from_numpy(pooled(images)).float() for images in (batch.data["input"], batch.x))
     there = network.coarse(x)
     assert there.shape == (4, 3, 16, 16)
     verdicts = method.scales[0].discriminator(torch.cat([x, there], 1))

@@ -14,19 +14,19 @@ def test_the_pool_is_the_papers_loop() -> None:
     torch.manual_seed(3)
     state = torch.get_rng_state()
     given = torch.arange(60.0)[:, None, None]
-    handed_out = [pool(each).item() for each in given]
+    handed_out = [pool(image).item() for image in given]
     torch.set_rng_state(state)
     expected = []
-    for each in given:
+    for image in given:
         coin, place = torch.rand(1).item() < 0.5, torch.rand(5).topk(1).indices.item()
         if len(kept) < 5:
-            kept.append(each.item())
-            expected.append(each.item())
+            kept.append(image.item())
+            expected.append(image.item())
         elif coin:
             expected.append(kept[place])
-            kept[place] = each.item()
+            kept[place] = image.item()
         else:
-            expected.append(each.item())
+            expected.append(image.item())
     assert handed_out == expected
     assert pool.images.flatten().tolist() == kept
     assert set(handed_out) != set(given.flatten().tolist()), "old ones come in the place of new ones"

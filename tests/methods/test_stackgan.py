@@ -48,8 +48,8 @@ def test_colours_are_means_and_covariances_of_pixels() -> None:
     coarse, fine = torch.randn(2, 3, 4, 4, dtype=torch.float64), torch.randn(2, 3, 8, 8, dtype=torch.float64)
     expected = 0.0
     moments = [[image.flatten(1).numpy() for image in images] for images in (coarse, fine)]
-    means = np.array([[pixels.mean(1) for pixels in each] for each in moments])
-    covariances = np.array([[np.cov(pixels, ddof=0) for pixels in each] for each in moments])
+    means = np.array([[pixels.mean(1) for pixels in levels] for levels in moments])
+    covariances = np.array([[np.cov(pixels, ddof=0) for pixels in levels] for levels in moments])
     expected = np.square(means[1] - means[0]).mean() + 5 * np.square(covariances[1] - covariances[0]).mean()
     coarse.requires_grad_(True)
     fine.requires_grad_(True)
@@ -69,7 +69,7 @@ def test_the_losses_of_a_stage(stage: int) -> None:
     assert not (wrong * y).any()
     with torch.no_grad():
         images, moments = method.generator(batch.noise["z"], y, batch.noise["augmentation"])
-        real = {each.shape[-1]: each for each in pyramid(batch.x, 8)}[size]
+        real = {level.shape[-1]: level for level in pyramid(batch.x, 8)}[size]
         discriminator = method.discriminators[stage]
         right, other, made = (
             discriminator(x, told).logits.double().numpy()
@@ -78,7 +78,7 @@ def test_the_losses_of_a_stage(stage: int) -> None:
     assert [image.shape[-1] for image in images] == [8, 32][: stage + 1]
     expected = softplus(-right).mean() + 0.5 * (softplus(other).mean() + softplus(made).mean())
     assert method.loss("discriminator", batch).item() == pytest.approx(expected, rel=1e-5)
-    mean, log_deviation = (each.double().numpy() for each in moments[-1])
+    mean, log_deviation = (moment.double().numpy() for moment in moments[-1])
     kl = (-log_deviation + 0.5 * (np.exp(2 * log_deviation) + mean**2 - 1)).mean()
     assert method.loss("generator", batch).item() == pytest.approx(
         softplus(-made).mean() + 0.7 * kl, rel=1e-5
@@ -99,8 +99,8 @@ def test_the_losses_of_a_tree() -> None:
             right, other, made = (
                 discriminator(x, told) for x, told in ((real, mean), (real, of_wrong), (fake, mean))
             )
-            pair = [each.logits.double().numpy() for each in (right, other, made)]
-            alone = [discriminator.alone(each.features).double().numpy() for each in (right, made)]
+            pair = [output.logits.double().numpy() for output in (right, other, made)]
+            alone = [discriminator.alone(output.features).double().numpy() for output in (right, made)]
             in_d += softplus(-pair[0]).mean() + softplus(pair[1]).mean() + softplus(pair[2]).mean()
             in_d += 0.6 * (2 * softplus(-alone[0]).mean() + softplus(alone[1]).mean())
             in_g += softplus(-pair[2]).mean() + 0.6 * softplus(-alone[1]).mean()

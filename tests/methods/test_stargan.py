@@ -46,7 +46,7 @@ def test_losses_are_the_papers(data: DataShape, networks: dict[str, Any]) -> Non
     batch = labelled_batch(method, data, "generator")
     own, asked = batch.labels, batch.labels[batch.noise["order"]]
     there = method.translator(batch.x, asked)
-    real, fake = (method.adversary.discriminator(each) for each in (batch.x, there))
+    real, fake = (method.adversary.discriminator(images) for images in (batch.x, there))
 
     def labels_loss(said: torch.Tensor, labels: torch.Tensor) -> float:
         logits, y = numpy(said), labels.numpy()
@@ -92,7 +92,7 @@ def test_weights_are_as_many_as_published() -> None:
     with torch.device("meta"):
         translator = build_translator(networks, (3 + 5, 128, 128), shape)
         heads = LabelHeads(build_discriminator(networks, shape, 1), shape, 5)
-    count = lambda network: sum(each.numel() for each in network.parameters())  # noqa: E731
+    count = lambda network: sum(parameter.numel() for parameter in network.parameters())  # noqa: E731
     assert count(translator) == 8_430_528 and count(heads) == 44_762_048
 
 

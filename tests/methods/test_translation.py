@@ -36,7 +36,7 @@ def test_pix2pixs_losses(sees: str, data: DataShape, networks: dict[str, Any]) -
     x, y = batch.data["input"], batch.x
     there = method.translator(x)
     join = (lambda y: torch.cat([x, y], 1)) if sees == "pair" else (lambda y: y)
-    real, fake = (method.scales[0].discriminator(join(each)) for each in (y, there))
+    real, fake = (method.scales[0].discriminator(join(samples)) for samples in (y, there))
     expected = softplus(-real).mean() + softplus(fake).mean()
     assert method.loss("discriminator", batch).item() == pytest.approx(expected, rel=2e-6)
     expected = softplus(-fake).mean() + 7 * np.abs(numpy(y) - numpy(there)).mean()
@@ -57,7 +57,7 @@ def test_several_scales_feature_matching_and_total_variation() -> None:
         real, fake = method.seen(x, y, scale), method.seen(x, there, scale)
         assert real.shape[-1] == 32 >> scale
         expected += softplus(-discriminator(fake)).mean()
-        depths = [at_depths(discriminator, each) for each in (real, fake)]
+        depths = [at_depths(discriminator, samples) for samples in (real, fake)]
         expected += 3 * np.mean([np.abs(numpy(a) - numpy(b)).mean() for a, b in zip(*depths, strict=True)])
     assert method.loss("generator", batch).item() == pytest.approx(expected, rel=5e-6)
 
@@ -95,7 +95,7 @@ def test_discogans_losses() -> None:
             (b, a, method.to_a, method.to_b, method.of_a),
         ):
             made = there(x)
-            real, fake = (at_depths(adversary.discriminator, each) for each in (y, made))
+            real, fake = (at_depths(adversary.discriminator, samples) for samples in (y, made))
             apart = [
                 ((numpy(p).mean(0) - numpy(q).mean(0)) ** 2).mean() for p, q in zip(real, fake, strict=True)
             ]
@@ -123,7 +123,7 @@ def test_gradients_are_those_of_central_differences() -> None:
 def test_a_phase_moves_its_own_networks_alone(phase: str) -> None:
     for told, data in ((PIX2PIX, PAIRS), (CYCLEGAN, PAIRS)):
         method = method_of(told, data)
-        named = {each.name: each.trains for each in method.phases}
+        named = {trained.name: trained.trains for trained in method.phases}
         method.loss(phase, batch_for()).backward()
         translators = [
             name for name, weight in method.named_parameters() if name.startswith(("to_", "trans"))
@@ -161,7 +161,7 @@ def test_nine_modes_that_become_three_cannot_be_told_apart_again() -> None:
     assert best == pytest.approx(8 / 3, abs=1e-9)
     assert min(np.abs(axis - guess).mean() for guess in np.linspace(-3, 3, 601)) == pytest.approx(4 / 3)
     back = torch.zeros(3, 2, dtype=torch.float64)
-    x = torch.tensor([[each, 0.0] for each in axis], dtype=torch.float64)
+    x = torch.tensor([[coordinate, 0.0] for coordinate in axis], dtype=torch.float64)
     assert 2 * losses.cycle(back, x, "l2").item() == pytest.approx(8 / 3)
 
 

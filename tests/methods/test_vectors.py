@@ -78,7 +78,7 @@ def learnt(vectors: torch.Tensor, points: torch.Tensor) -> float:
     method = build_method(Recipe.model_validate(RECIPE), DataShape((2,), vectors=NUMBERS))
     phases = {
         phase.name: torch.optim.Adam(
-            [each for part in phase.trains for each in method.get_submodule(part).parameters()],
+            [parameter for part in phase.trains for parameter in method.get_submodule(part).parameters()],
             1e-2,
             betas=(0.5, 0.9),
         )

@@ -34,7 +34,7 @@ def test_of_the_identity_on_the_circle_it_is_the_mean_square_of_an_angle() -> No
 def test_ways_begin_and_end_where_they_should() -> None:
     rng = np.random.default_rng(2)
     start, end = rng.normal(size=(2, 5, 6))
-    unit = [each / np.linalg.norm(each, axis=1, keepdims=True) for each in (start, end)]
+    unit = [vectors / np.linalg.norm(vectors, axis=1, keepdims=True) for vectors in (start, end)]
     np.testing.assert_allclose(slerp(start, end, np.zeros(5)), unit[0], atol=1e-12)
     np.testing.assert_allclose(slerp(start, end, np.ones(5)), unit[1], atol=1e-12)
     np.testing.assert_allclose(lerp(start, end, np.ones(5)), end)

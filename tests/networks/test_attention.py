@@ -16,7 +16,7 @@ def test_it_is_the_papers_equations() -> None:
     f, g, h, v = (
         getattr(attention, name).weight.detach().numpy()[:, :, 0, 0] for name in ("f", "g", "h", "v")
     )
-    assert [each.shape for each in (f, g, h, v)] == [(2, 16)] * 3 + [(16, 2)]
+    assert [weight.shape for weight in (f, g, h, v)] == [(2, 16)] * 3 + [(16, 2)]
     for image in range(2):
         places = x[image].numpy().reshape(16, 9).T
         for j in range(9):

@@ -74,7 +74,9 @@ def test_at_128_pixels_there_are_as_many_weights_as_published(monkeypatch: pytes
         discriminator = ConditionalDiscriminator(
             lambda shape: Discriminator(128, 3, 128, 1, 64), (3, 128, 128), "projection", 1000, options
         )
-    weights = [sum(each.numel() for each in player.parameters()) for player in (generator, discriminator)]
+    weights = [
+        sum(parameter.numel() for parameter in player.parameters()) for player in (generator, discriminator)
+    ]
     attention, last = 2 * 256 * (256 // 2 - 256 // 8), 125 * (128 * 3 * 3 + 1)
     assert round((weights[0] + attention + last) / 1e6, 1) == 50.4
     assert round((weights[1] + attention) / 1e6, 1) == 34.6
@@ -174,12 +176,12 @@ def test_a_recipe_says_one_limit() -> None:
 def test_a_recipe_clamps_the_generator_alone() -> None:
     shared = DEEP | {"chunks": False, "discriminator": "projection"}
     method = method_of(networks={"family": "resnet", "width": 4, "clamp": 0.5}, method=shared)
-    layers = [each for each in method.generator.generator.modules() if isinstance(each, nn.Conv2d)]
+    layers = [module for module in method.generator.generator.modules() if isinstance(module, nn.Conv2d)]
     assert layers and all(
-        type(each.parametrizations.weight[0]).__name__ == "ClampedSpectrum" for each in layers
+        type(layer.parametrizations.weight[0]).__name__ == "ClampedSpectrum" for layer in layers
     )
     body = method.adversary.discriminator.body
-    assert all(is_normalised(each) for each in body.modules() if isinstance(each, nn.Conv2d))
+    assert all(is_normalised(module) for module in body.modules() if isinstance(module, nn.Conv2d))
     with pytest.raises(ValidationError, match="clamp"):
         Recipe.model_validate(BASE | {"networks": {"family": "biggan_deep", "clamp": 2}})
 
@@ -191,9 +193,9 @@ def test_standing_statistics_are_the_means_of_the_batches() -> None:
     norm, batches = nn.BatchNorm1d(3), [torch.randn(6, 3) * scale for scale in (1, 2, 4)]
     norm(torch.randn(5, 3) + 100)
     assert norm.running_mean.min() > 5, "the control: the running ones are of what came last"
-    stand(norm, [(each,) for each in batches])
-    torch.testing.assert_close(norm.running_mean, torch.stack([each.mean(0) for each in batches]).mean(0))
-    torch.testing.assert_close(norm.running_var, torch.stack([each.var(0) for each in batches]).mean(0))
+    stand(norm, [(batch,) for batch in batches])
+    torch.testing.assert_close(norm.running_mean, torch.stack([batch.mean(0) for batch in batches]).mean(0))
+    torch.testing.assert_close(norm.running_var, torch.stack([batch.var(0) for batch in batches]).mean(0))
     assert not norm.training
 
 

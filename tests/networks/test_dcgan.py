@@ -25,7 +25,7 @@ def dcgan(**options) -> DcganNetworks:
 
 
 def parameters(network: nn.Module) -> int:
-    return sum(each.numel() for each in network.parameters())
+    return sum(parameter.numel() for parameter in network.parameters())
 
 
 def layers(network: nn.Module, kind: type[nn.Module]) -> list:
@@ -175,7 +175,7 @@ def test_same_seed_same_bits_through_a_training_step() -> None:
             optimiser.zero_grad()
             discriminator(generator(torch.randn(4, 8))).square().mean().backward()
             optimiser.step()
-        return torch.cat([each.detach().flatten() for each in generator.parameters()])
+        return torch.cat([parameter.detach().flatten() for parameter in generator.parameters()])
 
     assert torch.equal(trained(), trained())
 

@@ -30,7 +30,7 @@ POINTS = MlpAutoencodersNetworks(family="mlp_autoencoders", width=8, depth=4, sh
 
 
 def weights(network: nn.Module) -> int:
-    return sum(each.numel() for each in network.parameters())
+    return sum(parameter.numel() for parameter in network.parameters())
 
 
 def conv(inputs: int, outputs: int, kernel: int) -> int:
@@ -91,7 +91,7 @@ def test_what_is_shared_is_the_same_object_and_what_is_not_is_not(networks: Any)
     with torch.device("meta"):
         pair = build_translator(networks, shape, shape)
     for two in (pair.encoders, pair.decoders):
-        one, other = (set(map(id, each.parameters())) for each in two)
+        one, other = (set(map(id, network.parameters())) for network in two)
         assert one & other and one - other and other - one
     if networks is not XGAN:
         with torch.device("meta"):
@@ -131,7 +131,7 @@ def test_the_style_of_a_unet_reaches_each_layer_down() -> None:
     network = build_translator(BICYCLE.model_copy(update={"width": 2, "halvings": 3}), SHAPE, SHAPE)
     for number, block in enumerate(network.generator.down):
         style = torch.randn(1, 8, requires_grad=True)
-        read = block[-1] if number == 2 else next(each for each in block if isinstance(each, nn.Conv2d))
+        read = block[-1] if number == 2 else next(module for module in block if isinstance(module, nn.Conv2d))
         assert read.in_channels == (3, 2, 4)[number] + 8
         network.generator(torch.randn(1, *SHAPE), style).sum().backward()
         assert style.grad is not None and bool(style.grad.abs().min() > 0)

@@ -27,7 +27,7 @@ def pair(**told: Any) -> tuple[Any, Any]:
 
 
 def parameters(network: nn.Module) -> int:
-    return sum(each.numel() for each in network.parameters())
+    return sum(parameter.numel() for parameter in network.parameters())
 
 
 def test_at_1024_pixels_there_are_as_many_weights_as_published() -> None:

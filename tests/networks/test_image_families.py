@@ -44,7 +44,7 @@ def pair(name: str, latent: int = 6, outputs: int = 3) -> tuple[nn.Module, nn.Mo
 
 
 def parameters(network: nn.Module) -> int:
-    return sum(each.numel() for each in network.parameters())
+    return sum(parameter.numel() for parameter in network.parameters())
 
 
 def layers(network: nn.Module, *kinds: type[nn.Module]) -> list:
@@ -78,8 +78,10 @@ def test_both_players_take_a_step_with_finite_losses(name: str) -> None:
     torch.manual_seed(0)
     generator, discriminator = pair(name, outputs=1)
     players = {"d": discriminator, "g": generator}
-    optimisers = {key: torch.optim.Adam(each.parameters(), 1e-3) for key, each in players.items()}
-    before = {key: [each.clone() for each in player.parameters()] for key, player in players.items()}
+    optimisers = {key: torch.optim.Adam(network.parameters(), 1e-3) for key, network in players.items()}
+    before = {
+        key: [parameter.clone() for parameter in player.parameters()] for key, player in players.items()
+    }
     real, z = torch.rand(4, *SHAPE) * 2 - 1, torch.randn(4, 6)
     loss_d = softplus(-discriminator(real)).mean() + softplus(discriminator(generator(z).detach())).mean()
     loss_d.backward()
@@ -89,7 +91,7 @@ def test_both_players_take_a_step_with_finite_losses(name: str) -> None:
     optimisers["g"].step()
     assert loss_d.isfinite() and loss_g.isfinite()
     for key, player in players.items():
-        assert all(each.isfinite().all() for each in player.parameters())
+        assert all(parameter.isfinite().all() for parameter in player.parameters())
         moved = [not torch.equal(a, b) for a, b in zip(before[key], player.parameters(), strict=True)]
         # Only what self-attention's γ = 0 cuts off may stay.
         assert all(moved) if name != "sagan" else sum(moved) == len(moved) - 4
@@ -102,7 +104,7 @@ def test_a_gradient_penalty_reaches_the_critics_weights(name: str) -> None:
     x = torch.randn(3, *SHAPE, requires_grad=True)
     (slope,) = torch.autograd.grad(discriminator(x).sum(), x, create_graph=True)
     slope.square().sum().backward()
-    first = next(each for each in discriminator.parameters() if each.ndim > 1)
+    first = next(parameter for parameter in discriminator.parameters() if parameter.ndim > 1)
     assert first.grad.isfinite().all() and first.grad.abs().sum() > 0
 
 

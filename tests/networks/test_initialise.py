@@ -25,7 +25,7 @@ def nothing(network: nn.Module) -> None:
     """A family's default that leaves everything as it is."""
 
 
-@pytest.mark.parametrize("layer", [each[0] for each in LAYERS])
+@pytest.mark.parametrize("layer", [case[0] for case in LAYERS])
 @pytest.mark.parametrize("scheme", ["orthogonal", "orthogonal_by_outputs"])
 def test_orthogonal_is_exact(scheme: str, layer: nn.Module) -> None:
     torch.manual_seed(0)
@@ -43,7 +43,7 @@ def test_edgans_generator_starts_as_pytorchs_orthogonal_makes_it() -> None:
         torch.manual_seed(0)
         networks = Dcgan32Networks(family="dcgan32", r311=True, initialisation={"generator": scheme})
         generator = build_generator(networks, 128, (3, 32, 32)).train()
-        (*_, last) = [each for each in generator.modules() if isinstance(each, nn.ConvTranspose2d)]
+        (*_, last) = [module for module in generator.modules() if isinstance(module, nn.ConvTranspose2d)]
         images = generator(torch.randn(64, 128)).detach()
         found[scheme] = last.weight.detach().norm().item(), images.std().item()
     assert found["orthogonal"] == pytest.approx((sqrt(27), 0.74), rel=0.07)
@@ -78,7 +78,7 @@ def test_the_normal_ones_have_their_deviation(
 
 def weights(network: nn.Module) -> list[torch.Tensor]:
     """Every matrix and kernel, before spectral norm where there is one."""
-    return [each.detach() for each in network.parameters() if each.ndim > 1]
+    return [parameter.detach() for parameter in network.parameters() if parameter.ndim > 1]
 
 
 @pytest.mark.parametrize(

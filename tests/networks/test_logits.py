@@ -38,7 +38,7 @@ def test_the_game_gives_each_batch_its_own_logits(method: Adversarial) -> None:
     batches = [torch.randn(size, *SHAPE) for size in (2, 3, 1)]
     assert method.adversary.one_pass
     found = logits(method, batches)
-    assert [len(each) for each in found] == [2 * PATCHES, 3 * PATCHES, PATCHES]
+    assert [len(rows) for rows in found] == [2 * PATCHES, 3 * PATCHES, PATCHES]
     for batch, own in zip(batches, found, strict=True):
         torch.testing.assert_close(own, method.discriminator(batch), rtol=1e-4, atol=1e-6)
 
@@ -53,7 +53,7 @@ def test_losses_average_over_patches_and_compare_equal_places(method: Adversaria
     expected_d, expected_g = 0.0, 0.0
     for image in range(3):
         for patch in range(PATCHES):
-            a, b, r = (each[image, patch] for each in (first, second, reals))
+            a, b, r = (rows[image, patch] for rows in (first, second, reals))
             expected_d += cross_entropy(r, anchors.real) + cross_entropy(a, anchors.fake)
             expected_d += cross_entropy(b, anchors.fake) - (softmax(a, 0) * log_softmax(b, 0)).sum()
             for fake in (a, b):

@@ -77,8 +77,8 @@ def test_it_stands_before_the_last_layer(networks, shape) -> None:
     assert penultimate(discriminator, batch).shape == (5, features + OPTIONS["kernels"])
     # The tensor's entries, and as many weights of the last layer for each output as there are kernels.
     numbers = 3 * (2 if getattr(networks, "head", "linear") == "adaptive" else 1)
-    more = sum(each.numel() for each in discriminator.parameters()) - sum(
-        each.numel() for each in plain.parameters()
+    more = sum(parameter.numel() for parameter in discriminator.parameters()) - sum(
+        parameter.numel() for parameter in plain.parameters()
     )
     assert more == features * 4 * 3 + 4 * numbers
 

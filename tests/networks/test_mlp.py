@@ -14,7 +14,7 @@ PAPER = MlpNetworks(family="mlp")
 
 
 def parameters(network: nn.Module) -> int:
-    return sum(each.numel() for each in network.parameters())
+    return sum(parameter.numel() for parameter in network.parameters())
 
 
 def test_the_papers_pair_has_the_parameters_counted_by_hand() -> None:
@@ -103,7 +103,7 @@ def test_same_seed_same_bits_through_a_training_step() -> None:
             optimiser.zero_grad()
             discriminator(generator(torch.randn(20, 128))).square().mean().backward()
             optimiser.step()
-        return torch.cat([each.detach().flatten() for each in generator.parameters()])
+        return torch.cat([parameter.detach().flatten() for parameter in generator.parameters()])
 
     assert torch.equal(trained(), trained())
 

@@ -17,7 +17,7 @@ from gantry.plan.methods.base import shipped_methods
 
 def allowed(model: type, key: str) -> set[str]:
     hint = get_type_hints(model)[key]
-    hint = next((each for each in get_args(hint) if get_args(each)), hint)  # of Literal | None
+    hint = next((kind for kind in get_args(hint) if get_args(kind)), hint)  # of Literal | None
     assert hint.__origin__ is Literal
     return set(get_args(hint))
 
@@ -25,7 +25,7 @@ def allowed(model: type, key: str) -> set[str]:
 def test_each_family_has_its_builders() -> None:
     assert len(blocks.FAMILIES) == len(get_args(get_args(blocks.Networks)[0])) >= 18
     for name in blocks.FAMILIES:
-        builders = [hasattr(family(name), f"build_{each}") for each in ("generator", "discriminator")]
+        builders = [hasattr(family(name), f"build_{side}") for side in ("generator", "discriminator")]
         assert all(builders) or (not any(builders) and name in shipped_methods())
 
 

@@ -43,7 +43,7 @@ def test_at_1024_pixels_there_are_as_many_weights_as_published() -> None:
     _, *widths = growing_widths(networks, 1024)
     with torch.device("meta"):
         generator = StyleGenerator(networks, widths, 512, 3, 1024)
-    assert sum(each.numel() for each in generator.parameters()) == 26_219_627
+    assert sum(parameter.numel() for parameter in generator.parameters()) == 26_219_627
     assert len(generator.layers) == 18
 
 
@@ -59,7 +59,9 @@ def test_features_before_the_crossover_are_of_the_first_w_and_styles_from_it_on_
     for layer in range(8):
         assert torch.equal(mixed[layer], first[layer]) == (layer < crossover)
     if crossover < 8:
-        shifts = [generator.layers[7].style(generator.mapping(each)).chunk(2, 1)[1] for each in (z, other)]
+        shifts = [
+            generator.layers[7].style(generator.mapping(latents)).chunk(2, 1)[1] for latents in (z, other)
+        ]
         torch.testing.assert_close(mixed[7].mean((2, 3)), shifts[1], atol=1e-4, rtol=1e-4)
         assert not torch.allclose(shifts[0], shifts[1], atol=1e-2), "the styles do differ"
 
@@ -101,7 +103,7 @@ def test_truncation_goes_to_the_mean_and_not_beyond_its_cutoff(cutoff: int | Non
     for layer in range(8):
         expected = mean + 0.3 * (values - mean) if cutoff is None or layer < cutoff else values
         np.testing.assert_allclose(near[layer].detach(), expected, rtol=1e-5, atol=1e-6)
-    assert all(torch.equal(each, w) for each in generator.truncated(w, 1.0, cutoff))
+    assert all(torch.equal(row, w) for row in generator.truncated(w, 1.0, cutoff))
     images = generator.synthesise(generator.truncated(w, 0.0, cutoff))
     assert (images.std(0).max() < 1e-5) == (cutoff is None)
 
@@ -145,5 +147,5 @@ def test_the_blur_is_a_binomial_and_stands_before_the_discriminators_halvings() 
     row = np.asarray([1, 2, 1])
     np.testing.assert_allclose(Blur()(image)[0, 1, 1:4, 1:4], np.outer(row, row))
     discriminator = build_discriminator(TypeAdapter(Networks).validate_python(BLOCK), (3, 32, 32), 1)
-    assert sum(isinstance(each, Blur) for each in discriminator.modules()) == 3
+    assert sum(isinstance(module, Blur) for module in discriminator.modules()) == 3
     assert discriminator(torch.randn(4, 3, 32, 32)).shape == (4, 1)

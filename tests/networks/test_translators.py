@@ -28,7 +28,7 @@ def image(side: int, channels: int = 3) -> tuple[int, ...]:
 
 
 def weights(network: nn.Module) -> int:
-    return sum(each.numel() for each in network.parameters())
+    return sum(parameter.numel() for parameter in network.parameters())
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_the_receptive_field_of_patches(patches: int, field: int) -> None:
     with torch.device("meta"):
         discriminator = build_discriminator(narrow(patches), image(256), 1)
     side = 1
-    for layer in reversed([each for each in discriminator.modules() if isinstance(each, nn.Conv2d)]):
+    for layer in reversed([module for module in discriminator.modules() if isinstance(module, nn.Conv2d)]):
         side = (side - 1) * layer.stride[0] + layer.kernel_size[0]
     assert side == field
 
@@ -112,7 +112,7 @@ def test_instance_norm_sees_one_image_alone_and_batch_norm_does_not(norm: str) -
         alone, together = translator(x[:1]), translator(x)[:1]
         assert torch.allclose(alone, together, atol=1e-5) == (norm == "instance")
         kinds = {"instance": nn.InstanceNorm2d, "batch": nn.BatchNorm2d}
-        assert any(isinstance(each, kinds[norm]) for each in translator.modules())
+        assert any(isinstance(module, kinds[norm]) for module in translator.modules())
 
 
 def test_the_unets_skips_carry_what_its_code_loses() -> None:
@@ -160,9 +160,9 @@ def test_pixel_shuffle_puts_subpixels_in_the_papers_order() -> None:
 def test_depths_are_what_activations_put_out() -> None:
     discriminator = build_discriminator(narrow(2), image(32), 1)
     depths = at_depths(discriminator, torch.randn(2, *image(32)))
-    assert [each.shape[1:] for each in depths] == [(2, 16, 16), (4, 8, 8), (8, 7, 7)]
+    assert [depth.shape[1:] for depth in depths] == [(2, 16, 16), (4, 8, 8), (8, 7, 7)]
     points = build_discriminator(MlpTranslatorNetworks(family="mlp_translator", width=8), (2,), 1)
-    assert [each.shape for each in at_depths(points, torch.randn(5, 2))] == [(5, 4)] * 3
+    assert [depth.shape for depth in at_depths(points, torch.randn(5, 2))] == [(5, 4)] * 3
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def test_normalisation(places: tuple[int, ...]) -> None:
     for sample in range(7):
         for feature, (weight, bias) in enumerate([(1.5, 0.25), (-0.5, 3.0)]):
             group = [*range(4)] if sample < 4 else [*range(4), sample]
-            values = np.stack([x[each, feature] for each in group])
+            values = np.stack([x[other, feature] for other in group])
             expected = (x[sample, feature] - values.mean()) / np.sqrt(values.var() + 1e-5)
             np.testing.assert_allclose(found[sample, feature], weight * expected + bias, rtol=1e-10)
 
@@ -94,7 +94,7 @@ def test_weights_are_those_of_the_pair_with_batch_norm(name: str) -> None:
     networks, shape = FAMILIES[name]
     usual = networks.model_copy(update={"virtual_batch_norm": None})
     counts = [
-        sum(p.numel() for p in build_generator(each, 6, shape).parameters()) for each in (networks, usual)
+        sum(p.numel() for p in build_generator(pair, 6, shape).parameters()) for pair in (networks, usual)
     ]
     assert counts[0] == counts[1]
     torch.manual_seed(3)

@@ -14,7 +14,10 @@ OBJECTIVE_BLOCKS: dict[str, dict[str, Any]] = {
     "WGAN": {"name": "wasserstein", "clip": 0.01},
     "LS-GAN": {"name": "loss_sensitive", "margin": 1.0},
     "GLS-GAN": {"name": "loss_sensitive", "margin": 1.0, "slope": 0.5},
-    **{f"f-GAN {each}": {"name": "f_gan", "divergence": each} for each in [*DIVERGENCES, *WEIGHTED]},
+    **{
+        f"f-GAN {divergence}": {"name": "f_gan", "divergence": divergence}
+        for divergence in [*DIVERGENCES, *WEIGHTED]
+    },
     "RGAN": {"name": "relativistic", "of": "non_saturating", "average": False},
     "RaGAN": {"name": "relativistic", "of": "non_saturating"},
     "RaLSGAN": {"name": "relativistic", "of": "least_squares"},

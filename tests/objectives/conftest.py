@@ -34,12 +34,12 @@ def random_counts(seed: int, distributions: int = 2) -> list[Tensor]:
 
 def shares(counts: list[Tensor]) -> list[np.ndarray]:
     """The distributions that batches with these counts stand for."""
-    return [(each.double() / each.sum()).numpy() for each in counts]
+    return [(count.double() / count.sum()).numpy() for count in counts]
 
 
 def batches_of(table: Tensor, counts: list[Tensor]) -> list[Tensor]:
     """D's outputs (B, width) for each batch, from its table (points, width)."""
-    return [table.repeat_interleave(each, dim=0) for each in counts]
+    return [table.repeat_interleave(count, dim=0) for count in counts]
 
 
 def minimised(loss: Callable[[Tensor], Tensor], start: Tensor) -> tuple[Tensor, float]:

@@ -88,11 +88,11 @@ def test_raw_anchors_overlap_by_more_than_half() -> None:
 def test_anchors_are_float32_distributions(seed: int, atoms: int, shifted: bool) -> None:
     torch.manual_seed(seed)
     anchors: Anchors = draw_anchors(atoms, shifted, "cpu")
-    for each in (anchors.real, anchors.fake):
-        assert each.shape == (atoms,)
-        assert each.dtype == torch.float32
-        assert (each >= 0).all()
-        assert each.sum().item() == pytest.approx(1, abs=1e-5)
+    for anchor in (anchors.real, anchors.fake):
+        assert anchor.shape == (atoms,)
+        assert anchor.dtype == torch.float32
+        assert (anchor >= 0).all()
+        assert anchor.sum().item() == pytest.approx(1, abs=1e-5)
 
 
 def test_the_default_generator_decides_the_draw() -> None:

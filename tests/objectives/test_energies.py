@@ -27,7 +27,7 @@ def test_the_best_energies_are_0_where_real_samples_abound_and_the_margin_elsewh
     objective = objective_of(name="ebgan", margin=margin)
 
     def loss(table: Tensor) -> float:
-        real, fake = (table.repeat_interleave(each, dim=0) for each in counts)
+        real, fake = (table.repeat_interleave(count, dim=0) for count in counts)
         return objective.discriminator_loss(real, [fake]).item()
 
     assert loss(energies) == pytest.approx(margin * np.minimum(p, q).sum(), rel=1e-12)
@@ -92,7 +92,7 @@ def test_the_reconstruction_is_best_where_k_lets_it() -> None:
     p, q = shares(counts)
     loss_slope = p - objective.state_dict()["k"].item() * q
     table = torch.rand(6, 1, dtype=torch.float64, requires_grad=True)
-    real, fake = (table.repeat_interleave(each, dim=0) for each in counts)
+    real, fake = (table.repeat_interleave(count, dim=0) for count in counts)
     objective.discriminator_loss(real, [fake]).backward()
     assert table.grad is not None
     np.testing.assert_allclose(table.grad[:, 0], loss_slope, rtol=1e-6)

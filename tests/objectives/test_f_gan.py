@@ -66,7 +66,7 @@ def test_the_conjugate_is_the_largest_value_of_ut_minus_f(name: str) -> None:
             return F[name](np.exp(log_u)) - np.exp(log_u) * t
 
         grid = np.linspace(-14, 14, 600)
-        start = grid[np.argmin([negative(each) for each in grid])]
+        start = grid[np.argmin([negative(point) for point in grid])]
         found = minimize_scalar(
             negative, bounds=(start - 0.1, start + 0.1), method="bounded", options={"xatol": 1e-10}
         )
@@ -114,13 +114,13 @@ def test_losses(name: str, generators: int) -> None:
         "gan": lambda t: -np.log(np.exp(-t) - 1),
     }[name]
     real, *fakes = torch.from_numpy(inverse(t)).unbind()
-    conjugates = [(u * each - F[name](u)).mean() for u, each in zip(ratio[1:], t[1:], strict=True)]
+    conjugates = [(u * value - F[name](u)).mean() for u, value in zip(ratio[1:], t[1:], strict=True)]
     expected_d = -t[0].mean() + sum(conjugates)
     assert f_gan(name).discriminator_loss(real, fakes).item() == pytest.approx(expected_d, abs=1e-5)
     assert f_gan(name).generator_loss(None, fakes).item() == pytest.approx(-sum(conjugates), abs=1e-5)
     heuristic = f_gan(name, non_saturating=True)
     assert heuristic.discriminator_loss(real, fakes).item() == pytest.approx(expected_d, abs=1e-5)
-    expected = -sum(each.mean() for each in t[1:])
+    expected = -sum(values.mean() for values in t[1:])
     assert heuristic.generator_loss(None, fakes).item() == pytest.approx(expected, abs=1e-5)
 
 

@@ -37,11 +37,11 @@ def sigmoid(logit: float) -> float:
 @settings(max_examples=50, deadline=None)
 def test_standard_objectives(batches) -> None:
     real, fakes = batches
-    expected_d = -np.mean([np.log(sigmoid(each)) for each in real[:, 0]])
-    expected_d -= sum(np.mean([np.log(sigmoid(-each)) for each in fake[:, 0]]) for fake in fakes)
+    expected_d = -np.mean([np.log(sigmoid(logit)) for logit in real[:, 0]])
+    expected_d -= sum(np.mean([np.log(sigmoid(-logit)) for logit in fake[:, 0]]) for fake in fakes)
     expected_g = {
-        "minimax": sum(np.mean([np.log(sigmoid(-each)) for each in fake[:, 0]]) for fake in fakes),
-        "non_saturating": -sum(np.mean([np.log(sigmoid(each)) for each in fake[:, 0]]) for fake in fakes),
+        "minimax": sum(np.mean([np.log(sigmoid(-logit)) for logit in fake[:, 0]]) for fake in fakes),
+        "non_saturating": -sum(np.mean([np.log(sigmoid(logit)) for logit in fake[:, 0]]) for fake in fakes),
     }
     for name in ("minimax", "non_saturating"):
         objective = build_objective(StandardObjective(name=name))

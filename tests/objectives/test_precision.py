@@ -71,15 +71,15 @@ def test_losses_of_a_game_in_bfloat16(block: dict[str, Any], monkeypatch: pytest
         {name: value.double() for name, value in method.adversary.objective.state_dict().items()}
     )
     for samples, generated in looked_at:
-        exact.look(samples.double(), [each.double() for each in generated])
+        exact.look(samples.double(), [fake.double() for fake in generated])
     for verb, (real_outputs, fakes), found in asked:
         assert all(
-            each.dtype == torch.float32
-            for each in (*fakes, *([] if real_outputs is None else [real_outputs]))
+            logits.dtype == torch.float32
+            for logits in (*fakes, *([] if real_outputs is None else [real_outputs]))
         )
         wide = None if real_outputs is None else real_outputs.double()
         if block["name"] == "began" and verb == "discriminator_loss":
             exact.load_state_dict({"k": torch.zeros(())})  # as it was then
-        expected = getattr(exact, verb)(wide, [each.double() for each in fakes]).item()
+        expected = getattr(exact, verb)(wide, [fake.double() for fake in fakes]).item()
         assert found.dtype == torch.float32
         assert found.item() == pytest.approx(expected, rel=2e-5, abs=2e-6)

@@ -151,7 +151,7 @@ def test_a_constant_added_to_the_critic_changes_nothing(generators: int) -> None
 def test_clipping_bounds_every_weight_and_leaves_the_rest() -> None:
     torch.manual_seed(0)
     network = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Linear(8, 1))
-    before = [each.detach().clone() for each in network.parameters()]
+    before = [parameter.detach().clone() for parameter in network.parameters()]
     objective_of(name="wasserstein").constrain(network)
     assert all(torch.equal(a, b) for a, b in zip(network.parameters(), before, strict=True))
     objective_of(name="wasserstein", clip=0.2).constrain(network)

@@ -33,7 +33,7 @@ def random_counts(random: np.random.Generator) -> Tensor:
 
 def value(objective: Objective, table: Tensor, *counts: Tensor) -> Tensor:
     """V(G, D): D's loss where the real batch, then each generator's, holds `counts` of each point."""
-    real, *fakes = (table.repeat_interleave(each, dim=0) for each in counts)
+    real, *fakes = (table.repeat_interleave(numbers, dim=0) for numbers in counts)
     return objective.discriminator_loss(real, fakes)
 
 
@@ -66,14 +66,14 @@ def test_theorem_1_the_trained_discriminator_is_the_stated_one(seed: int, formul
         return loss
 
     optimiser.step(closure)
-    p, p_g1, p_g2 = (each / each.sum() for each in counts)
+    p, p_g1, p_g2 = (numbers / numbers.sum() for numbers in counts)
     expected = optimal(a1, a0, p, p_g1, p_g2)
     torch.testing.assert_close(table.detach().softmax(1), expected, rtol=0, atol=1e-6)
 
 
 def best_value(objective: Objective, a1: Tensor, a0: Tensor, *counts: Tensor) -> float:
     """V(G, D*), by theorem 1."""
-    p, p_g1, p_g2 = (each / each.sum() for each in counts)
+    p, p_g1, p_g2 = (numbers / numbers.sum() for numbers in counts)
     table = optimal(a1, a0, p, p_g1, p_g2).log().nan_to_num(0.0)
     return value(objective, table, *counts).item()
 
@@ -150,7 +150,7 @@ def test_two_outcomes_with_certain_anchors_are_the_standard_gan(generators: int)
     minimax = build_objective(StandardObjective(name="minimax"))
     non_saturating = build_objective(StandardObjective(name="non_saturating"))
     real, *fakes = torch.randn(generators + 1, 8, 2, dtype=torch.float64, requires_grad=True).unbind()
-    real_logit, *fake_logits = ((each[:, 1] - each[:, 0]).unsqueeze(1) for each in (real, *fakes))
+    real_logit, *fake_logits = ((logits[:, 1] - logits[:, 0]).unsqueeze(1) for logits in (real, *fakes))
 
     def same(ours: Tensor, standard: Tensor) -> None:
         torch.testing.assert_close(ours, standard)

@@ -57,7 +57,7 @@ def numpy_distance(joint: np.ndarray) -> float:
 def distributions(draw: Any, dimensions: int) -> np.ndarray:
     """P(X₁, X₂, …), with zeros."""
     shape = tuple(draw(st.integers(1, 4)) for _ in range(dimensions))
-    counts = draw(arrays(int, shape, elements=st.integers(0, 20)).filter(lambda each: each.sum() > 0))
+    counts = draw(arrays(int, shape, elements=st.integers(0, 20)).filter(lambda table: table.sum() > 0))
     return counts / counts.sum()
 
 
@@ -186,7 +186,7 @@ def test_sorted_pairs_see_distributions_and_no_order() -> None:
 def test_generated_batches_are_summed() -> None:
     torch.manual_seed(4)
     real, one, two = 2 * torch.rand(3, 4, 3, 8, 8) - 1
-    apart = [term()(batch_of(real, each)) for each in (one, two)]
+    apart = [term()(batch_of(real, samples)) for samples in (one, two)]
     torch.testing.assert_close(term()(batch_of(real, one, two)), apart[0] + apart[1])
 
 
@@ -262,7 +262,7 @@ def test_trained_bounds_find_the_information_of_gaussians(bound: str) -> None:
     optimiser = torch.optim.Adam(statistic.parameters(), lr=1e-2)
     late = []
     for step in range(120):
-        x, y = (each.float() for each in gaussian_pairs(0.8, 1.0, 512))
+        x, y = (side.float() for side in gaussian_pairs(0.8, 1.0, 512))
         value = BOUNDS[bound](statistic, x, y)
         optimiser.zero_grad()
         (-value).backward()

@@ -163,7 +163,7 @@ def test_the_slope_of_the_witness_function(three: Any, kernel: str) -> None:
     discriminator, objective = Embedding(), MmdGan(outputs=2, kernel=kernel, scales=scales)
 
     def batch() -> TermInputs:
-        embedded = [discriminator(each) for each in (real, one, two)]
+        embedded = [discriminator(samples) for samples in (real, one, two)]
         discriminator.asked.clear()
         networks = discriminator, nn.ModuleList()
         return TermInputs((one, two), embedded[1:], real, embedded[0], *networks, objective=objective)
@@ -176,13 +176,13 @@ def test_the_slope_of_the_witness_function(three: Any, kernel: str) -> None:
 
     def h(points: np.ndarray, fake: Tensor) -> np.ndarray:
         a, x, y = (
-            np.sin(np.asarray(each) @ discriminator.w.detach().numpy()) for each in (points, real, fake)
+            np.sin(np.asarray(samples) @ discriminator.w.detach().numpy()) for samples in (points, real, fake)
         )
         return k(a, x).mean(1) - k(a, y).mean(1)
 
     found = term(through="witness", center=0.3)(batch())
     expected = 0.0
-    for points, fake in zip([each.numpy() for each in discriminator.asked], (one, two), strict=True):
+    for points, fake in zip([asked.numpy() for asked in discriminator.asked], (one, two), strict=True):
         steps = 1e-6 * np.eye(3)
         slopes = np.stack([(h(points + by, fake) - h(points - by, fake)) / 2e-6 for by in steps], 1)
         expected += np.mean((np.linalg.norm(slopes, axis=1) - 0.3) ** 2)

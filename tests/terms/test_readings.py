@@ -138,7 +138,7 @@ def test_the_bound_on_pairs_of_images(bound: str) -> None:
     ours = term(estimator="neural", of="images", bound=bound, width=6)
     real, fake = torch.randn(2, SIZE, *SHAPE, dtype=torch.float64)
     scores = np.empty((SIZE, SIZE))
-    weights = [each.detach().numpy() for each in ours.distance.statistic.parameters()]
+    weights = [parameter.detach().numpy() for parameter in ours.distance.statistic.parameters()]
 
     def silu(values: np.ndarray) -> np.ndarray:
         return values / (1 + np.exp(-values))
@@ -222,7 +222,7 @@ def test_images_have_no_histogram() -> None:
 
 
 def test_every_reading_is_there() -> None:
-    readings = {reading for each in READINGS.values() for reading in each}
+    readings = {reading for named in READINGS.values() for reading in named}
     assert readings == set(SOURCES) and set(COUNTED) < readings
     for estimator, of in READINGS.items():
         assert estimator in (ESTIMATORS if set(of) <= set(COUNTED) else DISTANCES)

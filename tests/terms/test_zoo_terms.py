@@ -59,13 +59,16 @@ def test_jensen_shannon_penalty_counts_and_sums() -> None:
         [1.0, 0.5, 0.9], dtype=torch.float64
     ).view(3, 1, 1, 1, 1)
     ours = shannon.JensenShannon("paper", JensenShannon(weight=1, bins=10, bandwidth=0.02), (3, 8, 8))
-    counts = [np.histogram(each, bins=10, range=(-1, 1))[0] / each.numel() for each in (real, one, two)]
+    counts = [
+        np.histogram(samples, bins=10, range=(-1, 1))[0] / samples.numel() for samples in (real, one, two)
+    ]
 
     def kl(p: np.ndarray, q: np.ndarray) -> float:
         return float(np.sum(p[p > 0] * np.log(p[p > 0] / q[p > 0])))
 
     expected = sum(
-        (kl(counts[0], (counts[0] + each) / 2) + kl(each, (counts[0] + each) / 2)) / 2 for each in counts[1:]
+        (kl(counts[0], (counts[0] + count) / 2) + kl(count, (counts[0] + count) / 2)) / 2
+        for count in counts[1:]
     )
     assert ours(batch_of([one, two], real)).item() == pytest.approx(expected, rel=0.02)
     assert ours(batch_of([real.flip(0)], real)).item() == pytest.approx(0, abs=1e-12)
@@ -130,12 +133,12 @@ def seen() -> tuple[nn.Module, Tensor, Tensor, Tensor, list[np.ndarray]]:
     torch.manual_seed(2)
     body = nn.Sequential(nn.Linear(3, 4), nn.Tanh())
     batches = torch.randn(3, 6, 3)
-    return nn.Sequential(body, nn.Linear(4, 1)), *batches, [body(each).detach().numpy() for each in batches]
+    return nn.Sequential(body, nn.Linear(4, 1)), *batches, [body(batch).detach().numpy() for batch in batches]
 
 
 def test_feature_matching(seen: Any) -> None:
     discriminator, real, one, two, (f, g, h) = seen
-    expected = sum(np.sum((f.mean(0) - each.mean(0)) ** 2) for each in (g, h))
+    expected = sum(np.sum((f.mean(0) - features.mean(0)) ** 2) for features in (g, h))
     one.requires_grad_()
     found = FeatureMatching()(batch_of([one, two], real, discriminator))
     assert found.item() == pytest.approx(expected, rel=1e-5)
