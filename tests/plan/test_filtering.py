@@ -61,7 +61,7 @@ def test_every_claim_left_has_all_its_sides_for_every_data_set(repository, paper
     for name in sorted(used_by(plan_of(repository, papers=(paper,)))):
         plan = plan_of(repository, name, papers=(paper,))
         assert used_by(plan) == {name}
-        for each, _, output in plan.outputs():
+        for experiment, _, output in plan.outputs():
             pairs = {
                 (set_, recipe) for block in output.runs for set_ in block.datasets for recipe in block.recipes
             }
@@ -71,7 +71,7 @@ def test_every_claim_left_has_all_its_sides_for_every_data_set(repository, paper
                 for claim in options.claims:
                     about = list(claim.each) or [claim.test.of.dataset or name]
                     sides = [(set_, side.recipe) for set_ in about for side in claim.sides]
-                    assert set(sides) <= pairs, (each, claim.name)
+                    assert set(sides) <= pairs, (experiment, claim.name)
 
 
 def test_a_name_that_no_output_uses_is_a_mistake(repository):
@@ -89,7 +89,7 @@ def test_a_claim_keeps_the_baselines_that_are_left_and_goes_with_the_last():
 
     def left(*recipes):
         found = list(_filtered_claims(options, {("set", recipe) for recipe in recipes}))
-        return [sorted(each.baselines) for each in found]
+        return [sorted(claim.baselines) for claim in found]
 
     assert left("ours", "one", "two") == [["one", "two"]]
     assert left("ours", "two") == [["two"]]

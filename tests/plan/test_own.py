@@ -69,7 +69,7 @@ def test_its_recipes_are_those_of_the_papers(images: Path, tmp_path: Path) -> No
     shipped = load_plan({"scale": "paper", "papers": ["bcgan", "edgan"], "precision": "fp32"}, REPOSITORY)
     changed = {"workload", "networks", "decay", "schedules"}
     for name in names:
-        mine, theirs = (each.recipes[name].model_dump(exclude=changed) for each in (plan, shipped))
+        mine, theirs = (told.recipes[name].model_dump(exclude=changed) for told in (plan, shipped))
         assert mine == theirs
         networks = plan.recipes[name].networks.model_dump()
         assert networks == shipped.recipes[name].networks.model_dump() | {"width": 32}
@@ -119,7 +119,7 @@ def test_what_makes_no_sense_leaves_nothing(
     arguments, says = REFUSED[case]
     (tmp_path / "empty").mkdir()
     folder = tmp_path / "celeba"
-    assert new(folder, *(each.format(tmp=tmp_path, images=images) for each in arguments)) == 2
+    assert new(folder, *(word.format(tmp=tmp_path, images=images) for word in arguments)) == 2
     said = capsys.readouterr().err
     assert says in said and "Traceback" not in said
     assert not folder.exists()
@@ -177,5 +177,7 @@ def test_papers_that_cannot_be(papers: list[str], name: str, says: str, tmp_path
     paper = tmp_path / "mine.yaml"
     paper.write_text(PAPER.format(name=name, path=tmp_path), encoding="utf-8")
     with pytest.raises(UserError) as caught:
-        load_plan({"scale": "smoke", "papers": [each.format(paper=paper) for each in papers]}, REPOSITORY)
+        load_plan(
+            {"scale": "smoke", "papers": [template.format(paper=paper) for template in papers]}, REPOSITORY
+        )
     assert says in str(caught.value)

@@ -49,8 +49,8 @@ def test_every_paper_plans_at_every_scale(scale: str, paper: str, repository: Pa
     assert plan.output_files(paper)
     for run in plan.runs.values():
         assert run.ends[-1] % run.workload.checkpoint_every == 0
-    for each, name, _ in plan.outputs():
-        told = report_spec(plan, each, name)
+    for output, name, _ in plan.outputs():
+        told = report_spec(plan, output, name)
         parse_spec(json.loads(canonical_json(told)))  # what the report reads it with
         for group in told["groups"]:
             assert [run["seed"] for run in group["runs"]] == [0, 1, 2]
@@ -63,7 +63,7 @@ def test_every_paper_plans_at_every_scale(scale: str, paper: str, repository: Pa
 @pytest.mark.parametrize("paper", PAPERS)
 def test_every_published_file_of_an_output_exists(paper: str, repository: Path) -> None:
     plan = load_plan({"scale": "paper", "papers": [paper]}, repository)
-    files = [file for each, name, _ in plan.outputs() for file in plan.published(each, name)]
+    files = [file for output, name, _ in plan.outputs() for file in plan.published(output, name)]
     # The collections that are nobody's paper have no published numbers.
     assert files or paper in (
         "bcgan_extras",
@@ -147,7 +147,7 @@ def paper_plan(checkout: Checkout, tmp_path: Path) -> Plan:
 
 
 def test_missing_data_are_listed_with_how_to_get_them(paper_plan: Plan, tmp_path: Path) -> None:
-    missing = {each.name: str(each) for each in paper_plan.missing()}
+    missing = {dataset.name: str(dataset) for dataset in paper_plan.missing()}
     assert set(missing) == {"celeba", "lsun_bedroom", "lsun_bridge"}
     text = missing["celeba"]
     assert text.startswith("data set celeba (CelebA) is missing: looked for img_align_celeba.zip or ")
@@ -158,11 +158,13 @@ def test_missing_data_are_listed_with_how_to_get_them(paper_plan: Plan, tmp_path
 
 def test_data_that_are_there_are_not_missing(paper_plan: Plan, tmp_path: Path) -> None:
     (tmp_path / "data/celeba").mkdir(parents=True)
-    assert "celeba" in {each.name for each in paper_plan.missing()}, "an empty folder holds no data"
+    assert "celeba" in {dataset.name for dataset in paper_plan.missing()}, "an empty folder holds no data"
     (tmp_path / "data/celeba/img_align_celeba.zip").touch()
-    assert {each.name for each in paper_plan.missing()} == {"lsun_bedroom", "lsun_bridge"}
+    assert {dataset.name for dataset in paper_plan.missing()} == {"lsun_bedroom", "lsun_bridge"}
     assert paper_plan.missing_for(["mixture", "celeba-256"]) == []
-    assert [each.name for each in paper_plan.missing_for(["lsun_bridge-256", "mixture"])] == ["lsun_bridge"]
+    assert [dataset.name for dataset in paper_plan.missing_for(["lsun_bridge-256", "mixture"])] == [
+        "lsun_bridge"
+    ]
 
 
 def test_data_may_lie_in_the_home_folder(
@@ -173,7 +175,7 @@ def test_data_may_lie_in_the_home_folder(
     (tmp_path / "faces/img_align_celeba.zip").touch()
     plan = checkout.plan(scale="paper", datasets={"celeba": {"path": "~/faces"}})
     assert plan.source_of("celeba") == tmp_path / "faces"
-    assert "celeba" not in {each.name for each in plan.missing()}
+    assert "celeba" not in {dataset.name for dataset in plan.missing()}
 
 
 def test_the_description_says_what_it_will_cost(checkout: Checkout) -> None:
@@ -227,7 +229,10 @@ def test_a_plan_that_was_written_down_is_the_same_without_the_files(
     assert again.digest == plan.digest
     assert list(again.runs) == list(plan.runs), "the order of rows and columns follows that of the keys"
     assert [run.spec for run in again.runs.values()] == [run.spec for run in plan.runs.values()]
-    specs = [[report_spec(each, paper, name) for paper, name, _ in each.outputs()] for each in (plan, again)]
+    specs = [
+        [report_spec(planned, paper, name) for paper, name, _ in planned.outputs()]
+        for planned in (plan, again)
+    ]
     assert specs[0] == specs[1]
 
 

@@ -26,7 +26,7 @@ def test_every_recipe_that_names_none_and_a_note_in_every_table(repository: Path
 def _deviations(plan: Plan, output: str) -> list[str]:
     """What an output of BCGAN says of its rows."""
     told = report_spec(plan, "bcgan", output)
-    return [*told["overrides"], *(each for group in told["groups"] for each in group["recipe_changes"])]
+    return [*told["overrides"], *(phrase for group in told["groups"] for phrase in group["recipe_changes"])]
 
 
 def test_recipes_that_compare_precisions_keep_theirs(repository: Path) -> None:

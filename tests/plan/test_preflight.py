@@ -36,7 +36,7 @@ def plan(checkout: Checkout, tmp_path: Path) -> Plan:
 
 def said(plan: Plan, word: str) -> list[str]:
     """The obstacles that speak of it."""
-    return [each for each in obstacles(plan, work_left(plan)) if word in each]
+    return [obstacle for obstacle in obstacles(plan, work_left(plan)) if word in obstacle]
 
 
 def test_each_obstacle_is_named_with_what_removes_it(plan: Plan) -> None:
@@ -49,7 +49,7 @@ def test_each_obstacle_is_named_with_what_removes_it(plan: Plan) -> None:
         5,
         6,
     )  # and the disk, where it is too small for the papers
-    assert all(each in describe(plan) for each in obstacles(plan, work_left(plan)))
+    assert all(obstacle in describe(plan) for obstacle in obstacles(plan, work_left(plan)))
 
 
 def test_who_wants_the_gpu_is_named(checkout: Checkout, bare_machine: Path) -> None:
@@ -75,7 +75,7 @@ def test_they_go_when_they_are_removed(
 
 
 def test_a_cluster_needs_no_gpu_here(plan: Plan) -> None:
-    assert not [each for each in obstacles(plan, work_left(plan), here=False) if "GPU" in each]
+    assert not [obstacle for obstacle in obstacles(plan, work_left(plan), here=False) if "GPU" in obstacle]
 
 
 def test_weights_that_are_configured_must_be_there(checkout: Checkout, tmp_path: Path) -> None:
@@ -102,11 +102,11 @@ def test_weights_of_a_loss_are_missed_where_a_run_is_to_learn_from_them(
     (tmp_path / "vgg19.npz").touch()
     there = plan("vgg19", weights=given)
     assert not said(there, "method.perceptual")
-    (step,) = {each.inputs for each in trainings(there) if "pictures_srgan/" in each.outputs[0]}
+    (step,) = {job.inputs for job in trainings(there) if "pictures_srgan/" in job.outputs[0]}
     assert canonical(tmp_path / "vgg19.npz") in step
     own = plan("embedded")
-    assert not said(own, "method.perceptual") and "classifier" in {each.rule for each in needed(own, [])}
-    assert "classifier" not in {each.rule for each in needed(there, [])}
+    assert not said(own, "method.perceptual") and "classifier" in {job.rule for job in needed(own, [])}
+    assert "classifier" not in {job.rule for job in needed(there, [])}
 
 
 def test_a_disk_that_is_too_small(plan: Plan, checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,7 +118,7 @@ def test_a_disk_that_is_too_small(plan: Plan, checkout: Checkout, monkeypatch: p
     usage(10**9)
     (small,) = said(plan, "are free")
     assert "1.0 GB are free" in small and "--config results=" in small
-    assert not [each for each in obstacles(plan, Work((), (), False)) if "are free" in each]
+    assert not [obstacle for obstacle in obstacles(plan, Work((), (), False)) if "are free" in obstacle]
 
 
 def test_all_is_well_where_everything_ships(checkout: Checkout) -> None:
@@ -132,7 +132,9 @@ def test_only_what_is_left_needs_anything(plan: Plan, bare_machine: Path) -> Non
     points = work_of(plan, needed(plan, [plan.files_of("bcgan", "figure12")[0]]))
     assert points.prepare == ("mixture",) and not points.scores_images and points.train
     assert not [
-        each for each in obstacles(plan, points, here=False) if "is missing" in each or "weights" in each
+        obstacle
+        for obstacle in obstacles(plan, points, here=False)
+        if "is missing" in obstacle or "weights" in obstacle
     ]
     manifest = Path(plan.prepared_root, "celeba-256/manifest.json")
     manifest.parent.mkdir(parents=True)

@@ -45,8 +45,8 @@ def test_shipped_files_keep_to_the_schemas(repository: Path, kind: str) -> None:
     assert found
     for path in found:
         errors = [
-            f"{path.name}: {'.'.join(map(str, each.absolute_path))}: {each.message[:200]}"
-            for each in validator.iter_errors(yaml.safe_load(path.read_text()))
+            f"{path.name}: {'.'.join(map(str, error.absolute_path))}: {error.message[:200]}"
+            for error in validator.iter_errors(yaml.safe_load(path.read_text()))
         ]
         assert not errors, "\n".join(errors[:5])
 

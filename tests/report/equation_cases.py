@@ -36,7 +36,7 @@ OBJECTIVE_BLOCKS = [
     {"name": "realness", "atoms": 5, "formulation": "paper"},
     *({"name": "relativistic", "of": of, "average": average} for of in ("minimax", "non_saturating",
       "least_squares", "hinge") for average in (False, True)),
-    *({"name": "f_gan", "divergence": each} for each in DIVERGENCES),
+    *({"name": "f_gan", "divergence": divergence} for divergence in DIVERGENCES),
     {"name": "f_gan", "divergence": "kl", "non_saturating": True},
     {"name": "f_gan", "divergence": "weighted_jensen_shannon", "data_share": 0.7},
     *({"name": "mmd_gan", "outputs": 2, "kernel": kernel, "root": root, "scales": [0.5, 2.0]}
@@ -54,7 +54,7 @@ PENALTIES = [
 ]  # fmt: skip
 PENALTIES += [{"weight": 3.0, "center": 0.4, "points": "real", "one_sided": True}]
 TERM_BLOCKS = [
-    *({"gradient_penalty": each} for each in PENALTIES),
+    *({"gradient_penalty": penalty} for penalty in PENALTIES),
     {"feature_matching": 2.0},
     {"pulling_away": 0.5},
     {"historical_averaging": 0.25},

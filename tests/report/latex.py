@@ -68,7 +68,7 @@ class Reader:
         found = TOKEN.findall(text)
         if "".join(found) != re.sub(r"\s", "", text):
             raise ValueError(f"not in the part of LaTeX that is read: {text}")
-        self.tokens = [each for each in found if each not in SPACING]
+        self.tokens = [token for token in found if token not in SPACING]
         self.at = 0
         self.within_bars = False
 
@@ -98,8 +98,8 @@ class Reader:
         def formula(given: Surroundings) -> Any:
             (sign, first), *rest = parts
             value = first(given) if sign == "+" else -1 * first(given)
-            for sign, each in rest:
-                value = value + each(given) if sign == "+" else value - each(given)
+            for sign, operand in rest:
+                value = value + operand(given) if sign == "+" else value - operand(given)
             return value
 
         return formula
@@ -227,7 +227,7 @@ class Reader:
 
         def formula(given: Surroundings) -> Any:
             called = given[name] if name in given else KNOWN[name]
-            return called(*(each(given) for each in arguments))
+            return called(*(operand(given) for operand in arguments))
 
         return formula if exponent is None else _raised(formula, exponent)
 
@@ -272,8 +272,8 @@ def inline(text: str) -> list[str]:
 
 def definitions(text: str) -> Iterator[tuple[str, list[str], Formula]]:
     """Of each "name = …" or "name(arguments) = …" between dollars: the name, its arguments, what it is."""
-    for each in inline(text):
-        left, equals, right = each.partition(" = ")
+    for part in inline(text):
+        left, equals, right = part.partition(" = ")
         stated = re.fullmatch(r"([^()]+?)(?:\(([^()]*)\))?", left)
         if equals and stated:
             arguments = re.sub(r"\s", "", stated[2] or "")

@@ -157,7 +157,7 @@ def test_began_moves_its_balance_as_its_words_say():
     objective = build_objective(recipe.objective)
     real, fake = np.abs(drawn(1, SIZE, 1)) + 5, np.abs(drawn(2, SIZE, 1))
     (rule,) = [
-        each for entry in equations_of(recipe) for each in inline(entry.where) if r"\leftarrow" in each
+        part for entry in equations_of(recipe) for part in inline(entry.where) if r"\leftarrow" in part
     ]
     expected = formula_of(rule.partition(r"\leftarrow")[2])(surroundings(block, objective, real, fake))
     objective.load_state_dict({"k": torch.tensor(BALANCE)})
@@ -186,7 +186,7 @@ def networks():
 def sides_of(block, discriminator, generators, samples):
     """What a term's equation leaves open, of these networks and samples."""
     (first, bias), (last, end) = [
-        [each.detach().numpy() for each in layer.parameters()]
+        [parameter.detach().numpy() for parameter in layer.parameters()]
         for layer in (discriminator[0], discriminator[2])
     ]
 
@@ -221,15 +221,19 @@ def sides_of(block, discriminator, generators, samples):
 
 
 def weights_of(player):
-    return np.concatenate([each.detach().numpy().ravel() for each in player.parameters()])
+    return np.concatenate([parameter.detach().numpy().ravel() for parameter in player.parameters()])
 
 
 def of_weights(player):
     """What equations on a player's own weights leave open: its matrices, and its history, here two updates."""
-    matrices = [each.detach().numpy() for each in player.parameters() if each.dim() == 2]
+    matrices = [parameter.detach().numpy() for parameter in player.parameters() if parameter.dim() == 2]
     square = [
-        {"W": Matrix(each), "I": Matrix(np.eye(len(each))), r"\mathbf{1}": Matrix(np.ones((len(each),) * 2))}
-        for each in matrices
+        {
+            "W": Matrix(matrix),
+            "I": Matrix(np.eye(len(matrix))),
+            r"\mathbf{1}": Matrix(np.ones((len(matrix),) * 2)),
+        }
+        for matrix in matrices
     ]
     now = weights_of(player)
     history = [{r"\theta_i": now - 1.0}, {r"\theta_i": now}]
@@ -246,7 +250,7 @@ def soft_bins(values, bins, low, high):
 def of_histograms(real, fake, bins):
     """Entropies of the values' soft histograms, standardised by the real batch."""
     spread = real.std(ddof=1)
-    x, y = (soft_bins((each.ravel() - real.mean()) / spread, bins, -3, 3) for each in (real, fake))
+    x, y = (soft_bins((images.ravel() - real.mean()) / spread, bins, -3, 3) for images in (real, fake))
     joint = x.T @ y / len(x)
 
     def entropy(masses):
@@ -280,7 +284,7 @@ def test_a_term_adds_what_its_equation_says(block):
     two = name in ("logit_agreement", "sample_spread")
     recipe = recipe_of({"name": "wasserstein"}, block, generators=2 if two else 1)
     plain = recipe_of({"name": "wasserstein"}, generators=2 if two else 1)
-    brought = [each for each in equations_of(recipe) if each not in equations_of(plain)]
+    brought = [equation for equation in equations_of(recipe) if equation not in equations_of(plain)]
     discriminator, generators = networks()
     samples = [drawn(seed, SIZE, 2) for seed in (4, 5, 6)]
     weight = options["weight"] if isinstance(options, dict) else options
@@ -292,8 +296,8 @@ def test_a_term_adds_what_its_equation_says(block):
     given |= {r"\lambda_D": weight, r"\lambda_G": weight}
     given = stated(recipe, given)
 
-    fakes = [tensor(each) for each in (samples[1:] if two else samples[1:2])]
-    outputs = [discriminator(each) for each in fakes]
+    fakes = [tensor(points) for points in (samples[1:] if two else samples[1:2])]
+    outputs = [discriminator(fake) for fake in fakes]
     real = tensor(samples[0])
     batch = TermInputs(fakes, outputs, real, discriminator(real), discriminator, generators)
     on_both = build_terms(recipe.terms, recipe.objective, (2,))
@@ -330,5 +334,5 @@ def test_minibatch_discrimination_computes_what_its_words_say():
     computed = layer(tensor(features)).detach().numpy()[:, 4:]
     for i in range(SIZE):
         for b in range(3):
-            given = {"e": math.e, "M_ib": rows[i, b], r"\sum j": [{"M_jb": each[b]} for each in rows]}
+            given = {"e": math.e, "M_ib": rows[i, b], r"\sum j": [{"M_jb": row[b]} for row in rows]}
             assert computed[i, b] == pytest.approx(formula(given), rel=1e-6)

@@ -155,8 +155,10 @@ def test_nothing_is_cut_off_or_overlaps_where_names_are_long(results, make_spec,
         figure.canvas.draw()
         # Axes keep labels of ticks that they do not draw.
         ticks = {tick for ax in figure.axes for axis in (ax.xaxis, ax.yaxis) for tick in axis.findobj(Text)}
-        texts = [each for each in figure.findobj(Text) if each.get_text().strip() and each not in ticks]
-        boxes = [each.get_window_extent() for each in texts]
+        texts = [
+            written for written in figure.findobj(Text) if written.get_text().strip() and written not in ticks
+        ]
+        boxes = [written.get_window_extent() for written in texts]
     for text, box in zip(texts, boxes, strict=True):
         everything = Bbox.union([figure.bbox, box])
         assert np.allclose(everything.extents, figure.bbox.extents, atol=1), text.get_text()
@@ -324,7 +326,7 @@ def test_the_same_picture_in_a_notebook_and_with_settings_of_ones_own(tmp_path):
         )
         assert done.returncode == 0, (name, done.stderr)
         made.append([Path(path).read_bytes() for path in paths])
-    assert all(each == made[0] for each in made[1:])
+    assert all(content == made[0] for content in made[1:])
 
 
 def test_a_line_does_not_end_within_a_relation() -> None:

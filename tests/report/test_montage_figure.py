@@ -56,11 +56,11 @@ def test_every_image_stands_in_its_row_and_column(loaded):
         for column in range(2):
             y, x = row * 9, column * 9
             assert np.array_equal(picture[y : y + 8, x : x + 8], IMAGES[0, row, column]), (row, column)
-    assert [each.get_text() for each in ax.texts] == ["CGAN", "zero", "one", "two", "", "a long name"]
+    assert [written.get_text() for written in ax.texts] == ["CGAN", "zero", "one", "two", "", "a long name"]
     heights = [text.get_position()[1] for text in ax.texts[1:4]]
     assert heights == sorted(heights, reverse=True), "the first name stands at the top"
     assert "a row is a class, a column one z" in " ".join(
-        each.get_text().replace("\n", " ") for each in figure.texts
+        written.get_text().replace("\n", " ") for written in figure.texts
     )
 
 
@@ -85,11 +85,11 @@ def test_shares_stand_where_they_belong(loaded):
     table = np.asarray(ours.images[0].get_array())
     assert table.tolist() == [[0.5, 0.25, 0.25], [0, 1, 0], [0.125, 0, 0.875]]
     assert np.asarray(real.images[0].get_array()).tolist() == np.eye(3).tolist()
-    written = {tuple(map(int, each.get_position())): each.get_text() for each in ours.texts}
+    written = {tuple(map(int, text.get_position())): text.get_text() for text in ours.texts}
     assert written[1, 0] == "25" and written[0, 2] == "12" and (0, 1) not in written, (
         "(column, row); no zeros"
     )
-    assert [each.get_text() for each in ours.get_yticklabels()] == ["zero", "one", "two"]
+    assert [tick.get_text() for tick in ours.get_yticklabels()] == ["zero", "one", "two"]
 
 
 def test_a_run_without_confusion_is_named(results, make_group, make_spec):

@@ -46,14 +46,14 @@ def truncated(results, make_group, make_spec):
 
 def line_of(ax, name):
     """What an error bar's line goes through."""
-    (found,) = [each for each in ax.containers if each.get_label() == name]
+    (found,) = [container for container in ax.containers if container.get_label() == name]
     return found.lines[0].get_xdata().tolist(), found.lines[0].get_ydata().tolist()
 
 
 def test_values_stand_in_order_and_the_run_as_it_is_last(truncated):
     with styled():
         first, second = sweep.draw(truncated, SweepOptions(setting="truncation")).axes
-    assert [each.get_text() for each in first.get_xticklabels()] == ["0.5", "2", "10", "none"]
+    assert [tick.get_text() for tick in first.get_xticklabels()] == ["0.5", "2", "10", "none"]
     assert line_of(first, "BigGAN") == ([0, 1, 2, 3], [40.5, 20.5, 15.5, 10.5])
     assert line_of(second, "BigGAN")[1] == [3.5, 2.5, 2.0, 1.5]
     assert first.get_xlabel() == "truncation τ"
@@ -68,7 +68,7 @@ def test_a_metric_may_stand_along_the_axis(truncated):
     with styled():
         (ax,) = sweep.draw(truncated, SweepOptions(setting="truncation", against="inception_score")).axes
     assert line_of(ax, "BigGAN") == ([3.5, 2.5, 2.0, 1.5], [40.5, 20.5, 15.5, 10.5])
-    assert [each.get_text() for each in ax.texts] == ["0.5", "2", "10", "none"]
+    assert [text.get_text() for text in ax.texts] == ["0.5", "2", "10", "none"]
     assert ax.get_xlabel().startswith("class score")
 
 
@@ -103,7 +103,7 @@ def test_recipes_are_lines_over_a_number(results, make_group, make_spec):
     options = SweepOptions.model_validate({"x": "number of labels", "lines": lines})
     with styled():
         (ax,) = sweep.draw(loaded, options).axes
-    assert [each.get_text() for each in ax.get_xticklabels()] == ["50", "500"]
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["50", "500"]
     assert sorted(zip(*line_of(ax, "GAN"), strict=True)) == [(0, 0.3), (1, 0.1)]
     assert line_of(ax, "alone") == ([0, 1], [0.5, 0.2])
     assert [(text.get_text(), text.xy) for text in ax.texts] == [("(changed)", (0, 0.3))]

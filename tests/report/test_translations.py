@@ -91,7 +91,7 @@ def test_a_matrix_has_the_number_of_each_way_at_its_place(results, make_group, m
     assert ax.get_title(loc="left").startswith("ComboGAN · FD")
     found = np.ma.filled(ax.images[0].get_array(), np.nan)
     assert np.array_equal(found, [[np.nan, 2, 3], [11, np.nan, 13], [21, 22, np.nan]], equal_nan=True)
-    assert [each.get_text() for each in ax.get_xticklabels()] == ["0", "1", "2"]
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["0", "1", "2"]
     assert ax.yaxis.get_inverted(), "the first domain is the upper row"
     texts = {tuple(map(round, text.get_position())): text.get_text() for text in ax.texts}
     assert texts[1, 0].startswith("2.0") and "± 1.41" in texts[1, 0] and texts[0, 0] == "·"
@@ -107,7 +107,7 @@ def test_lines_go_from_inputs_to_outputs(translated):
     loaded, arrays = translated(points=True)
     with styled():
         (ax,) = translations.draw(loaded, TranslationsOptions(images=2)).axes
-    (lines,) = [each for each in ax.collections if hasattr(each, "get_segments")]
+    (lines,) = [collection for collection in ax.collections if hasattr(collection, "get_segments")]
     segments = np.array(lines.get_segments())
     assert segments.shape == (8, 2, 2)
     assert segments[:, 0] == pytest.approx(arrays["input a→b"][-1][:8])

@@ -49,7 +49,9 @@ def littered(here: Path) -> Path:
 
 
 def found(**config: Any) -> dict[str, str]:
-    return {os.path.relpath(each.paths[0], RUNS): each.reason for each in leftovers(plan_of(**config))}
+    return {
+        os.path.relpath(leftover.paths[0], RUNS): leftover.reason for leftover in leftovers(plan_of(**config))
+    }
 
 
 def test_nothing_is_left_over_at_first(here: Path, gantry: Gantry) -> None:
@@ -65,7 +67,7 @@ def test_each_leftover_with_whose_it_was(littered: Path) -> None:
         "points_two/seed8": "run of an earlier version of Gantry",
         "../../plans/0123.yaml": "plans of other configurations",
     }
-    sizes = {each.paths[0].name: each.size for each in leftovers(plan_of())}
+    sizes = {leftover.paths[0].name: leftover.size for leftover in leftovers(plan_of())}
     assert sizes[OLD.name] == 3000
     assert sizes["fedcba9876543210"] > 2000
 
@@ -110,10 +112,10 @@ def test_runs_of_another_configuration_are_called_so(here: Path, gantry: Gantry)
     assert found()["bcgan/seed0/" + "d" * 16] == (
         "a recipe of bcgan, which is not among the papers of this configuration"
     )
-    assert {each.owner for each in leftovers(plan_of())} == {""}
+    assert {leftover.owner for leftover in leftovers(plan_of())} == {""}
     Path(other.place).parent.mkdir()
     Path(other.place).write_text(other.sources)
-    owners = {os.path.relpath(each.paths[0], RUNS): each.owner for each in leftovers(plan_of())}
+    owners = {os.path.relpath(leftover.paths[0], RUNS): leftover.owner for leftover in leftovers(plan_of())}
     assert "seeds=[0,1,7]" in owners[os.path.relpath(other.folder(run), RUNS)]
     assert owners["bcgan/seed0/" + "d" * 16] == ""
     text = gantry("clean", *SETTINGS)[1]
@@ -121,7 +123,7 @@ def test_runs_of_another_configuration_are_called_so(here: Path, gantry: Gantry)
 
 
 def test_yes_deletes_just_that(littered: Path, gantry: Gantry) -> None:
-    gone = [str(path) for each in leftovers(plan_of()) for path in each.paths]
+    gone = [str(path) for leftover in leftovers(plan_of()) for path in leftover.paths]
     before = contents()
     assert gantry("clean", "--yes", *SETTINGS)[0] == 0
     kept = {path: digest for path, digest in before.items() if not path.startswith(tuple(gone))}

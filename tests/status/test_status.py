@@ -39,7 +39,7 @@ def metrics_of(key: str, end: int = 20) -> Path:
 
 def lacks(**config: Any) -> dict[str, tuple[str, ...]]:
     plan = plan_of(**config)
-    return {each.name: each.lacks for each in output_statuses(plan, run_statuses(plan))}
+    return {output.name: output.lacks for output in output_statuses(plan, run_statuses(plan))}
 
 
 def history(iteration: int, rate: float) -> None:
@@ -60,7 +60,7 @@ def test_done_and_waiting(here: Path) -> None:
         "done", 20, (10, 20), (10, 20)
     )  # fmt: skip
     assert (found[NEW].state, found[NEW].iteration, found[NEW].recorded) == ("waiting", 0, ())
-    assert not any(each.older_code or each.stale for each in found.values())
+    assert not any(status.older_code or status.stale for status in found.values())
 
 
 def test_stopped_with_what_was_logged(here: Path) -> None:
@@ -140,7 +140,7 @@ def test_the_command_that_makes_one_anew_keeps_the_settings(here: Path, gantry: 
 
 def test_other_defaults_are_told(here: Path, gantry: Gantry) -> None:
     """A setting that the recipe leaves open, and whose default was another when the run was trained."""
-    assert not any(each.other_defaults for each in now().values())
+    assert not any(status.other_defaults for status in now().values())
     path = of(ONE) / "record-20.json"
     whole = json.loads(path.read_text())["recipe"]
     assert whole["ema"] == 0.0 and whole["optimiser"]["name"] == "adam", (
@@ -216,8 +216,8 @@ def test_the_command_line(here: Path, gantry: Gantry) -> None:
     assert "2 of 4 runs to train" in lines["sketch/modes"]
     code, text = gantry("status", "--json", *SETTINGS)
     found = json.loads(text)
-    assert {each["key"]: each["state"] for each in found["runs"]}[ONE] == "done"
-    assert {each["name"]: each["complete"] for each in found["outputs"]}["sketch/modes"] is False
+    assert {told["key"]: told["state"] for told in found["runs"]}[ONE] == "done"
+    assert {output["name"]: output["complete"] for output in found["outputs"]}["sketch/modes"] is False
 
 
 def test_it_starts_without_torch(here: Path) -> None:

@@ -70,7 +70,7 @@ def test_mlflow_has_every_score_in_one_run_and_its_pictures(
     for (title, iteration), value in expected.items():
         if title.startswith("score/modes"):
             history = client.get_metric_history(found.info.run_id, title)
-            assert value in {each.value for each in history if each.step == iteration}
+            assert value in {row.value for row in history if row.step == iteration}
     assert len(client.list_artifacts(found.info.run_id, "images")) >= 6
 
 
@@ -120,7 +120,7 @@ def services(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Recorded]]:
     for name in SERVICES:
         monkeypatch.setattr(f"gantry.watching.{name}_.Service", make)
     yield opened
-    assert all(each.is_closed for each in opened)
+    assert all(handle.is_closed for handle in opened)
 
 
 def test_every_service_is_told_the_same_under_the_runs_own_name(
@@ -128,11 +128,11 @@ def test_every_service_is_told_the_same_under_the_runs_own_name(
 ) -> None:
     expected = told(scored, *SERVICES)
     assert len(services) == 3
-    for each in services:
-        assert each.numbers == expected
-        assert each.pictures == [(f"samples/G{k}", i) for i in (2, 4) for k in (1, 2, 3)]
-        assert (each.run.name, each.part) == ("set/recipe/seed0", "scores")
-        assert (each.run.work / "history.csv").exists()
+    for service in services:
+        assert service.numbers == expected
+        assert service.pictures == [(f"samples/G{k}", i) for i in (2, 4) for k in (1, 2, 3)]
+        assert (service.run.name, service.part) == ("set/recipe/seed0", "scores")
+        assert (service.run.work / "history.csv").exists()
 
 
 def test_training_tells_its_losses(
@@ -146,10 +146,10 @@ def test_training_tells_its_losses(
     (history,) = run.root.glob("work/*/history.csv")
     with history.open(newline="") as stream:
         rows = list(csv.DictReader(stream))
-    for each in services:
-        assert {step for _, step in each.numbers} == {int(row["iteration"]) for row in rows}
+    for service in services:
+        assert {step for _, step in service.numbers} == {int(row["iteration"]) for row in rows}
         for row in rows:
-            loss = each.numbers["loss/D", int(row["iteration"])]
+            loss = service.numbers["loss/D", int(row["iteration"])]
             assert loss == pytest.approx(float(row["loss_d"]), rel=1e-6)
     assert len(services) == 2
 

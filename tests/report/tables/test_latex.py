@@ -44,8 +44,8 @@ def words_in(repository):
 
     def strings(node):
         if isinstance(node, dict):
-            return [text for pair in node.items() for each in pair for text in strings(each)]
-        return [text for each in node for text in strings(each)] if isinstance(node, list) else [str(node)]
+            return [text for pair in node.items() for part in pair for text in strings(part)]
+        return [text for part in node for text in strings(part)] if isinstance(node, list) else [str(node)]
 
     found = {text for file in files for text in strings(yaml.safe_load(file.read_text(encoding="utf-8")))}
     return sorted(found)
