@@ -106,7 +106,7 @@ def test_what_a_killed_library_leaves_goes_with_the_next_write(tmp_path: Path) -
     (tmp_path / similar).touch()
     with writing(path) as stream:
         stream.write(b"first")
-        alive = [each for each in leftovers(tmp_path) if each != similar]
+        alive = [leftover for leftover in leftovers(tmp_path) if leftover != similar]
         assert len(alive) == 1, "the killed one's is there still"
         write_with(path, lambda temporary: temporary.write_bytes(b"second"))
         assert set(leftovers(tmp_path)) == {similar, *alive}

@@ -59,7 +59,7 @@ def test_files_are_as_open_as_the_umask_says(tmp_path: Path, mask: int, mode: in
         write_with(tmp_path / "array.npy", lambda path: np.save(path, np.zeros(2)))
     finally:
         os.umask(before)
-    assert {stat.S_IMODE(each.stat().st_mode) for each in tmp_path.iterdir()} == {mode}
+    assert {stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()} == {mode}
 
 
 def test_names_that_are_no_text_are_written_and_read_back(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ def code(notebook: Any) -> list[Any]:
 
 def kinds(cell: Any) -> list[tuple[str, ...]]:
     """What kinds of outputs a cell has."""
-    return [(each.output_type, *sorted(each.get("data", {"": ""}))) for each in cell.outputs]
+    return [(output.output_type, *sorted(output.get("data", {"": ""}))) for output in cell.outputs]
 
 
 def test_it_runs_at_toy_size_and_makes_the_kinds_of_outputs_that_are_kept(
@@ -48,9 +48,9 @@ def test_its_outputs_are_those_of_one_run_from_top_to_bottom(
 ) -> None:
     assert [cell.execution_count for cell in code(notebook)] == list(range(1, len(code(notebook)) + 1))
     assert not any(
-        each.output_type == "error" or each.get("name") == "stderr"
+        output.output_type == "error" or output.get("name") == "stderr"
         for c in code(notebook)
-        for each in c.outputs
+        for output in c.outputs
     )
     assert (request.config.rootpath / "docs/tutorial.ipynb").stat().st_size < LARGEST
     text = "\n".join(cell.source for cell in code(notebook))

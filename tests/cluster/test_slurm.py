@@ -210,7 +210,11 @@ def test_requeue_scancel_kill_preemption_and_a_node_that_fails(slurm: Slurm, tmp
     snakemake = workflow.start(*TARGETS, slow=0.05)
     try:
         wait_for(lambda: len(training(slurm)) == 4, workflow, snakemake)
-        wait_for(lambda: sum(each > 0 for each in iterations(workflow).values()) == 4, workflow, snakemake)
+        wait_for(
+            lambda: sum(iteration > 0 for iteration in iterations(workflow).values()) == 4,
+            workflow,
+            snakemake,
+        )
         jobs = training(slurm)
         assert sorted(job["node"] for job in jobs) == ["n1", "n1", "n2", "n2"]
 
@@ -270,7 +274,9 @@ def test_the_warning_reaches_the_trainer(slurm: Slurm, tmp_path: Path) -> None:
     target = metrics(config, "points_two")
     snakemake = workflow.start(target, slow=0.05)
     try:
-        wait_for(lambda: any(each > 0 for each in iterations(workflow).values()), workflow, snakemake)
+        wait_for(
+            lambda: any(iteration > 0 for iteration in iterations(workflow).values()), workflow, snakemake
+        )
         (job,) = training(slurm)
         subprocess.run(["scancel", "--signal=URG", job["number"]], check=True)
         workflow.finish(snakemake)

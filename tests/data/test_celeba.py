@@ -38,9 +38,9 @@ def test_every_layout_gives_the_same_images(prepared, root, tmp_path):
     as_torchvision = prepared("celeba", path="torchvision", resolution=32, out="torchvision_out")
     assert by_zip.samples.shape == (10, 32, 32, 3)
     sets = [by_zip, by_path, by_folder, as_torchvision]
-    assert len({each.digest for each in sets}) == 1
+    assert len({told.digest for told in sets}) == 1
     # The digest of what was read is that of names and bytes, however they were packed.
-    assert len({each.manifest["source_digest"] for each in sets}) == 1
+    assert len({told.manifest["source_digest"] for told in sets}) == 1
 
 
 @pytest.mark.parametrize("suffix", ["txt", "csv"])

@@ -85,7 +85,7 @@ def test_colours_under_transparency_do_not_matter(kind: str) -> None:
     noise[1, :, :16] = noise[0, :, :16]
     options = {"lossless": True, "exact": True} if kind == "WEBP" else {}
     one, other = (
-        encoded(Image.fromarray(np.concatenate([each, alpha], 2)), kind, **options) for each in noise
+        encoded(Image.fromarray(np.concatenate([colours, alpha], 2)), kind, **options) for colours in noise
     )
     assert np.array_equal(levels(one), levels(other)) and (levels(one)[:, 16:] == 255).all()
     assert np.array_equal(levels(one)[:, :16], noise[0, :, :16])

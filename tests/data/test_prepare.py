@@ -225,5 +225,5 @@ def test_an_array_is_on_the_disk_before_it_has_its_name(prepared, image_folder, 
     monkeypatch.setattr(Path, "replace", renamed)
     prepared("folder", path="images", resolution=16)
     (array,) = {path for what, path in done if what == "rename" and path.endswith("images.npy")}
-    header_written = [place for place, each in enumerate(done) if each == ("flush", array)]
+    header_written = [place for place, call in enumerate(done) if call == ("flush", array)]
     assert header_written and header_written[-1] < done.index(("rename", array))

@@ -75,7 +75,7 @@ def test_batches_that_python_3_has_pickled_again(images, protocol):
 def test_cifar_subsets_keep_labels_with_images(prepared, tmp_path, images, members, write):
     write(tmp_path / "cifar", "python", True, members("python"))
     got = prepared("cifar10", path="cifar", fraction=0.5, subset_seed=4)
-    rows = [int(np.flatnonzero((images == each).all(axis=(1, 2, 3)))[0]) for each in got.samples]
+    rows = [int(np.flatnonzero((images == sample).all(axis=(1, 2, 3)))[0]) for sample in got.samples]
     assert len(rows) == 25 and got.labels.tolist() == [LABELS[row] for row in rows]
 
 

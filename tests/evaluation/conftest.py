@@ -72,9 +72,9 @@ class Scored:
     def draw(self, iteration: int, count: int, seed: Callable[[int], int]) -> list[Any]:
         """Samples of each generator, drawn here, with the seed of the generator's number."""
         entry = next(
-            each
-            for each in json.loads(self.record.read_text())["checkpoints"]
-            if each["iteration"] == iteration
+            checkpoint
+            for checkpoint in json.loads(self.record.read_text())["checkpoints"]
+            if checkpoint["iteration"] == iteration
         )
         shape = open_prepared(self.manifest).sample_shape
         sampler = load_sampler(build_method(self.recipe, DataShape(shape)), self.root / entry["file"])

@@ -170,8 +170,8 @@ def test_every_sampler_and_architecture_can_be_written_out(name: str) -> None:
             sampler.sample(source, sampler.inputs(source, range(32), draw, noise))
     kept.eval()
     x = torch.rand(32, *data.sample)
-    asked = {each: {"x": x} for each in FURTHER if each in sampler.can}
-    drawn = {each: sampler.inputs(each, range(32), draw, noise) for each in sampler.sources}
+    asked = {request: {"x": x} for request in FURTHER if request in sampler.can}
+    drawn = {kind: sampler.inputs(kind, range(32), draw, noise) for kind in sampler.sources}
     text, constants = written_out("t", kept, sampler, drawn | asked)
     functions, weights = called(text), kept.state_dict() | constants
     for source in sampler.sources:
@@ -179,8 +179,8 @@ def test_every_sampler_and_architecture_can_be_written_out(name: str) -> None:
         assert (
             distance(functions[function_name(source)](weights, **given), sampler.sample(source, given)) < SAME
         )
-    for each in asked:
-        assert distance(functions[each](weights, x[:5]), getattr(sampler, each)(x[:5])) < SAME
+    for request in asked:
+        assert distance(functions[request](weights, x[:5]), getattr(sampler, request)(x[:5])) < SAME
 
 
 RESNET = {"family": "label_resnet", "width": 2, "blocks": 1, "patch_width": 2}

@@ -27,7 +27,7 @@ def sampler_of(*layers: Tensor) -> Any:
         can={"parts"},
         device="cpu",
         inputs=lambda source, rows, randomness: {"z": torch.arange(len(rows))},
-        parts=lambda source, inputs: {name: each[inputs["z"]] for name, each in parts.items()},
+        parts=lambda source, inputs: {name: images[inputs["z"]] for name, images in parts.items()},
         made=parts,
     )
 

@@ -85,7 +85,9 @@ def test_a_network_of_ones_own_is_named_in_every_number(here: Path, capsys: Any)
     (score,) = told["scores"]
     name = f"own.py:build {sha256_of_file(Path('own.py'))[:8]}"
     assert score["label"] == f"FD ({name})" and told["feature_network"] == name
-    real, generated = (gaussian_statistics(colours(np.load(f"{each}.npy"))) for each in ("real", "generated"))
+    real, generated = (
+        gaussian_statistics(colours(np.load(f"{folder}.npy"))) for folder in ("real", "generated")
+    )
     assert score["value"] == pytest.approx(frechet_distance(real, generated), rel=1e-4)
     assert "returned (16, 3, 16, 16)" in refused(
         capsys, "real.npy", "generated.npy", "--network", "own.py:flat", "--metrics", "frechet_distance"
@@ -117,7 +119,7 @@ def test_onnx_gives_the_numbers_of_the_network_it_was_made_of(here: Path, capsys
     sets = ("real.npy", "generated.npy", "--metrics", "frechet_distance", "--network", "means.onnx")
     (score,) = scored(capsys, *sets)["scores"]
     real, generated = (
-        gaussian_statistics(colours(np.load(f"{each}.npy"))[:, :3]) for each in ("real", "generated")
+        gaussian_statistics(colours(np.load(f"{folder}.npy"))[:, :3]) for folder in ("real", "generated")
     )
     assert score["value"] == pytest.approx(frechet_distance(real, generated), rel=1e-3)
 
@@ -147,7 +149,9 @@ def test_one_table_as_three_programs_would_have_it(
     monkeypatch.setattr(score_images, "load_feature_network", like_networks)
     programs = "clean-fid,pytorch-fid,torch-fidelity"
     told = scored(capsys, "real.npy", "generated.npy", "--like", programs)["like"]
-    fid = {name: {s["metric"]: s for s in each["scores"]}["frechet_distance"] for name, each in told.items()}
+    fid = {
+        name: {s["metric"]: s for s in sheet["scores"]}["frechet_distance"] for name, sheet in told.items()
+    }
     assert len({score["value"] for score in fid.values()}) == 3  # three ways to resize
     assert fid["clean-fid"]["label"] == "FID"
     for program, network in (("pytorch-fid", "inception-legacy-pytorch"), ("clean-fid", "inception")):

@@ -237,8 +237,8 @@ def test_a_run_is_scored_with_the_splits_that_the_workload_asks_for(images: Any,
     usual = by_key(images.score(tmp_path))
     key = (4, "mixture", "inception_score")
     assert whole[4, "mixture", "inception_score_deviation"] == 0 and whole[key] != usual[key]
-    others = {each for each in usual if not each[2].startswith("inception_score")}
-    assert all(whole[each] == usual[each] for each in others)
+    others = {place for place in usual if not place[2].startswith("inception_score")}
+    assert all(whole[place] == usual[place] for place in others)
 
 
 @pytest.mark.parametrize("kind", ["points", "images"])
@@ -246,7 +246,7 @@ def test_a_mixture_scored_alone_scores_the_same(
     kind: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     run = request.getfixturevalue(kind)
-    alone, usual = (by_key(run.score(tmp_path, score_generators=each)) for each in (False, True))
+    alone, usual = (by_key(run.score(tmp_path, score_generators=is_apart)) for is_apart in (False, True))
     mixture = {key: value for key, value in usual.items() if key[1] == "mixture"}
     assert mixture and alone.keys() == mixture.keys() < usual.keys()
     # The network sees the images in other batches, so that its last digits differ.

@@ -280,7 +280,7 @@ def main(folder: Path) -> None:
             f"| {decoder.name} | " + " | ".join("" if c is None else str(c.code) for c in cells) + " |"
         )
     (folder / "decoders.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    wrong = [each for each in found if each[2].code == 1 or not each[2].names_file]
+    wrong = [case for case in found if case[2].code == 1 or not case[2].names_file]
     for name, damage, outcome in wrong:
         print(f"{name}, {damage}: {outcome.code}: {outcome.message[:200]}")
     print(f"{len(found)} cases, {sum(o.code == 2 for _, _, o in found)} refused, {len(wrong)} wrong")

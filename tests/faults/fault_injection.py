@@ -132,7 +132,7 @@ class Site:
     def start(self) -> Process:
         """The one command, in a group of its own."""
         settings = [
-            f"{key}={each if isinstance(each, str) else json.dumps(each)}" for key, each in CONFIG.items()
+            f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in CONFIG.items()
         ]
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         environment = os.environ | {
@@ -180,7 +180,9 @@ class Site:
     def settle(self) -> None:
         """Wait until no step is at work any more: those of a Snakemake that was killed take a second to notice."""
         while any(
-            each for words in (b"gantry.system.forkserver", b"bin/gantry") for each in self._processes(words)
+            process
+            for words in (b"gantry.system.forkserver", b"bin/gantry")
+            for process in self._processes(words)
         ):
             time.sleep(0.05)
 
@@ -193,7 +195,7 @@ class Site:
             else:
                 # The process that does the work: in the forkserver's child, if there is one.
                 steps = [*self._processes(b"gantry.system.forkserver"), *self._processes(b"gantry")]
-                steps = [each for each in steps if each != snakemake.pid]
+                steps = [pid for pid in steps if pid != snakemake.pid]
                 if not steps:
                     return False
                 os.kill(steps[0], number)
@@ -234,7 +236,7 @@ class Site:
     def litter(self) -> list[Path]:
         """Half-written files, which the next writer of the same file sweeps."""
         return sorted(
-            each for each in self.folder.glob("results/**/.*") if not each.name.startswith(".snakemake")
+            path for path in self.folder.glob("results/**/.*") if not path.name.startswith(".snakemake")
         )
 
     def iterations(self) -> int:

@@ -125,8 +125,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="gantry-") as name:
         folder = Path(name).resolve()
         shutil.copy(REPOSITORY / "Snakefile", folder)
-        for each in ("workflow", "profiles"):
-            shutil.copytree(REPOSITORY / each, folder / each)
+        for tree in ("workflow", "profiles"):
+            shutil.copytree(REPOSITORY / tree, folder / tree)
         shutil.copy(TESTS / "tiny.yaml", folder / "workflow/scales")
         (folder / PAPER).write_text(paper_of_points())
         (folder / "config.yaml").write_text(yaml.safe_dump(SETTINGS))

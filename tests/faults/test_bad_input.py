@@ -232,7 +232,7 @@ AREAS = {
     "state": STATES,
     "environment": ENVIRONMENT,
 }
-MISTAKES = {f"{area}: {each.title}": each for area, found in AREAS.items() for each in found}
+MISTAKES = {f"{area}: {case.title}": case for area, found in AREAS.items() for case in found}
 
 
 @pytest.mark.parametrize("title", MISTAKES)
@@ -255,8 +255,8 @@ def test_there_are_many() -> None:
 def rows() -> list[str]:
     """The table as docs/faults.md shows it."""
     return [
-        f"| {title.partition(': ')[0]} | {title.partition(': ')[2]} | {' … '.join(f'`{word}`' for word in each.says)} |"
-        for title, each in MISTAKES.items()
+        f"| {title.partition(': ')[0]} | {title.partition(': ')[2]} | {' … '.join(f'`{word}`' for word in case.says)} |"
+        for title, case in MISTAKES.items()
     ]
 
 

@@ -29,7 +29,7 @@ def test_every_damage_is_refused_by_name_or_harmless(decoder: decoders.Decoder, 
     whole = decoder.content()
     assert decoders.tried(decoder, whole).code == 0
     damaged = {damage: decoders.DAMAGES[damage](whole) for damage in CHOSEN}
-    found = {damage: decoders.tried(decoder, each) for damage, each in damaged.items() if each != whole}
+    found = {damage: decoders.tried(decoder, data) for damage, data in damaged.items() if data != whole}
     assert {damage: o for damage, o in found.items() if o.code == 1 or not o.names_file} == {}
     for damage in ("empty", "first 16 bytes", "noise"):
         assert found[damage].code == (0 if damage == "noise" and decoder.name in RAW else 2)

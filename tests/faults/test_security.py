@@ -37,7 +37,7 @@ def calls(tree: ast.AST) -> Iterator[tuple[str, ast.Call]]:
 
 def keyword(call: ast.Call, name: str) -> object:
     """The constant that a call gives for a keyword; None without it."""
-    values = [each.value for each in call.keywords if each.arg == name]
+    values = [key.value for key in call.keywords if key.arg == name]
     return values[0].value if values and isinstance(values[0], ast.Constant) else None
 
 
@@ -71,7 +71,7 @@ def offences(path: Path, text: str) -> list[str]:
         ):
             found.append(f"{where} runs the program in a file")
         if called.startswith("yaml.") and last in ("load", "load_all", "unsafe_load", "full_load"):
-            loader = [each.value for each in call.keywords if each.arg == "Loader"] + call.args[1:]
+            loader = [key.value for key in call.keywords if key.arg == "Loader"] + call.args[1:]
             if not loader or "Safe" not in _bases(tree, ast.unparse(loader[0])):
                 found.append(f"{where} without a safe loader")
         if keyword(call, "shell") is True:
@@ -156,7 +156,7 @@ def test_an_archive_writes_nothing_beside_its_folder(tmp_path: Path, kind: str) 
     target = tmp_path / "deep/er/target"
     target.mkdir(parents=True)
     unpack(path, ("wanted.txt", "outside.txt"), target, "a set")
-    assert {each.name for each in target.iterdir()} == {"wanted.txt", "outside.txt"}
+    assert {file.name for file in target.iterdir()} == {"wanted.txt", "outside.txt"}
     assert not (tmp_path / "deep/outside.txt").exists()
     assert not Path("/tmp/gantry-outside.txt").exists()
 

@@ -121,7 +121,7 @@ class AuthorsGame:
     ) -> None:
         self.discriminator, self.generators = discriminator, generators
         self.agreement, self.spread = agreement, spread
-        weights = [each for generator in generators for each in generator.parameters()]
+        weights = [parameter for generator in generators for parameter in generator.parameters()]
         self.for_d = torch.optim.Adam(discriminator.parameters(), lr=rate, betas=betas)
         self.for_g = torch.optim.Adam(weights, lr=rate, betas=betas)
 

@@ -111,7 +111,9 @@ class Draws:
 @torch.no_grad()
 def flat(*networks: nn.Module) -> Tensor:
     """All weights of some networks."""
-    return torch.cat([each.flatten() for network in networks for each in network.parameters()]).clone()
+    return torch.cat(
+        [parameter.flatten() for network in networks for parameter in network.parameters()]
+    ).clone()
 
 
 def apart_after(recipe: Recipe, iterations: int = 20) -> Apart:

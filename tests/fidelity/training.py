@@ -72,6 +72,6 @@ def images_shared() -> Iterator[Figure]:
 def weights() -> Iterator[Figure]:
     networks = DcganNetworks(family="dcgan", power_iteration="per_batch")
     pair = build_discriminator(networks, (3, 256, 256), 51), build_generator(networks, 128, (3, 256, 256))
-    counts = [sum(each.numel() for each in network.parameters()) for network in pair]
+    counts = [sum(parameter.numel() for parameter in network.parameters()) for network in pair]
     yield Figure("D", counts[0], 12_846_592, at_least=12_846_592)
     yield Figure("G", counts[1], 13_276_608, at_least=13_276_608)

@@ -73,12 +73,12 @@ def test_the_command_line_by_way_of_a_server(tmp_path: Path, training: Callable[
 
     def of_this_test() -> list[int]:
         mine = []
-        for each in Path("/proc").glob("[0-9]*/cmdline"):
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
             with contextlib.suppress(OSError):
-                if each.read_bytes().split(b"\0")[1:3] == [b"-m", b"gantry.system.forkserver"] and (
-                    f"{temporary}/".encode() in each.read_bytes()
+                if path.read_bytes().split(b"\0")[1:3] == [b"-m", b"gantry.system.forkserver"] and (
+                    f"{temporary}/".encode() in path.read_bytes()
                 ):
-                    mine.append(int(each.parent.name))
+                    mine.append(int(path.parent.name))
         return mine
 
     try:
@@ -88,7 +88,7 @@ def test_the_command_line_by_way_of_a_server(tmp_path: Path, training: Callable[
         _, err = first.communicate(timeout=600)
         assert first.returncode == EXIT_CONTINUE
         assert "gantry: SIGTERM: state saved at iteration" in err
-        done = max(int(each.stem) for each in state.parent.parent.glob("checkpoints/*"))
+        done = max(int(path.stem) for path in state.parent.parent.glob("checkpoints/*"))
         assert len(of_this_test()) == 1
         second = gantry(training("warm", done + 12))
         second.communicate(timeout=600)

@@ -51,7 +51,7 @@ def main() -> None:
             bench = measure.Bench(Path(folder))
             measured = {name: bench.losses(name) for name in told.recipes or names if not told.digests}
         if measure.processor() != content["processor"]:
-            measured = {name: each | {"processor": measure.processor()} for name, each in measured.items()}
+            measured = {name: entry | {"processor": measure.processor()} for name, entry in measured.items()}
         losses = content.get("losses", {}) | measured
         content["losses"] = {name: losses[name] for name in names if name in losses}
     measure.GOLDEN.write_text(json.dumps(content, indent=0, sort_keys=True) + "\n", encoding="utf-8")

@@ -99,9 +99,9 @@ WIDTHS = {"mlp": 8, "mlp_autoencoder": 16, "sagan": 8}
 def recipe_of(told: dict[str, Any]) -> Recipe:
     """The recipe, with what is not told as in `BASE`, and whatever surroundings it needs."""
     refused: list[ValidationError] = []
-    for each in SURROUNDINGS:
+    for variable in SURROUNDINGS:
         try:
-            return Recipe.model_validate(laid_over(laid_over(BASE, each), told))
+            return Recipe.model_validate(laid_over(laid_over(BASE, variable), told))
         except ValidationError as error:
             refused.append(error)
     raise refused[0]
@@ -122,7 +122,7 @@ def batch_of(real: Tensor, noise: Sequence[Tensor] | Mapping[str, Tensor]) -> Ba
 
 def logits(method: Adversarial, batches: Sequence[Tensor]) -> list[Tensor]:
     """D's logits for each batch, as the losses get them."""
-    return [each.logits for each in method.adversary.outputs(batches)]
+    return [output.logits for output in method.adversary.outputs(batches)]
 
 
 def losses_of(method: Adversarial, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -174,7 +174,7 @@ def values(kind: Any) -> Iterator[Any]:
     elif isinstance(kind, type) and issubclass(kind, BaseModel):
         yield {name: size for name, size in SMALL.items() if name in kind.model_fields}
     elif NoneType in get_args(kind):
-        yield from (value for each in get_args(kind) if each is not NoneType for value in values(each))
+        yield from (value for member in get_args(kind) if member is not NoneType for value in values(member))
 
 
 def named() -> Iterator[tuple[str, dict[str, Any]]]:
@@ -195,7 +195,9 @@ def named() -> Iterator[tuple[str, dict[str, Any]]]:
             yield f"term {name}", {"terms": {name: 1.0}}
     families = network_blocks.FAMILIES
     own = {name for name in families if not hasattr(family(name), "build_generator")}  # of methods
-    for name in (each for each in families if not families[each].translates and each not in own):
+    for name in (
+        candidate for candidate in families if not families[candidate].translates and candidate not in own
+    ):
         for suffix, options in variants(families[name], ("family", "initialisation")):
             width = {"width": WIDTHS[name]} if name in WIDTHS else {}
             width |= {"steps": 4} if name == "gran" else {}  # into which the latents of a game fall

@@ -140,8 +140,8 @@ def test_a_rehearsal_leaves_no_trace() -> None:
         after = everything(step)
         for key, value in after.items():
             assert torch.equal(value, before.get(key, torch.zeros_like(value))), key
-        assert all(each.grad is None for each in step.method.parameters())
-        assert all(each.requires_grad for each in step.method.parameters())
+        assert all(parameter.grad is None for parameter in step.method.parameters())
+        assert all(parameter.requires_grad for parameter in step.method.parameters())
 
 
 @pytest.mark.parametrize("name", ["BCGAN", "EDGAN", "BEGAN", "averaged weights"])
@@ -219,7 +219,7 @@ def test_a_wrong_graph_is_noticed_by_losses_or_by_weights(monkeypatch: pytest.Mo
         def record(self, work: Callable[[], Tensor]) -> Any:
             replay, loss = super().record(work)
             tape = replay.__self__
-            tape.calls = [each for each in tape.calls if "_fused_adam_" not in each[0].name()]
+            tape.calls = [call for call in tape.calls if "_fused_adam_" not in call[0].name()]
             return replay, loss
 
     class Stale(Tapes):

@@ -140,7 +140,7 @@ def peak_of(step: Step, phase: str) -> int:
     with torch.profiler.profile(profile_memory=True) as profiler:
         run(step, phase)
     now = most = 0
-    for event in sorted(profiler.profiler.kineto_results.events(), key=lambda each: each.start_ns()):  # type: ignore[union-attr]
+    for event in sorted(profiler.profiler.kineto_results.events(), key=lambda timed: timed.start_ns()):  # type: ignore[union-attr]
         if event.name() == "[memory]":
             now += event.nbytes()
             most = max(most, now)
@@ -190,9 +190,9 @@ def test_the_state_holds_as_many_numbers_as_are_counted(name: str) -> None:
     held = [*step.method.state_dict().values()]
     held += [] if step.average is None else [*step.average.module.state_dict().values()]
     for optimiser in step.optimisers.values():
-        held += [each for state in optimiser.state_dict()["state"].values() for each in state.values()]
+        held += [moment for state in optimiser.state_dict()["state"].values() for moment in state.values()]
     # Adam's own counts of steps, a number each weight, are left out.
-    numbers = sum(each.numel() for each in held if isinstance(each, torch.Tensor) and each.dim())
+    numbers = sum(moment.numel() for moment in held if isinstance(moment, torch.Tensor) and moment.dim())
     assert count(recipe, DataShape((2,))).state == pytest.approx(numbers, abs=10)
 
 

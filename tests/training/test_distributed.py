@@ -131,9 +131,9 @@ def accumulated(recipe: Recipe, shape: tuple[int, ...]) -> tuple[list[float], St
             objectives.append(method.adversary.objective.state_dict())
         for name, buffer in method.named_buffers():
             if buffer.is_floating_point():
-                buffer.data.copy_(sum(each[name] for each in statistics) / SIZE)
+                buffer.data.copy_(sum(statistic[name] for statistic in statistics) / SIZE)
         method.adversary.objective.load_state_dict(
-            {key: sum(each[key] for each in objectives) / SIZE for key in objectives[0]}
+            {key: sum(term[key] for term in objectives) / SIZE for key in objectives[0]}
         )
         optimiser.step()
         if player == "generator" and step.average is not None:
@@ -287,7 +287,7 @@ def test_gantry_starts_them_as_torchrun_does(both: Callable[..., list[int]], lab
         command = [sys.executable, "-m", *module, "train", *told, "--device", "cpu"]
         ran = subprocess.run(command, capture_output=True, text=True, timeout=300)
         assert ran.returncode == 0, ran.stderr
-        one, other = (tools.outcome(lab.root(each)) for each in (name, "forked"))
+        one, other = (tools.outcome(lab.root(run)) for run in (name, "forked"))
         assert one | {"history": None} == other | {
             "history": None
         }  # whose intervals the tests have shortened

@@ -64,7 +64,7 @@ def test_packs_keep_batches_apart(images: bool, tools: Any) -> None:
     method.eval()  # spectral norm moves in train mode
     batches = [torch.randn(12, *shape) for _ in range(3)]
     together = logits(method, batches)
-    assert [len(each) for each in together] == [4, 4, 4]
+    assert [len(drawn_batches) for drawn_batches in together] == [4, 4, 4]
     for batch, verdicts in zip(batches, together, strict=True):
         torch.testing.assert_close(method.discriminator(batch), verdicts)
 
@@ -75,7 +75,7 @@ def test_without_a_discriminator_outputs_are_the_samples(tools: Any) -> None:
     x = torch.randn(12, 2)
     assert torch.equal(method.discriminator(x), x)
     assert parameters_of(method, ("discriminator", "discriminator_terms")) == []
-    before = [each.detach().clone() for each in method.generators.parameters()]
+    before = [parameter.detach().clone() for parameter in method.generators.parameters()]
     step.update("generator", batch_of(x, [torch.randn(12, 8)]))
     assert all(not torch.equal(a, b) for a, b in zip(method.generators.parameters(), before, strict=True))
     step.optimisers["discriminator"].load_state_dict(step.optimisers["discriminator"].state_dict())
@@ -115,9 +115,9 @@ def test_clipping_follows_every_update_of_the_critic(tools: Any) -> None:
     recipe = recipe_of(tools.mlp, {"name": "wasserstein", "clip": 0.01})
     method, step, _ = game_of(recipe)
     step.update("discriminator", batch_of(torch.randn(12, 2), [torch.randn(12, 8)]))
-    largest = max(each.abs().max().item() for each in method.discriminator.parameters())
+    largest = max(parameter.abs().max().item() for parameter in method.discriminator.parameters())
     assert largest == pytest.approx(0.01)
-    assert max(each.abs().max().item() for each in method.generators.parameters()) > 0.02
+    assert max(parameter.abs().max().item() for parameter in method.generators.parameters()) > 0.02
 
 
 def plain_unrolled_loss(
@@ -164,8 +164,10 @@ def test_unrolling_equals_plain_adam_written_out(
     method, step, _ = game_of(recipe, torch.float64)
     for _ in range(3):  # gives D's optimiser moments
         step.update("discriminator", batch_of(torch.randn(12, 2).double(), [torch.randn(12, 8).double()]))
-    weights = [each.detach().clone().requires_grad_() for each in method.discriminator.parameters()]
-    states = [step.optimisers["discriminator"].state[each] for each in method.discriminator.parameters()]
+    weights = [parameter.detach().clone().requires_grad_() for parameter in method.discriminator.parameters()]
+    states = [
+        step.optimisers["discriminator"].state[parameter] for parameter in method.discriminator.parameters()
+    ]
     moments = [3, [s["exp_avg"].clone() for s in states], [s["exp_avg_sq"].clone() for s in states]]
     generator = copy.deepcopy(method.generators[0])
     real, z = torch.randn(12, 2).double(), torch.randn(12, 8).double()
@@ -180,7 +182,7 @@ def test_unrolling_equals_plain_adam_written_out(
     assert tools.plain(kept) == tools.plain(
         [step.optimisers["discriminator"].state_dict(), method.discriminator.state_dict()]
     )
-    assert all(each.requires_grad for each in method.parameters())
+    assert all(parameter.requires_grad for parameter in method.parameters())
 
     without = game_of(recipe_of(tools.mlp, {"name": "non_saturating"}), torch.float64)[0]
     without.load_state_dict(kept[1], strict=False)
@@ -196,7 +198,9 @@ def test_looking_ahead_is_no_update_to_remember(tools: Any) -> None:
     method, step, _ = game_of(recipe)
     seen = []
     for _ in range(3):
-        seen.append(torch.cat([each.detach().flatten() for each in method.discriminator.parameters()]))
+        seen.append(
+            torch.cat([parameter.detach().flatten() for parameter in method.discriminator.parameters()])
+        )
         for phase in step.phases:
             real = torch.randn(recipe.batch_size, 2)
             step.update(phase, batch_of(real, method.draw(phase, recipe.batch_size, CPU)))
@@ -211,7 +215,7 @@ def test_unrolling_through_weights_whose_gradient_is_zero(tools: Any) -> None:
     method, step, _ = game_of(recipe)
     loss = step.update("generator", batch_of(torch.randn(12, 2), method.draw("generator", 12, CPU)))
     assert loss.isfinite()
-    assert all(each.isfinite().all() for each in method.generators.parameters())
+    assert all(parameter.isfinite().all() for parameter in method.generators.parameters())
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ def test_styles_are_captured(image_lab: Any, monkeypatch: pytest.MonkeyPatch) ->
     root = image_lab.train("captured", 12, STYLES | {"ema": 0.0})
     record = json.loads((root / "record-12.json").read_text())
     assert record["provenance"]["step"] == "captured"
-    assert [each["size"] for each in record["provenance"]["stages"]] == [16, 32, 32]
+    assert [stage["size"] for stage in record["provenance"]["stages"]] == [16, 32, 32]
 
 
 def test_checkpoints_of_every_stage_give_images_of_the_datas_size(image_lab: Any) -> None:

@@ -36,10 +36,10 @@ def test_optimistic_adam_is_the_published_rule(steps: int, betas: tuple[float, f
     shapes = [(3, 4), (5,), ()]
     start = [np.asarray(random.normal(size=shape)) for shape in shapes]
     slopes = [[np.asarray(random.normal(size=shape)) for shape in shapes] for _ in range(steps)]
-    weights = [nn.Parameter(torch.tensor(each)) for each in start]
+    weights = [nn.Parameter(torch.tensor(number)) for number in start]
     optimiser = OptimisticAdam(weights, lr=0.1, betas=betas)
-    for each in slopes:
-        for weight, slope in zip(weights, each, strict=True):
+    for gradient in slopes:
+        for weight, slope in zip(weights, gradient, strict=True):
             weight.grad = torch.tensor(slope)
         optimiser.step()
     for weight, expected in zip(weights, published(start, slopes, 0.1, betas), strict=True):
@@ -86,8 +86,8 @@ def test_a_resumed_optimiser_goes_on_as_if_never_stopped(name: str) -> None:
     gradients = [[torch.randn(4, 3), torch.randn(2)] for _ in range(6)]
 
     def advance(weights: list[nn.Parameter], optimiser: Any, slopes: list[list[Tensor]]) -> None:
-        for each in slopes:
-            for weight, slope in zip(weights, each, strict=True):
+        for gradient in slopes:
+            for weight, slope in zip(weights, gradient, strict=True):
                 weight.grad = slope.clone()
             optimiser.step()
 

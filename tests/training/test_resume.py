@@ -73,7 +73,7 @@ def test_segments_make_the_run_that_one_segment_makes(lab: Any, tools: Any) -> N
     segments, whole = tools.outcome(root), tools.outcome(lab.root("whole"))
     assert segments["records"].pop("record-12.json") == first["records"]["record-12.json"]
     assert segments == whole
-    assert [each["iteration"] for each in whole["records"]["record-24.json"]["checkpoints"]] == [
+    assert [checkpoint["iteration"] for checkpoint in whole["records"]["record-24.json"]["checkpoints"]] == [
         6,
         12,
         18,

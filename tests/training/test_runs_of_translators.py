@@ -205,7 +205,7 @@ def test_replayed_steps_are_plain_ones(
         [line.split(",")[:3] for line in next(root.rglob("history.csv")).read_text().splitlines()[1:]]
         for root in (plain, replayed)
     ]
-    ours, theirs = (np.array(each, dtype=float) for each in histories)
+    ours, theirs = (np.array(history, dtype=float) for history in histories)
     assert ours == pytest.approx(theirs, rel=1e-4, abs=1e-5)
 
 
@@ -318,7 +318,7 @@ def test_pictures_of_ones_own_are_translated_from_one_file(
     wide.save(tmp_path / "0.png")  # its centred square is the first of the folder
     out = tmp_path / "out"
     assert run(["translate", str(lone), str(folder), str(tmp_path / "0.png"), "--out", str(out)]) == 0
-    made = {each.name: np.asarray(Image.open(each)) for each in sorted(out.iterdir())}
+    made = {file.name: np.asarray(Image.open(file)) for file in sorted(out.iterdir())}
     assert set(made) == {"0.png", "1.png", "2.png", "0-2.png"}
     sampler = load_trained(lone).sampler
     expected = sampled(sampler, "a→b", 3, 0, torch.device("cpu"), held_out)
@@ -361,7 +361,7 @@ def test_the_discriminator_learns_which_pairs_belong_together(pairs: Path) -> No
     prepared = open_prepared(pairs)
     held_out = prepared.held_out()
     assert held_out is not None and held_out.inputs is not None
-    x, y = (torch.from_numpy(np.array(each)) for each in (held_out.inputs, held_out.samples))
+    x, y = (torch.from_numpy(np.array(samples)) for samples in (held_out.inputs, held_out.samples))
     share = {}
     for sees in ("pair", "output"):
         # Without L1 the translator's outputs are bad pairs for long enough.
@@ -384,7 +384,9 @@ def test_the_discriminator_learns_which_pairs_belong_together(pairs: Path) -> No
             for phase in ("discriminator", "generator"):
                 data, labels = batches.next()
                 step.update(phase, Batch(data, labels))
-        own, others = (method.scales[0].discriminator(method.seen(x, each, 0)) for each in (y, y.roll(1, 0)))
+        own, others = (
+            method.scales[0].discriminator(method.seen(x, images, 0)) for images in (y, y.roll(1, 0))
+        )
         share[sees] = (own > others).float().mean().item()
     assert share["pair"] > 0.7, share
     assert abs(share["output"] - 0.5) < 0.15, share

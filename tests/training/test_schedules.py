@@ -114,7 +114,9 @@ def check_captured(name: str, device: torch.device, graphs: Any) -> None:
         torch.manual_seed(0)
         step = make(method_of(recipe, (2,)).to(device).train(), recipe, device)
         losses = run(step, 6)
-        ends.append((step.backend, losses, [each.detach().clone() for each in step.method.parameters()]))
+        ends.append(
+            (step.backend, losses, [parameter.detach().clone() for parameter in step.method.parameters()])
+        )
     (_, expected, weights), (backend, found, ours) = ends
     assert backend == "captured"
     assert found == pytest.approx(expected, rel=1e-4, abs=1e-5)
@@ -130,7 +132,7 @@ def test_scheduled_steps_with_decay_are_pytorchs_own(name: str) -> None:
     torch.manual_seed(0)
     method = method_of(recipe, (2,)).train()
     step = Step(method, recipe, CPU)
-    plain = [torch.nn.Parameter(each.detach().clone()) for each in method.generators.parameters()]
+    plain = [torch.nn.Parameter(parameter.detach().clone()) for parameter in method.generators.parameters()]
     makes: dict[str, Callable[[], torch.optim.Optimizer]] = {
         "adam": lambda: torch.optim.Adam(plain, RATE, betas=(0.5, 0.9), weight_decay=0.1),
         "sgd": lambda: torch.optim.SGD(plain, RATE, weight_decay=0.1),

@@ -214,7 +214,7 @@ def test_generators_make_the_same_on_streams_of_their_own(monkeypatch: pytest.Mo
 
     def forked(calls: Any, device: torch.device) -> list[Tensor]:
         assert len(calls) == 2, "one a generator: views of one generator share its running statistics"
-        return [each for part in forked_and_joined(calls, Fake()) for each in part]
+        return [event for part in forked_and_joined(calls, Fake()) for event in part]
 
     monkeypatch.setattr("gantry.methods.adversarial.side_by_side", forked)
     assert go(beside, range(2)) == losses

@@ -34,13 +34,13 @@ def test_training_goes_on_while_a_checkpoint_is_written(
     def noted(self: loop.Trainer) -> None:
         iterate(self)
         if self.progress.iteration == 10:
-            assert [each["iteration"] for each in self.progress.checkpoints] == []
+            assert [checkpoint["iteration"] for checkpoint in self.progress.checkpoints] == []
             gone_on.set()
 
     monkeypatch.setattr(RunFolder, "save_checkpoint", slow)
     monkeypatch.setattr(loop.Trainer, "iterate", noted)
     assert tools.outcome(lab.train("beside", 12)) == expected
-    assert [each[:2] for each in held] == [(6, True), (12, True)]
+    assert [saved[:2] for saved in held] == [(6, True), (12, True)]
     assert all(name.startswith("gantry-writer") for _, _, name in held)
 
 

@@ -88,10 +88,10 @@ def score_step(plan: Plan, run: Run, end: int, **scoring: Any) -> list[str]:
 
 def steps(plan: Plan, key: str) -> Iterator[list[str]]:
     """The commands that train and score a run of points."""
-    each = plan.runs[key]
-    for end in each.ends:
-        yield train_step(plan, each, end)
-        yield score_step(plan, each, end)
+    run = plan.runs[key]
+    for end in run.ends:
+        yield train_step(plan, run, end)
+        yield score_step(plan, run, end)
 
 
 def rewrite_record(path: Path, **changes: Any) -> None:

@@ -39,7 +39,7 @@ def test_there_are_commands() -> None:
     )
 
 
-@pytest.mark.parametrize("command", RUN, ids=[f"{each.page}: {each.text}" for each in RUN])
+@pytest.mark.parametrize("command", RUN, ids=[f"{documented.page}: {documented.text}" for documented in RUN])
 def test_it_works_as_written(
     command: Command, toy: ToyCheckout, gantry: Gantry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -60,7 +60,9 @@ def test_it_works_as_written(
     assert code == 0, f"{command.page}: {command.text}\n{output}"
 
 
-@pytest.mark.parametrize("command", LISTED, ids=[f"{each.page}: {each.text}" for each in LISTED])
+@pytest.mark.parametrize(
+    "command", LISTED, ids=[f"{documented.page}: {documented.text}" for documented in LISTED]
+)
 def test_what_is_not_run_is_at_least_understood(command: Command) -> None:
     """By the parser, and by the file system where it names a file of the repository."""
     words = [word for word in re.sub(r"[…<>]", "", command.text).split()]
