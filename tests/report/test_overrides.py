@@ -12,6 +12,7 @@ from tests.report.conftest import files_of
 
 from gantry.plan.report_specs import report_spec
 from gantry.report.claims import make_claims
+from gantry.report.costs import COSTS
 from gantry.report.figures.make import make_figure
 from gantry.report.page.make import make_page
 from gantry.report.tables.make import make_table
@@ -248,3 +249,12 @@ def test_the_page_names_overrides(spec_of, tmp_path):
     make_page([spec], files, tmp_path / "report.html")
     text = (tmp_path / "report.html").read_text()
     assert f"{NONE} (changed)" in text and "terms.sample_spread: 0.25 instead of 0" in text
+
+
+def test_whose_device_a_papers_costs_are_of_is_said_by_the_paper_alone(spec_of, tmp_path):
+    text = written(spec_of("table3", **REAL), tmp_path)
+    assert "measured on cpu; the published time is of the paper's own device." in text
+    assert "The paper's GPU is a TITAN RTX" in text
+    assert not any("TITAN" in cost.note for cost in COSTS.values()), (
+        "another paper's published times say it too"
+    )

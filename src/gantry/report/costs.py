@@ -47,7 +47,7 @@ COSTS = {
         "GiB",
         "gpu_memory_gb",
         memory_of,
-        "ours is the largest memory that tensors held, the paper does not say how it measured",
+        "ours is the largest memory that tensors held",
         fixed=True,
     ),
     "seconds_per_iteration": Cost(
@@ -55,7 +55,7 @@ COSTS = {
         "s",
         "seconds_per_iteration",
         time_of,
-        "measured on {devices}; the paper's GPU is a TITAN RTX",
+        "measured on {devices}; the published time is of the paper's own device",
     ),
     "generator_parameters": Cost(
         "weights of the generator", "", "generator_parameters", weights_of, "counted", fixed=True
