@@ -62,7 +62,7 @@ TERM_BLOCKS = [
     {"spectral_regularisation": {"weight": 0.1, "players": ["discriminator", "generators"]}},
     {"orthogonal_regularisation": {"weight": 0.1}},
     {"orthogonal_regularisation": {"weight": 0.1, "form": "full"}},
-    {"entropy_distance": {"weight": 1.5, "bins": 8}},
+    {"entropy_distance": {"weight": 1.5, "estimator": "parzen", "bins": 8}},
     *(
         {"entropy_distance": {"weight": 1.5, "estimator": "cross_entropy", "of": of}}
         for of in ("images", "mean_image", "logits")

@@ -28,7 +28,7 @@ RANGE = (-1.0, 1.0)
 
 
 def options(**told: Any) -> Options:
-    return Options(weight=1, **told)
+    return Options(weight=1, **({"estimator": "parzen"} | told))
 
 
 def term(shape: tuple[int, ...] = (3, 8, 8), **told: Any) -> EntropyDistance:

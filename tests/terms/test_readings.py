@@ -169,14 +169,14 @@ def test_detached_it_has_its_value_and_moves_nobody() -> None:
     torch.manual_seed(4)
     real, fake = 2 * torch.rand(2, SIZE, *SHAPE, dtype=torch.float64) - 1
     fake.requires_grad_()
-    for told in ({"bins": 8}, {"estimator": "cross_entropy", "of": "images"}):
+    for told in ({"estimator": "parzen", "bins": 8}, {"estimator": "cross_entropy", "of": "images"}):
         batch = batch_of(real, [fake], nn.Identity())
         moving, null = term(**told)(batch), term(**told, detached=True)(batch)
         assert moving.requires_grad and not null.requires_grad
         assert null.item() == moving.item()
 
 
-def test_descended_alone_cross_entropies_of_the_mean_image_go_towards_the_data_and_histograms_away() -> None:
+def test_descended_alone_cross_entropies_go_towards_the_datas_mean_and_histograms_away() -> None:
     torch.manual_seed(5)
     real = torch.full((16, 1, 4, 4), -0.8)
     real[:, :, :2] = 0.8
@@ -185,7 +185,8 @@ def test_descended_alone_cross_entropies_of_the_mean_image_go_towards_the_data_a
     gains = {}
     for name, told in (
         ("mean image", {"estimator": "cross_entropy", "of": "mean_image"}),
-        ("histogram", {"bins": 8}),
+        ("images", {}),
+        ("histogram", {"estimator": "parzen", "bins": 8}),
     ):
         ours = EntropyDistance("paper", Options(weight=1, **told), (1, 4, 4))
         (slope,) = torch.autograd.grad(ours(batch_of(real, [fake], nn.Identity())), fake)
@@ -193,14 +194,17 @@ def test_descended_alone_cross_entropies_of_the_mean_image_go_towards_the_data_a
         gains[name] = torch.cosine_similarity(
             -slope.mean(0).flatten(), towards.detach().flatten(), dim=0
         ).item()
-    assert gains["mean image"] > 0.9 > 0.5 > gains["histogram"]
+    assert gains["mean image"] > 0.9 and gains["images"] > 0.9 > 0.5 > gains["histogram"]
 
 
 @pytest.mark.parametrize(
     ("told", "message"),
     [
-        ({"of": "images"}, "of images: estimator parzen takes of: samples, features"),
-        ({"estimator": "cross_entropy"}, "estimator cross_entropy takes of: images, mean_image, logits"),
+        ({"estimator": "parzen", "of": "images"}, "of images: estimator parzen takes of: samples, features"),
+        (
+            {"estimator": "cross_entropy", "of": "samples"},
+            "cross_entropy takes of: images, mean_image, logits",
+        ),
         ({"estimator": "neural", "of": "logits"}, "estimator neural takes of: samples, features, images"),
         ({"estimator": "cross_entropy", "of": "images", "bins": 8}, "bins: no values are counted of images"),
         (
@@ -214,6 +218,22 @@ def test_descended_alone_cross_entropies_of_the_mean_image_go_towards_the_data_a
 def test_what_does_not_go_together_is_refused(told: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         Options(weight=1, **told)
+
+
+@pytest.mark.parametrize(
+    ("told", "estimator", "of"),
+    [
+        ({}, "cross_entropy", "images"),
+        ({"estimator": "parzen"}, "parzen", "samples"),
+        ({"estimator": "neural"}, "neural", "samples"),
+        ({"of": "features"}, "parzen", "features"),
+        ({"of": "mean_image"}, "cross_entropy", "mean_image"),
+        ({"estimator": "neural", "of": "images"}, "neural", "images"),
+    ],
+)
+def test_estimator_and_what_it_is_of_say_each_other(told: dict[str, Any], estimator: str, of: str) -> None:
+    options = Options(weight=1, **told)
+    assert (options.estimator, options.of) == (estimator, of)
 
 
 def test_images_have_no_histogram() -> None:

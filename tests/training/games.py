@@ -64,7 +64,7 @@ HAND_PICKED: dict[str, dict[str, Any]] = {
     },
     "histograms": {
         "objective": {"name": "non_saturating"},
-        "terms": {"jensen_shannon": 1, "entropy_distance": {"weight": 1, "pairs": "sorted"}},
+        "terms": {"jensen_shannon": 1, "entropy_distance": {"weight": 1, "estimator": "parzen", "pairs": "sorted"}},
     },
 }  # fmt: skip
 
@@ -85,6 +85,7 @@ SURROUNDINGS: tuple[dict[str, Any], ...] = (
     {"objective": REALNESS, "generators": 2},
     {"objective": {"name": "mmd_gan", "outputs": 3}},
     {"terms": {"entropy_distance": {"estimator": "neural"}}},
+    {"terms": {"entropy_distance": {"estimator": "parzen"}}},
     {"terms": {"entropy_distance": {"estimator": "cross_entropy"}}},
     {"terms": {"entropy_distance": {"of": "mean_image"}}},
 )

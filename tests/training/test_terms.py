@@ -31,7 +31,10 @@ TERMS: dict[str, dict[str, Any]] = {
     "logit_agreement": {"logit_agreement": 1},
     "sample_spread": {"sample_spread": 1},
     "entropy_distance": {"entropy_distance": 1},
-    "entropy distance, sorted": {"entropy_distance": {"weight": 1, "pairs": "sorted", "pixels": 100}},
+    "entropy distance of samples": {"entropy_distance": {"weight": 1, "of": "samples"}},
+    "entropy distance, sorted": {
+        "entropy_distance": {"weight": 1, "estimator": "parzen", "pairs": "sorted", "pixels": 100}
+    },
     "entropy distance of features": {"entropy_distance": {"weight": 1, "of": "features"}},
     "neural entropy distance": {"entropy_distance": {"weight": 1, "estimator": "neural"}},
     "entropy distance by InfoNCE": {

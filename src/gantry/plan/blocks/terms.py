@@ -3,6 +3,7 @@
 A term is given as its weight, or, where it has options, as a mapping of the weight and options.
 """
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
@@ -54,11 +55,11 @@ class Histogram(Weighted):
         return self
 
 
-# What each estimator of the entropy distance can be taken of.
+# What each estimator of the entropy distance can be taken of; first what it is taken of unless a recipe says more.
 READINGS: dict[str, tuple[str, ...]] = {
+    "cross_entropy": ("images", "mean_image", "logits"),
     "parzen": ("samples", "features"),
     "neural": ("samples", "features", "images"),
-    "cross_entropy": ("images", "mean_image", "logits"),
 }
 # Whose values are counted one by one, in histograms.
 COUNTED = ("samples", "features")
@@ -68,18 +69,31 @@ OF_HISTOGRAMS = ("bins", "bandwidth", "pixels", "range")
 class EntropyDistance(Histogram):
     """EDGAN: δ(X, Y) = H(X|Y) + H(Y|X) of a real and a generated batch.
 
-    `of` says what X and Y are: the values of all samples, or of D's features, as draws of one variable; whole
-    images; the batch's mean image; what D says of a sample. `pairs` says which real value goes with which
-    generated one; `bound` and `width` are those of the statistic network, which only the estimator `neural` has.
-    `detached`: the value is computed and moves nobody.
+    `of` says what X and Y are: whole images; the batch's mean image; what D says of a sample; the values of all
+    samples, or of D's features, as draws of one variable. Unless told more, `cross_entropy` is of images, `parzen`
+    and `neural` are of samples, and samples and features are counted by `parzen`.
+    `pairs` says which real value goes with which generated one; `bound` and `width` are those of the statistic
+    network, which only the estimator `neural` has. `detached`: the value is computed and moves nobody.
     """
 
-    estimator: Literal["parzen", "neural", "cross_entropy"] = "parzen"
+    estimator: Literal["cross_entropy", "parzen", "neural"] = "cross_entropy"
     pairs: Literal["batch", "sorted"] = "batch"
-    of: Literal["samples", "features", "images", "mean_image", "logits"] = "samples"
+    of: Literal["images", "mean_image", "logits", "samples", "features"] = "images"
     bound: Literal["donsker_varadhan", "infonce"] = "donsker_varadhan"
     width: Positive = 64
     detached: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_says_the_other(cls, given: Any) -> Any:
+        if not isinstance(given, dict) or ("of" in given) == ("estimator" in given):
+            return given
+        fitting: Sequence[str]
+        if "of" in given:
+            missing, fitting = "estimator", [name for name, taken in READINGS.items() if given["of"] in taken]
+        else:
+            missing, fitting = "of", READINGS.get(given["estimator"], ())
+        return given | ({missing: fitting[0]} if fitting else {})
 
     @model_validator(mode="after")
     def _an_estimator_has_its_readings(self) -> "EntropyDistance":
@@ -95,7 +109,7 @@ class EntropyDistance(Histogram):
             raise ValueError(f"{', '.join(given)}: only estimator neural has it; set estimator: neural")
         given = sorted({"pairs", *OF_HISTOGRAMS} & self.model_fields_set)
         if self.of not in COUNTED and given:
-            raise ValueError(f"{', '.join(given)}: no values are counted of {self.of}; take it away")
+            raise ValueError(f"{', '.join(given)}: no values are counted of {self.of}; set estimator: parzen")
         if self.estimator == "neural" and self.detached:
             raise ValueError("detached: nobody would train the statistic network; take estimator parzen")
         return self
