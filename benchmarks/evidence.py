@@ -32,7 +32,11 @@ FILES = [
     Tested("bcgan/claims_constraints", "bcgan", "the mixture"),
     Tested("constraint/faces_claims", "bcgan", "5,000 faces at 32×32"),
     Tested("constraint/cifar10_claims", "bcgan", "a tenth of CIFAR-10, 32×32"),
-    Tested("edgan/claims_entropy_distance", "edgan", "a fifth of CIFAR-10, a quarter of the width; δ by the histogram"),
+    Tested(
+        "edgan/claims_entropy_distance",
+        "edgan",
+        "a fifth of CIFAR-10, a quarter of the width; δ by the histogram",
+    ),
     Tested("edgan/claims_weight", "edgan", "a fifth of CIFAR-10, a quarter of the width; δ by the histogram"),
 ]
 LENGTH = re.compile(r"Trained for ([\d,]+) iterations(?:; the paper for| instead of) ([\d,]+)")

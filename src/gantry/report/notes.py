@@ -5,6 +5,7 @@ from typing import Any
 from gantry.report.specs import ReportSpec, parse_spec
 
 INTERVAL_NOTE = "In brackets: the 95 % interval of the mean over training seeds (Student's t)."
+DEVIATION_NOTE = "±: the standard deviation over training seeds."
 
 
 def scale_note(spec: ReportSpec) -> str:

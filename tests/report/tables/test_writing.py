@@ -27,6 +27,21 @@ def test_intervals_take_the_place_of_deviations_where_asked(results, make, make_
     assert "| 35.00 |" in (tmp_path / "t.md").read_text()
 
 
+@pytest.mark.parametrize(
+    ("seeds", "notes", "said"),
+    [
+        ((0, 1, 2), [], ["±: the standard deviation over training seeds."]),
+        ((0, 1, 2), ["± is a method's stability."], ["± is a method's stability."]),
+        ((0,), [], []),
+    ],
+)
+def test_a_table_with_deviations_says_of_what(results, make, make_group, tmp_path, seeds, notes, said):
+    write_runs(results)
+    make(results, "scores", [make_group("bcgan", "BCGAN", seeds=seeds)], notes=notes)
+    lines = (tmp_path / "t.md").read_text().splitlines()
+    assert [line[2:] for line in lines if line.startswith("- ±")] == said
+
+
 def test_csv_holds_the_cells_that_were_written(results, make, make_group, published, tmp_path):
     write_runs(results, generators=2)
     frame = make(

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from gantry.files import write_text
@@ -11,7 +12,7 @@ from gantry.report.latex import latex
 from gantry.report.layout import arrange
 from gantry.report.load import Loaded, load
 from gantry.report.markup import markdown
-from gantry.report.notes import protocol_notes, scale_note
+from gantry.report.notes import DEVIATION_NOTE, protocol_notes, scale_note
 from gantry.report.specs import ReportSpec, options_of, parse_spec, type_of
 from gantry.report.titles import title_of
 
@@ -23,6 +24,9 @@ def make_table(spec: dict[str, Any], csv: Path, md: Path, tex: Path) -> pd.DataF
     cells = cells_of(loaded)
     parts, footnotes = arrange(cells, spread_of(parsed))
     notes = [scale_note(parsed), *protocol_notes(parsed)]
+    deviates = spread_of(parsed) == "sd" and any(not np.isnan(cell.ours[1]) for cell in cells)
+    if deviates and not any(note.startswith("±") for note in notes):
+        notes.append(DEVIATION_NOTE)
     title, frame = title_of(loaded), tidy(cells)
     write_text(csv, frame.to_csv(index=False))
     write_text(md, markdown(title, parts, footnotes, notes))
