@@ -57,7 +57,7 @@ class Histogram(Weighted):
 
 # What each estimator of the entropy distance can be taken of; first what it is taken of unless a recipe says more.
 READINGS: dict[str, tuple[str, ...]] = {
-    "cross_entropy": ("images", "mean_image", "logits"),
+    "cross_entropy": ("mean_image", "images", "logits"),
     "parzen": ("samples", "features"),
     "neural": ("samples", "features", "images"),
 }
@@ -69,16 +69,16 @@ OF_HISTOGRAMS = ("bins", "bandwidth", "pixels", "range")
 class EntropyDistance(Histogram):
     """EDGAN: δ(X, Y) = H(X|Y) + H(Y|X) of a real and a generated batch.
 
-    `of` says what X and Y are: whole images; the batch's mean image; what D says of a sample; the values of all
-    samples, or of D's features, as draws of one variable. Unless told more, `cross_entropy` is of images, `parzen`
-    and `neural` are of samples, and samples and features are counted by `parzen`.
+    `of` says what X and Y are: the batch's mean image; whole images; what D says of a sample; the values of all
+    samples, or of D's features, as draws of one variable. Unless told more, `cross_entropy` is of the mean image,
+    `parzen` and `neural` are of samples, and samples and features are counted by `parzen`.
     `pairs` says which real value goes with which generated one; `bound` and `width` are those of the statistic
     network, which only the estimator `neural` has. `detached`: the value is computed and moves nobody.
     """
 
     estimator: Literal["cross_entropy", "parzen", "neural"] = "cross_entropy"
     pairs: Literal["batch", "sorted"] = "batch"
-    of: Literal["images", "mean_image", "logits", "samples", "features"] = "images"
+    of: Literal["mean_image", "images", "logits", "samples", "features"] = "mean_image"
     bound: Literal["donsker_varadhan", "infonce"] = "donsker_varadhan"
     width: Positive = 64
     detached: bool = False
