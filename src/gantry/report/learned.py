@@ -41,7 +41,7 @@ def unlearned(spec: ReportSpec, groups: Sequence[LoadedGroup]) -> str | None:
         return None
     length = f"{ours:,} of the paper's {theirs:,} iterations"
     if ours < LEAST_ITERATIONS:
-        return f"after {length} nothing is learned yet"
+        return f"{length} are fewer than the {LEAST_ITERATIONS} from which on a claim is judged"
     return f"after {length} the distance to the data has not fallen by a quarter in every run"
 
 
