@@ -121,7 +121,7 @@ def test_blocks_say_of_norms_and_heads_what_the_networks_have(family: str) -> No
             BASE,
             CONDITIONAL | {"unknown": "predicted"},
             {},
-            "unknown: no option of method conditional; it has chunks",
+            "unknown: no option of method conditional; it has .*chunks",
         ),
         (BASE, CONDITIONAL | {"mismatch": 0.5}, {}, 'mismatch: no option.*did you mean "mismatched"'),
     ],

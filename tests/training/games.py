@@ -93,7 +93,7 @@ SURROUNDINGS: tuple[dict[str, Any], ...] = (
 NEEDED = {"divergence": "jeffrey", "of": "hinge", "margin": 1.0}
 SMALL = {"width": 2, "atoms": 5, "outputs": 3, "kernels": 4, "dimensions": 2, "reference": 4}
 # Readings of the entropy distance without a statistic network.
-WITHOUT_NETWORK = {"cross_entropy", "images", "mean_image", "logits", True}
+WITHOUT_NETWORK = {"parzen", "cross_entropy", "images", "mean_image", "logits", True}
 WIDTHS = {"mlp": 8, "mlp_autoencoder": 16, "sagan": 8}
 
 

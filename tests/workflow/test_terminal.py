@@ -131,7 +131,14 @@ def test_ctrl_c_ends_in_one_sentence_and_the_same_command_goes_on(spoilt: Sketch
     history = "results/tiny/runs/mixture/points_one/seed0/*/work/*/history.csv"
     with (tmp_path / "said").open("w+") as said:
         process = subprocess.Popen(
-            command, cwd=spoilt.folder, env=environment, stdout=said, stderr=said, start_new_session=True
+            command,
+            cwd=spoilt.folder,
+            env=environment,
+            stdout=said,
+            stderr=said,
+            start_new_session=True,
+            # A suite that a script runs in the background ignores Ctrl-C, and hands that on.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         try:
             give_up = time.monotonic() + 600
