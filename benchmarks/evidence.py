@@ -38,6 +38,10 @@ FILES = [
         "a fifth of CIFAR-10, a quarter of the width; δ by the histogram",
     ),
     Tested("edgan/claims_weight", "edgan", "a fifth of CIFAR-10, a quarter of the width; δ by the histogram"),
+    Tested(
+        "edgan/digits/claims_entropy_distance", "edgan", "digits, DCGAN's settings, an eighth of the width"
+    ),
+    Tested("edgan/digits/claims_weight", "edgan", "digits, DCGAN's settings, an eighth of the width"),
 ]
 LENGTH = re.compile(r"Trained for ([\d,]+) iterations(?:; the paper for| instead of) ([\d,]+)")
 
