@@ -72,14 +72,14 @@ def _training(runs: int, done: int, left: float, device: str) -> str:
 
 
 def _precision(plan: Plan, shares: Mapping[str, float]) -> list[str]:
-    """Say where bf16 would make this machine's processor quicker, and where it makes it slower."""
+    """Say where bf16 would make this machine's processor quicker, and where it has nothing to gain by it."""
     left = [run for run in plan.runs.values() if run.workload.resolution and shares.get(run.key, 0) < 1]
     if plan.device != "cpu" or not left or (has_bf16 := multiplies_bf16()) is None:
         return []
     asked = sorted({run.recipe_name for run in left if run.recipe.precision == "bf16"})
     if asked and not has_bf16:
         return [
-            f"this processor does not multiply bfloat16: in bf16 it is slower than in fp32: {', '.join(asked)}"
+            f"this processor does not multiply bfloat16: fp32 is likely to be faster here: {', '.join(asked)}"
         ]
     if not asked and has_bf16:
         return [
