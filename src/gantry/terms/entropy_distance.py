@@ -1,11 +1,12 @@
 """EDGAN's conditional entropy distance δ(X, Y) = H(X|Y) + H(Y|X), and how it is estimated from two batches.
 
-The paper leaves the estimate open ("train and estimate δ", algorithm 1), so here it is an option. X and Y are
-numbers, all pixels of a batch (or coordinates, or features) taken for draws of one variable. With pairs that
-are drawn independently, as a real and a generated image are, δ is close to H(X) + H(Y), and its gradient to
-that of the generated entropy alone, which it lowers. `pairs: sorted` pairs quantiles instead; yet δ is 0
-wherever each variable determines the other, so that no pairing makes it ask for equal distributions. X and Y can
-also be whole images, or the distributions that their softmax, or D, gives: `of`.
+The paper leaves the estimate open ("train and estimate δ", algorithm 1), so here it is an option. `of` says what X
+and Y are: the batch's mean image, whole images or what D says, as distributions whose cross-entropies stand for the
+conditional entropies; or numbers, all pixels of a batch (or coordinates, or features) taken for draws of one
+variable. With numbers whose pairs are drawn independently, as a real and a generated image are, δ is close to
+H(X) + H(Y), and its gradient to that of the generated entropy alone, which it lowers. `pairs: sorted` pairs quantiles
+instead; yet δ is 0 wherever each variable determines the other, so that no pairing makes it ask for equal
+distributions. docs/terms.md has what each reading does.
 """
 
 from collections.abc import Callable, Sequence
