@@ -12,6 +12,7 @@ from torch.utils.flop_counter import flop_registry
 
 from gantry.data.shape import DataShape
 from gantry.plan import Plan, load_plan
+from gantry.plan.costs import shape_of
 from gantry.plan.recipe import Recipe
 from gantry.training.counting import count
 from gantry.training.step import Step
@@ -233,3 +234,16 @@ def test_methods_with_labels_and_encoders_are_counted(name: str) -> None:
     side = found.workloads[recipe.workload].resolution
     cost = count(recipe, DataShape((2,) if side is None else (3, side, side), 10))
     assert cost.flops(1) > 0 and cost.bytes > 0 and cost.kept <= cost.state
+
+
+@pytest.mark.parametrize(("scale", "name"), [("smoke", "points_combogan"), ("paper", "faces_stargan")])
+def test_what_draws_on_the_host_and_what_names_attributes_are_counted_before_there_are_data(
+    scale: str, name: str, tmp_path: Path
+) -> None:
+    found = load_plan(
+        {"scale": scale, "papers": ["translation"], "results": str(tmp_path)},
+        Path(__file__).resolve().parents[2],
+    )
+    run = next(run for run in found.runs.values() if run.recipe_name == name)
+    cost = count(run.recipe, DataShape.from_json(shape_of(found, run)))
+    assert cost.flops(1) > 0 and cost.state > 0 and cost.bytes > 0

@@ -74,7 +74,11 @@ def shape_of(plan: "Plan", run: Run) -> dict[str, Any]:
     shape: dict[str, Any] = {"sample": [2] if side is None else [3, side, side]}
     manifest = Path(plan.manifest(run))
     if not manifest.exists():
-        return shape | {"classes": CLASSES, "input": _usual_input(plan.datasets[run.dataset], side)}
+        spec = plan.datasets[run.dataset]
+        labels: dict[str, Any] = {"classes": CLASSES}
+        if names := spec.attributes:
+            labels = {"attributes": len(names), "label_names": list(names)}
+        return shape | labels | {"input": _usual_input(spec, side)}
     described = read_json(manifest, "manifest of a prepared set")
     names = described.get("label_names", [])
     if (attributes := described.get("attributes")) is not None:

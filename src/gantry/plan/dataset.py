@@ -103,6 +103,16 @@ class DatasetSpec(Strict):
         return 10 if self.source in ("digits", "pasted_digits", "cifar10", "svhn") else None
 
     @property
+    def attributes(self) -> tuple[str, ...]:
+        """The names of its attributes, where they are known before the files are read."""
+        if self.labels != "attributes":
+            return ()
+        if self.source == "gaussian_grid":
+            return ("right", "upper")
+        named = self.options["attributes"]
+        return tuple(named) if isinstance(named, list | tuple) and "all" not in named else ()
+
+    @property
     def rows(self) -> int | None:
         """How many samples are trained on at most, where that is known before the files are read."""
         if self.images is None:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch._subclasses.fake_tensor import FakeTensorMode
+from torch._subclasses.fake_tensor import FakeTensorMode, unset_fake_temporarily
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
@@ -41,7 +41,8 @@ def count(recipe: Recipe, data: DataShape) -> Cost:
     with FakeTensorMode(allow_non_fake_inputs=True):
         method = build_method(recipe, data).train()
         method.bind({phase.name: _optimiser(method, phase) for phase in method.phases})
-        method.begin(0, CPU)
+        with unset_fake_temporarily():  # what an iteration draws on the host needs its numbers
+            method.begin(0, CPU)
         streams = method.streams(_placeholder(data))
         stages = tuple(_stage(method, stage, streams) for stage in method.stages())
         kept = _numbers(method.kept)
@@ -173,7 +174,8 @@ def _placeholder(data: DataShape) -> PreparedSet:
     """Return a set of that shape without a byte of its own."""
     labels: Any = None
     if data.attributes:
-        labels = np.broadcast_to(np.uint8(0), (ROWS, data.attributes))
+        # Of each attribute some have it and some do not: methods refuse others.
+        labels = np.broadcast_to((np.arange(ROWS, dtype=np.uint8) % 2)[:, None], (ROWS, data.attributes))
     elif data.vectors:
         several = (data.captions,) if data.captions else ()
         labels = np.broadcast_to(np.float32(0), (ROWS, *several, data.vectors))
