@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from gantry.files import canonical_json, write_text
+from gantry.files import write_json, write_text
 from gantry.plan.blocks.networks import Networks
 from gantry.plan.blocks.objectives import Objective
 from gantry.plan.blocks.players import Latent, Optimiser, Updates
@@ -38,10 +38,10 @@ Models = Sequence[tuple[str, type[BaseModel]]]
 
 
 def write_reference(text: Path, schemas: Path) -> None:
-    """Write the page, and a schema for each kind of file to the folder `schemas`."""
+    """Write the page, and a schema for each kind of file to the folder `schemas`: a key a line, so that Git merges."""
     write_text(text, reference())
     for name in SCHEMAS:
-        write_text(schemas / f"{name}.json", canonical_json(schema(name)))
+        write_json(schemas / f"{name}.json", schema(name))
 
 
 # ── the page ──────────────────────────────────────────────────────────────────────────────────────────
