@@ -17,7 +17,7 @@ from gantry.commands import GROUPS
 from gantry.errors import UserError, suggestion
 from gantry.progress.channel import is_watched
 from gantry.system.orphans import stop_if_orphaned
-from gantry.system.signals import EXIT_CONTINUE, Stopped
+from gantry.system.signals import CONTINUES, EXIT_CONTINUE, Stopped
 from gantry.system.terminal import forgive
 
 EXIT_USER_ERROR = 2
@@ -65,7 +65,7 @@ def run(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _end("gantry: interrupted", EXIT_INTERRUPTED, log)
     except Stopped as stopped:
-        return _end(f"gantry: {stopped}; the same command continues", EXIT_CONTINUE, log)
+        return _end(f"gantry: {stopped}; {CONTINUES}", EXIT_CONTINUE, log)
     except Exception:
         return _end(f"gantry: a defect, please report it with this:\n{traceback.format_exc()}", 1, log)
     return _end("", 0, log)

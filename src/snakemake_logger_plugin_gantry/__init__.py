@@ -23,6 +23,9 @@ from gantry.progress import advice
 from gantry.progress.display import Display
 
 BY_USER = "on user request"  # in what Snakemake says when Ctrl-C reaches it
+BY_SIGTERM = (
+    "Will exit after finishing currently running jobs"  # in what it says when SIGTERM does, again and again
+)
 NAMES = ("prepared", "dataset", "recipe", "paper", "name")  # wildcards that say what a job is about
 NOTHING = "Nothing to be done"
 # Of these Snakemake's own words say nothing that the display does not.
@@ -78,6 +81,8 @@ class LogHandler(LogHandlerBase):
             self.display.fail(facts["jobid"], facts["rule_name"], list(facts["log"] or ()))
         elif BY_USER in text:
             self.display.stop()
+        elif BY_SIGTERM in text:
+            self.display.terminate()
         elif NOTHING in text:
             self.display.nothing_to_do()
         elif record.levelno >= logging.WARNING and not self._is_known(text):

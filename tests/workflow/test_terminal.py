@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -106,7 +107,20 @@ def test_what_failed_is_said_once_with_its_reason(spoilt: Sketch) -> None:
     assert "Traceback" not in done.output and len(said) <= 4, done.output
 
 
-def test_ctrl_c_ends_in_one_sentence_and_the_same_command_goes_on(spoilt: Sketch, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("tell", "number", "last"),
+    [
+        pytest.param(
+            os.kill, signal.SIGINT, "stopping", id="Ctrl-C"
+        ),  # of Snakemake; a terminal tells the steps
+        pytest.param(
+            os.killpg, signal.SIGTERM, "1 job stopped (train mixture/points_one/seed0)", id="SIGTERM to all"
+        ),
+    ],
+)
+def test_what_is_stopped_ends_in_one_sentence_and_the_same_command_goes_on(
+    spoilt: Sketch, tmp_path: Path, tell: Callable[[int, int], None], number: int, last: str
+) -> None:
     config = [
         "scale=workflow/scales/tiny.yaml",
         "papers=[sketch]",
@@ -146,17 +160,18 @@ def test_ctrl_c_ends_in_one_sentence_and_the_same_command_goes_on(spoilt: Sketch
                 if process.poll() is not None or time.monotonic() > give_up:
                     pytest.fail(f"training did not begin: {Path(said.name).read_text()}")
                 time.sleep(0.1)
-            os.kill(process.pid, signal.SIGINT)  # Snakemake alone; a terminal tells the steps itself
+            tell(process.pid, number)
             assert process.wait(timeout=300) != 0
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
         said.seek(0)
         assert lines(said.read())[-1:] == [
-            "gantry: stopping; what is done and trained so far is kept, and the same command goes on"
+            f"gantry: {last}; what is done and trained so far is kept, and the same command goes on"
         ]
         said.seek(0)
-        assert "Traceback" not in said.read()
+        whole = said.read()
+        assert "Traceback" not in whole and "failed" not in whole
 
 
 @pytest.mark.parametrize("before", [signal.SIG_IGN, signal.default_int_handler])

@@ -7,6 +7,9 @@ from types import FrameType
 
 # "Temporary failure, try again" in sysexits.h: the state is saved, the same command continues.
 EXIT_CONTINUE = 75
+CONTINUES = (
+    "the same command continues"  # the end of the last message, and of the log, of what was stopped so
+)
 # What asks to stop: SIGURG is clusters' warning before the time limit.
 WATCHED = (signal.SIGTERM, signal.SIGINT, signal.SIGURG)
 
