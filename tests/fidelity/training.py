@@ -6,7 +6,7 @@ from tests.fidelity.beside import apart_after, image_recipe, losses_of_three, to
 from tests.fidelity.checks import Figure, check
 
 from gantry.networks import build_discriminator, build_generator
-from gantry.plan.blocks.networks import DcganNetworks
+from gantry.plan.blocks.image_networks import DcganNetworks
 from gantry.plan.recipe import Recipe
 
 PAIR = {"logit_agreement": 1.0, "sample_spread": 0.5}

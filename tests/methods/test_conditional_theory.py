@@ -30,7 +30,7 @@ from gantry.methods import Batch
 from gantry.metrics.classes import label_accuracy
 from gantry.networks import build_generator
 from gantry.networks.conditions import Concatenated, ConditionalNorms, Projection, SharedEmbedding
-from gantry.plan.blocks.networks import MlpNetworks
+from gantry.plan.blocks.point_networks import MlpNetworks
 from gantry.plan.dataset import DatasetSpec
 from gantry.terms.classification import code_information
 

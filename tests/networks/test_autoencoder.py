@@ -10,7 +10,8 @@ from torch import nn
 from gantry.errors import UserError
 from gantry.networks import build_discriminator, build_generator
 from gantry.networks.autoencoder import Autoencoder
-from gantry.plan.blocks.networks import AutoencoderNetworks, MlpAutoencoderNetworks
+from gantry.plan.blocks.image_networks import AutoencoderNetworks
+from gantry.plan.blocks.point_networks import MlpAutoencoderNetworks
 
 POINTS: dict[str, Any] = {"family": "mlp_autoencoder", "width": 20, "depth": 2, "code": 3}
 IMAGES: dict[str, Any] = {"family": "autoencoder", "width": 4, "code": 10}

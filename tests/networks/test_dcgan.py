@@ -8,7 +8,7 @@ from gantry.errors import UserError
 from gantry.networks import build_discriminator, build_generator
 from gantry.networks.dcgan import AdaptiveHead
 from gantry.networks.spectral import normalise
-from gantry.plan.blocks.networks import DcganNetworks
+from gantry.plan.blocks.image_networks import DcganNetworks
 
 RESOLUTIONS = [32, 64, 128, 256]
 # Channels from 4×4 pixels up to half the resolution, at width 32: the first is 32·resolution/8.

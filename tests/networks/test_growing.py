@@ -11,7 +11,8 @@ from torch import nn
 from gantry.networks import build_discriminator, build_generator, mixes_samples
 from gantry.networks.equalised import DeviationMap, EqualisedConv, EqualisedLinear, PixelNorm
 from gantry.networks.pggan import Discriminator, Generator, enlarged, growing_widths, shrunk
-from gantry.plan.blocks.networks import Networks, PgganNetworks
+from gantry.plan.blocks.networks import Networks
+from gantry.plan.blocks.stepwise_networks import PgganNetworks
 
 SMALL = {"family": "pggan", "width": 8, "base": 64, "group": 2}
 

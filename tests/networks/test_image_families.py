@@ -10,7 +10,8 @@ from torch.nn.utils.parametrize import is_parametrized
 from gantry.errors import UserError
 from gantry.networks import build_discriminator, build_generator
 from gantry.networks.attention import SelfAttention
-from gantry.plan.blocks.networks import ImageNetworks, Networks
+from gantry.plan.blocks.image_networks import ImageNetworks
+from gantry.plan.blocks.networks import Networks
 
 SHAPE = (3, 32, 32)
 OPTIMISED = {"family": "dcgan32", "spectral_penultimate": True, "r311": True}

@@ -8,7 +8,7 @@ from torch import nn
 
 from gantry.networks import build_discriminator, build_generator
 from gantry.networks.initialise import initialise_as
-from gantry.plan.blocks.networks import Dcgan32Networks, DcganNetworks, ImageNetworks, SnganNetworks
+from gantry.plan.blocks.image_networks import Dcgan32Networks, DcganNetworks, ImageNetworks, SnganNetworks
 
 # Layers with their numbers of inputs and outputs, the kernel's places counted in.
 CONV, CONV_IN, CONV_OUT = nn.Conv2d(48, 96, 3), 48 * 9, 96 * 9

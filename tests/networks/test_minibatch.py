@@ -8,7 +8,8 @@ from tests.training.games import logits, method_of
 
 from gantry.networks import build_discriminator, mixes_samples
 from gantry.networks.minibatch import MinibatchDiscrimination
-from gantry.plan.blocks.networks import DcganNetworks, MlpNetworks
+from gantry.plan.blocks.image_networks import DcganNetworks
+from gantry.plan.blocks.point_networks import MlpNetworks
 from gantry.plan.recipe import Recipe
 from gantry.terms.features import penultimate
 

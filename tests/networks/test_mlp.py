@@ -8,7 +8,7 @@ from torch import nn
 from gantry.errors import UserError
 from gantry.networks import build_discriminator, build_generator
 from gantry.networks.maxout import Maxout
-from gantry.plan.blocks.networks import MlpNetworks
+from gantry.plan.blocks.point_networks import MlpNetworks
 
 PAPER = MlpNetworks(family="mlp")
 

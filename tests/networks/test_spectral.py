@@ -12,7 +12,7 @@ from torch.nn.utils import parametrizations
 
 from gantry.networks import build_discriminator, mixes_samples, one_pass_is_exact
 from gantry.networks.spectral import SpectralNorm, normalise_layer
-from gantry.plan.blocks.networks import DcganNetworks
+from gantry.plan.blocks.image_networks import DcganNetworks
 from gantry.plan.recipe import Recipe
 
 LAYERS: dict[str, Callable[[], nn.Module]] = {

@@ -10,7 +10,8 @@ from pydantic import TypeAdapter
 from gantry.networks import build_discriminator, build_generator
 from gantry.networks.pggan import growing_widths
 from gantry.networks.stylegan import Blur, StyledLayer, StyleGenerator
-from gantry.plan.blocks.networks import Networks, StyleganNetworks
+from gantry.plan.blocks.networks import Networks
+from gantry.plan.blocks.stepwise_networks import StyleganNetworks
 
 CPU = torch.device("cpu")
 BLOCK = {"family": "stylegan", "width": 8, "base": 64, "group": 2, "mapping_depth": 2}

@@ -13,7 +13,8 @@ from gantry.methods.adversarial import GeneratorSampler
 from gantry.methods.checkpoint import load_sampler
 from gantry.networks import build_generator
 from gantry.networks.virtual import VirtualBatchNorm, WithReference
-from gantry.plan.blocks.networks import DcganNetworks, MlpAutoencoderNetworks, MlpNetworks
+from gantry.plan.blocks.image_networks import DcganNetworks
+from gantry.plan.blocks.point_networks import MlpAutoencoderNetworks, MlpNetworks
 from gantry.plan.recipe import Recipe
 from gantry.training.step import Step
 

@@ -13,7 +13,8 @@ from gantry.methods.discriminators import Packed
 from gantry.networks import build_discriminator
 from gantry.networks.maxout import Maxout
 from gantry.objectives.moments import MmdGan
-from gantry.plan.blocks.networks import DcganNetworks, MlpNetworks
+from gantry.plan.blocks.image_networks import DcganNetworks
+from gantry.plan.blocks.point_networks import MlpNetworks
 from gantry.plan.blocks.terms import GradientPenalty as Options
 from gantry.plan.recipe import Recipe
 from gantry.terms import TermInputs

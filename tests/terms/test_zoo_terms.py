@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from gantry.networks import build_discriminator
-from gantry.plan.blocks.networks import DcganNetworks, MlpNetworks
+from gantry.plan.blocks.image_networks import DcganNetworks
+from gantry.plan.blocks.point_networks import MlpNetworks
 from gantry.plan.blocks.terms import (
     HistoricalAveraging,
     JensenShannon,

@@ -14,8 +14,8 @@ from gantry.methods.latents import draw_latents
 from gantry.methods.sampler import Sampler
 from gantry.networks.lapgan import Cascade, build_level_discriminators, enlarged_to, pyramid, up
 from gantry.networks.shapes import image_shape
-from gantry.plan.blocks.networks import LapganNetworks
 from gantry.plan.blocks.players import Latent
+from gantry.plan.blocks.stepwise_networks import LapganNetworks
 from gantry.plan.recipe import Recipe
 
 

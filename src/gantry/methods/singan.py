@@ -18,7 +18,7 @@ from gantry.methods.sampler import Sampler
 from gantry.methods.stage import Stage
 from gantry.networks.shapes import image_shape
 from gantry.networks.singan import Scales, WindowDiscriminator, resized, width_at
-from gantry.plan.blocks.networks import SinganNetworks
+from gantry.plan.blocks.stepwise_networks import SinganNetworks
 from gantry.plan.methods.singan import Options
 from gantry.plan.recipe import Recipe
 

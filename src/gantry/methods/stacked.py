@@ -23,8 +23,8 @@ from gantry.methods.stage import Stage
 from gantry.networks import build_discriminator, build_generator
 from gantry.networks.conditions import ConditionalDiscriminator
 from gantry.networks.encoders import Encoder
-from gantry.plan.blocks.networks import MlpNetworks
 from gantry.plan.blocks.players import Latent
+from gantry.plan.blocks.point_networks import MlpNetworks
 from gantry.plan.methods.stacked import Options
 from gantry.plan.recipe import Recipe
 

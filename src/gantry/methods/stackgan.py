@@ -21,8 +21,8 @@ from gantry.methods.stage import Stage
 from gantry.networks.lapgan import pyramid
 from gantry.networks.shapes import image_shape
 from gantry.networks.stackgan import Moments, PairDiscriminator, Stages, Tree, nearest
-from gantry.plan.blocks.networks import StackganNetworks
 from gantry.plan.blocks.players import Latent
+from gantry.plan.blocks.stepwise_networks import StackganNetworks
 from gantry.plan.methods.stackgan import StackedOptions
 from gantry.plan.recipe import Recipe
 

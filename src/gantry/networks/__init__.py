@@ -1,7 +1,7 @@
 """Generators and discriminators, by family, initialised, ready for a device.
 
 A family is a file here of its name, with `build_generator` and `build_discriminator`, and its block in
-`plan/blocks/networks.py`: no list names either.
+`plan/blocks/`, in the file of point, image, stepwise or translating pairs: no list names either.
 """
 
 from importlib import import_module

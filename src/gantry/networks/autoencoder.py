@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from gantry.networks.initialise import initialise_as
 from gantry.networks.shapes import image_shape
-from gantry.plan.blocks.networks import AutoencoderNetworks
+from gantry.plan.blocks.image_networks import AutoencoderNetworks
 
 SMALLEST = 8  # pixels a side, between the dense layer and the convolutions
 

@@ -14,7 +14,7 @@ from gantry.networks.attention import SelfAttention
 from gantry.networks.initialise import fill, initialise_as
 from gantry.networks.shapes import image_shape
 from gantry.networks.spectral import normalise
-from gantry.plan.blocks.networks import BigganDeepNetworks
+from gantry.plan.blocks.image_networks import BigganDeepNetworks
 
 SHRINK = 4  # a block's inner channels are a quarter
 SMALLEST = 4

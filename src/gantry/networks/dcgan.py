@@ -16,7 +16,7 @@ from gantry.networks.residual import Norm, ResidualBlock
 from gantry.networks.shapes import image_shape, logit_rows
 from gantry.networks.spectral import normalise
 from gantry.networks.virtual import norm_of, with_reference
-from gantry.plan.blocks.networks import DcganNetworks
+from gantry.plan.blocks.image_networks import DcganNetworks
 
 
 def widths(width: int, resolution: int) -> list[int]:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from gantry.networks.initialise import SCHEMES, fill, initialise, initialise_as
 from gantry.networks.shapes import image_shape, logit_rows
 from gantry.networks.spectral import normalise_layer
-from gantry.plan.blocks.networks import Dcgan32Networks
+from gantry.plan.blocks.image_networks import Dcgan32Networks
 
 normal = partial(fill, how=SCHEMES["normal_0.02"])
 

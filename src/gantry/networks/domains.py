@@ -11,7 +11,7 @@ from gantry.networks import mlp
 from gantry.networks.styled import StyleEncoder, beside
 from gantry.networks.translators import NORMS, Shape, TranslatorBlock, square, started
 from gantry.plan.blocks.autoencoders import ImageAutoencoders
-from gantry.plan.blocks.networks import MlpNetworks
+from gantry.plan.blocks.point_networks import MlpNetworks
 
 DOMAINS = range(2)
 

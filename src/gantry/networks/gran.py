@@ -7,7 +7,8 @@ from gantry.errors import UserError
 from gantry.networks import dcgan
 from gantry.networks.initialise import initialise
 from gantry.networks.shapes import image_shape
-from gantry.plan.blocks.networks import DcganNetworks, GranNetworks
+from gantry.plan.blocks.image_networks import DcganNetworks
+from gantry.plan.blocks.stepwise_networks import GranNetworks
 
 SMALLEST = 4
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gantry.networks.shapes import image_shape
-from gantry.plan.blocks.networks import LapganNetworks
+from gantry.plan.blocks.stepwise_networks import LapganNetworks
 
 SLOPE = 0.2
 

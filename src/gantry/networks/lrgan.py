@@ -9,7 +9,8 @@ from gantry.errors import UserError
 from gantry.networks import dcgan
 from gantry.networks.initialise import initialise
 from gantry.networks.shapes import image_shape
-from gantry.plan.blocks.networks import DcganNetworks, LrganNetworks
+from gantry.plan.blocks.image_networks import DcganNetworks
+from gantry.plan.blocks.stepwise_networks import LrganNetworks
 
 SMALLEST = 4  # pixels a side of the features that a decoder begins with
 

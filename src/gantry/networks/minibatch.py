@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from gantry.networks.linear import Linear
-from gantry.plan.blocks.networks import DcganNetworks, MlpNetworks
+from gantry.plan.blocks.image_networks import DcganNetworks
+from gantry.plan.blocks.point_networks import MlpNetworks
 
 
 class MinibatchDiscrimination(nn.Module):

@@ -8,7 +8,7 @@ from gantry.networks.maxout import Maxout
 from gantry.networks.minibatch import minibatch_discrimination
 from gantry.networks.shapes import dimension
 from gantry.networks.virtual import norm_of, with_reference
-from gantry.plan.blocks.networks import MlpAutoencoderNetworks, MlpNetworks
+from gantry.plan.blocks.point_networks import MlpAutoencoderNetworks, MlpNetworks
 
 
 def build_generator(

@@ -8,7 +8,7 @@ from gantry.networks.autoencoder import Autoencoder
 from gantry.networks.linear import Linear
 from gantry.networks.mlp import build_generator
 from gantry.networks.shapes import dimension
-from gantry.plan.blocks.networks import MlpAutoencoderNetworks
+from gantry.plan.blocks.point_networks import MlpAutoencoderNetworks
 
 
 def rectified(widths: list[int]) -> nn.Sequential:

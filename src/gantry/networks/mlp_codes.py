@@ -9,7 +9,7 @@ from gantry.networks.codes import Codes, CodeTranslator
 from gantry.networks.mlp_autoencoder import rectified
 from gantry.networks.translators import Shape
 from gantry.plan.blocks.code_translators import MlpCodesNetworks
-from gantry.plan.blocks.networks import MlpNetworks
+from gantry.plan.blocks.point_networks import MlpNetworks
 
 
 class PointCodes(CodeTranslator):

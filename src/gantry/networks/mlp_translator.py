@@ -6,7 +6,7 @@ from gantry.errors import UserError
 from gantry.networks import mlp
 from gantry.networks.mlp_autoencoder import rectified
 from gantry.networks.translators import Shape
-from gantry.plan.blocks.networks import MlpNetworks
+from gantry.plan.blocks.point_networks import MlpNetworks
 from gantry.plan.blocks.translators import MlpTranslatorNetworks
 
 

@@ -21,7 +21,7 @@ from gantry.networks.equalised import (
     PixelNorm,
 )
 from gantry.networks.shapes import image_shape
-from gantry.plan.blocks.networks import GrowingNetworks, PgganNetworks
+from gantry.plan.blocks.stepwise_networks import GrowingNetworks, PgganNetworks
 
 SMALLEST = 4  # pixels a side, where growing networks begin
 

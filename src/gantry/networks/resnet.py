@@ -13,7 +13,7 @@ from gantry.networks.initialise import fill, initialise_as
 from gantry.networks.residual import ResidualBlock
 from gantry.networks.shapes import image_shape
 from gantry.networks.spectral import clamp, normalise
-from gantry.plan.blocks.networks import ResnetNetworks
+from gantry.plan.blocks.image_networks import ResnetNetworks
 
 glorot = partial(fill, how=nn.init.xavier_uniform_)
 

@@ -7,7 +7,7 @@ from gantry.networks.initialise import initialise_as
 from gantry.networks.resnet import Discriminator, Generator, glorot
 from gantry.networks.shapes import image_shape
 from gantry.networks.spectral import normalise
-from gantry.plan.blocks.networks import SaganNetworks
+from gantry.plan.blocks.image_networks import SaganNetworks
 
 
 def build_generator(

@@ -3,7 +3,8 @@
 from torch import Tensor
 
 from gantry.errors import UserError
-from gantry.plan.blocks.networks import ImageNetworks, PointNetworks
+from gantry.plan.blocks.image_networks import ImageNetworks
+from gantry.plan.blocks.point_networks import PointNetworks
 
 
 def image_shape(networks: ImageNetworks, sample_shape: tuple[int, ...]) -> tuple[int, int]:

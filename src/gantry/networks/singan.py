@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gantry.networks.shapes import image_shape
-from gantry.plan.blocks.networks import SinganNetworks
+from gantry.plan.blocks.stepwise_networks import SinganNetworks
 
 PADDING = 5  # zeros around what a scale sees: five 3×3 convolutions without padding
 SLOPE = 0.2

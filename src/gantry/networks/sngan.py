@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from gantry.networks.initialise import SCHEMES, fill, initialise_as
 from gantry.networks.shapes import image_shape
 from gantry.networks.spectral import clamp, normalise
-from gantry.plan.blocks.networks import SnganNetworks
+from gantry.plan.blocks.image_networks import SnganNetworks
 
 normal = partial(fill, how=SCHEMES["normal_0.02"])
 

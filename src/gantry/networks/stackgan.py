@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate, leaky_relu
 
 from gantry.networks.output import DiscriminatorOutput
-from gantry.plan.blocks.networks import StackganNetworks
+from gantry.plan.blocks.stepwise_networks import StackganNetworks
 
 SLOPE = 0.2
 COARSEST = 4  # pixels a side of what the first dense layer makes, and of what D's head reads

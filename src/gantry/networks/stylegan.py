@@ -18,7 +18,7 @@ from gantry.networks.equalised import (
 )
 from gantry.networks.pggan import SMALLEST, Discriminator, Growing, enlarged, growing_widths
 from gantry.networks.shapes import image_shape
-from gantry.plan.blocks.networks import StyleganNetworks
+from gantry.plan.blocks.stepwise_networks import StyleganNetworks
 
 
 class Blur(nn.Module):

@@ -5,7 +5,7 @@ from itertools import product
 
 from gantry.errors import UserError
 from gantry.metrics.names import CLASSIFYING_NETWORKS, FEATURE_NETWORKS, METRICS, NETWORKS_OF_PLACES, metric
-from gantry.plan.blocks.networks import ImageNetworks
+from gantry.plan.blocks.image_networks import ImageNetworks
 from gantry.plan.blocks.translators import ImageTranslators
 from gantry.plan.configuration import Output
 from gantry.plan.dataset import DatasetSpec

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from gantry.plan.blocks.networks import MlpNetworks
+from gantry.plan.blocks.point_networks import MlpNetworks
 from gantry.plan.methods.base import MethodOptions
 from gantry.plan.methods.conditional import refuse_what_needs_the_game_of_two
 
