@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from gantry.data.sources.cifar10 import RestrictedUnpickler, unpickle_batch
+from gantry.data.pickles import RestrictedUnpickler
+from gantry.data.sources.cifar10 import unpickle_batch
 from gantry.errors import UserError
 
 BATCHES = [f"data_batch_{i}" for i in range(1, 6)]
