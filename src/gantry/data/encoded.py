@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from gantry.data.decoding import decode
+from gantry.data.items import BadImage, Boxed
 from gantry.data.pixels import FILTERS, Squares, box
 
 # Pixels of decoded images that wait for others of their size.
@@ -28,8 +29,12 @@ class EncodedSquares(Squares):
         self._bytes = 0
 
     def decoded(self, content: Any) -> Tensor:
-        """Decode one image file; BadImage if that cannot be done."""
-        image, conversions = decode(content, self.side)
+        """Decode one image file, or a box of it; BadImage if that cannot be done."""
+        if isinstance(content, Boxed):
+            image, conversions = decode(content.encoded)
+            image = boxed(image, content.box)
+        else:
+            image, conversions = decode(content, self.side)
         self.conversions.update(conversions)
         return image
 
@@ -51,6 +56,15 @@ class EncodedSquares(Squares):
                     torch.stack([image for _, image in group]), self.side, FILTERS[self.crop]
                 ).numpy()
         self._waiting, self._bytes = {}, 0
+
+
+def boxed(image: Tensor, box: tuple[int, int, int, int]) -> Tensor:
+    """Return what lies in `box` (left, top, right, bottom) of an image (H, W, 3); BadImage if nothing does."""
+    left, top, right, bottom = box
+    kept = image[max(0, top) : max(0, bottom), max(0, left) : max(0, right)]
+    if not kept.numel():
+        raise BadImage(f"its box {box} lies outside of its {image.shape[1]}×{image.shape[0]} pixels")
+    return kept
 
 
 @contextmanager

@@ -45,6 +45,7 @@ class DatasetSpec(Strict):
         "huggingface",
         "webdataset",
         "celeba",
+        "cub",
         "lsun",
         "cifar10",
         "svhn",
@@ -82,6 +83,8 @@ class DatasetSpec(Strict):
         """What its labels are, as far as it is known before the files are read."""
         if self.source == "array" and self.beside:
             return "vectors" if self.options.get("vectors") else "classes"
+        if self.source == "cub" or (self.source in ("celeba", "digits") and self.options.get("captions")):
+            return "vectors"
         if self.source in ("celeba", "gaussian_grid", "digits") and self.options.get("attributes"):
             return "attributes"
         if self.source == "celeba":

@@ -4,6 +4,7 @@ from gantry.data.sources.array import Array
 from gantry.data.sources.base import Source
 from gantry.data.sources.celeba import CelebA
 from gantry.data.sources.cifar10 import Cifar10
+from gantry.data.sources.cub import Cub
 from gantry.data.sources.folder import Folder
 from gantry.data.sources.lsun import Lsun
 from gantry.data.sources.stl10 import Stl10
@@ -24,6 +25,7 @@ SOURCES: dict[str, type[Source]] = {
     "huggingface": HuggingFace,
     "webdataset": WebDataset,
     "celeba": CelebA,
+    "cub": Cub,
     "lsun": Lsun,
     "cifar10": Cifar10,
     "svhn": Svhn,

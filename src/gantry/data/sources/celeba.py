@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 from typing import ClassVar
 
 from gantry.data.annotations import Table, read_annotations
+from gantry.data.captions import OPTIONS, captions_asked
 from gantry.data.items import Indices, Item, Label, Option, Reader
 from gantry.data.listing import list_images
 from gantry.data.sources.base import ImageSource
@@ -31,10 +32,11 @@ class CelebA(ImageSource):
 
     Options: `split` (all, train, valid, test; needs list_eval_partition); `attribute`, whose presence (1 or 0)
     becomes the label; or `attributes`, a list of names or [all], whose presence become (N, A) labels (both need
-    list_attr_celeba). Both files are read as .txt, .csv or .tsv.
+    list_attr_celeba). Both files are read as .txt, .csv or .tsv. `captions`, `mentioned` and `seed` make vectors
+    (N, M, A) of the attributes: see `gantry.data.captions`.
     """
 
-    options: ClassVar[dict[str, Option]] = {"split": "all", "attribute": "", "attributes": ()}
+    options: ClassVar[dict[str, Option]] = {"split": "all", "attribute": "", "attributes": (), **OPTIONS}
     test_split: ClassVar[str] = "test"
 
     def __init__(self, spec: DatasetSpec, name: str, path: Path | None) -> None:
@@ -51,6 +53,7 @@ class CelebA(ImageSource):
         if split != "all":
             self._files = self._of_split(split)
         self._names, self._labels = self._read_labels()
+        self._captions = captions_asked(self.chosen_options, self._names, name)
 
     def __len__(self) -> int:
         return len(self._files)
@@ -66,7 +69,10 @@ class CelebA(ImageSource):
     def items(self, chosen: Indices) -> Iterator[Item]:
         for i in chosen.tolist():
             file, content = self._files[i]
-            yield Item(file, content, None if self._labels is None else self._labels[i])
+            label = None if self._labels is None else self._labels[i]
+            if self._captions is not None and isinstance(label, tuple):
+                label = self._captions.of(file, label)
+            yield Item(file, content, label)
 
     def reader(self) -> Reader:
         return self._listing.reader

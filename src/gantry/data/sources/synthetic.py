@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from gantry.data.captions import OPTIONS, captions_asked
 from gantry.data.items import Indices, Item, Label, Labels, Option, Pixels
 from gantry.data.sources.base import PixelSource, PointSource
 from gantry.errors import UserError, suggestion
@@ -130,12 +131,13 @@ DIGITS_WITH: dict[str, frozenset[int]] = {
 class Digits(PixelSource):
     """scikit-learn's 1,797 handwritten digits, 8×8 grey levels 0 to 16, as RGB, with labels 0 to 9.
 
-    `attributes`, names of `DIGITS_WITH`, stand in the place of labels: (N, A), whether a digit has each.
+    `attributes`, names of `DIGITS_WITH`, stand in the place of labels: (N, A), whether a digit has each. `captions`,
+    `mentioned` and `seed` make vectors (N, M, A) of them: see `gantry.data.captions`.
     """
 
     is_proxy = True
     native_resolution = 32
-    options: ClassVar[dict[str, Option]] = {"attributes": ()}
+    options: ClassVar[dict[str, Option]] = {"attributes": (), **OPTIONS}
 
     def __init__(self, spec: DatasetSpec, name: str, path: Path | None) -> None:
         super().__init__(spec, name, path)
@@ -148,6 +150,7 @@ class Digits(PixelSource):
                     f"data set {name}: options.attributes: {attribute!r} is none of {', '.join(DIGITS_WITH)}"
                     f"{suggestion(attribute, DIGITS_WITH)}"
                 )
+        self._captions = captions_asked(self.chosen_options, self._attributes, name)
 
     def __len__(self) -> int:
         return len(self._images)
@@ -160,7 +163,8 @@ class Digits(PixelSource):
         digit = int(self._labels[i])
         if not self._attributes:
             return digit
-        return tuple(int(digit in DIGITS_WITH[attribute]) for attribute in self._attributes)
+        label = tuple(int(digit in DIGITS_WITH[attribute]) for attribute in self._attributes)
+        return label if self._captions is None else self._captions.of(f"digit {i}", label)
 
     def items(self, chosen: Indices) -> Iterator[Item]:
         for i in chosen:
