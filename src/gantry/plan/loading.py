@@ -1,7 +1,6 @@
 """From the files to a plan: everything that they refer to is resolved and checked, all problems at once."""
 
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,37 +9,24 @@ from gantry.files import digest_of
 from gantry.metrics.names import FEATURE_NETWORKS, OF_LOSSES
 from gantry.plan.checks import (
     check_data,
-    check_method,
     check_metric,
-    check_metrics,
-    check_networks,
     check_options,
     check_outputs,
-    check_sampling,
     check_segments,
     doubts_of,
 )
-from gantry.plan.configuration import Config, Experiment, Scale, paper_file, paper_name
+from gantry.plan.configuration import Experiment, Scale
 from gantry.plan.filtering import filtered, selected
-from gantry.plan.layering import (
-    edited,
-    extended,
-    inherited_changes,
-    laid_over,
-    lineage,
-    merged,
-    own_text,
-    read_datasets,
-    with_variants,
-)
+from gantry.plan.layering import read_datasets, with_variants
 from gantry.plan.overrides import Overrides, Reference
-from gantry.plan.places import found_below, workflow_root
+from gantry.plan.places import workflow_root
 from gantry.plan.plan import Plan
-from gantry.plan.problems import Layers, Problems
+from gantry.plan.problems import Problems
 from gantry.plan.reading import load_yaml
 from gantry.plan.recipe import Recipe, Workload
+from gantry.plan.resolving import Resolver
+from gantry.plan.sources import Sources, names_in
 from gantry.runs.paths import canonical
-
 
 def load_plan(given: dict[str, Any], root: Path | None = None, *, beside: str | Path | None = None) -> Plan:
     """Read and validate everything that `given` (config.yaml and the command line, merged) refers to.
@@ -50,7 +36,7 @@ def load_plan(given: dict[str, Any], root: Path | None = None, *, beside: str | 
     often a mistake, are named on stderr. Raises UserError with every problem found.
     """
     roots = (root,) if root is not None else tuple(dict.fromkeys((Path(), workflow_root(beside))))
-    loading = _Loading(given, roots)
+    loading = _Loading(Sources(given, roots))
     for message in loading.problems.renamed:
         print(f"gantry: {message}", file=sys.stderr)
     plan = loading.plan()
@@ -75,29 +61,19 @@ def load_planned(place: Path) -> Plan:
         )
     sources = load_yaml(text)
     roots = tuple(Path(root) for root in sources.get("roots", ("",)))
-    return _Loading(sources["given"], roots, sources["files"]).plan()
+    return _Loading(Sources(sources["given"], roots, sources["files"])).plan()
 
 
 class _Loading:
-    """The files as they are read, and what is wrong with them."""
+    """The plan as it comes together, paper by paper."""
 
-    def __init__(
-        self, given: dict[str, Any], roots: tuple[Path, ...], frozen: Mapping[str, Any] | None = None
-    ) -> None:
-        self.roots = roots  # the first one's files hide those of the others
-        self.problems = Problems(frozen)
-        # Every key of the configuration has a default, so something is always left of it.
-        given = self.problems.with_new_names(given, "config")
-        self.config = self.problems.validated_in_part(Config, given, "config") or Config()
-        name = self.config.scale
-        self.scale_file = name if name.endswith(".yaml") else f"workflow/scales/{name}.yaml"
-        read = self.problems.read(self._at(self.scale_file), self.scale_file)
-        self.scale = self.problems.validated_in_part(Scale, read, self.scale_file) if read else None
+    def __init__(self, sources: Sources) -> None:
+        self.sources, self.problems = sources, sources.problems
+        self.config, self.scale = sources.config, sources.scale
         self.overrides = Overrides()
-        self.papers = {paper_name(paper): paper_file(paper) for paper in self.config.papers}
-        self.texts = {file: self.problems.read(self._at(file), file) for file in self.papers.values()}
+        self.resolver = Resolver(sources, self.overrides)
         self.datasets, self.dataset_names, changed = read_datasets(
-            self._at("workflow/datasets.yaml"), self.texts, self.config.datasets, self.problems
+            sources.at("workflow/datasets.yaml"), sources.texts, self.config.datasets, self.problems
         )
         for dataset, described in changed.items():
             self.overrides.of_dataset(dataset, described, self.datasets[dataset])
@@ -110,15 +86,16 @@ class _Loading:
 
     def plan(self) -> Plan:
         """Read the papers, check all names, and return the plan or raise UserError."""
-        for paper, file in self.papers.items():
+        for paper, file in self.sources.papers.items():
             self._read_paper(paper, file)
         self._check_scale_and_config()
         self.problems.raise_if_any()
         assert self.scale is not None
         given = self.config.model_dump(mode="json", exclude_defaults=True)
         sources: dict[str, Any] = {"given": given, "files": self.problems.files}
-        if len(self.roots) > 1:
-            sources["roots"] = [canonical(root) for root in self.roots]
+        roots = self.sources.roots
+        if len(roots) > 1:
+            sources["roots"] = [canonical(root) for root in roots]
         plan = Plan(
             self.config,
             self.scale,
@@ -128,21 +105,12 @@ class _Loading:
             self.workloads,
             self.overrides,
             sources,
-            self.roots if len(self.roots) > 1 else (Path(),),
+            roots if len(roots) > 1 else (Path(),),
         )
-        check_data(self.problems, plan, self.papers)
-        check_outputs(self.problems, plan, self.papers)
+        check_data(self.problems, plan, self.sources.papers)
+        check_outputs(self.problems, plan, self.sources.papers)
         self.problems.raise_if_any()
         return plan
-
-    def _at(self, file: str) -> Path:
-        """Where a file that the configuration names lies: below the first root that has it."""
-        return found_below(self.roots, file)
-
-    def _papers(self) -> dict[str, Path]:
-        """Every paper that there is, and its file."""
-        found = (path for root in self.roots for path in (root / "workflow/experiments").glob("*.yaml"))
-        return {path.stem: self._at(f"workflow/experiments/{path.name}") for path in found}
 
     def _kept(self) -> dict[str, Experiment]:
         """The papers' outputs that the configuration, or else the scale, chooses, on the data sets that it keeps."""
@@ -178,16 +146,16 @@ class _Loading:
     # ── papers ────────────────────────────────────────────────────────────────────────────────────
 
     def _read_paper(self, paper: str, file: str) -> None:
-        read = self._on_its_base(self.texts[file])
+        read = self.sources.on_its_base(self.sources.texts[file])
         experiment = self.problems.validated_in_part(Experiment, read, file) if read else None
         if experiment is None:
             return
         described, experiment = experiment, with_variants(experiment)
-        workload_names = _names(read, "workloads")
-        recipe_names = _names(read, "recipes") | set(experiment.recipes)
+        workload_names = names_in(read, "workloads")
+        recipe_names = names_in(read, "recipes") | set(experiment.recipes)
         reference = self._reference(paper, read, experiment)
-        workloads = self._resolved_workloads(experiment, file)
-        recipes = self._resolved_recipes(experiment, file, workloads, workload_names, reference)
+        workloads = self.resolver.workloads(experiment, file)
+        recipes = self.resolver.recipes(experiment, file, workloads, workload_names, reference)
         self._share(file, "workloads", workloads, self.workloads)
         self._share(file, "recipes", recipes, self.recipes)
         self.overrides.others |= {
@@ -214,18 +182,6 @@ class _Loading:
                 check_metric(self.problems, wanted, file, f"{key}.metrics")
             check_options(self.problems, experiment.outputs[name], file, f"{key}.options")
 
-    def _on_its_base(self, read: dict[str, Any]) -> dict[str, Any]:
-        """A paper's text, with the workloads and recipes of the paper that it is based on."""
-        name = read.get("based_on")
-        if not isinstance(name, str):
-            return read
-        file = f"workflow/experiments/{name}.yaml"
-        base = self.problems.read(self._at(file), file)
-        return read | {
-            key: _block(base, key) | own if isinstance(own := read.get(key, {}), dict) else own
-            for key in ("workloads", "recipes")
-        }
-
     def _share(self, file: str, kind: str, found: dict[str, Any], known: dict[str, Any]) -> None:
         """Add what one paper describes; papers may share a name only if they mean the same by it."""
         for name, value in found.items():
@@ -238,131 +194,14 @@ class _Loading:
         """What the numbers of this paper are held against: itself, or the paper whose recipes it takes up."""
         name = read.get("based_on")
         published = [output.published for output in experiment.outputs.values() if output.published]
-        stems = self._papers().keys() - {paper}
+        stems = self.sources.shipped().keys() - {paper}
         if name is None and not any(table.startswith(f"{paper}_") for table in published):
             name = next((s for s in sorted(stems) for table in published if table.startswith(f"{s}_")), None)
         if not isinstance(name, str):
             return Reference.itself(experiment)
-        other = Problems().read(self._at(f"workflow/experiments/{name}.yaml"), name)
+        other = Problems().read(self.sources.at(f"workflow/experiments/{name}.yaml"), name)
         described = Problems().validated_in_part(Experiment, other, name)
         return Reference.of(experiment, described) if described else Reference.itself(experiment)
-
-    def _resolved_workloads(self, experiment: Experiment, file: str) -> dict[str, Workload]:
-        """Lay the scale, then the configuration, over the workloads as the paper has them."""
-        features = self.config.features or (self.scale.features if self.scale else None)
-        found = {}
-        for name, workload in experiment.workloads.items():
-            patches = self._workload_patches(name)
-            block: Any = workload.model_dump()
-            for _, _, patch in reversed(patches):
-                block = merged(block, patch)
-            key = f"workloads.{name}"
-            patched = self.problems.validated(Workload, block, file, key, patches)
-            if patched is not None:
-                found[name] = patched
-                check_metrics(self.problems, patched, features, file, key, patches)
-        return found
-
-    def _workload_patches(self, name: str) -> Layers:
-        scale = self.scale.workloads if self.scale else {}
-        return [
-            (file, f"workloads.{name}", patches[name])
-            for file, patches in (("config", self.config.workloads), (self.scale_file, scale))
-            if name in patches
-        ]
-
-    def _resolved_recipes(
-        self,
-        experiment: Experiment,
-        file: str,
-        workloads: dict[str, Workload],
-        workload_names: set[str],
-        reference: Reference,
-    ) -> dict[str, Recipe]:
-        """Put the configuration's changes into the recipes, resolve `extends`, lay the workload's patch over it.
-
-        A change that the configuration makes to one recipe reaches its heirs, as one in the file does; and it has
-        the last word over the scale.
-        """
-        found = {}
-        changes = self.config.recipes
-        recipes = {
-            name: edited(experiment.recipes, name, changes.get(name, {})) for name in experiment.recipes
-        }
-        lines = {name: lineage(recipes, name, file, self.problems) for name in recipes}
-        spoilt: set[str] = set()  # by a change: what its heirs inherit of that is reported once
-        for name, line in sorted(lines.items(), key=lambda item: len(item[1])):
-            if spoilt.intersection(line):
-                continue
-            before = len(self.problems.messages)
-            block = extended(recipes, line)
-            named = block.get("workload")
-            workload = workloads.get(named) if isinstance(named, str) else None
-            if workload is None:
-                blamed = "config" if "workload" in changes.get(name, {}) else file
-                self.problems.expect_known(
-                    blamed, f"recipes.{name}.workload", "workload", str(named), workload_names
-                )
-                spoilt |= {name} & changes.keys()
-                continue
-            assert isinstance(named, str)
-            patches: Layers = [
-                *(
-                    ("config", f"recipes.{ancestor}", changes[ancestor])
-                    for ancestor in line
-                    if ancestor in changes
-                ),
-                *(
-                    (patched_in, f"{key}.recipe", patch["recipe"])
-                    for patched_in, key, patch in self._workload_patches(named)
-                    if "recipe" in patch
-                ),
-                *((file, f"recipes.{ancestor}", own_text(experiment.recipes[ancestor])) for ancestor in line),
-            ]
-            last = inherited_changes(experiment.recipes, changes, line)
-            patched = laid_over(laid_over(block, workload.recipe), last)
-            recipe = self.problems.validated(Recipe, patched, file, f"recipes.{name}", patches)
-            if recipe is not None:
-                recipe = _in_precision(recipe, self.config.precision or self._scales_precision())
-                ran_as = workloads.get(recipe.workload, workload)
-                found[name] = recipe.until(ran_as.iterations)
-                self._note_overrides(name, recipe, ran_as, experiment.workloads[named].recipe, reference)
-                self._check_recipe(recipe, file, name, workloads)
-            if len(self.problems.messages) > before:
-                spoilt |= {name} & changes.keys()
-        return {name: found[name] for name in recipes if name in found}
-
-    def _note_overrides(
-        self, name: str, used: Recipe, workload: Workload, own: dict[str, Any], reference: Reference
-    ) -> None:
-        """Note how a recipe and its `workload` depart from what is described; `own`: the patch in the paper's file."""
-        described = reference.workload_of(name, workload)
-        self.overrides.of_workload(name, described, workload)
-        of_scale = self.scale.workloads.get(used.workload, {}).get("recipe", {}) if self.scale else {}
-        as_described, at_scale, asked = (
-            reference.recipe_of(name, patch)
-            for patch in (described.recipe, merged(own, of_scale), workload.recipe)
-        )
-        usual = None if self.config.precision else self._scales_precision()
-        at_scale, asked = (recipe and _in_precision(recipe, usual) for recipe in (at_scale, asked))
-        self.overrides.of_recipe(name, as_described, at_scale, asked, used)
-
-    def _scales_precision(self) -> str | None:
-        """Return the precision that the scale asks for on GPUs, if that is where it computes."""
-        if self.scale is None or (self.config.device or self.scale.device) != "cuda":
-            return None
-        return self.scale.precision
-
-    def _check_recipe(self, recipe: Recipe, file: str, name: str, workloads: dict[str, Workload]) -> None:
-        """Note a workload that the configuration has put in place and that is not there, or does not suit."""
-        key, blamed = f"recipes.{name}", "config" if name in self.config.recipes else file
-        if (workload := workloads.get(recipe.workload)) is None:
-            self.problems.expect_known(blamed, f"{key}.workload", "workload", recipe.workload, workloads)
-        else:
-            check_networks(self.problems, recipe, workload, blamed, f"{key}.networks.family")
-            check_method(self.problems, recipe, workload, blamed, f"{key}.method")
-            patches = self._workload_patches(recipe.workload)
-            check_sampling(self.problems, recipe, workload, file, patches)
 
     # ── the scale and the configuration ───────────────────────────────────────────────────────────
 
@@ -371,10 +210,12 @@ class _Loading:
         config, scale = self.config, self.scale
         layers = [("config", config.substitute, config.features)]
         if scale is not None:
-            layers.append((self.scale_file, scale.substitute, scale.features))
+            layers.append((self.sources.scale_file, scale.substitute, scale.features))
             known = self.workload_names | self._all_workload_names(scale)
             for name in scale.workloads:
-                self.problems.expect_known(self.scale_file, f"workloads.{name}", "workload", name, known)
+                self.problems.expect_known(
+                    self.sources.scale_file, f"workloads.{name}", "workload", name, known
+                )
         for file, substitute, network in layers:
             for original, proxy in substitute.items():
                 for name in (original, proxy):
@@ -398,10 +239,10 @@ class _Loading:
 
     def _check_selections(self) -> None:
         """Note papers and outputs that are chosen from and do not exist."""
-        papers = self._papers().keys() | self.experiments.keys()
+        papers = self.sources.shipped().keys() | self.experiments.keys()
         layers = [
             ("config", self.config.outputs),
-            (self.scale_file, self.scale.outputs if self.scale else {}),
+            (self.sources.scale_file, self.scale.outputs if self.scale else {}),
         ]
         for file, chosen in layers:
             for paper, names in chosen.items():
@@ -418,29 +259,6 @@ class _Loading:
             return set()
         if self.problems.frozen is not None:
             return set(scale.workloads)  # they were known when the plan was made
-        others = [path for _, path in sorted(self._papers().items())]
+        others = [path for _, path in sorted(self.sources.shipped().items())]
         unheeded = Problems()
-        return {name for path in others for name in _names(unheeded.read(path, path.name), "workloads")}
-
-
-def _in_precision(recipe: Recipe, precision: str | None) -> Recipe:
-    """Return the recipe in `precision`, unless it names its own, or is of points and would lose their place.
-
-    A coordinate near 2 in bfloat16 is right to 0.008, a mode 0.22 wide.
-    """
-    if precision is None or "precision" in recipe.model_fields_set:
-        return recipe
-    if precision == "bf16" and recipe.networks.makes == "points":
-        return recipe
-    return recipe.model_copy(update={"precision": precision})
-
-
-def _block(read: dict[str, Any], key: str) -> dict[str, Any]:
-    """One block of a file, or nothing where it is no mapping."""
-    block = read.get(key)
-    return block if isinstance(block, dict) else {}
-
-
-def _names(read: dict[str, Any], key: str) -> set[str]:
-    """The names in one block of a file, sound or not."""
-    return {str(name) for name in _block(read, key)}
+        return {name for path in others for name in names_in(unheeded.read(path, path.name), "workloads")}
