@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from gantry.plan import loading
+
 # CUDA reads it once, at its first matrix product, which may come long before the test of determinism.
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
@@ -56,6 +58,12 @@ def settled_processor() -> None:
     """
     torch.set_num_threads(1)
     torch.set_flush_denormal(False)
+
+
+@pytest.fixture(autouse=True)
+def nothing_said() -> None:
+    """Nothing of a plan has been said yet, as where a command begins."""
+    loading.SAID.clear()
 
 
 @pytest.fixture(scope="session")

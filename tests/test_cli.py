@@ -179,7 +179,7 @@ def test_configurations_are_laid_over_each_other_as_snakemake_does(
         (tmp_path / name).write_text(text, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     loaded = []
-    monkeypatch.setattr("gantry.plan.load_plan", lambda given: loaded.append(given) or load_plan(given))
+    monkeypatch.setattr("gantry.plan.load_plan", lambda given, **_: loaded.append(given) or load_plan(given))
     files = ["--configfile", "first.yaml", "second.yaml"]
     for command in (["plan"], ["status"], ["clean"]):
         for settings in (

@@ -1,5 +1,7 @@
 """What a plan refuses of conditions, few labels and their metrics before anything starts, and what it warns of."""
 
+import argparse
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +12,17 @@ import yaml
 from pydantic import ValidationError
 from tests.methods.points import BASE
 
+from gantry.commands.common import load
 from gantry.data.prepared import PreparedSet
 from gantry.errors import UserError
 from gantry.evaluation.referee import ClassReferee
 from gantry.networks import build_discriminator, build_generator
 from gantry.networks.conditions import inner_norms, without_head
-from gantry.plan import load_plan
+from gantry.plan import load_plan, loading
 from gantry.plan.blocks.networks import FAMILIES
 from gantry.plan.dataset import DatasetSpec
 from gantry.plan.recipe import Recipe
+from gantry.system import orphans
 
 IMAGES: dict[str, Any] = BASE | {"networks": {"family": "sngan", "width": 2}, "objective": {"name": "hinge"}}
 VIRTUAL = {"networks": {"family": "mlp", "width": 16, "virtual_batch_norm": {}}}
@@ -269,9 +273,28 @@ def test_what_is_often_a_mistake_is_said_once_and_goes_on(
     assert said[0].startswith("gantry: warning: recipe one: method.classification of both")
     assert "of: real leaves them out" in said[0]
     assert "compares with 40 real samples of a class of data set few, fewer than 50" in said[1]
+    plan_of(tmp_path, auxiliary, "few", metrics, few=FEW)
+    assert not capsys.readouterr().err, "a command that reads the plan again has said it"
     careful = IMAGES | {"method": CONDITIONAL | {"discriminator": "none", "classification": {"of": "real"}}}
     plan_of(tmp_path, careful, "few", metrics, few=FEW | {"images": 500})
     assert not capsys.readouterr().err, "the controls: real samples alone, and 50 of a class"
+
+
+@pytest.mark.parametrize("by_workflow", [False, True])
+def test_a_job_of_a_workflow_does_not_repeat_what_the_workflow_has_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, by_workflow: bool
+) -> None:
+    auxiliary = IMAGES | {"method": CONDITIONAL | {"discriminator": "none", "classification": {"of": "both"}}}
+    plan_of(tmp_path, auxiliary, "few", ["frechet_distance"], few=FEW)
+    assert capsys.readouterr().err
+    loading.SAID.clear()
+    if by_workflow:
+        monkeypatch.setenv(orphans.VARIABLE, "1:2")
+    else:
+        monkeypatch.delenv(orphans.VARIABLE, raising=False)
+    given = {"scale": "paper", "papers": [str(tmp_path / "own.yaml")]}
+    load(argparse.Namespace(config=[json.dumps(given)], configfile=None))
+    assert capsys.readouterr().err.count("gantry: warning: recipe one") == (not by_workflow)
 
 
 @pytest.mark.parametrize("smallest", [49, 50])

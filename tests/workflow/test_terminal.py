@@ -46,6 +46,12 @@ def test_a_dry_run_is_snakemakes_own(spoilt: Sketch) -> None:
     assert "rule train:" in done.output and "This was a dry-run" in done.output
 
 
+def test_a_job_that_reads_the_configuration_does_not_repeat_what_is_said_of_it(sketch: Sketch) -> None:
+    former = {"recipes": {"images_two": {"terms": {"verdict_agreement": 1.0}}}}
+    assert sketch.plan(**former).output.count("is called logit_agreement now") == 1
+    assert "is called logit_agreement now" not in sketch.plan("--mode", "subprocess", **former).output
+
+
 @pytest.mark.parametrize("option", [[], ["-n"]])
 def test_a_target_that_nothing_makes_is_one_helpful_line(sketch: Sketch, option: list[str]) -> None:
     done = sketch.make_quietly("results/tiny/sketch/mode.csv", *option)

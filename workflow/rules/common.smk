@@ -48,7 +48,11 @@ try:
             read_yaml(Path(each), each)  # Snakemake would let a key be given twice
         # Snakemake reads the numbers inside --config 'workloads={…}' as words; here they are numbers.
         settings = workflow.config_settings.config_args if IS_MAIN else None
-        PLAN = load_plan(with_settings(config, settings or []), beside=BESIDE)
+        PLAN = load_plan(
+            with_settings(config, settings or []),
+            beside=BESIDE,
+            quiet=not workflow.is_main_process,
+        )
         PLAN.refuse_former_results()
 except UserError as error:
     sys.exit(f"gantry: {error}")

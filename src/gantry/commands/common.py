@@ -9,6 +9,7 @@ from typing import Any
 
 from gantry.errors import UserError
 from gantry.paths import expanded
+from gantry.system.orphans import is_of_workflow
 
 Command = Callable[[argparse.Namespace], None]
 # What `parser.add_subparsers()` returns; its class has no public name.
@@ -18,11 +19,11 @@ Commands = Any
 def load(options: argparse.Namespace, *last: str) -> Any:
     """Return the plan of config.yaml, with --configfile, --config and the settings laid over it, and `last` on top.
 
-    The same files and settings mean the same to `snakemake`.
+    The same files and settings mean the same to `snakemake`. A job of a workflow is spared the warnings of the plan.
     """
     from gantry.plan import load_plan
 
-    return load_plan(given(options, *last))
+    return load_plan(given(options, *last), quiet=is_of_workflow())
 
 
 def given(options: argparse.Namespace, *last: str) -> dict[str, Any]:

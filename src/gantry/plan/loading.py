@@ -1,6 +1,7 @@
 """From the files to a plan: everything that they refer to is resolved and checked, all problems at once."""
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -28,21 +29,39 @@ from gantry.plan.resolving import Resolver
 from gantry.plan.sources import Sources, names_in
 from gantry.runs.paths import canonical
 
-def load_plan(given: dict[str, Any], root: Path | None = None, *, beside: str | Path | None = None) -> Plan:
+SAID: set[str] = set()  # what this process has printed
+
+
+def load_plan(
+    given: dict[str, Any],
+    root: Path | None = None,
+    *,
+    beside: str | Path | None = None,
+    quiet: bool = False,
+) -> Plan:
     """Read and validate everything that `given` (config.yaml and the command line, merged) refers to.
 
     `root` is the folder that holds `workflow/`. Without it the working directory's own files count, and for all that
     it has not those `beside` a Snakefile, or the installed ones. Keys by their former names, and what is allowed and
-    often a mistake, are named on stderr. Raises UserError with every problem found.
+    often a mistake, are named on stderr, once a process, unless `quiet`: for a job of a workflow, which has said so.
+    Raises UserError with every problem found.
     """
     roots = (root,) if root is not None else tuple(dict.fromkeys((Path(), workflow_root(beside))))
     loading = _Loading(Sources(given, roots))
-    for message in loading.problems.renamed:
-        print(f"gantry: {message}", file=sys.stderr)
+    if not quiet:
+        _say_once(loading.problems.renamed)
     plan = loading.plan()
-    for doubt in doubts_of(plan):
-        print(f"gantry: warning: {doubt}", file=sys.stderr)
+    if not quiet:
+        _say_once(f"warning: {doubt}" for doubt in doubts_of(plan))
     return plan
+
+
+def _say_once(messages: Iterable[str]) -> None:
+    """Print what this process has not printed yet: one command may read several plans."""
+    for message in messages:
+        if message not in SAID:
+            print(f"gantry: {message}", file=sys.stderr)
+            SAID.add(message)
 
 
 def load_planned(place: Path) -> Plan:

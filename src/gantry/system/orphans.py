@@ -18,6 +18,11 @@ def be_watched() -> None:
     os.environ[VARIABLE] = identity(os.getpid())
 
 
+def is_of_workflow() -> bool:
+    """Whether a workflow has started this process."""
+    return VARIABLE in os.environ
+
+
 def stop_if_orphaned() -> None:
     """Have this process get SIGTERM when its caller, if it can see one, is no more."""
     caller = os.environ.get(VARIABLE)
