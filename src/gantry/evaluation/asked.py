@@ -16,6 +16,7 @@ from gantry.data.batches import as_input
 from gantry.errors import UserError
 from gantry.evaluation.attributes import AttributeReferee, attribute_scores
 from gantry.evaluation.coded import CODED
+from gantry.evaluation.conditions import OF_CONDITIONS
 from gantry.evaluation.layers import masks
 from gantry.evaluation.paths import path_length_w, path_length_z
 from gantry.evaluation.reconstruction import latents, reconstruction, structure
@@ -332,6 +333,7 @@ ASKED: dict[str, Callable[[AskedScorer, Sampler, str, Array], dict[str, float]]]
     "test_error": AskedScorer.test_error,
     **{name: through(compute) for name, compute in (TRANSLATED | CODED).items()},
     "coupling_ratio": AskedScorer.coupling,
+    **OF_CONDITIONS,
     **dict.fromkeys(["latent_error", "latent_ratio"], latents),
     **dict.fromkeys(["structure_error", "structure_ratio"], structure),
     **dict.fromkeys(["mask_iou", "mask_iou_ratio"], masks),

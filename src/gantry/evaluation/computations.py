@@ -15,6 +15,7 @@ from gantry.metrics.kernel_distance import kernel_distance
 from gantry.metrics.mode_score import class_shares, mode_score
 from gantry.metrics.neighbours import neighbour_accuracy
 from gantry.metrics.prdc import precision_recall_density_coverage
+from gantry.metrics.saturation import saturated_share
 from gantry.metrics.swd import sliced_wasserstein
 
 Numbers = dict[str, float]
@@ -76,6 +77,10 @@ def _brightness(real: None, generated: NDArray, device: str) -> Numbers:
     return {"background_brightness": background_brightness(generated)}
 
 
+def _saturation(real: None, generated: NDArray, device: str) -> Numbers:
+    return {"saturated_share": saturated_share(generated)}
+
+
 def _fitted(real: GaussianStatistics | NDArray) -> GaussianStatistics:
     return real if isinstance(real, GaussianStatistics) else gaussian_statistics(real)
 
@@ -89,6 +94,7 @@ _CLASS_SCORE = Computation(_class_score, "none")
 _MODE_SCORE = Computation(_mode_score, "shares")
 _SWD = Computation(_swd, "images")
 _BRIGHTNESS = Computation(_brightness, "none")
+_SATURATION = Computation(_saturation, "none")
 
 COMPUTATIONS: dict[str, Computation] = {
     "frechet_distance": _FRECHET,
@@ -107,6 +113,7 @@ COMPUTATIONS: dict[str, Computation] = {
     "mode_score": _MODE_SCORE,
     "swd": _SWD,
     "background_brightness": _BRIGHTNESS,
+    "saturated_share": _SATURATION,
 }
 
 

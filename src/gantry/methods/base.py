@@ -71,6 +71,9 @@ class Method(nn.Module, ABC):
     unrecorded: ClassVar[str] = ""
     """Why no graph can repeat its steps, where that is so: they are run kernel by kernel then."""
 
+    may_lack: ClassVar[frozenset[str]] = frozenset()
+    """Parts of `kept` that checkpoints of earlier versions do not hold; `sampler` is then given the others."""
+
     def __init__(self, recipe: Recipe, data: DataShape) -> None:
         super().__init__()
         self.recipe = recipe

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from torch import nn
+
 from gantry.errors import UserError
 from gantry.files import sha256_of_file
 from gantry.methods.base import Method
@@ -28,7 +30,11 @@ def load_sampler(method: Method, path: Path, sha256: str | None = None) -> Sampl
 
     kept = method.kept
     try:
-        kept.load_state_dict(load_file(path))
+        weights = load_file(path)
+        held = {name.partition(".")[0] for name in weights}
+        if lacking := method.may_lack - held:
+            kept = nn.ModuleDict({name: part for name, part in kept.named_children() if name not in lacking})
+        kept.load_state_dict(weights)
     except (RuntimeError, OSError, ValueError, SafetensorError) as error:
         raise UserError(f"{path}: the checkpoint does not fit its recipe: {error}") from error
     return method.sampler(kept.eval().requires_grad_(False))

@@ -13,12 +13,15 @@ from gantry.data.shape import DataShape
 from gantry.methods.adversary import Adversary
 from gantry.methods.base import Method, register
 from gantry.methods.batch import Batch
-from gantry.methods.conditional import Conditional, condition_of
+from gantry.methods.conditional import Conditional, ConditionalSampler, condition_of
 from gantry.methods.labelled import classes_of, known_rows
+from gantry.methods.latents import Truncation
+from gantry.methods.sampler import Sampler
 from gantry.networks import build_discriminator, build_generator
 from gantry.networks.conditions import GENERATOR_ENTRIES, BuildDiscriminator, ConditionalDiscriminator, Shape
 from gantry.networks.output import DiscriminatorOutput
 from gantry.objectives import build_objective
+from gantry.plan.blocks.players import Latent
 from gantry.plan.methods.s3gan import Options
 from gantry.plan.recipe import Recipe
 from gantry.terms import build_terms
@@ -60,6 +63,8 @@ class Predicting(ConditionalDiscriminator):
 class S3gan(Conditional):
     """The projection discriminator's game on pairs (x, y) or (x, ŷ(x)), + CE of ŷ on known labels, + turns."""
 
+    may_lack = frozenset({"discriminator"})
+
     def __init__(self, recipe: Recipe, data: DataShape) -> None:
         Method.__init__(self, recipe, data)
         options: Options = recipe.method  # type: ignore[assignment]
@@ -90,22 +95,56 @@ class S3gan(Conditional):
         return {"x": Stream(), "known": Stream(known, ("labels",))}
 
     def draw(self, phase: str, size: int, device: torch.device) -> dict[str, Tensor]:
-        return super().draw(phase, size, device) | {
+        drawn = super().draw(phase, size, device) | {
             "fake_labels": torch.randint(self.data.classes, (size,), device=device)
         }
+        if self.options.rotation is not None and self.options.rotation.at_random:
+            # Real batches are twice as long, with labels and without, and a quarter of each is turned four times.
+            drawn["turns"] = torch.randint(TURNS, (max(2 * size, TURNS),), device=device)
+        return drawn
 
     def loss(self, phase: str, batch: Batch) -> Tensor:
         asked = condition_of(batch.noise["fake_labels"], self.data)
         y = condition_of(batch.data["known_labels"], self.data)
         if phase == "generator":
             fake = self.generator(batch.noise["z"], asked)
-            return self.adversary.generator_loss(batch.data["known"], [fake], self.generator, y, [asked])
+            return self.adversary.generator_loss(
+                batch.data["known"], [fake], self.generator, y, [asked], batch.noise
+            )
         with torch.no_grad():
             fake = self.generator(batch.noise["z"], asked)
         # As many with labels as without; those without come last, and are turned.
         real, condition = torch.cat([batch.data["known"], batch.x]), torch.cat([y, torch.zeros_like(y)])
-        return self.adversary.discriminator_loss(real, [fake], self.generator, condition, [asked])
+        return self.adversary.discriminator_loss(
+            real, [fake], self.generator, condition, [asked], batch.noise
+        )
 
     @property
     def kept(self) -> nn.Module:
-        return nn.ModuleDict({"generator": self.generator})
+        kept: dict[str, nn.Module] = {"generator": self.generator}
+        if self.options.rotation is not None:
+            kept["discriminator"] = self.adversary.discriminator
+        return nn.ModuleDict(kept)
+
+    def sampler(self, kept: nn.Module) -> Sampler:
+        if "discriminator" not in dict(kept.named_children()):
+            return super().sampler(kept)
+        return self.standing(TurnsSampler(kept, self.recipe.latent, self.data, self.truncation))
+
+
+class TurnsSampler(ConditionalSampler):
+    """Samples of the classes, in turn, and by how much the discriminator says that images were turned."""
+
+    def __init__(
+        self, kept: nn.Module, latent: Latent, data: DataShape, truncation: Truncation | None
+    ) -> None:
+        super().__init__(kept, latent, data, truncation)
+        self.discriminator = kept.get_submodule("discriminator")
+
+    def tell_turns(self, samples: Tensor) -> Tensor:
+        discriminator = self.discriminator
+        assert isinstance(discriminator, Predicting) and discriminator.rotation_head is not None
+        images = samples.to(self.device)
+        seen = discriminator.entry.body_input(images, images.new_zeros(len(images), 0))
+        said: Tensor = discriminator.rotation_head(discriminator.body(seen))
+        return said

@@ -47,7 +47,9 @@ class Sampler(ABC):
         asked = ("encode", "translate", "reconstruct", "classify", "truncate", "mix", "between", "parts")
         of_styles = ("translate_in_style", "code_of")
         return frozenset(
-            name for name in asked + of_styles if getattr(type(self), name) is not getattr(Sampler, name)
+            name
+            for name in (*asked, *of_styles, "tell_turns")
+            if getattr(type(self), name) is not getattr(Sampler, name)
         )
 
     def standing_at(self, truncation: "Truncation | None") -> "Sampler":
@@ -86,6 +88,10 @@ class Sampler(ABC):
 
     def classify(self, samples: Tensor) -> Tensor:
         """Return class logits (N, K) of samples."""
+        raise NotImplementedError
+
+    def tell_turns(self, samples: Tensor) -> Tensor:
+        """Return logits (N, 4) of by how many quarters images were turned."""
         raise NotImplementedError
 
     def encode(self, samples: Tensor) -> Tensor:

@@ -93,6 +93,7 @@ METRICS: dict[str, Metric] = {
         Metric("mode_score", "logits", "higher", "mode score"),
         Metric("swd", "images", "lower", "SWD×10³"),
         Metric("background_brightness", "images", "half", "background brightness", False, _SHARE),
+        Metric("saturated_share", "images", "lower", "share of saturated values", False, _SHARE),
         Metric("modes_covered", "points", "higher", "modes covered"),
         Metric("modes_reached", "points", "higher", "modes reached by a sample"),
         Metric("share_within_3_sigma", "points", "higher", "share within 3σ", bounds=_SHARE),
@@ -128,6 +129,45 @@ METRICS: dict[str, Metric] = {
         Metric("attribute_kept", "features", "higher", "kept attributes", True, _SHARE, True),
         Metric("attribute_accuracy_points", "points", "higher", "changed attributes", True, _SHARE, True),
         Metric("attribute_kept_points", "points", "higher", "kept attributes", True, _SHARE, True),
+        Metric(
+            "caption_diversity", "features", "higher", "diversity at one condition", False, None, True, True
+        ),
+        Metric(
+            "caption_diversity_points",
+            "points",
+            "higher",
+            "diversity at one condition",
+            False,
+            None,
+            True,
+            True,
+        ),
+        Metric(
+            "code_rank", "method", "higher", "rank correlation of code and Q", False, (-1.0, 1.0), True, True
+        ),
+        Metric(
+            "code_rank_seen",
+            "method",
+            "higher",
+            "rank correlation of code and image",
+            False,
+            _SHARE,
+            True,
+            True,
+        ),
+        Metric(
+            "colour_mean_gap", "method", "lower", "|Δμ| of colours to the coarser size", False, None, True
+        ),
+        Metric(
+            "colour_covariance_gap",
+            "method",
+            "lower",
+            "|ΔΣ| of colours to the coarser size",
+            False,
+            None,
+            True,
+        ),
+        Metric("rotation_accuracy", "method", "higher", "turns told apart", True, _SHARE, True),
         Metric("information_bound", "method", "higher", "information bound (nats)", False, None, True),
         Metric("path_length_z", "method", "lower", "path length in Z (pixels)", False, None, True, True),
         Metric("path_length_w", "method", "lower", "path length in W (pixels)", False, None, True, True),

@@ -150,7 +150,9 @@ def few_of_a_class(dataset: str, smallest: int) -> str:
 
 
 # What tests a classifier on real samples that no training has seen.
-OF_HELD_OUT = ("test_error", "train_on_samples_accuracy")
+OF_HELD_OUT = ("test_error", "train_on_samples_accuracy", "rotation_accuracy")
+# What compares images of one size with those of another, which one family makes at once.
+OF_SIZES = ("colour_mean_gap", "colour_covariance_gap")
 # What compares samples with the classes that they were asked for, or with those of real samples.
 OF_CLASSES = ("label_accuracy", "within_class_spread", "class_frechet_distance", "train_on_samples_accuracy")
 
@@ -178,6 +180,26 @@ def _lacks(name: str, recipe: Recipe, dataset: str, spec: DatasetSpec) -> str | 
             "workload, or source pasted_digits"
         )
     method = recipe.method
+    if name == "rotation_accuracy" and not method.tells_turns:
+        return (
+            f"metrics: rotation_accuracy is of a discriminator that tells turns, and method {method.name}'s, as it is "
+            "described, does not: take it out of the workload, or method s3gan with rotation"
+        )
+    if name.startswith("code_rank") and not method.continuous_codes:
+        return (
+            f"metrics: {name} is of continuous codes, and method {method.name}, as it is described, has none: take "
+            "it out of the workload, or method infogan with continuous: 2, say"
+        )
+    if name.startswith("caption_diversity") and not method.asks_for_labels:
+        return (
+            f"metrics: {name} is of samples that are asked for a condition, and method {method.name} asks them for "
+            "none: take it out of the workload, or a method that is told labels, such as conditional"
+        )
+    if name in OF_SIZES and recipe.networks.family != "stackgan":
+        return (
+            f"metrics: {name} is of images of several sizes, and networks.family {recipe.networks.family} makes "
+            "one: take it out of the workload, or methods stackgan and stackgan_pp"
+        )
     if (of_classes or name.startswith("attribute_")) and not (
         method.asks_for_labels or method.asks_for_codes
     ):

@@ -19,15 +19,20 @@ def turned(images: Tensor) -> Tensor:
     return torch.cat([images.rot90(turns, (2, 3)) for turns in range(1, TURNS)])
 
 
-def rotation_cross_entropy(discriminator: Any, images: Tensor, features: Tensor) -> Tensor:
+def rotation_cross_entropy(
+    discriminator: Any, images: Tensor, features: Tensor, said_to_be: Tensor | None = None
+) -> Tensor:
     """CE of the turns of the last quarter of a batch, upright ones included, in nats. Lučić et al. 2019, section 3.3.
 
-    `features` are D's of the batch as it stands, so that the upright ones are not looked at twice.
+    `features` are D's of the batch as it stands, so that the upright ones are not looked at twice. `said_to_be`, turns
+    (B,) at least as many as the images, stand in the place of what they were turned by: the control.
     """
     quarter = max(1, len(images) // TURNS)
     of_turned = discriminator.body(discriminator.entry.body_input(turned(images[-quarter:]), None))
     said = discriminator.rotation_head(torch.cat([features[-quarter:], of_turned.float()]))
     turns = torch.arange(TURNS, device=images.device).repeat_interleave(quarter)
+    if said_to_be is not None:
+        turns = said_to_be[: len(turns)]
     return cross_entropy(said.float(), turns)
 
 
@@ -36,7 +41,8 @@ class RotationOfReal(DiscriminatorTerm):
 
     def forward(self, batch: TermInputs) -> Tensor:
         assert batch.real is not None and batch.real.features is not None
-        return rotation_cross_entropy(batch.discriminator, batch.real_images, batch.real.features)
+        said_to_be = batch.noise.get("turns")
+        return rotation_cross_entropy(batch.discriminator, batch.real_images, batch.real.features, said_to_be)
 
 
 class RotationOfGenerated(GeneratorTerm):
@@ -44,7 +50,10 @@ class RotationOfGenerated(GeneratorTerm):
 
     def forward(self, batch: TermInputs) -> Tensor:
         pairs = zip(batch.fake_images, batch.fakes, strict=True)
-        losses = [rotation_cross_entropy(batch.discriminator, x, said.features) for x, said in pairs]
+        said_to_be = batch.noise.get("turns")
+        losses = [
+            rotation_cross_entropy(batch.discriminator, x, said.features, said_to_be) for x, said in pairs
+        ]
         return torch.stack(losses).sum()
 
 

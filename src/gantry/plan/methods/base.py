@@ -33,6 +33,16 @@ class MethodOptions(Strict):
     name: str
 
     @property
+    def tells_turns(self) -> bool:
+        """Whether a head of its discriminator says by how much images were turned."""
+        return False
+
+    @property
+    def continuous_codes(self) -> int:
+        """How many continuous codes its samples are made of."""
+        return 0
+
+    @property
     def fixed_network(self) -> str | None:
         """The network, trained elsewhere, whose weights training reads; None where there is none."""
         return None

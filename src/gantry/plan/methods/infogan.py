@@ -29,6 +29,10 @@ class Options(MethodOptions):
     continuous: Annotated[int, Field(ge=0)] = 0
     information: Weight = 1.0
 
+    @property
+    def continuous_codes(self) -> int:
+        return self.continuous
+
     @model_validator(mode="after")
     def _there_is_a_code(self) -> "Options":
         if not self.categorical and not self.continuous:

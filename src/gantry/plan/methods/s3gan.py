@@ -13,10 +13,14 @@ if TYPE_CHECKING:
 
 
 class Rotation(Strict):
-    """Weights of the cross-entropies with which D tells by how much images were turned: in its own loss and in G's."""
+    """Weights of the cross-entropies with which D tells by how much images were turned: in its own loss and in G's.
+
+    `at_random` draws what turned images are said to be turned by, in both losses: the control, which teaches D nothing.
+    """
 
     discriminator: Weight = 1.0
     generator: Weight = 0.2
+    at_random: bool = False
 
 
 class Options(conditional.Options):
@@ -34,6 +38,10 @@ class Options(conditional.Options):
     predicts: Weight = 1.0
     unknown: Literal["predicted", "zero"] = "predicted"
     rotation: Rotation | None = None
+
+    @property
+    def tells_turns(self) -> bool:
+        return self.rotation is not None
 
     @model_validator(mode="after")
     def _classes_are_told_by_its_own_head(self) -> "Options":
