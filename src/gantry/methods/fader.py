@@ -4,13 +4,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
-from gantry.data.batches import Stream
-from gantry.data.prepared import PreparedSet
 from gantry.data.shape import DataShape
-from gantry.methods.base import Method, Phase, register
+from gantry.methods.base import Phase, register
 from gantry.methods.batch import Batch
-from gantry.methods.relabelling import build_label_translator, label_streams, numbers_of, sampler_of
-from gantry.methods.sampler import Sampler
+from gantry.methods.relabelling import Relabelling
 from gantry.networks import family
 from gantry.networks.codes import CodeTranslator
 from gantry.plan.methods.fader import Options
@@ -19,7 +16,7 @@ from gantry.terms.labels import label_loss
 
 
 @register("fader")
-class Fader(Method):
+class Fader(Relabelling):
     """D: −log P(y | E(x)); E and G: ‖x − G(E(x), y)‖² + λ·(−log P(ȳ | E(x))). Eqs. 2 and 3.
 
     ȳ are the labels turned over: attributes 1 − y, or a class that is not y. λ rises from 0. E's BatchNorm takes the
@@ -30,12 +27,9 @@ class Fader(Method):
         super().__init__(recipe, data)
         options: Options = recipe.method  # type: ignore[assignment]
         self.options = options
-        self.exclusive = numbers_of(options.exclusive, data)
-        self.translator = build_label_translator(recipe.networks, data)
-        labels = data.classes or data.attributes
         networks = recipe.networks
         self.classifier: nn.Module = family(networks.family).build_code_classifier(
-            networks, data.sample, labels
+            networks, data.sample, self.labels
         )
         # λ, on the device: a graph reads it anew.
         self.weight: Tensor
@@ -48,9 +42,6 @@ class Fader(Method):
             Phase("discriminator", ("classifier",), updates.discriminator),
             Phase("generator", ("translator",), updates.generator),
         )
-
-    def streams(self, prepared: PreparedSet) -> dict[str, Stream]:
-        return label_streams(prepared)
 
     def begin(self, iteration: int, device: torch.device) -> None:
         super().begin(iteration, device)
@@ -76,10 +67,3 @@ class Fader(Method):
         classes = self.data.classes
         turned = (own + batch.noise["shift"]) % classes if classes else 1 - own
         return mse_loss(rebuilt, batch.x) + self.weight * label_loss(self.classifier(codes[-1]), turned)
-
-    @property
-    def kept(self) -> nn.Module:
-        return nn.ModuleDict({"translator": self.translator})
-
-    def sampler(self, kept: nn.Module) -> Sampler:
-        return sampler_of(kept, self.data, self.exclusive)

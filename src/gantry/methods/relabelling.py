@@ -1,6 +1,7 @@
 """Translators that are told labels: what they see of them, and how held-out samples are asked for others."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,12 +14,14 @@ from gantry.data.items import Labels
 from gantry.data.prepared import PreparedSet
 from gantry.data.shape import DataShape
 from gantry.errors import UserError, suggestion
+from gantry.methods.base import Method
 from gantry.methods.domains import SAMPLES
 from gantry.methods.sampler import Sampler
 from gantry.methods.translating import HELD_OUT
 from gantry.networks import build_translator
 from gantry.networks.codes import CodeTranslator
 from gantry.plan.blocks.networks import Networks as TranslatorNetworks
+from gantry.plan.recipe import Recipe
 
 ANY, NONE = "x→c", "none"
 
@@ -189,3 +192,24 @@ def numbers_of(named: Sequence[str], data: DataShape) -> list[int]:
                 f"{known}"
             )
     return [data.label_names.index(name) for name in named]
+
+
+class Relabelling(Method):
+    """A method whose one translator is told labels; `labels` is how many classes or attributes there are."""
+
+    def __init__(self, recipe: Recipe, data: DataShape) -> None:
+        super().__init__(recipe, data)
+        options: Any = recipe.method
+        self.exclusive = numbers_of(options.exclusive, data)
+        self.translator = build_label_translator(recipe.networks, data)
+        self.labels = data.classes or data.attributes
+
+    def streams(self, prepared: PreparedSet) -> dict[str, Stream]:
+        return label_streams(prepared)
+
+    @property
+    def kept(self) -> nn.Module:
+        return nn.ModuleDict({"translator": self.translator})
+
+    def sampler(self, kept: nn.Module) -> Sampler:
+        return sampler_of(kept, self.data, self.exclusive)

@@ -1,16 +1,13 @@
 """One translator between all classes, or attributes, of a set. Choi et al. 2018; He et al. 2019 (AttGAN)."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from gantry.data.batches import Stream
-from gantry.data.prepared import PreparedSet
 from gantry.data.shape import DataShape
 from gantry.methods.adversary import Adversary
-from gantry.methods.base import Method, Phase, game_phases, register
+from gantry.methods.base import Phase, game_phases, register
 from gantry.methods.batch import Batch
-from gantry.methods.relabelling import build_label_translator, label_streams, numbers_of, sampler_of
-from gantry.methods.sampler import Sampler
+from gantry.methods.relabelling import Relabelling
 from gantry.networks import build_discriminator
 from gantry.networks.translators import LabelHeads
 from gantry.objectives import build_objective
@@ -22,7 +19,7 @@ from gantry.terms.labels import AskedLabels, OwnLabels
 
 
 @register("stargan")
-class Stargan(Method):
+class Stargan(Relabelling):
     """L_adv + λ_cls·E −log D_cls(c | G(x, c)) + λ_rec·E‖x − G(G(x, c), c′)‖₁, c′ being the labels of x. Eqs. 2 to 6.
 
     c is another sample's of the batch: its labels, permuted. AttGAN has λ_self·E‖x − G(x, c′)‖₁ in the place of λ_rec's
@@ -33,10 +30,9 @@ class Stargan(Method):
         super().__init__(recipe, data)
         options: Options = recipe.method  # type: ignore[assignment]
         self.options = options
-        self.exclusive = numbers_of(options.exclusive, data)
-        self.translator = build_label_translator(recipe.networks, data)
-        labels = data.classes or data.attributes
-        discriminator = LabelHeads(build_discriminator(recipe.networks, data.sample, 1), data.sample, labels)
+        discriminator = LabelHeads(
+            build_discriminator(recipe.networks, data.sample, 1), data.sample, self.labels
+        )
         for_discriminator, for_generator = build_terms(recipe.terms, recipe.objective, data.sample)
         # With λ_cls = 0 D still learns the labels, and G has no reason to heed its own: the control.
         asked = [(options.classification, AskedLabels())] if options.classification else []
@@ -51,9 +47,6 @@ class Stargan(Method):
     @property
     def phases(self) -> tuple[Phase, ...]:
         return game_phases(self.recipe.updates, "translator")
-
-    def streams(self, prepared: PreparedSet) -> dict[str, Stream]:
-        return label_streams(prepared)
 
     def draw(self, phase: str, size: int, device: torch.device) -> dict[str, Tensor]:
         return {"order": torch.randperm(size, device=device)}
@@ -74,10 +67,3 @@ class Stargan(Method):
             itself = losses.identity(self.translator(batch.x, own), batch.x)
             loss = loss + self.options.self_reconstruction * itself
         return loss
-
-    @property
-    def kept(self) -> nn.Module:
-        return nn.ModuleDict({"translator": self.translator})
-
-    def sampler(self, kept: nn.Module) -> Sampler:
-        return sampler_of(kept, self.data, self.exclusive)

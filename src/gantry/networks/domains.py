@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from gantry.errors import UserError
 from gantry.networks import mlp
-from gantry.networks.styled import StyleEncoder, beside
+from gantry.networks.encoders import MomentsEncoder
+from gantry.networks.styled import beside
 from gantry.networks.translators import NORMS, Shape, TranslatorBlock, square, started
 from gantry.plan.blocks.autoencoders import ImageAutoencoders
 from gantry.plan.blocks.point_networks import MlpNetworks
@@ -27,7 +28,7 @@ class Autoencoders(nn.Module):
         encoders: Sequence[nn.Module],
         decoders: Sequence[nn.Module],
         code_shape: Shape,
-        style_encoders: Sequence[StyleEncoder] = (),
+        style_encoders: Sequence[MomentsEncoder] = (),
         style: int = 0,
     ) -> None:
         super().__init__()

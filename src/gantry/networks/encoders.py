@@ -9,18 +9,16 @@ from gantry.networks import build_discriminator
 from gantry.networks.conditions import without_head
 
 
-class Encoder(nn.Module):
-    """x → the mean and the logarithm of the deviation of z, (B, Z) each; the latter 0 where E is deterministic.
+class MomentsEncoder(nn.Module):
+    """x → the mean and the logarithm of the deviation of some numbers, (B, Z) each; the latter is 0 unless `gaussian`.
 
-    Spectral norm, which would bound the codes, is left out.
+    `body` gives `features` of a sample, which one dense layer reads.
     """
 
-    def __init__(self, networks: Any, shape: tuple[int, ...], latent: int, gaussian: bool) -> None:
+    def __init__(self, body: nn.Module, features: int, numbers: int, gaussian: bool) -> None:
         super().__init__()
-        if getattr(networks, "spectral_norm", False):
-            networks = networks.model_copy(update={"spectral_norm": False, "power_iteration": None})
-        self.body, head = without_head(build_discriminator(networks, shape, 1))
-        self.head = nn.Linear(head.in_features, latent * (2 if gaussian else 1))
+        self.body = body
+        self.head = nn.Linear(features, numbers * (2 if gaussian else 1))
         self.gaussian = gaussian
 
     def forward(self, samples: Tensor) -> tuple[Tensor, Tensor]:
@@ -29,6 +27,19 @@ class Encoder(nn.Module):
             return said, torch.zeros_like(said)
         mean, log_deviation = said.chunk(2, dim=1)
         return mean, log_deviation.clamp(-8, 8)
+
+
+class Encoder(MomentsEncoder):
+    """x → the moments of z, by the body of a family's discriminator.
+
+    Spectral norm, which would bound the codes, is left out.
+    """
+
+    def __init__(self, networks: Any, shape: tuple[int, ...], latent: int, gaussian: bool) -> None:
+        if getattr(networks, "spectral_norm", False):
+            networks = networks.model_copy(update={"spectral_norm": False, "power_iteration": None})
+        body, head = without_head(build_discriminator(networks, shape, 1))
+        super().__init__(body, head.in_features, latent, gaussian)
 
     def code(self, samples: Tensor, noise: Tensor) -> Tensor:
         """Return z = μ(x) + σ(x)·ε, or E(x) where E is deterministic."""

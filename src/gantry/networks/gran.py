@@ -3,11 +3,9 @@
 import torch
 from torch import Tensor, nn
 
-from gantry.errors import UserError
-from gantry.networks import dcgan
+from gantry.networks.drawn import build_discriminator, check_shares
 from gantry.networks.initialise import initialise
 from gantry.networks.shapes import image_shape
-from gantry.plan.blocks.image_networks import DcganNetworks
 from gantry.plan.blocks.stepwise_networks import GranNetworks
 
 SMALLEST = 4
@@ -58,11 +56,7 @@ def build_generator(
     networks: GranNetworks, latent_dimension: int, sample_shape: tuple[int, ...]
 ) -> Generator:
     """See `gantry.networks.build_generator`. Raises UserError for latents that do not fall into steps."""
-    if latent_dimension % networks.steps:
-        nearest = max(1, round(latent_dimension / networks.steps)) * networks.steps
-        raise UserError(
-            f"latent.dimension {latent_dimension} does not fall into networks.steps {networks.steps}: take {nearest}"
-        )
+    check_shares(networks, latent_dimension)
     generator = Generator(
         networks.width, networks.steps, latent_dimension, *image_shape(networks, sample_shape)
     )
@@ -70,8 +64,4 @@ def build_generator(
     return generator
 
 
-def build_discriminator(networks: GranNetworks, sample_shape: tuple[int, ...], outputs: int) -> nn.Module:
-    """See `gantry.networks.build_discriminator`: a DCGAN's, without spectral norm."""
-    image_shape(networks, sample_shape)
-    like = DcganNetworks(family="dcgan", width=networks.width, head="linear", spectral_norm=False)
-    return dcgan.build_discriminator(like, sample_shape, outputs)
+__all__ = ["build_discriminator", "build_generator"]

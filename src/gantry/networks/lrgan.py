@@ -5,8 +5,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from gantry.errors import UserError
 from gantry.networks import dcgan
+from gantry.networks.drawn import build_discriminator, check_shares
 from gantry.networks.initialise import initialise
 from gantry.networks.shapes import image_shape
 from gantry.plan.blocks.image_networks import DcganNetworks
@@ -118,18 +118,10 @@ def build_generator(
     networks: LrganNetworks, latent_dimension: int, sample_shape: tuple[int, ...]
 ) -> Generator:
     """See `gantry.networks.build_generator`. Raises UserError for latents that do not fall into steps."""
-    if latent_dimension % networks.steps:
-        nearest = max(1, round(latent_dimension / networks.steps)) * networks.steps
-        raise UserError(
-            f"latent.dimension {latent_dimension} does not fall into networks.steps {networks.steps}: take {nearest}"
-        )
+    check_shares(networks, latent_dimension)
     generator = Generator(networks, latent_dimension, *image_shape(networks, sample_shape))
     initialise(generator)
     return generator
 
 
-def build_discriminator(networks: LrganNetworks, sample_shape: tuple[int, ...], outputs: int) -> nn.Module:
-    """See `gantry.networks.build_discriminator`: a DCGAN's, without spectral norm."""
-    image_shape(networks, sample_shape)
-    like = DcganNetworks(family="dcgan", width=networks.width, head="linear", spectral_norm=False)
-    return dcgan.build_discriminator(like, sample_shape, outputs)
+__all__ = ["build_discriminator", "build_generator"]

@@ -63,18 +63,32 @@ class SpectralNorm(nn.Module):
         self.rows = rows
         self.step = way.step
         self.counts_passes = way.counts_passes
-        filters = weight.movedim(rows, 0).flatten(1)
-        u, v = (
-            normalize(torch.randn_like(filters[:, 0]), dim=0),
-            normalize(torch.randn_like(filters[0]), dim=0),
-        )
-        with torch.no_grad():
-            for _ in range(way.at_start):
-                u, v, _ = way.step(filters, u, v)
+        # What vectors begin as does not depend on the order in which memory holds a weight.
+        columns = [axis for axis in range(weight.dim()) if axis != rows]
+        matrix = as_matrix(weight, rows, columns)
+        u = normalize(torch.randn_like(matrix[:, 0]), dim=0)
+        v = normalize(torch.randn_like(matrix[0]), dim=0)
         self.u: Tensor
         self.v: Tensor
+        u, right = self._begun(weight, matrix, columns, u, v, way.at_start)
         self.register_buffer("u", u)
-        self.register_buffer("v", v.view_as(weight.narrow(rows, 0, 1).contiguous()))
+        self.register_buffer("v", right)
+
+    def _begun(
+        self, weight: Tensor, matrix: Tensor, columns: list[int], u: Tensor, v: Tensor, steps: int
+    ) -> tuple[Tensor, Tensor]:
+        """Return u, and v in the weight's own shape, after `steps` of the iteration on `matrix`."""
+        with torch.no_grad():
+            for _ in range(steps):
+                u, v, _ = self.step(matrix, u, v)
+            right = weight.new_empty(weight.narrow(self.rows, 0, 1).shape)
+            self._write(right, columns, v)
+        return u, right
+
+    def _write(self, right: Tensor, columns: list[int], v: Tensor) -> None:
+        """Write v, of a matrix with these columns, into a buffer in the weight's own shape."""
+        shape = [right.shape[axis] for axis in (self.rows, *columns)]
+        right.permute(self.rows, *columns).copy_(v.view(shape))
 
     def forward(self, weight: Tensor) -> Tensor:
         with _full_precision(weight.device.type):
@@ -98,8 +112,7 @@ class SpectralNorm(nn.Module):
         with torch.no_grad():
             u, v, sigma = self.step(matrix, left, kept)
             left.copy_(u)
-            shape = [right.shape[axis] for axis in (self.rows, *columns)]
-            right.permute(self.rows, *columns).copy_(v.view(shape))
+            self._write(right, columns, v)
         return u, v, sigma
 
     def right_inverse(self, weight: Tensor) -> Tensor:
@@ -145,15 +158,11 @@ class ClampedRatio(ClampedSpectrum):
         # Their vectors begin at the row and the column that have most, without a random number.
         u = normalize(rest[:, rest.square().sum(0).argmax()], dim=0)
         v = normalize(rest[rest.square().sum(1).argmax()], dim=0)
-        with torch.no_grad():
-            for _ in range(way.at_start):
-                u, v, _ = way.step(rest, u, v)
         self.second_u: Tensor
         self.second_v: Tensor
+        u, right = self._begun(weight, rest, columns, u, v, way.at_start)
         self.register_buffer("second_u", u)
-        self.register_buffer("second_v", torch.zeros_like(self.v))
-        shape = [self.v.shape[axis] for axis in (rows, *columns)]
-        self.second_v.permute(rows, *columns).copy_(v.view(shape))
+        self.register_buffer("second_v", right)
 
     def limit_of(self, matrix: Tensor, u: Tensor, v: Tensor, sigma: Tensor, columns: list[int]) -> Tensor:
         rest = _without(matrix.detach(), u, v)

@@ -5,6 +5,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from gantry.networks.encoders import MomentsEncoder
 from gantry.networks.mlp_autoencoder import rectified
 from gantry.networks.translators import started
 
@@ -15,30 +16,13 @@ def beside(maps: Tensor, style: Tensor) -> Tensor:
     return torch.cat([maps, planes], dim=1)
 
 
-class StyleEncoder(nn.Module):
-    """x → the mean and the logarithm of the deviation of its style, (B, S) each; the latter is 0 unless `gaussian`."""
-
-    def __init__(self, body: nn.Module, features: int, style: int, gaussian: bool) -> None:
-        super().__init__()
-        self.body = body
-        self.head = nn.Linear(features, style * (2 if gaussian else 1))
-        self.gaussian = gaussian
-
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        said = self.head(self.body(x)).float()
-        if not self.gaussian:
-            return said, torch.zeros_like(said)
-        mean, log_deviation = said.chunk(2, dim=1)
-        return mean, log_deviation.clamp(-8, 8)
-
-
-def point_style_encoder(dimension: int, width: int, depth: int, style: int, gaussian: bool) -> StyleEncoder:
+def point_style_encoder(dimension: int, width: int, depth: int, style: int, gaussian: bool) -> MomentsEncoder:
     """Points (B, D) → (B, S) twice: `depth` hidden layers."""
     body = nn.Sequential(*rectified([dimension, *[width] * depth]), nn.ReLU())
-    return StyleEncoder(body, width, style, gaussian)
+    return MomentsEncoder(body, width, style, gaussian)
 
 
-def image_style_encoder(channels: int, width: int, style: int, gaussian: bool) -> StyleEncoder:
+def image_style_encoder(channels: int, width: int, style: int, gaussian: bool) -> MomentsEncoder:
     """Images (B, C, R, R) → (B, S) twice: k7, four k4s2, the mean over places, dense; ReLU, no norm.
 
     A norm would take away means and deviations, in which the style lies. Huang et al. 2018, appendix B.1.
@@ -49,13 +33,13 @@ def image_style_encoder(channels: int, width: int, style: int, gaussian: bool) -
         layers += [nn.Conv2d(before, after, 4, 2, 1), nn.ReLU()]
     body = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
     started(body)
-    return StyleEncoder(body, 4 * width, style, gaussian)
+    return MomentsEncoder(body, 4 * width, style, gaussian)
 
 
 class Styled(nn.Module):
     """A translator G(x, z) and the encoder of styles E(y) that belongs to it."""
 
-    def __init__(self, generator: nn.Module, encoder: StyleEncoder, style: int) -> None:
+    def __init__(self, generator: nn.Module, encoder: MomentsEncoder, style: int) -> None:
         super().__init__()
         self.generator = generator
         self.encoder = encoder
