@@ -153,6 +153,23 @@ def need_captions(captions: int, dataset: str, spec: "DatasetSpec") -> None:
         )
 
 
+def need_family(method: str, recipe: "Recipe", family: str, has: str) -> None:
+    """Raise ValueError for networks of another family than the one that has what the method needs."""
+    if recipe.networks.family != family:
+        raise ValueError(
+            f"method {method}: networks.family {recipe.networks.family} has no {has}: take family {family}"
+        )
+
+
+def need_finer_sizes(recipe: "Recipe", resolution: int | None, what: str) -> None:
+    """Raise ValueError for networks whose smallest images are as large as those of the workload."""
+    smallest = getattr(recipe.networks, "smallest", None)
+    if resolution is not None and smallest is not None and smallest >= resolution:
+        raise ValueError(
+            f"networks.smallest {smallest} leaves no {what} {resolution} pixels a side: take {resolution // 2} or less"
+        )
+
+
 def need_dense_end(method: str, recipe: "Recipe") -> None:
     """Raise ValueError for a discriminator that has patches, or another end than one dense layer."""
     networks = recipe.networks

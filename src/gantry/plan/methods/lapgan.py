@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Literal
 
 from gantry.plan.methods.base import MethodOptions
-from gantry.plan.methods.conditional import refuse_what_needs_the_game_of_two
+from gantry.plan.methods.conditional import need_family, need_finer_sizes, refuse_what_needs_the_game_of_two
 
 if TYPE_CHECKING:
     from gantry.plan.recipe import Recipe
@@ -16,17 +16,9 @@ class Options(MethodOptions):
 
     def check(self, recipe: "Recipe") -> None:
         refuse_what_needs_the_game_of_two(self.name, recipe)
-        if recipe.networks.family != "lapgan":
-            raise ValueError(
-                f"method lapgan: networks.family {recipe.networks.family} has no levels: take family lapgan"
-            )
+        need_family(self.name, recipe, "lapgan", "levels")
         if recipe.objective.width > 1:
             raise ValueError(f"method lapgan: objective {recipe.objective.name} reads more than one number")
 
     def check_workload(self, recipe: "Recipe", resolution: int | None, iterations: int) -> None:
-        smallest = getattr(recipe.networks, "smallest", 8)
-        if resolution is not None and smallest >= resolution:
-            raise ValueError(
-                f"networks.smallest {smallest} leaves no level below {resolution} pixels a side: take "
-                f"{resolution // 2} or less"
-            )
+        need_finer_sizes(recipe, resolution, "level below")

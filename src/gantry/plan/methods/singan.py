@@ -7,6 +7,7 @@ from pydantic import Field
 
 from gantry.plan.blocks.base import Rate
 from gantry.plan.methods.base import MethodOptions
+from gantry.plan.methods.conditional import need_family
 
 if TYPE_CHECKING:
     from gantry.plan.recipe import Recipe
@@ -42,10 +43,7 @@ class Options(MethodOptions):
         return scale * self.rounds, scale * self.rounds + round(DROPS_AT * self.rounds)
 
     def check(self, recipe: "Recipe") -> None:
-        if recipe.networks.family != "singan":
-            raise ValueError(
-                f"method singan: networks.family {recipe.networks.family} has no scales: take family singan"
-            )
+        need_family(self.name, recipe, "singan", "scales")
         if recipe.objective.name != "wasserstein":
             raise ValueError(
                 f"method singan is played with Wasserstein losses: set objective: {{name: wasserstein}} (given: "

@@ -6,6 +6,8 @@ from gantry.plan.blocks.base import Positive, Weight
 from gantry.plan.methods.base import MethodOptions
 from gantry.plan.methods.conditional import (
     need_captions,
+    need_family,
+    need_finer_sizes,
     need_held_out_rows,
     need_labels,
     refuse_what_needs_the_game_of_two,
@@ -38,10 +40,7 @@ class StackedOptions(MethodOptions):
 
     def check(self, recipe: "Recipe") -> None:
         refuse_what_needs_the_game_of_two(self.name, recipe)
-        if recipe.networks.family != "stackgan":
-            raise ValueError(
-                f"method {self.name}: networks.family {recipe.networks.family} has no stages: take family stackgan"
-            )
+        need_family(self.name, recipe, "stackgan", "stages")
         if recipe.objective.name != "non_saturating":
             raise ValueError(
                 f"method {self.name} weighs pairs of three kinds in the standard game: set objective: {{name: "
@@ -51,12 +50,7 @@ class StackedOptions(MethodOptions):
             raise ValueError(f"method {self.name} has losses of its own: take terms away")
 
     def check_workload(self, recipe: "Recipe", resolution: int | None, iterations: int) -> None:
-        smallest = getattr(recipe.networks, "smallest", 16)
-        if resolution is not None and smallest >= resolution:
-            raise ValueError(
-                f"networks.smallest {smallest} leaves no finer image of {resolution} pixels a side: take "
-                f"{resolution // 2} or less"
-            )
+        need_finer_sizes(recipe, resolution, "finer image of")
 
 
 class Options(StackedOptions):
