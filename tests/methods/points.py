@@ -2,7 +2,10 @@
 
 from typing import Any
 
+import numpy as np
 import torch
+
+from gantry.methods import Batch
 
 CPU = torch.device("cpu")
 BASE: dict[str, Any] = {
@@ -12,3 +15,14 @@ BASE: dict[str, Any] = {
     "latent": {"dimension": 4},
     "batch_size": 8,
 }
+
+
+def batch_for(method: Any, phase: str = "generator") -> Batch:
+    """Eight points, and what the method draws for a phase."""
+    torch.manual_seed(1)
+    return Batch({"x": torch.randn(8, 2)}, None, method.draw(phase, 8, CPU))
+
+
+def softplus(x: torch.Tensor) -> float:
+    """The mean of ln(1 + eˣ), by NumPy."""
+    return float(np.logaddexp(0, x.detach().double().numpy()).mean())

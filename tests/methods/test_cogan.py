@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
+from tests.methods.points import BASE as ON_POINTS
 
 from gantry.data import open_prepared, prepare
 from gantry.data.shape import DataShape
@@ -16,12 +17,8 @@ from gantry.plan.dataset import DatasetSpec
 from gantry.plan.recipe import Recipe
 
 DATA = DataShape((2,), input=(2,))
-BASE: dict[str, Any] = {
-    "workload": "",
+BASE: dict[str, Any] = ON_POINTS | {
     "networks": {"family": "mlp", "width": 8, "depth": 2, "maxout_depth": 2},
-    "objective": {"name": "non_saturating"},
-    "latent": {"dimension": 4},
-    "batch_size": 8,
 }
 
 

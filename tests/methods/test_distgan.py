@@ -7,10 +7,10 @@ import pytest
 import torch
 from pydantic import ValidationError
 from tests.methods.points import BASE as ON_POINTS
-from tests.methods.points import CPU
+from tests.methods.points import batch_for
 
 from gantry.data.shape import DataShape
-from gantry.methods import Batch, build_method
+from gantry.methods import build_method
 from gantry.objectives import build_objective
 from gantry.plan.blocks.objectives import ScoreDistanceObjective, StandardObjective
 from gantry.plan.recipe import Recipe
@@ -26,11 +26,6 @@ def method_of(**options: Any) -> Any:
     torch.manual_seed(0)
     recipe = Recipe.model_validate(BASE | {"method": {"name": "distgan"} | options})
     return build_method(recipe, DataShape((2,)))
-
-
-def batch_for(method: Any) -> Batch:
-    torch.manual_seed(1)
-    return Batch({"x": torch.randn(8, 2)}, None, method.draw("generator", 8, CPU))
 
 
 def doubles(*tensors: torch.Tensor) -> list[np.ndarray]:

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tests.methods.points import BASE, CPU
+from tests.methods.points import BASE, batch_for
 from torch import nn
 from torch.distributions import Normal, kl_divergence
 
 from gantry.data.shape import DataShape
-from gantry.methods import Batch, Part, build_method
+from gantry.methods import Part, build_method
 from gantry.networks.encoders import divergence_from_prior
 from gantry.plan.recipe import Recipe
 
@@ -19,11 +19,6 @@ from gantry.plan.recipe import Recipe
 def method_of(method: dict[str, Any]) -> Any:
     torch.manual_seed(0)
     return build_method(Recipe.model_validate(BASE | {"method": method}), DataShape((2,)))
-
-
-def batch_for(method: Any, phase: str = "generator") -> Batch:
-    torch.manual_seed(1)
-    return Batch({"x": torch.randn(8, 2)}, None, method.draw(phase, 8, CPU))
 
 
 def softplus(x: torch.Tensor) -> np.ndarray:

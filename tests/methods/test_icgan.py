@@ -6,20 +6,17 @@ import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
+from tests.methods.points import BASE, CPU
 from torch.nn.functional import one_hot
 
 from gantry.data.shape import DataShape
 from gantry.methods import Batch, build_method
 from gantry.plan.recipe import Recipe
 
-CPU = torch.device("cpu")
-RECIPE: dict[str, Any] = {
-    "workload": "",
+RECIPE: dict[str, Any] = BASE | {
     "method": {"name": "icgan", "encoders_from": 6},
     "networks": {"family": "mlp", "width": 8, "depth": 2, "maxout_depth": 1},
-    "objective": {"name": "non_saturating"},
     "latent": {"dimension": 3},
-    "batch_size": 8,
 }
 
 

@@ -2,39 +2,26 @@
 
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
+from tests.methods.points import BASE, CPU, batch_for, softplus
 
 from gantry.data.shape import DataShape
 from gantry.methods import Batch, build_method
 from gantry.plan.recipe import Recipe
 from gantry.training.step import Step
 
-CPU = torch.device("cpu")
-RECIPE: dict[str, Any] = {
-    "workload": "",
+RECIPE: dict[str, Any] = BASE | {
     "method": {"name": "local_pairs", "pairs": 2},
     "networks": {"family": "mlp", "width": 8, "depth": 2, "maxout_depth": 1},
-    "objective": {"name": "non_saturating"},
     "latent": {"dimension": 3},
-    "batch_size": 8,
 }
 
 
 def method_of(**told: Any) -> Any:
     torch.manual_seed(0)
     return build_method(Recipe.model_validate(RECIPE | told), DataShape((2,)))
-
-
-def batch_for(method: Any) -> Batch:
-    torch.manual_seed(1)
-    return Batch({"x": torch.randn(8, 2)}, None, method.draw("generator", 8, CPU))
-
-
-def softplus(x: torch.Tensor) -> float:
-    return float(np.logaddexp(0, x.detach().double().numpy()).mean())
 
 
 def different(method: Any) -> Any:

@@ -2,11 +2,10 @@
 
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
-from tests.methods.points import BASE, CPU
+from tests.methods.points import BASE, CPU, batch_for, softplus
 
 from gantry.data.shape import DataShape
 from gantry.methods import Batch, build_method
@@ -17,15 +16,6 @@ def method_of(**options: Any) -> Any:
     torch.manual_seed(0)
     recipe = Recipe.model_validate(BASE | {"method": {"name": "mrgan"} | options})
     return build_method(recipe, DataShape((2,)))
-
-
-def batch_for(method: Any) -> Batch:
-    torch.manual_seed(1)
-    return Batch({"x": torch.randn(8, 2)}, None, method.draw("generator", 8, CPU))
-
-
-def softplus(x: torch.Tensor) -> float:
-    return float(np.logaddexp(0, x.detach().double().numpy()).mean())
 
 
 def test_losses_are_the_papers() -> None:

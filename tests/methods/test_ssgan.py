@@ -7,11 +7,11 @@ import pytest
 import torch
 from pydantic import ValidationError
 from tests.methods.points import BASE as ON_POINTS
-from tests.methods.points import CPU
+from tests.methods.points import batch_for, softplus
 
 from gantry.data.pairs import edges as edges_of_pixels
 from gantry.data.shape import DataShape
-from gantry.methods import Batch, build_method
+from gantry.methods import build_method
 from gantry.networks.structures import ClothingGenerator, blur, edges, luma
 from gantry.plan.recipe import Recipe
 
@@ -26,15 +26,6 @@ def method_of(joint: bool = False, **options: Any) -> Any:
     )
     method.enter(method.stages()[int(joint)])
     return method
-
-
-def batch_for(method: Any) -> Batch:
-    torch.manual_seed(1)
-    return Batch({"x": torch.randn(8, 2)}, None, method.draw("generator", 8, CPU))
-
-
-def softplus(x: torch.Tensor) -> float:
-    return float(np.logaddexp(0, x.detach().double().numpy()).mean())
 
 
 def test_edges_are_those_that_pairs_are_prepared_with() -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
+from tests.methods.points import softplus
 
 from gantry.data.shape import DataShape
 from gantry.errors import UserError
@@ -38,10 +39,6 @@ def method_of(stage: int = 1, **options: Any) -> Any:
 def batch_for(method: Any) -> Batch:
     torch.manual_seed(1)
     return Batch({"x": torch.randn(8, 2)}, torch.randint(3, (8,)), method.draw("generator", 8, CPU))
-
-
-def softplus(x: torch.Tensor) -> float:
-    return float(np.logaddexp(0, x.detach().double().numpy()).mean())
 
 
 def squares(a: torch.Tensor, b: torch.Tensor) -> float:

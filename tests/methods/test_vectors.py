@@ -8,6 +8,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 from scipy.stats import chisquare
+from tests.methods.points import BASE, CPU
 from tests.training.conftest import Lab, outcome
 
 from gantry.data import PreparedSet, open_prepared, prepare
@@ -21,12 +22,8 @@ from gantry.plan.raw import entries_of
 from gantry.plan.recipe import Recipe
 
 ROWS, NUMBERS = 400, 3
-CPU = torch.device("cpu")
-RECIPE: dict[str, Any] = {
-    "workload": "",
+RECIPE: dict[str, Any] = BASE | {
     "networks": {"family": "mlp", "width": 16, "depth": 2, "maxout_depth": 1},
-    "objective": {"name": "non_saturating"},
-    "latent": {"dimension": 4},
     "batch_size": 64,
     "method": {"name": "conditional"},
 }

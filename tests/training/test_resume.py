@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import torch
+from tests.training.conftest import MLP
 
 import gantry
 from gantry.system.signals import EXIT_CONTINUE, Stopped
@@ -107,12 +108,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "averaged": {"ema": 0.9},
     "samples compared with their batch, and normalised by a reference": {
         "networks": {
-            "family": "mlp",
-            "width": 16,
-            "depth": 2,
-            "maxout_units": 16,
-            "maxout_pieces": 2,
-            "maxout_depth": 1,
+            **MLP,
             "minibatch_discrimination": {"kernels": 4},
             "virtual_batch_norm": {"reference": 8},
         },
