@@ -16,6 +16,7 @@ import torch
 from gantry.data import prepare
 from gantry.files import sha256_of_file
 from gantry.plan.dataset import DatasetSpec
+from gantry.plan.runs import data_digest_of
 from gantry.system.signals import EXIT_CONTINUE, Stopped
 from gantry.training import train as loop
 from gantry.training.run import RunFolder
@@ -80,8 +81,10 @@ class Lab:
 
     def work(self, name: str, recipe: dict[str, Any] = BCGAN, seed: int = 0) -> RunFolder:
         """Where run `name` keeps what it needs."""
-        digest = json.loads(self.manifest.read_text())["digest"]
-        return RunFolder(self.root(name, seed), self.spec(recipe, seed), digest)
+        spec = self.spec(recipe, seed)
+        return RunFolder(
+            self.root(name, seed), spec, data_digest_of(json.loads(self.manifest.read_text()), spec)
+        )
 
     def train_through(self, name: str, until: int, recipe: dict[str, Any] = BCGAN, **options: Any) -> int:
         """Train, and take up the run again as often as it is stopped; return how often that was."""

@@ -26,6 +26,7 @@ from gantry.methods.domains import SAMPLES, Domain, part_of
 from gantry.metrics import metric
 from gantry.metrics.names import COLUMNS, MIXTURE, REAL
 from gantry.plan.recipe import Recipe
+from gantry.plan.runs import is_of_data
 from gantry.progress import ProgressBar, tell
 from gantry.runs.record import read_record
 from gantry.system.device import choose_device
@@ -71,7 +72,7 @@ def score_run(
         )
     prepared = open_prepared(manifest)
     intact = verify_beside(prepared)
-    if prepared.digest != record["data_digest"]:
+    if not is_of_data(record, prepared.manifest, record["spec"]):
         raise UserError(
             f"{record_path}: trained on other data than {manifest} holds now; delete the record and run the same "
             "command again"

@@ -11,6 +11,7 @@ from pathlib import Path
 from gantry.files import digest_of, read_mapping
 from gantry.plan.plan import Plan
 from gantry.plan.report_specs import report_spec_digest, report_specs_digest
+from gantry.plan.runs import is_of_data
 from gantry.runs.outputs import is_current
 from gantry.runs.paths import canonical
 from gantry.runs.record import is_whole
@@ -161,5 +162,6 @@ def stale_text(files: Sequence[str], shown: int = 3) -> str:
 def _is_of(record: Path, spec_digest: str, manifest: Path) -> bool:
     """Whether a run record is whole, of this spec, and of the data that the manifest describes, if it is there."""
     found = read_mapping(record)
-    data = read_mapping(manifest).get("digest", found.get("data_digest"))
-    return is_whole(found) and found.get("spec_digest") == spec_digest and found.get("data_digest") == data
+    if not is_whole(found) or found.get("spec_digest") != spec_digest:
+        return False
+    return is_of_data(found, read_mapping(manifest), found.get("spec", {}))

@@ -13,9 +13,9 @@ from gantry.plan import Plan, Run, load_planned
 from gantry.plan.overrides import flat
 from gantry.plan.places import workflow_root
 from gantry.plan.problems import Problems
-from gantry.plan.runs import work_identity
+from gantry.plan.runs import works_of
 from gantry.runs.paths import FORMER_RECORDS, PLANS, RUNS, lock_of
-from gantry.status.runs import data_digest
+from gantry.status.runs import manifest_of
 from gantry.system.formatting import align_columns, format_bytes
 from gantry.system.lock import exclusive_lock, holder
 
@@ -214,9 +214,9 @@ def _spec_of(folder: Path) -> dict[str, Any]:
 
 def _other_work(plan: Plan, run: Run, folder: Path) -> Iterator[Leftover]:
     """The work folders of `run` that are of other data; of none while nothing says which data it will be."""
-    data = data_digest(plan, run)
+    own = works_of(run.spec, manifest_of(plan, run))
     for work in sorted((folder / "work").glob("*/")):
-        if data and not work.is_symlink() and work.name != work_identity(run.spec, data):
+        if own and not work.is_symlink() and work.name not in own:
             yield Leftover((work,), "other data", _size([work]), folder)
 
 

@@ -9,7 +9,7 @@ from gantry.files import read_mapping
 from gantry.plan import Plan, Run
 from gantry.plan.overrides import flat
 from gantry.plan.renamed import renamed
-from gantry.plan.runs import work_identity
+from gantry.plan.runs import is_of_data, works_of
 from gantry.runs.paths import lock_of
 from gantry.runs.record import is_whole
 from gantry.system.lock import holder
@@ -48,10 +48,10 @@ def run_statuses(plan: Plan) -> dict[str, RunStatus]:
 def run_status(plan: Plan, run: Run) -> RunStatus:
     """Where one run stands."""
     folder = Path(plan.folder(run))
-    data = data_digest(plan, run)
+    manifest = manifest_of(plan, run)
     records = {end: read_mapping(Path(plan.record(run, end))) for end in run.ends}
     records = {end: record for end, record in records.items() if record}
-    fresh = {end: record for end, record in records.items() if is_fresh(record, run, data)}
+    fresh = {end: record for end, record in records.items() if is_fresh(record, run, manifest)}
     until = max(run.ends)
     diverged_at = next(
         (iteration for record in fresh.values() if (iteration := record.get("diverged_at"))), None
@@ -62,7 +62,9 @@ def run_status(plan: Plan, run: Run) -> RunStatus:
     if until in fresh:
         state, iteration = (DIVERGED, int(diverged_at)) if diverged_at else (DONE, until)
     else:
-        logged, rate = _progress(folder / "work" / work_identity(run.spec, data) / "history.csv")
+        works = [folder / "work" / name for name in works_of(run.spec, manifest)]
+        work = next((work for work in works if work.is_dir()), folder / "work" / "none")
+        logged, rate = _progress(work / "history.csv")
         iteration = max(logged, trained)
         state = RUNNING if at_work else STOPPED if iteration else WAITING
     return RunStatus(
@@ -82,15 +84,14 @@ def run_status(plan: Plan, run: Run) -> RunStatus:
     )
 
 
-def data_digest(plan: Plan, run: Run) -> str:
-    """The digest of the prepared set that `run` trains on; empty while there is none."""
-    found = read_mapping(Path(plan.manifest(run)))
-    return str(found.get("digest", ""))
+def manifest_of(plan: Plan, run: Run) -> dict[str, Any]:
+    """The manifest of the prepared set that `run` trains on; empty while there is none."""
+    return read_mapping(Path(plan.manifest(run)))
 
 
-def is_fresh(record: dict[str, Any], run: Run, data: str) -> bool:
+def is_fresh(record: dict[str, Any], run: Run, manifest: dict[str, Any]) -> bool:
     """Whether a record is whole, of the run's own spec, and of the data that are there (or were, if they are gone)."""
-    is_of = record.get("spec_digest") == run.spec_digest and data in ("", record.get("data_digest"))
+    is_of = record.get("spec_digest") == run.spec_digest and is_of_data(record, manifest, run.spec)
     return is_of and is_whole(record)
 
 

@@ -19,6 +19,7 @@ from gantry.errors import UserError
 from gantry.files import write_json
 from gantry.methods import Batch, Stage, build_method, stage_at
 from gantry.plan.recipe import Recipe
+from gantry.plan.runs import data_digest_of
 from gantry.progress import ProgressBar
 from gantry.system.device import choose_device
 from gantry.system.gpus import gpu_slot
@@ -242,7 +243,7 @@ def train(
     Raises UserError for a user's mistake, Stopped when a signal asked to stop (the state is saved).
     """
     recipe = _checked(spec)
-    run = RunFolder(root, spec, open_prepared(manifest).digest)
+    run = _run_on(root, spec, open_prepared(manifest).manifest)
     every = int(spec["checkpoint_every"])
     if until % every:
         raise UserError(f"--until: {until} is not on the grid of checkpoints (one every {every} iterations)")
@@ -289,6 +290,13 @@ def train(
             )
             progress = trainer.progress
             run.write_record(record, until, progress.checkpoints, progress.diverged_at, recipe, measured)
+
+
+def _run_on(root: Path, spec: dict[str, Any], described: dict[str, Any]) -> RunFolder:
+    """Return the run on the data that a manifest describes: where it began before labels counted, it goes on there."""
+    run = RunFolder(root, spec, data_digest_of(described, spec))
+    before = RunFolder(root, spec, str(described["digest"]))
+    return before if before.work.is_dir() and not run.work.is_dir() else run
 
 
 def _checked(spec: dict[str, Any]) -> Recipe:

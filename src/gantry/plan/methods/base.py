@@ -23,6 +23,8 @@ class MethodOptions(Strict):
     translates: ClassVar[bool] = False
     """Whether its generators start from samples of another domain, as families of translators do."""
 
+    reads_labels: ClassVar[bool] = False
+    """Whether training reads labels of the data set: which class a sample is of, which domain, what is said of it."""
     classifies: ClassVar[bool] = False
     """Whether its networks say of which class a real sample is."""
     asks_for_labels: ClassVar[bool] = False

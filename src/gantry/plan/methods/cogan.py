@@ -1,6 +1,6 @@
 """Two generators and two discriminators that share layers, and so learn a joint distribution: CoGAN."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -21,6 +21,8 @@ class Options(MethodOptions):
     0 and 0 are two separate games, the control. `domains` names two classes of the data set; of a set of pairs the
     inputs are the first and the samples the second, each from another half of the rows.
     """
+
+    reads_labels: ClassVar[bool] = True
 
     name: Literal["cogan"]
     domains: tuple[str | int, str | int] = (0, 1)

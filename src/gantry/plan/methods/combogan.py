@@ -25,6 +25,7 @@ class Options(MethodOptions):
     """
 
     translates: ClassVar[bool] = True
+    reads_labels: ClassVar[bool] = True
 
     name: Literal["combogan"]
     domains: tuple[str | int, ...] = ()

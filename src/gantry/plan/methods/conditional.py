@@ -29,6 +29,7 @@ class Options(MethodOptions):
     """
 
     asks_for_labels: ClassVar[bool] = True
+    reads_labels: ClassVar[bool] = True
 
     name: Literal["conditional"]
     generator: Literal["concat", "batch_norm", "shared"] = "concat"

@@ -34,6 +34,7 @@ class Options(MethodOptions):
     """
 
     translates: ClassVar[bool] = True
+    reads_labels: ClassVar[bool] = True
 
     name: Literal["cyclegan"]
     domains: tuple[str | int, str | int] = (0, 1)

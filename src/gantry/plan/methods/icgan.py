@@ -15,6 +15,7 @@ class Options(conditional.Options):
 
     phases: ClassVar[tuple[str, ...]] = ("discriminator", "generator", "encoder")
     classifies: ClassVar[bool] = True
+    reads_labels: ClassVar[bool] = True
 
     name: Literal["icgan"]  # type: ignore[assignment]
     encoders_from: Positive

@@ -40,6 +40,7 @@ class Options(MethodOptions):
 
     phases: ClassVar[tuple[str, ...]] = ("discriminator", "codes", "generator")
     translates: ClassVar[bool] = True
+    reads_labels: ClassVar[bool] = True
 
     name: Literal["latent_translation"]
     domains: tuple[str | int, str | int] = (0, 1)

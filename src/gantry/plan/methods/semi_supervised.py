@@ -26,6 +26,7 @@ class Options(MethodOptions):
     """
 
     classifies: ClassVar[bool] = True
+    reads_labels: ClassVar[bool] = True
 
     name: Literal["semi_supervised"]
     known: Positive

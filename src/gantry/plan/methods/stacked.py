@@ -23,6 +23,7 @@ class Options(MethodOptions):
 
     phases: ClassVar[tuple[str, ...]] = ("classifier", "discriminator", "generator")
     asks_for_labels: ClassVar[bool] = True
+    reads_labels: ClassVar[bool] = True
 
     name: Literal["stacked"]
     features: Positive = 256

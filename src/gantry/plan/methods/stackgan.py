@@ -26,6 +26,7 @@ class StackedOptions(MethodOptions):
     """
 
     asks_for_labels: ClassVar[bool] = True
+    reads_labels: ClassVar[bool] = True
 
     augmentation: Positive = 128
     width: Positive = 128

@@ -23,6 +23,7 @@ class Options(MethodOptions):
 
     translates: ClassVar[bool] = True
     asks_for_labels: ClassVar[bool] = True
+    reads_labels: ClassVar[bool] = True
 
     name: Literal["stargan"]
     classification: Weight = 1.0

@@ -31,6 +31,7 @@ class Options(MethodOptions):
     phases: ClassVar[tuple[str, ...]] = ("discriminator", "generator", "classifier")
     classifies: ClassVar[bool] = True
     asks_for_labels: ClassVar[bool] = True
+    reads_labels: ClassVar[bool] = True
 
     name: Literal["triple_gan"]
     known: Positive
