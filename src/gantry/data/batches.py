@@ -24,7 +24,7 @@ class Stream(NamedTuple):
     """What comes with the samples, row by row: "labels", "inputs"."""
     of: str = "samples"
     """What its samples are: those of the set, or the "inputs" of its pairs."""
-    labels: NDArray[np.int64] | None = None
+    labels: NDArray[Any] | None = None
     """Of all rows, in the place of the set's own."""
     captions: int = 1
     """Of how many of a row's vectors, where it has several, its label is the mean."""

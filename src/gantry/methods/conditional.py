@@ -112,7 +112,8 @@ class Conditional(Method):
         return game_phases(self.recipe.updates, "generator")
 
     def streams(self, prepared: PreparedSet) -> dict[str, Stream]:
-        return {"x": labels_beside(prepared, self.data, self.options.captions)}
+        options = self.options
+        return {"x": labels_beside(prepared, self.data, options.captions, options.shuffled)}
 
     def draw(self, phase: str, size: int, device: torch.device) -> dict[str, Tensor]:
         noise = {"z": draw_latents(self.recipe.latent, size, device)}

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from gantry.data.batches import Stream
+from gantry.data.batches import Stream, beside
 from gantry.data.prepared import PreparedSet
 from gantry.data.shape import DataShape
 from gantry.errors import UserError
@@ -38,10 +38,17 @@ def check_every_class_is_there(prepared: PreparedSet, data: DataShape) -> None:
         )
 
 
-def labels_beside(prepared: PreparedSet, data: DataShape, captions: int) -> Stream:
+SHUFFLED_SEED = 0
+
+
+def labels_beside(
+    prepared: PreparedSet, data: DataShape, captions: int = 1, shuffled: bool = False
+) -> Stream:
     """Return all samples with their labels; where they have several vectors, with the mean of `captions` of them.
 
-    Raises UserError for classes without a sample, and for more vectors than a sample has.
+    `shuffled` gives every sample the labels of another one, drawn once for all runs: the control, in which nothing is
+    left to learn of a condition. Raises UserError for classes without a sample, and for more vectors than a sample
+    has.
     """
     check_every_class_is_there(prepared, data)
     if data.vectors and captions > max(1, data.captions):
@@ -49,7 +56,11 @@ def labels_beside(prepared: PreparedSet, data: DataShape, captions: int) -> Stre
             f"method.captions {captions}: data set {prepared.name} has {max(1, data.captions)} of each sample: take as "
             "many or fewer"
         )
-    return Stream(beside=("labels",), captions=captions)
+    if not shuffled:
+        return Stream(beside=("labels",), captions=captions)
+    labels = beside(prepared, "labels")
+    others = np.random.default_rng(SHUFFLED_SEED).permutation(len(prepared))
+    return Stream(beside=("labels",), labels=labels[others], captions=captions)
 
 
 def known_rows(prepared: PreparedSet, known: int, seed: int) -> NDArray[np.int64]:

@@ -69,12 +69,16 @@ class SemiSupervised(Method):
         return {"x": Stream(), "known": Stream(known, ("labels",))}
 
     def draw(self, phase: str, size: int, device: torch.device) -> dict[str, Tensor]:
-        return {"z": draw_latents(self.recipe.latent, size, device)}
+        noise = {"z": draw_latents(self.recipe.latent, size, device)}
+        if self.options.unlabelled_of == "noise":
+            noise["unlabelled"] = 2 * torch.rand(size, *self.data.sample, device=device) - 1
+        return noise
 
     def loss(self, phase: str, batch: Batch) -> Tensor:
         (generator,) = self.generators
+        unlabelled = batch.noise.get("unlabelled", batch.x)
         if phase == "generator":
-            real, fake = self.adversary.outputs([batch.x, generator(batch.noise["z"])])
+            real, fake = self.adversary.outputs([unlabelled, generator(batch.noise["z"])])
             assert real.features is not None and fake.features is not None
             distance = real.features.detach().mean(0) - fake.features.mean(0)
             return distance.square().mean() if self.options.matching == "squares" else distance.abs().mean()
@@ -84,7 +88,7 @@ class SemiSupervised(Method):
         assert known.class_logits is not None
         loss = self.options.labelled * cross_entropy(known.class_logits, batch.data["known_labels"])
         if self.options.unlabelled:
-            game = self.adversary.discriminator_loss(batch.x, [fake_samples], self.generators)
+            game = self.adversary.discriminator_loss(unlabelled, [fake_samples], self.generators)
             loss = loss + self.options.unlabelled * game
         return loss
 

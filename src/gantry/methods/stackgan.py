@@ -68,7 +68,8 @@ class Stacked(Method):
         return width
 
     def streams(self, prepared: PreparedSet) -> dict[str, Stream]:
-        return {"x": labels_beside(prepared, self.data, self.options.captions)}
+        options = self.options
+        return {"x": labels_beside(prepared, self.data, options.captions, options.shuffled)}
 
     def draw(self, phase: str, size: int, device: torch.device) -> dict[str, Tensor]:
         noise = {

@@ -44,6 +44,8 @@ class Options(MethodOptions):
     interpolated: bool = False
     # Of how many of a sample's vectors, drawn anew each time, the condition is the mean (4 of 10 captions, say).
     captions: Positive = 1
+    # The control: every sample has the label of another one.
+    shuffled: bool = False
     classification: Classification | None = None
     truncation: Rate | None = None
     scaled: bool = False
@@ -65,6 +67,8 @@ class Options(MethodOptions):
             )
         if self.captions > 1 and self.name != "conditional":
             raise ValueError(f"captions: method {self.name} is told classes or attributes: take it away")
+        if self.shuffled and self.name != "conditional":
+            raise ValueError(f"shuffled: method {self.name} hides labels, or infers them: take it away")
         if self.scaled and self.truncation is None:
             raise ValueError(
                 "scaled: there is no truncation to scale by: set truncation: 0.5, say, or take scaled away"

@@ -22,7 +22,8 @@ class Options(MethodOptions):
 
     `matching` is the distance of mean features that G minimises: of squares (their code for MNIST) or absolute
     values (for CIFAR-10). `unlabelled: 0` weighs the game out of D's loss: the classifier that labels alone give,
-    the control. `noise` is the deviation of Gaussian noise on what D reads.
+    the control; `unlabelled_of: noise` puts uniform noise in the place of the unlabelled samples, another one. `noise`
+    is the deviation of Gaussian noise on what D reads.
     """
 
     classifies: ClassVar[bool] = True
@@ -34,6 +35,7 @@ class Options(MethodOptions):
     matching: Literal["squares", "absolute"] = "squares"
     labelled: Rate = 1.0
     unlabelled: Weight = 0.5
+    unlabelled_of: Literal["data", "noise"] = "data"
     noise: Weight = 0.0
 
     def check_data(self, recipe: "Recipe", name: str, spec: "DatasetSpec") -> None:

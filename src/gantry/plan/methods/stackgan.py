@@ -22,7 +22,8 @@ class StackedOptions(MethodOptions):
     """What both have: numbers of ĉ (`augmentation`) and of D's embedding (`width`), and weights of D's and G's losses.
 
     `kl` weighs the divergence of ĉ from a standard normal, the mean over its numbers. `drawn: false` takes μ for ĉ,
-    the control. Of so many `captions` of a sample, drawn anew each time, the condition is the mean.
+    the control. Of so many `captions` of a sample, drawn anew each time, the condition is the mean. `shuffled` gives
+    every sample the label of another one, another control.
     """
 
     asks_for_labels: ClassVar[bool] = True
@@ -33,6 +34,7 @@ class StackedOptions(MethodOptions):
     kl: Weight = 2.0
     captions: Positive = 1
     drawn: bool = True
+    shuffled: bool = False
 
     def check_data(self, recipe: "Recipe", name: str, spec: "DatasetSpec") -> None:
         need_labels(self.name, name, spec, only_classes=False)
