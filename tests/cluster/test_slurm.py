@@ -2,7 +2,7 @@
 results are those of a run that nobody disturbed.
 
 Skipped without root, SLURM's packages, or Snakemake's SLURM plugin (`uv run --group slurm pytest tests/cluster`).
-GANTRY_SLURM_SMOKE=1 puts the whole scale `smoke` through it too.
+GANTRY_SLURM_SCALE=quick, or another scale, puts the whole of that scale through it too.
 """
 
 import importlib.util
@@ -311,9 +311,11 @@ def _slurm_logs(folder: Path) -> str:
     return "\n".join(path.read_text() for path in folder.glob(".snakemake/slurm_logs/**/*.log"))
 
 
-@pytest.mark.skipif(not os.environ.get("GANTRY_SLURM_SMOKE"), reason="takes long: set GANTRY_SLURM_SMOKE=1")
-def test_the_whole_smoke_scale(slurm: Slurm, tmp_path: Path) -> None:
-    config = {"scale": "smoke"}
+@pytest.mark.skipif(
+    not os.environ.get("GANTRY_SLURM_SCALE"), reason="takes long: set GANTRY_SLURM_SCALE=quick"
+)
+def test_a_whole_scale(slurm: Slurm, tmp_path: Path) -> None:
+    config = {"scale": os.environ["GANTRY_SLURM_SCALE"]}
     results = []
     for profile in ("profiles/default", "profiles/slurm"):
         workflow = Workflow(tmp_path / Path(profile).name, config)
