@@ -22,6 +22,7 @@ from gantry.evaluation.paths import path_length_w, path_length_z
 from gantry.evaluation.reconstruction import latents, reconstruction, structure
 from gantry.evaluation.referee import ClassReferee, class_scores, confusion, train_on_samples_scores
 from gantry.evaluation.sample import BATCH, SCORED_SEED, to_uint8
+from gantry.evaluation.stored import StoredStatistics
 from gantry.evaluation.translated import OF_OUTPUTS, TRANSLATED, Compute, Translated, is_translator
 from gantry.methods.growing import StyleSampler
 from gantry.methods.sampler import Sampler
@@ -48,20 +49,23 @@ def asked_metrics(names: Iterable[str]) -> list[str]:
 class AskedScorer:
     """Scores one sampler's samples, by source, against what they were asked for."""
 
-    def __init__(self, prepared: PreparedSet, network: FeatureNetwork | None) -> None:
+    def __init__(
+        self, prepared: PreparedSet, network: FeatureNetwork | None, stored: StoredStatistics | None = None
+    ) -> None:
         self.prepared = prepared
         self.network = network
+        self.stored = stored
         self._referee: ClassReferee | None = None
 
     @cached_property
     def attribute_referee(self) -> AttributeReferee:
         """Made when first needed."""
-        return AttributeReferee(self.prepared, self.network)
+        return AttributeReferee(self.prepared, self.network, self.stored)
 
     @property
     def referee(self) -> ClassReferee:
         """Made when first needed."""
-        self._referee = self._referee or ClassReferee(self.prepared, self.network)
+        self._referee = self._referee or ClassReferee(self.prepared, self.network, self.stored)
         return self._referee
 
     @property

@@ -12,18 +12,21 @@ from numpy.typing import NDArray
 
 from gantry.data import PreparedSet
 from gantry.errors import UserError
+from gantry.evaluation.real_features import RealFeatures
+from gantry.evaluation.stored import LEARNT_FROM, StoredStatistics
 from gantry.methods.relabelling import check_both_there
 from gantry.metrics.classes import fitted
 from gantry.metrics.features import FeatureNetwork
 
 Array = NDArray[Any]
-LEARNT_FROM = 5_000  # real images at most, in the data set's order, that the referee learns from
 
 
 class AttributeReferee:
     """Which attributes a sample looks as if it had."""
 
-    def __init__(self, prepared: PreparedSet, network: FeatureNetwork | None) -> None:
+    def __init__(
+        self, prepared: PreparedSet, network: FeatureNetwork | None, stored: StoredStatistics | None = None
+    ) -> None:
         if prepared.labels is None or prepared.labels.ndim != 2:
             raise UserError(
                 f"data set {prepared.name}: attribute_accuracy and attribute_kept compare with attributes, and it has "
@@ -31,6 +34,7 @@ class AttributeReferee:
             )
         self.prepared = prepared
         self.network = network
+        self._real = RealFeatures(prepared, network, stored)
         check_both_there(prepared.labels[:LEARNT_FROM], prepared.label_names, prepared.name)
 
     @cached_property
@@ -38,21 +42,19 @@ class AttributeReferee:
         """A classifier of features for each attribute."""
         labels = self.prepared.labels
         assert labels is not None
-        features = self.features(np.asarray(self.prepared.samples[:LEARNT_FROM]))
+        features = self._real.learnt()
         return [fitted(features, labels[:LEARNT_FROM, a]) for a in range(labels.shape[1])]
-
-    def features(self, samples: Array) -> Array:
-        """Return (N, D) features of images."""
-        assert self.network is not None
-        return self.network.extract(samples).features
 
     def predict(self, samples: Array) -> Array:
         """Samples → attributes (N, A) of 0 and 1."""
+        return self._seen(self._real.of(samples))
+
+    def _seen(self, features: Array) -> Array:
+        """Return the attributes (N, A) of samples with these features (N, D); points are their own."""
         if self.network is not None:
-            features = self.features(samples)
             return np.stack([head(features) for head in self._heads], axis=1)
         means = np.asarray(self.prepared.manifest["means"])
-        nearest = ((samples[:, None] - means) ** 2).sum(-1).argmin(1)
+        nearest = ((features[:, None] - means) ** 2).sum(-1).argmin(1)
         return np.asarray(self.prepared.manifest["mode_attributes"])[nearest]
 
     @cached_property
@@ -61,7 +63,7 @@ class AttributeReferee:
         held_out = self.prepared.held_out()
         assert held_out is not None and held_out.labels is not None, "translations are of held-out samples"
         labels = held_out.labels[:LEARNT_FROM]
-        return (self.predict(np.asarray(held_out.samples[:LEARNT_FROM])) == labels).mean(0), len(labels)
+        return (self._seen(self._real.held_out(held_out)) == labels).mean(0), len(labels)
 
 
 def attribute_scores(predicted: Array, asked: Array, own: Array, suffix: str = "") -> dict[str, float]:

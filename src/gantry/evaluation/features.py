@@ -7,7 +7,7 @@ import numpy as np
 from gantry.data import open_prepared
 from gantry.data.prepared import verify_beside, verify_digests
 from gantry.errors import UserError
-from gantry.evaluation.stored import StoredStatistics
+from gantry.evaluation.stored import LEARNT_FROM, StoredStatistics
 from gantry.metrics.features import load_feature_network, train_embedded_classifier
 from gantry.progress import tell
 from gantry.system.device import choose_device
@@ -43,6 +43,13 @@ def store_real_statistics(
     if prepared.kind != "images":
         raise UserError(f"{manifest}: features are of images, and this set holds points")
     intact = verify_beside(prepared)
-    seen = load_feature_network(network, weights, chosen).extract(prepared.samples)
+    extract = load_feature_network(network, weights, chosen).extract
+    seen = extract(prepared.samples)
+    stored = StoredStatistics.of(prepared.name, seen, network, prepared.digest)
+    if prepared.labels is not None:
+        part = prepared.held_out()
+        tested = None if part is None else extract(part.samples[:LEARNT_FROM]).features
+        digest = "" if part is None else part.digest
+        stored = stored.with_what_referees_see(seen.features[:LEARNT_FROM], tested, digest)
     intact.result()
-    StoredStatistics.of(prepared.name, seen, network, prepared.digest).save(out)
+    stored.save(out)

@@ -48,6 +48,10 @@ class ImageScorer:
         stored = StoredStatistics.load(statistics) if isinstance(statistics, Path) else statistics
         self.real = replace(stored, images=prepared.samples)
 
+    @property
+    def stored(self) -> StoredStatistics:
+        return self.real
+
     def against(self, part: PreparedSet) -> "ImageScorer":
         """Return the scorer of another part of the data, whose features are computed here."""
         seen = self.network.extract(part.samples)

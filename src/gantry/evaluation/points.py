@@ -20,6 +20,8 @@ Points = NDArray[np.float32]
 class PointScorer:
     """Scores samples (N, 2) of each generator, and of their equal mixture where there are several."""
 
+    stored = None  # points are their own features
+
     def __init__(self, prepared: PreparedSet) -> None:
         self.means = np.asarray(prepared.manifest["means"], dtype=np.float64)
         self.variance = float(prepared.manifest["variance"])

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from gantry.data import PreparedSet
 from gantry.errors import UserError
-from gantry.evaluation.attributes import LEARNT_FROM
+from gantry.evaluation.real_features import RealFeatures
+from gantry.evaluation.stored import LEARNT_FROM, StoredStatistics
 from gantry.metrics import classes as of_classes
 from gantry.metrics.classes import fitted
 from gantry.metrics.features import FeatureNetwork
@@ -28,7 +29,9 @@ Array = NDArray[Any]
 class ClassReferee:
     """What real samples of each class look like, and which class a sample looks like."""
 
-    def __init__(self, prepared: PreparedSet, network: FeatureNetwork | None) -> None:
+    def __init__(
+        self, prepared: PreparedSet, network: FeatureNetwork | None, stored: StoredStatistics | None = None
+    ) -> None:
         if prepared.labels is None or prepared.labels.ndim != 1:
             raise UserError(
                 f"data set {prepared.name}: these metrics compare with classes, and it has none: take them out of the "
@@ -37,22 +40,18 @@ class ClassReferee:
         self.prepared = prepared
         self.network = network
         self.labels = prepared.labels
-
-    def features(self, samples: Array) -> Array:
-        """Return (N, D): a feature network's of images, points as they are."""
-        return samples if self.network is None else self.network.extract(samples).features
+        self._real = RealFeatures(prepared, network, stored)
+        self.features = self._real.of
 
     @cached_property
     def real(self) -> tuple[Array, Array, Array, Array]:
         """Features and labels that the referee learns from, and those it is tested on."""
-        held_out, rows = self.prepared.held_out(), min(len(self.prepared), LEARNT_FROM)
+        held_out, learnt = self.prepared.held_out(), self._real.learnt()
+        labels = self.labels[: len(learnt)]
         if held_out is not None and held_out.labels is not None:
-            tested, tested_labels = held_out.samples[:LEARNT_FROM], held_out.labels[:LEARNT_FROM]
-        else:  # the last fifth stays unseen
-            rows = rows * 4 // 5
-            tested, tested_labels = self.prepared.samples[rows:LEARNT_FROM], self.labels[rows:LEARNT_FROM]
-        learnt = self.features(np.asarray(self.prepared.samples[:rows]))
-        return learnt, self.labels[:rows], self.features(np.asarray(tested)), np.asarray(tested_labels)
+            return learnt, labels, self._real.held_out(held_out), np.asarray(held_out.labels[:LEARNT_FROM])
+        rows = len(learnt) * 4 // 5  # the last fifth stays unseen
+        return learnt[:rows], labels[:rows], learnt[rows:], np.asarray(labels[rows:])
 
     @cached_property
     def statistics(self) -> dict[int, GaussianStatistics]:

@@ -17,6 +17,7 @@ from gantry.errors import Diverged, UserError
 from gantry.evaluation.asked import AskedScorer, asked_metrics
 from gantry.evaluation.montages import arrays, montage
 from gantry.evaluation.sample import SCORED_SEED, SHOWN_SEED, sampled
+from gantry.evaluation.stored import StoredStatistics
 from gantry.evaluation.sweeps import of_samples, swept
 from gantry.evaluation.translated import is_translator, shown_beside, untrained
 from gantry.files import write_text, write_with
@@ -37,6 +38,10 @@ Row = tuple[str, str, float, int, str]
 
 class Scorer(Protocol):
     """Samples by source ("G1", "G2", …) and names of metrics → rows (source, metric, value, samples, network)."""
+
+    @property
+    def stored(self) -> StoredStatistics | None:
+        """What is kept of the features of real images; None for points."""
 
     def __call__(self, drawn: dict[str, Array], metrics: list[str]) -> Iterator[Row]:
         """Yield the rows of every source and metric."""
@@ -82,7 +87,8 @@ def score_run(
     method = build_method(recipe, DataShape.of(prepared)).to(chosen)
     scorer = build_scorer(prepared, scoring, statistics, weights, chosen)
     scorers = ScorersByReference(scorer, prepared)
-    asked_scorer = AskedScorer(prepared, getattr(scorer, "network", None))
+    network = getattr(scorer, "network", None)  # None: points
+    asked_scorer = AskedScorer(prepared, network, scorer.stored)
     entries = [entry for entry in record["checkpoints"] if entry["iteration"] > after]
     rows: list[list[Any]] = []
     tables: dict[str, Array] = {}

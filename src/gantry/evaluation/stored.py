@@ -1,7 +1,8 @@
 """What is kept of a prepared set's features, made once for all runs on the set: `statistics-<network>.npz`.
 
 Fréchet distances need the Gaussian of all features, the Mode Score the classes' shares, neighbours and kernels
-real features themselves; of these a seeded choice is kept.
+real features themselves; of these a seeded choice is kept. Of labelled sets it holds what the referees of classes and
+attributes learn from and are tested on, too.
 """
 
 from collections.abc import Mapping
@@ -22,6 +23,9 @@ from gantry.metrics.mode_score import class_shares
 
 KEPT = 10_000
 KEPT_SEED = 0
+LEARNT_FROM = (
+    5_000  # real images at most, in the data set's order, that a referee learns from, or is tested on
+)
 CLEAN_FIDS_FEATURES = "feats"
 
 # What a computation compares with: the Gaussian of the features, rows of them, the classes' shares, images, nothing.
@@ -34,17 +38,22 @@ class StoredStatistics:
 
     features: float32 (≤ 10,000, D), the features of images chosen once with a fixed seed, in their order.
     shares: float64 (C,), the mean class probabilities of all images.
+    learnt, tested: float32 (≤ 5,000, D), the features of the first images and of the first held-out ones.
     images: uint8 (N, H, W, 3), the set itself where it is at hand; not part of the file.
-    network, digest: the feature network's name, and the SHA-256 of the set's samples ("" where unknown).
+    network, digest, tested_digest: the feature network's name, and the SHA-256 of the set's samples and of those of
+        its held-out part ("" where unknown).
     """
 
     name: str
     gaussian: GaussianStatistics
     features: NDArray[np.float32] | None = None
     shares: NDArray[np.float64] | None = None
+    learnt: NDArray[np.float32] | None = None
+    tested: NDArray[np.float32] | None = None
     images: NDArray[np.uint8] | None = None
     network: str = ""
     digest: str = ""
+    tested_digest: str = ""
 
     @classmethod
     def of(cls, name: str, seen: Features, network: str, digest: str) -> "StoredStatistics":
@@ -55,12 +64,19 @@ class StoredStatistics:
         gaussian = gaussian_statistics(seen.features)
         return cls(name, gaussian, seen.features[chosen], shares, network=network, digest=digest)
 
+    def with_what_referees_see(
+        self, learnt: NDArray[np.float32], tested: NDArray[np.float32] | None, tested_digest: str
+    ) -> "StoredStatistics":
+        """Keep the features of the first images, too, and those of the first held-out ones, where there are any."""
+        return replace(self, learnt=learnt, tested=tested, tested_digest=tested_digest)
+
     def save(self, path: Path) -> None:
         """Write all but the images to `path` (.npz) atomically."""
-        optional = {"features": self.features, "shares": self.shares}
+        optional = {name: getattr(self, name) for name in ("features", "shares", "learnt", "tested")}
         arrays = self.gaussian.arrays() | {
             "network": np.asarray(self.network),
             "digest": np.asarray(self.digest),
+            "tested_digest": np.asarray(self.tested_digest),
         }
         arrays |= {name: array for name, array in optional.items() if array is not None}
         with writing(path) as stream:
@@ -90,13 +106,26 @@ class StoredStatistics:
             assert kept.features is not None
             arrays["features"] = kept.features
         features, shares = arrays.get("features"), arrays.get("shares")
-        network, digest = (str(arrays.get(key, "")) for key in ("network", "digest"))
+        network, digest, of_tested = (
+            str(arrays.get(key, "")) for key in ("network", "digest", "tested_digest")
+        )
         if features is not None and features.shape[1:] != gaussian.mean.shape:
             raise UserError(
                 f"{path}: features of shape {features.shape} and a mean of shape {gaussian.mean.shape} do not fit "
                 "together"
             )
-        return cls(str(path), gaussian, features, shares, None, network, digest)
+        learnt, tested = arrays.get("learnt"), arrays.get("tested")
+        return cls(
+            str(path),
+            gaussian,
+            features,
+            shares,
+            learnt,
+            tested,
+            network=network,
+            digest=digest,
+            tested_digest=of_tested,
+        )
 
     @classmethod
     def _of_features(cls, path: Path, features: NDArray) -> "StoredStatistics":
