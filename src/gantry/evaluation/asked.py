@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from gantry.data import PreparedSet
 from gantry.data.batches import as_input
 from gantry.errors import UserError
-from gantry.evaluation.attributes import AttributeReferee, attribute_scores
+from gantry.evaluation.attributes import LEARNT_FROM, AttributeReferee, attribute_scores
+from gantry.evaluation.captions import CaptionReferee, auc, said_of
 from gantry.evaluation.coded import CODED
 from gantry.evaluation.conditions import OF_CONDITIONS
 from gantry.evaluation.layers import masks
@@ -62,6 +63,11 @@ class AskedScorer:
         """Made when first needed."""
         return AttributeReferee(self.prepared, self.network, self.stored)
 
+    @cached_property
+    def caption_referee(self) -> CaptionReferee:
+        """Made when first needed."""
+        return CaptionReferee(self.prepared, self.network)
+
     @property
     def referee(self) -> ClassReferee:
         """Made when first needed."""
@@ -107,6 +113,11 @@ class AskedScorer:
                 count,
                 used,
             )
+        held_out = self.prepared.held_out() if places is None and "caption_auc" in names else None
+        if held_out is not None and held_out.labels is not None:
+            real = np.asarray(held_out.samples[:LEARNT_FROM])
+            for name, value in self.caption_referee.auc(real, said_of(held_out.labels[:LEARNT_FROM])).items():
+                yield REAL, name, value, len(real), used
         if places is None and any(name.startswith("attribute_") for name in names):
             shares, count = self.attribute_referee.on_real
             for attribute, share in (
@@ -338,6 +349,7 @@ ASKED: dict[str, Callable[[AskedScorer, Sampler, str, Array], dict[str, float]]]
     **{name: through(compute) for name, compute in (TRANSLATED | CODED).items()},
     "coupling_ratio": AskedScorer.coupling,
     **OF_CONDITIONS,
+    "caption_auc": auc,
     **dict.fromkeys(["latent_error", "latent_ratio"], latents),
     **dict.fromkeys(["structure_error", "structure_ratio"], structure),
     **dict.fromkeys(["mask_iou", "mask_iou_ratio"], masks),

@@ -16,6 +16,17 @@ Labels = NDArray[np.integer]
 Features = NDArray[np.floating]
 
 
+def fitted_scores(features: Features, labels: Labels) -> Callable[[Features], Features]:
+    """Return a logistic regression of 0 and 1 on features: features (N, D) → log odds of 1, (N,)."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+    score: Callable[[Features], Features] = model.fit(features.astype(np.float64), labels).decision_function
+    return score
+
+
 def fitted(features: Features, labels: Labels) -> Callable[[Features], Labels]:
     """Return a logistic regression of labels on features: features (N, D) → classes (N,)."""
     from sklearn.linear_model import LogisticRegression

@@ -168,6 +168,7 @@ METRICS: dict[str, Metric] = {
             True,
         ),
         Metric("rotation_accuracy", "method", "higher", "turns told apart", True, _SHARE, True),
+        Metric("caption_auc", "features", "higher", "AUC of mentioned attributes", True, _SHARE, True),
         Metric("information_bound", "method", "higher", "information bound (nats)", False, None, True),
         Metric("path_length_z", "method", "lower", "path length in Z (pixels)", False, None, True, True),
         Metric("path_length_w", "method", "lower", "path length in W (pixels)", False, None, True, True),

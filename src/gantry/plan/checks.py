@@ -174,6 +174,11 @@ def _lacks(name: str, recipe: Recipe, dataset: str, spec: DatasetSpec) -> str | 
         return f"metrics: {name} compares with classes, and data set {dataset} has none: take it out of the workload"
     if name.startswith("attribute_") and spec.labels in ("none", "classes", "vectors"):
         return f"metrics: {name} compares with attributes, and data set {dataset} has none: take it out of the workload"
+    if name == "caption_auc" and spec.labels in ("none", "classes"):
+        return (
+            f"metrics: caption_auc is of attributes or captions of them, and the labels of data set {dataset} are "
+            f"{spec.labels}: take it out of the workload"
+        )
     if name.startswith("mask_iou") and spec.source != "pasted_digits":
         return (
             f"metrics: {name} needs a data set whose layers are known, and {dataset} is none: take it out of the "
