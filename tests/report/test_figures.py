@@ -233,6 +233,17 @@ def test_trajectories_stand_at_the_papers_share_of_training(results, make_spec, 
     assert titles == ["60 iter.", "120", "180", "240"]
 
 
+def test_names_of_trajectories_are_not_cut(results, make_spec, image_groups):
+    groups = [
+        group | {"recipe_label": f"{group['recipe_label']}, not grown (control)"} for group in image_groups
+    ]
+    figure = trajectories.draw(
+        load(parse_spec(make_spec(results, "trajectories", groups))), TrajectoriesOptions()
+    )
+    names = [text for ax in figure.axes for text in ax.texts if "control" in text.get_text()]
+    assert names and min(text.get_window_extent().x0 for text in names) > 0
+
+
 def test_heat_map_has_a_cell_for_each_recipe(results, make_spec, make_group):
     """The mean of each recipe's best, at its place; a recipe of which every run diverged says so."""
     recipes = [["a", "b"], ["c", "d"]]

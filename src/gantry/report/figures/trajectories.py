@@ -1,5 +1,6 @@
 """One fixed z through training, a row per generator: BCGAN figure 9."""
 
+import textwrap
 from itertools import pairwise
 from typing import Any
 
@@ -15,6 +16,9 @@ from gantry.report.load import Loaded, LoadedGroup
 from gantry.report.samples import evenly, nearest_index
 from gantry.report.text import short
 from gantry.report.titles import title_of
+
+LETTERS = 15  # of a row's name in a line
+LETTER = 0.068  # inches
 
 
 def draw(loaded: Loaded, options: TrajectoriesOptions) -> Figure:
@@ -37,21 +41,29 @@ def draw(loaded: Loaded, options: TrajectoriesOptions) -> Figure:
     gaps = [_gap(a, b) for a, b in pairwise(rows)]
     data = ", ".join(dict.fromkeys(group.dataset_title for group in spec.groups))
     small_print = footer(spec, data, shown_runs(loaded), "each row follows one z")
-    sheet = new_sheet(title_of(loaded), small_print, 0.95, [0.05] * (len(columns) - 1), gaps, left=1.05)
-    for line, (group, generator, example) in zip(sheet.panels, rows, strict=True):
+    names = [_name(group, generator) if example == 0 else [] for group, generator, example in rows]
+    left = 0.1 + LETTER * max(LETTERS, *(len(line) for name in names for line in name))
+    sheet = new_sheet(title_of(loaded), small_print, 0.95, [0.05] * (len(columns) - 1), gaps, left=left)
+    place: dict[str, Any] = {"ha": "right", "va": "center", "fontsize": 8.5, "color": INK}
+    for line, name, (group, generator, example) in zip(sheet.panels, names, rows, strict=True):
         for ax, iteration in zip(line, columns, strict=True):
             _cell(ax, group, generator, example, iteration)
-        name = label(group.group.recipe_title)
-        if len(group.shown.generators) > 1:
-            name += f",\n{generator}"
-        place: dict[str, Any] = {"ha": "right", "va": "center", "fontsize": 8.5, "color": INK}
-        line[0].text(-0.08, 0.5, name if example == 0 else "", transform=line[0].transAxes, **place)
+        line[0].text(-0.08, 0.5, label("\n".join(name)), transform=line[0].transAxes, **place)
     for ax, iteration in zip(sheet.panels[0], columns, strict=True):
         ax.set_title(f"{short(iteration)} iter." if iteration == columns[0] else short(iteration))
     for row in range(1, len(rows)):
         if rows[row][:2] != rows[row - 1][:2]:
             sheet.horizontal(row, DIVIDER if rows[row][0] is rows[row - 1][0] else BETWEEN_METHODS)
     return sheet.figure
+
+
+def _name(group: LoadedGroup, generator: str) -> list[str]:
+    """Return the lines of a row's name."""
+    lines = textwrap.wrap(group.group.recipe_title, LETTERS, break_long_words=False)
+    if len(group.shown.generators) > 1:
+        lines[-1] += ","
+        lines.append(generator)
+    return lines
 
 
 def _gap(above: tuple[LoadedGroup, str, int], below: tuple[LoadedGroup, str, int]) -> float:
