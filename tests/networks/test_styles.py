@@ -131,7 +131,9 @@ def test_crossovers_are_uniform_over_active_layers_and_as_often_as_said() -> Non
     assert len(set(generator.draw_crossover(4, CPU).tolist())) == 1, "one for a batch"
 
 
-@pytest.mark.parametrize("told", [{}, {"constant": False}, {"mapping_depth": 0}, {"noise": False}])
+@pytest.mark.parametrize(
+    "told", [{}, {"constant": False}, {"mapping_depth": 0}, {"mapping_width": 3}, {"noise": False}]
+)
 def test_variants_fade_as_the_plain_pair_does(told: dict[str, Any]) -> None:
     generator = generator_of(**told)
     z = torch.randn(2, 5)
@@ -140,6 +142,13 @@ def test_variants_fade_as_the_plain_pair_does(told: dict[str, Any]) -> None:
     generator.stand(32, fading=True)
     assert torch.equal(generator(z), small.repeat_interleave(2, 2).repeat_interleave(2, 3))
     assert len(generator.draws(2, CPU)) == (0 if told == {"noise": False} else 8)
+
+
+@pytest.mark.parametrize(("told", "width"), [({}, 8), ({"mapping_width": 13}, 13), ({"mapping_depth": 0}, 5)])
+def test_w_is_as_wide_as_said_the_channels_or_z(told: dict[str, Any], width: int) -> None:
+    generator = generator_of(**told)
+    assert generator.mapping(torch.randn(2, 5)).shape == (2, width) and generator.mean.shape == (width,)
+    assert {layer.style.in_features for layer in generator.layers} == {width}
 
 
 def test_the_blur_is_a_binomial_and_stands_before_the_discriminators_halvings() -> None:

@@ -97,7 +97,8 @@ class StyleGenerator(Growing):
         resolution: int,
     ) -> None:
         super().__init__(resolution)
-        self.mapping = Mapping(latent, networks.width, networks.mapping_depth, networks.mapping_rate)
+        wide = networks.mapping_width or networks.width
+        self.mapping = Mapping(latent, wide, networks.mapping_depth, networks.mapping_rate)
         style, first = self.mapping.width, widths[0]
         self.mean_decay, self.noisy, self.mixing = networks.mean_decay, networks.noise, networks.mixing
         self.register_buffer("mean", torch.zeros(style))

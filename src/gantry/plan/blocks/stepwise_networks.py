@@ -40,8 +40,9 @@ class PgganNetworks(GrowingNetworks):
 
 
 class StyleganNetworks(GrowingNetworks):
-    """StyleGAN's pair (Karras et al. 2019): w of `width` numbers by `mapping_depth` layers, and styles of w.
+    """StyleGAN's pair (Karras et al. 2019): w of `mapping_width` numbers by `mapping_depth` layers, and styles of w.
 
+    w is `width` wide unless told otherwise; narrow networks want one as wide as z, or few kinds of images are left.
     `mapping_rate` times as fast the mapping learns. `constant`: the first features are learned; else a dense layer
     makes them of w. `noise`: a map a layer. `mixing`: with this probability a batch has two w's. `mean_decay` is that
     of the mean of w.
@@ -49,6 +50,7 @@ class StyleganNetworks(GrowingNetworks):
 
     family: Literal["stylegan"]
     mapping_depth: Annotated[int, Field(ge=0)] = 8
+    mapping_width: Positive | None = None
     mapping_rate: Rate = 0.01
     constant: bool = True
     noise: bool = True
