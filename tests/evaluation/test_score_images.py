@@ -70,7 +70,12 @@ def test_a_stored_gaussian_stands_for_the_real_images(classifier: Path, tmp_path
         score.metric: score.value for score in score_images(real, generated, "embedded", classifier).scores
     }
     frechet = {"frechet_distance", "frechet_distance_infinity", "frechet_distance_bias"}
-    assert set(values) == frechet | {"inception_score", "inception_score_deviation", "background_brightness"}
+    assert set(values) == frechet | {
+        "inception_score",
+        "inception_score_deviation",
+        "background_brightness",
+        "saturated_share",
+    }
     assert all(values[name] == pytest.approx(both[name]) for name in values)
     assert any("give the real images" in reason for reason in found.left_out)
     for metric, reason in (

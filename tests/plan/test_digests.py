@@ -5,8 +5,10 @@ from collections.abc import Mapping
 
 import pytest
 from tests.plan.conftest import BCGAN, DATASETS, TRIAL, Checkout
+from tests.workflow.plans import REPOSITORY
 
-from gantry.plan import Plan
+from gantry.plan import Plan, load_plan
+from gantry.plan.recipe import Recipe
 from gantry.plan.report_specs import report_spec, report_spec_digest
 
 
@@ -173,3 +175,17 @@ def test_a_caption_changes_one_order(checkout: Checkout) -> None:
     before = orders(checkout.plan())
     checkout.edit(BCGAN, "FID and IS over the checkpoints (table 2)", "FID and IS (table 2)")
     assert changed(before, orders(checkout.plan())) == {"bcgan/table2"}
+
+
+def test_a_spec_means_the_recipe_that_it_was_made_of() -> None:
+    """Specs leave out defaults, and some options follow from others: what is left must say the same again."""
+    papers = sorted(path.stem for path in (REPOSITORY / "workflow/experiments").glob("*.yaml"))
+    recipes = load_plan({"scale": "paper", "papers": papers}, REPOSITORY).recipes
+    assert len(recipes) > 400
+    wrong = [
+        name
+        for name, recipe in recipes.items()
+        if Recipe.of_spec({"recipe": recipe.as_spec()}).model_dump(exclude={"workload"})
+        != recipe.model_dump(exclude={"workload"})
+    ]
+    assert not wrong
