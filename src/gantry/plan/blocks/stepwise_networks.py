@@ -42,7 +42,7 @@ class PgganNetworks(GrowingNetworks):
 class StyleganNetworks(GrowingNetworks):
     """StyleGAN's pair (Karras et al. 2019): w of `mapping_width` numbers by `mapping_depth` layers, and styles of w.
 
-    w is `width` wide unless told otherwise; narrow networks want one as wide as z, or few kinds of images are left.
+    w is `width` wide unless told otherwise; the authors' is as wide as their widest layers and as z, 512.
     `mapping_rate` times as fast the mapping learns. `constant`: the first features are learned; else a dense layer
     makes them of w. `noise`: a map a layer. `mixing`: with this probability a batch has two w's. `mean_decay` is that
     of the mean of w.
