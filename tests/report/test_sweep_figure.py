@@ -111,6 +111,33 @@ def test_recipes_are_lines_over_a_number(results, make_group, make_spec):
     assert dict(options.recipes())["lines.GAN"] in recipes
 
 
+def panel_height(results, make_group, make_spec, changes):
+    """Inches of the one panel of a line of two recipes, each of which says these changes."""
+    for recipe in ("few", "many"):
+        written(results, recipe, 0)
+    groups = [
+        make_group(recipe, recipe, seeds=(0,))
+        | {"recipe_changes": [f"{recipe}: {n}" for n in range(changes)]}
+        for recipe in ("few", "many")
+    ]
+    loaded = load(parse_spec(make_spec(results, "sweep", groups, metrics=METRICS[:1])))
+    with styled():
+        figure = sweep.draw(loaded, SweepOptions(x="labels", lines={"GAN": {1: "few", 2: "many"}}))
+        figure.canvas.draw()
+    (ax,) = figure.axes
+    return ax.get_position().height * figure.get_figheight(), ax
+
+
+def test_much_small_print_takes_nothing_from_the_panel(results, make_group, make_spec):
+    short, _ = panel_height(results, make_group, make_spec, changes=0)
+    long, ax = panel_height(results, make_group, make_spec, changes=20)
+    assert long > 0.8 * short
+    assert [text.get_text() for text in ax.texts] == [], (
+        "where all points are changed, their line's name says so"
+    )
+    assert [container.get_label() for container in ax.containers] == ["GAN (changed)"]
+
+
 @pytest.mark.parametrize(
     ("told", "message"),
     [

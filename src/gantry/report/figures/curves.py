@@ -76,12 +76,12 @@ def draw(loaded: Loaded, options: CurvesOptions) -> Figure:
         ax.set_xlabel("iterations")
     handles, texts = axes[0][0].get_legend_handles_labels()
     titles = [text + _diverged(loaded, text) for text in texts]
-    put_head(figure, title_of(loaded), handles, titles)
     band = over_seeds(loaded, "mean and band of ± 1 sd over {seeds} seeds")
     broken = any(run.diverged and len(run.metrics) for group in loaded.groups for run in group.runs)
     mixture = "several generators: their equal mixture" if _has_mixture(loaded) else ""
     marked = f"green line: {mark:,} iterations, where the tables stand" if mark else ""
     put_footer(figure, footer(spec, band, mixture, marked, "× a run diverged, drawn alone" if broken else ""))
+    put_head(figure, title_of(loaded), handles, titles)
     return figure
 
 

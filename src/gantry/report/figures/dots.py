@@ -27,9 +27,9 @@ def draw(loaded: Loaded, options: DotsOptions) -> Figure:
         _panel(ax, loaded, options, column)
         ax.set_title(f"{spec.groups[0].dataset_title} · {metric_title(loaded, metric)}", loc="left")
     handles, texts = axes[0].get_legend_handles_labels()
-    put_head(figure, title_of(loaded), handles, texts)
     spread = over_seeds(loaded, "mean ± 1 sd over {seeds} seeds, each seed faint")
     put_footer(figure, footer(spec, spread, place))
+    put_head(figure, title_of(loaded), handles, texts)
     return figure
 
 

@@ -38,10 +38,10 @@ def draw(loaded: Loaded, options: GrowthOptions) -> Figure:
     for ax, name in zip(axes[:, 0], ROWS, strict=True):
         ax.set_ylabel(name)
     handles, texts = axes[1, 0].get_legend_handles_labels()
-    put_head(figure, title_of(loaded), handles, texts)
     put_footer(
         figure, footer(loaded.spec, loaded.spec.groups[0].dataset_title, "shaded: a new level fades in")
     )
+    put_head(figure, title_of(loaded), handles, texts)
     return figure
 
 

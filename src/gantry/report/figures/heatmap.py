@@ -47,11 +47,11 @@ def draw(loaded: Loaded, options: HeatmapOptions) -> Figure:
             column = column_at(loaded, metric, options.at, options.skip)
             ax.set_title(f"{dataset} · {metric_title(loaded, metric)}, {column.title}", loc="left")
             _panel(ax, loaded, groups, column, options)
-    put_head(figure, title_of(loaded))
     spread = over_seeds(loaded, "mean ± sd over {seeds} seeds")
     mixture = any(group.headline == "mixture" for group in loaded.groups)
     light = "lighter is better"
     put_footer(figure, footer(spec, spread, light, "samples: the equal mixture of the generators" * mixture))
+    put_head(figure, title_of(loaded))
     return figure
 
 

@@ -47,9 +47,9 @@ def draw(loaded: Loaded, options: GroupedOptions) -> Figure:
         line[0].set_ylabel(metric_title(loaded, metric))
     for ax in axes[-1]:
         ax.set_xlabel("iterations")
-    put_head(figure, title_of(loaded))
     spread = over_seeds(loaded, "mean over {seeds} seeds")
     put_footer(figure, footer(spec, spec.groups[0].dataset_title, spread, "grey: the other panels' methods"))
+    put_head(figure, title_of(loaded))
     return figure
 
 

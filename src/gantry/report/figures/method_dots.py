@@ -46,9 +46,9 @@ def draw(loaded: Loaded, options: GroupedOptions) -> Figure:
     handles = [
         axes[0].plot([], [], MARKERS[look], color=COLOURS[look])[0] for look in range(len(options.groups))
     ]
-    put_head(figure, title_of(loaded), handles, list(options.groups))
     spread = over_seeds(loaded, "mean over {seeds} seeds, each seed faint")
     put_footer(figure, footer(spec, spec.groups[0].dataset_title, "end of training", spread))
+    put_head(figure, title_of(loaded), handles, list(options.groups))
     return figure
 
 

@@ -61,12 +61,12 @@ def draw(loaded: Loaded, options: GroupedOptions) -> Figure:
     ax.grid(which="both")
     ax.set_axisbelow(True)
     _key(key, lines)
-    put_head(figure, title_of(loaded))
     devices = ", ".join(
         dict.fromkeys(str(run.provenance.get("device", "?")) for g in loaded.groups for run in g.runs)
     )
     spread = over_seeds(loaded, "means over {seeds} seeds")
     put_footer(figure, footer(spec, spec.groups[0].dataset_title, spread, f"end of training, on {devices}"))
+    put_head(figure, title_of(loaded))
     figure.canvas.draw()
     _number(ax, dots)
     return figure

@@ -26,6 +26,7 @@ from gantry.report.text import short, with_subscripts
 DPI = 150
 # Points of small print and titles; inches between them and a figure's edge.
 SMALL, TITLE, EDGE = 7.0, 10.0, 0.1
+LINE, LINES_WITH_ROOM = 0.14, 4  # inches of a line of small print; how many a figure has room for as it is
 INK = "#222222"
 FAINT = "#8a8a8a"
 REAL = "#b9b9b9"
@@ -107,14 +108,13 @@ def footer(spec: ReportSpec, *more: str) -> str:
 
 
 def put_footer(figure: Figure, text: str) -> None:
-    """Write `text` small at the figure's lower left, below everything else."""
-    figure.supxlabel(
-        wrapped(text, figure.get_figwidth()),
-        x=EDGE / figure.get_figwidth(),
-        ha="left",
-        fontsize=SMALL,
-        color="#555555",
-    )
+    """Write `text` small at the figure's lower left, below everything else; for many lines the figure grows.
+
+    Call it before `put_head`, which places by the figure's height.
+    """
+    lines = wrapped(text, figure.get_figwidth())
+    figure.set_figheight(figure.get_figheight() + LINE * max(0, lines.count("\n") + 1 - LINES_WITH_ROOM))
+    figure.supxlabel(lines, x=EDGE / figure.get_figwidth(), ha="left", fontsize=SMALL, color="#555555")
 
 
 def put_head(figure: Figure, title: str, handles: Sequence[Any] = (), texts: Sequence[str] = ()) -> None:

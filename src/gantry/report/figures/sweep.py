@@ -69,11 +69,11 @@ def draw(loaded: Loaded, options: SweepOptions) -> Figure:
             ax.set_xlabel(label(axis))
     named = [ax.get_legend_handles_labels() for ax in panels.flat]
     legend = {text: handle for handles, texts in named for handle, text in zip(handles, texts, strict=True)}
-    put_head(figure, title_of(loaded), list(legend.values()), list(legend))
     told = TOLD.get(options.setting or "", "")
     on = "" if len(datasets) > 1 else datasets[0]
     spread = over_seeds(loaded, "mean ± 1 sd over {seeds} seeds, each seed faint")
     put_footer(figure, footer(spec, on, spread, told))
+    put_head(figure, title_of(loaded), list(legend.values()), list(legend))
     return figure
 
 
@@ -171,6 +171,12 @@ def _draw(
         if len(both) > 1:
             ax.plot([x[s] for s in both], [y[s] for s in both], ".", color=colour, alpha=0.3, zorder=2)
     (mean_x, sideways), (mean_y, spread) = _summaries(xs), _summaries(ys)
+    # A line of several recipes has one name for all of them.
+    told_apart = [
+        bool(group.group.recipe_changes) and line.name != group.group.recipe_title
+        for group, _ in line.points.values()
+    ]
+    all_changed = all(told_apart)
     ax.errorbar(
         mean_x,
         mean_y,
@@ -183,13 +189,11 @@ def _draw(
         elinewidth=0.8,
         color=colour,
         zorder=3,
-        label=line.name,
+        label=f"{line.name} {CHANGED}" if all_changed else line.name,
     )
-    for (value, (group, _)), place in zip(line.points.items(), zip(mean_x, mean_y, strict=True), strict=True):
-        # A line of several recipes has one name for all of them.
-        is_told_apart = bool(group.group.recipe_changes) and line.name != group.group.recipe_title
-        if told := " ".join(filter(None, (_told(value) * named, CHANGED * is_told_apart))):
-            ax.annotate(told, place, xytext=(4, 4), textcoords="offset points", fontsize=7, color=colour)
+    for value, apart, x, y in zip(line.points, told_apart, mean_x, mean_y, strict=True):
+        if told := " ".join(filter(None, (_told(value) * named, CHANGED * (apart and not all_changed)))):
+            ax.annotate(told, (x, y), xytext=(4, 4), textcoords="offset points", fontsize=7, color=colour)
 
 
 def _summaries(found: Sequence[dict[int, float]]) -> tuple[np.ndarray, np.ndarray]:

@@ -34,11 +34,11 @@ def draw(loaded: Loaded, options: TranslationMatrixOptions) -> Figure:
                 label(f"{', '.join(told)} · {metric_title(loaded, metric)}, {column.title}"), loc="left"
             )
             _panel(ax, loaded, group, column, names)
-    put_head(figure, title_of(loaded))
     spread = over_seeds(loaded, "mean ± sd over {seeds} seeds")
     put_footer(
         figure, footer(spec, spread, "lighter is better", "a row: from this domain; a column: into this one")
     )
+    put_head(figure, title_of(loaded))
     return figure
 
 
