@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from gantry.data import PreparedSet, open_prepared, prepare
+from gantry.errors import UserError
 from gantry.evaluation import features
 from gantry.evaluation.attributes import AttributeReferee
+from gantry.evaluation.captions import CaptionReferee
 from gantry.evaluation.referee import ClassReferee
 from gantry.evaluation.stored import StoredStatistics
 from gantry.metrics.features import Features
@@ -81,3 +83,17 @@ def test_statistics_of_anything_else_are_not_used(kept: tuple[PreparedSet, Path]
     told = SimpleNamespace(**(vars(stored) | changed))
     accuracy(referee_of(prepared, network, told))  # type: ignore[arg-type]
     assert network.seen == (60 if of == "another held-out part" else len(prepared) + 60)
+
+
+def test_the_referee_of_captions_reads_them_too(kept: tuple[PreparedSet, Path]) -> None:
+    prepared, path = kept
+    if prepared.labels is None or prepared.labels.ndim != 2:
+        with pytest.raises(UserError, match="has none"):
+            CaptionReferee(prepared, Pixels(), StoredStatistics.load(path))
+        return
+    computing, reading = Pixels(), Pixels()
+    plain = CaptionReferee(prepared, computing)
+    stored = CaptionReferee(prepared, reading, StoredStatistics.load(path))
+    assert computing.seen == len(prepared) and reading.seen == 0
+    seen = Pixels().extract(prepared.samples).features.astype(np.float64)
+    assert all(np.array_equal(plain.heads[a](seen), stored.heads[a](seen)) for a in plain.heads)

@@ -66,7 +66,7 @@ class AskedScorer:
     @cached_property
     def caption_referee(self) -> CaptionReferee:
         """Made when first needed."""
-        return CaptionReferee(self.prepared, self.network)
+        return CaptionReferee(self.prepared, self.network, self.stored)
 
     @property
     def referee(self) -> ClassReferee:

@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from gantry.data import PreparedSet
 from gantry.errors import UserError
-from gantry.evaluation.attributes import LEARNT_FROM
+from gantry.evaluation.real_features import RealFeatures
+from gantry.evaluation.stored import LEARNT_FROM, StoredStatistics
 from gantry.methods.sampler import Sampler
-from gantry.metrics.auc import area_under_curve
 from gantry.metrics.classes import fitted_scores
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def said_of(labels: Array) -> Array:
 class CaptionReferee:
     """A classifier of the feature network's features for each attribute, from real training images."""
 
-    def __init__(self, prepared: PreparedSet, network: Any) -> None:
+    def __init__(self, prepared: PreparedSet, network: Any, stored: StoredStatistics | None = None) -> None:
         if prepared.labels is None or network is None or prepared.labels.ndim < 2:
             raise UserError(
                 f"data set {prepared.name}: caption_auc is of images with attributes or captions of them, and it has "
@@ -46,7 +46,7 @@ class CaptionReferee:
             )
         self.network = network
         said = said_of(prepared.labels[:LEARNT_FROM])
-        features = network.extract(np.asarray(prepared.samples[:LEARNT_FROM])).features
+        features = RealFeatures(prepared, network, stored).learnt()
         self.heads = {
             a: fitted_scores(features[column != 0], (column[column != 0] > 0).astype(np.int64))
             for a, column in enumerate(said.T)
@@ -55,13 +55,15 @@ class CaptionReferee:
 
     def auc(self, samples: Array, said: Array) -> dict[str, float]:
         """Return the mean over attributes of how well their scores tell samples that are said to have them."""
+        from sklearn.metrics import roc_auc_score
+
         features = self.network.extract(samples).features
         found = []
         for attribute, head in self.heads.items():
             mentioned = said[:, attribute] != 0
             positive = said[mentioned, attribute] > 0
             if len(positive) and LEAST <= positive.mean() <= 1 - LEAST:
-                found.append(area_under_curve(head(features[mentioned].astype(np.float64)), positive))
+                found.append(roc_auc_score(positive, head(features[mentioned].astype(np.float64))))
         return {"caption_auc": float(np.mean(found))} if found else {}
 
 

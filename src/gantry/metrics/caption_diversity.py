@@ -2,6 +2,7 @@
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.distance import pdist
 
 
 def caption_diversity(features: NDArray[np.floating]) -> float:
@@ -9,9 +10,4 @@ def caption_diversity(features: NDArray[np.floating]) -> float:
 
     features: (C, Z, D), Z ≥ 2 samples of each of C conditions. 0: the condition decides everything.
     """
-    count = features.shape[1]
-    wide = features.astype(np.float64)
-    apart = [
-        np.sqrt(np.square(wide[:, i] - wide[:, j]).sum(-1)).mean() for i in range(count) for j in range(i)
-    ]
-    return float(np.mean(apart))
+    return float(np.mean([pdist(samples).mean() for samples in features.astype(np.float64)]))

@@ -5,6 +5,7 @@ proves little: it is perfect for one sample a class, so the other numbers belong
 """
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,24 +19,23 @@ Features = NDArray[np.floating]
 
 def fitted_scores(features: Features, labels: Labels) -> Callable[[Features], Features]:
     """Return a logistic regression of 0 and 1 on features: features (N, D) → log odds of 1, (N,)."""
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-    score: Callable[[Features], Features] = model.fit(features.astype(np.float64), labels).decision_function
+    score: Callable[[Features], Features] = _regression(features, labels).decision_function
     return score
 
 
 def fitted(features: Features, labels: Labels) -> Callable[[Features], Labels]:
     """Return a logistic regression of labels on features: features (N, D) → classes (N,)."""
+    predict: Callable[[Features], Labels] = _regression(features, labels).predict
+    return predict
+
+
+def _regression(features: Features, labels: Labels) -> Any:
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
     model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-    predict: Callable[[Features], Labels] = model.fit(features.astype(np.float64), labels).predict
-    return predict
+    return model.fit(features.astype(np.float64), labels)
 
 
 def label_accuracy(predicted: Labels, asked: Labels) -> float:

@@ -2,16 +2,16 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
+from scipy.stats import spearmanr
 
 Numbers = NDArray[np.floating]
 
 
 def rank_correlation(one: Numbers, other: Numbers) -> float:
     """Return Spearman's ρ of (N,) and (N,), in [−1, 1]; ties share their rank, and a constant orders nothing: 0."""
-    first, second = (rankdata(numbers) - (len(numbers) + 1) / 2 for numbers in (one, other))
-    length = float(np.sqrt((first @ first) * (second @ second)))
-    return float(first @ second) / length if length else 0.0
+    if np.ptp(one) == 0 or np.ptp(other) == 0:
+        return 0.0
+    return float(spearmanr(one, other).statistic)
 
 
 def strongest(code: Numbers, seen: NDArray[np.floating], groups: NDArray[np.integer]) -> float:
