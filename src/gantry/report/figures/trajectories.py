@@ -1,6 +1,5 @@
 """One fixed z through training, a row per generator: BCGAN figure 9."""
 
-import textwrap
 from itertools import pairwise
 from typing import Any
 
@@ -11,14 +10,13 @@ from gantry.plan.output_types.figures import TrajectoriesOptions
 from gantry.report.figures.captions import shown_runs
 from gantry.report.figures.pictures import BETWEEN_METHODS, require_images, show, show_nothing
 from gantry.report.figures.sheet import new_sheet
-from gantry.report.figures.style import DIVIDER, INK, footer, label
+from gantry.report.figures.style import DIVIDER, INK, fitted, footer, label, width_of
 from gantry.report.load import Loaded, LoadedGroup
 from gantry.report.samples import evenly, nearest_index
 from gantry.report.text import short
 from gantry.report.titles import title_of
 
-LETTERS = 15  # of a row's name in a line
-LETTER = 0.068  # inches
+ROOM, POINTS = 1.0, 8.5  # inches for a row's name, and the size of its letters
 
 
 def draw(loaded: Loaded, options: TrajectoriesOptions) -> Figure:
@@ -42,9 +40,9 @@ def draw(loaded: Loaded, options: TrajectoriesOptions) -> Figure:
     data = ", ".join(dict.fromkeys(group.dataset_title for group in spec.groups))
     small_print = footer(spec, data, shown_runs(loaded), "each row follows one z")
     names = [_name(group, generator) if example == 0 else [] for group, generator, example in rows]
-    left = 0.1 + LETTER * max(LETTERS, *(len(line) for name in names for line in name))
+    left = 0.1 + max(width_of(line, POINTS) for name in names for line in name)
     sheet = new_sheet(title_of(loaded), small_print, 0.95, [0.05] * (len(columns) - 1), gaps, left=left)
-    place: dict[str, Any] = {"ha": "right", "va": "center", "fontsize": 8.5, "color": INK}
+    place: dict[str, Any] = {"ha": "right", "va": "center", "fontsize": POINTS, "color": INK}
     for line, name, (group, generator, example) in zip(sheet.panels, names, rows, strict=True):
         for ax, iteration in zip(line, columns, strict=True):
             _cell(ax, group, generator, example, iteration)
@@ -59,7 +57,7 @@ def draw(loaded: Loaded, options: TrajectoriesOptions) -> Figure:
 
 def _name(group: LoadedGroup, generator: str) -> list[str]:
     """Return the lines of a row's name."""
-    lines = textwrap.wrap(group.group.recipe_title, LETTERS, break_long_words=False)
+    lines = fitted(group.group.recipe_title, ROOM, POINTS).split("\n")
     if len(group.shown.generators) > 1:
         lines[-1] += ","
         lines.append(generator)
