@@ -9,7 +9,9 @@ import pytest
 import yaml
 from tests.plan.conftest import TRIAL, checkout  # noqa: F401
 from tests.report.conftest import files_of
+from tests.workflow.plans import REPOSITORY
 
+from gantry.plan import load_plan
 from gantry.plan.report_specs import report_spec
 from gantry.report.claims import make_claims
 from gantry.report.costs import COSTS
@@ -258,3 +260,10 @@ def test_whose_device_a_papers_costs_are_of_is_said_by_the_paper_alone(spec_of, 
     assert not any("TITAN" in cost.note for cost in COSTS.values()), (
         "another paper's published times say it too"
     )
+
+
+def test_a_list_that_was_emptied_is_called_none() -> None:
+    changed = {"recipes": {"faces_stargan": {"method": {"exclusive": []}}}}
+    plan = load_plan({"scale": "paper", "papers": ["translation"]} | changed, REPOSITORY)
+    told = json.dumps(report_spec(plan, "translation", "attributes_of_faces"))
+    assert "method.exclusive: none instead of Black_Hair, Blond_Hair, Brown_Hair" in told

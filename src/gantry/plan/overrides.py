@@ -211,7 +211,7 @@ def _text(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, int | float):
         return f"{value:,}" if isinstance(value, int) else f"{value:g}"
-    return ", ".join(map(_text, value)) if isinstance(value, list | tuple) else str(value)
+    return (", ".join(map(_text, value)) or "none") if isinstance(value, list | tuple) else str(value)
 
 
 def flat(block: dict[str, Any], prefix: str = "") -> dict[str, Any]:
