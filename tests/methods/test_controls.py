@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
+from tests.methods.points import BASE, CPU
 
 from gantry.data import PreparedSet, open_prepared, prepare
 from gantry.data.batches import Batches
@@ -15,15 +16,7 @@ from gantry.methods import Batch, build_method
 from gantry.plan.dataset import DatasetSpec
 from gantry.plan.recipe import Recipe
 
-CPU = torch.device("cpu")
-POINTS: dict[str, Any] = {
-    "workload": "",
-    "networks": {"family": "mlp", "width": 8, "depth": 2},
-    "objective": {"name": "non_saturating"},
-    "latent": {"dimension": 4},
-    "batch_size": 8,
-}
-STACKED: dict[str, Any] = POINTS | {"networks": {"family": "stackgan", "width": 2, "smallest": 8}}
+STACKED: dict[str, Any] = BASE | {"networks": {"family": "stackgan", "width": 2, "smallest": 8}}
 
 
 def method_of(recipe: dict[str, Any], data: DataShape, **method: Any) -> Any:
@@ -47,15 +40,15 @@ def of_batches(prepared: PreparedSet, method: Any, count: int = 112) -> tuple[to
 
 def test_shuffled_labels_are_those_of_other_samples(mixture: PreparedSet) -> None:
     data = DataShape.of(mixture)
-    own_x, own = of_batches(mixture, method_of(POINTS, data, name="conditional"))
-    x, other = of_batches(mixture, method_of(POINTS, data, name="conditional", shuffled=True))
+    own_x, own = of_batches(mixture, method_of(BASE, data, name="conditional"))
+    x, other = of_batches(mixture, method_of(BASE, data, name="conditional", shuffled=True))
     assert torch.equal(own_x, x), "the samples, and their order, are what they were"
     agreeing = float((own == other).double().mean())
     assert abs(agreeing - 1 / 9) < 0.04, "they agree as often as chance has it"
     assert mixture.labels is not None
-    stream = method_of(POINTS, data, name="conditional", shuffled=True).streams(mixture)["x"]
+    stream = method_of(BASE, data, name="conditional", shuffled=True).streams(mixture)["x"]
     assert sorted(stream.labels.tolist()) == sorted(mixture.labels.tolist()), "none is lost"
-    again = method_of(POINTS, data, name="conditional", shuffled=True).streams(mixture)["x"]
+    again = method_of(BASE, data, name="conditional", shuffled=True).streams(mixture)["x"]
     assert np.array_equal(stream.labels, again.labels), "drawn once for all runs"
 
 
@@ -77,13 +70,13 @@ def test_shuffled_captions_stay_whole(tmp_path: Path) -> None:
 def test_labels_that_are_hidden_or_inferred_are_not_shuffled() -> None:
     for told in ({"name": "s3gan", "known": 9}, {"name": "s2gan", "known": 9, "features": "samples"}):
         with pytest.raises(ValidationError, match=r"shuffled: method .* take it away"):
-            method_of(POINTS, DataShape((2,), classes=9), **told, shuffled=True)
+            method_of(BASE, DataShape((2,), classes=9), **told, shuffled=True)
 
 
 def test_with_noise_nothing_of_the_unlabelled_samples_is_seen() -> None:
     data = DataShape((2,), classes=9)
     for of, seen in (("noise", False), ("data", True)):
-        method = method_of(POINTS, data, name="semi_supervised", known=9, unlabelled_of=of).eval()
+        method = method_of(BASE, data, name="semi_supervised", known=9, unlabelled_of=of).eval()
         for phase in ("discriminator", "generator"):
             torch.manual_seed(1)
             noise = method.draw(phase, 8, CPU)
@@ -97,7 +90,7 @@ def test_with_noise_nothing_of_the_unlabelled_samples_is_seen() -> None:
 def test_the_noise_is_uniform_and_drawn_after_the_latents() -> None:
     data = DataShape((3, 32, 32), classes=10)
     told = {"name": "semi_supervised", "known": 10}
-    images = POINTS | {"networks": {"family": "sngan", "width": 2}}
+    images = BASE | {"networks": {"family": "sngan", "width": 2}}
     drawn = []
     for of in ("data", "noise"):
         torch.manual_seed(3)

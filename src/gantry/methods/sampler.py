@@ -44,12 +44,20 @@ class Sampler(ABC):
     @property
     def can(self) -> frozenset[str]:
         """What can be asked for besides samples: "encode", "translate", "truncate", "mix", …"""
-        asked = ("encode", "translate", "reconstruct", "classify", "truncate", "mix", "between", "parts")
+        asked = (
+            "encode",
+            "translate",
+            "reconstruct",
+            "classify",
+            "truncate",
+            "mix",
+            "between",
+            "parts",
+            "tell_turns",
+        )
         of_styles = ("translate_in_style", "code_of")
         return frozenset(
-            name
-            for name in (*asked, *of_styles, "tell_turns")
-            if getattr(type(self), name) is not getattr(Sampler, name)
+            name for name in asked + of_styles if getattr(type(self), name) is not getattr(Sampler, name)
         )
 
     def standing_at(self, truncation: "Truncation | None") -> "Sampler":
