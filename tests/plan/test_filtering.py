@@ -96,6 +96,26 @@ def test_a_claim_keeps_the_baselines_that_are_left_and_goes_with_the_last():
     assert left("ours") == [] and left("one", "two") == []
 
 
+def test_a_recipe_alone_keeps_the_claims_that_it_is_enough_for(repository):
+    given = {"scale": "paper", "papers": ["conditional"]}
+    whole = load_plan(given, repository)
+    named = ["pictures_projection", "pictures_class_blind"]
+    plan = load_plan(
+        given | {"only_recipes": named, "outputs": {"conditional": ["digits", "digits_claims"]}}, repository
+    )
+    assert plan.runs == {
+        key: run
+        for key, run in whole.runs.items()
+        if run.recipe_name in named and run.dataset == "digits_split"
+    }
+    claims = [
+        claim["name"] for claim in report_spec(plan, "conditional", "digits_claims")["options"]["claims"]
+    ]
+    assert claims == ["projection draws what is asked for", "the control does not", "projection per class"]
+    with pytest.raises(UserError, match=r"only_recipes: unknown recipe .*'pictures_cagn'.*\"pictures_cgan\""):
+        load_plan(given | {"only_recipes": ["pictures_cagn"]}, repository)
+
+
 # ── some outputs alone ──────────────────────────────────────────────────────────────────────────────────
 
 
@@ -128,4 +148,8 @@ def test_a_choice_that_names_nothing_is_a_mistake(checkout):
     (said,) = checkout.problems(outputs={"bcgna": ["table5"]})
     assert said.startswith("config: outputs.bcgna: unknown paper 'bcgna'") and '"bcgan"' in said
     (said,) = checkout.problems(outputs={"bcgan": ["figure6"]}, only_datasets=["celeba"])
-    assert said.startswith("config: outputs.bcgan: nothing of 'figure6' is left on celeba")
+    assert said == (
+        "config: outputs.bcgan: nothing of 'figure6' is left: name its data sets in only_datasets"
+    )
+    (said,) = checkout.problems(outputs={"bcgan": ["figure6"]}, only_recipes=["synthetic_bcgan"])
+    assert said.endswith("nothing of 'figure6' is left: name its recipes in only_recipes")

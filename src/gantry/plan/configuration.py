@@ -81,7 +81,7 @@ def _other_names(papers: tuple[str, ...]) -> tuple[str, ...]:
 
 Paper = Annotated[FilePath, AfterValidator(_paper)]
 # The data sets that outputs are kept to: of each output, the runs on these alone.
-OnlyDatasets = Annotated[tuple[str, ...], Field(min_length=1)]
+Only = Annotated[tuple[str, ...], Field(min_length=1)]
 # Paper → which of its outputs are made; "all" undoes a scale's choice. A paper that is not named makes all.
 Selection = dict[Name, Literal["all"] | Annotated[tuple[Name, ...], Field(min_length=1)]]
 
@@ -117,7 +117,8 @@ class Config(Strict):
     features: str | None = None
     weights: dict[str, FilePath] = {}
     outputs: Selection = {}
-    only_datasets: OnlyDatasets | None = None
+    only_datasets: Only | None = None
+    only_recipes: Only | None = None
     datasets: dict[Name, dict[str, Any]] = {}
     substitute: dict[str, str] = {}
     recipes: dict[str, dict[str, Any]] = {}
@@ -148,7 +149,7 @@ class Scale(Strict):
     seeds: Seeds
     features: str
     outputs: Selection = {}
-    only_datasets: OnlyDatasets | None = None
+    only_datasets: Only | None = None
     substitute: dict[str, str] = {}
     workloads: dict[str, dict[str, Any]] = {}
 
@@ -216,3 +217,8 @@ class Experiment(Strict):
     def uses(self) -> set[str]:
         """The data sets that its outputs name."""
         return {name for output in self.outputs.values() for block in output.runs for name in block.datasets}
+
+    @property
+    def shows(self) -> set[str]:
+        """The recipes that its outputs name."""
+        return {name for output in self.outputs.values() for block in output.runs for name in block.recipes}

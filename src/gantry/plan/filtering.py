@@ -1,4 +1,4 @@
-"""A paper in part: some of its outputs, and what is left of them on some of its data sets."""
+"""A paper in part: some of its outputs, and what is left of them on some of its data sets or of its recipes."""
 
 from collections.abc import Collection, Iterator
 from typing import Literal
@@ -19,21 +19,31 @@ def selected(experiment: Experiment, names: Collection[str] | Literal["all"]) ->
     return experiment.model_copy(update={"outputs": left})
 
 
-def filtered(experiment: Experiment, datasets: Collection[str]) -> Experiment:
-    """The paper with the runs on `datasets` alone, and without the outputs and claims that need others."""
-    left = {name: _filtered(output, datasets) for name, output in experiment.outputs.items()}
+def filtered(
+    experiment: Experiment, datasets: Collection[str] | None, recipes: Collection[str] | None
+) -> Experiment:
+    """The paper with the runs of `recipes` on `datasets` alone (None: of all), without what needs others."""
+    left = {name: _filtered(output, datasets, recipes) for name, output in experiment.outputs.items()}
     return experiment.model_copy(
         update={"outputs": {name: output for name, output in left.items() if output}}
     )
 
 
-def _filtered(output: Output, datasets: Collection[str]) -> Output | None:
-    kept = [tuple(name for name in block.datasets if name in datasets) for block in output.runs]
-    blocks = tuple(
-        block.model_copy(update={"datasets": names})
-        for block, names in zip(output.runs, kept, strict=True)
-        if names
-    )
+def _filtered(
+    output: Output, datasets: Collection[str] | None, recipes: Collection[str] | None
+) -> Output | None:
+    kept = [
+        block.model_copy(
+            update={
+                "datasets": tuple(name for name in block.datasets if datasets is None or name in datasets),
+                "recipes": {
+                    name: label for name, label in block.recipes.items() if recipes is None or name in recipes
+                },
+            }
+        )
+        for block in output.runs
+    ]
+    blocks = tuple(block for block in kept if block.datasets and block.recipes)
     pairs = {(name, recipe) for block in blocks for name in block.datasets for recipe in block.recipes}
     options = OUTPUT_TYPES[output.type].options.model_validate(output.options)
     left = output.model_copy(update={"runs": blocks})

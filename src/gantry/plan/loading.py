@@ -132,32 +132,42 @@ class _Loading:
         return plan
 
     def _kept(self) -> dict[str, Experiment]:
-        """The papers' outputs that the configuration, or else the scale, chooses, on the data sets that it keeps."""
+        """The papers' outputs that the configuration, or else the scale, chooses, of what sets and recipes it keeps."""
         assert self.scale is not None
         chosen = self.scale.outputs | self.config.outputs
         kept = {
             paper: selected(experiment, chosen.get(paper, "all"))
             for paper, experiment in self.experiments.items()
         }
-        only = self.config.only_datasets or self.scale.only_datasets
-        if only is None:
-            return kept
-        if self.config.only_datasets:
-            used = {name for experiment in self.experiments.values() for name in experiment.uses}
-            for name in only:
-                self.problems.expect_known("config", "only_datasets", "data set of these papers", name, used)
+        datasets = self.config.only_datasets or self.scale.only_datasets
+        recipes = self.config.only_recipes
+        papers = self.experiments.values()
+        for key, what, names, known in (
+            ("only_datasets", "data set", self.config.only_datasets, [paper.uses for paper in papers]),
+            ("only_recipes", "recipe", recipes, [paper.shows for paper in papers]),
+        ):
+            for name in names or ():
+                self.problems.expect_known(
+                    "config", key, f"{what} of these papers", name, set().union(*known)
+                )
         for paper, experiment in kept.items():
             # A scale's choice is made with some papers in mind; one with none of its sets is left whole.
-            if self.config.only_datasets or not experiment.uses.isdisjoint(only):
-                kept[paper] = filtered(experiment, only)
+            keeps = self.config.only_datasets or not experiment.uses.isdisjoint(datasets or ())
+            kept[paper] = filtered(experiment, datasets if keeps else None, recipes)
         for paper in kept.keys() & self.config.outputs.keys() - {
             name for name, wanted in self.config.outputs.items() if wanted == "all"
         }:
             for name in set(self.config.outputs[paper]) - kept[paper].outputs.keys():
+                left = [
+                    f"name its {what} in {key}"
+                    for what, key, names in (
+                        ("data sets", "only_datasets", datasets),
+                        ("recipes", "only_recipes", recipes),
+                    )
+                    if names
+                ]
                 self.problems.add(
-                    "config",
-                    f"outputs.{paper}",
-                    f"nothing of {name!r} is left on {', '.join(only)}: name its data sets in only_datasets",
+                    "config", f"outputs.{paper}", f"nothing of {name!r} is left: {', and '.join(left)}"
                 )
         self.problems.raise_if_any()
         return kept
