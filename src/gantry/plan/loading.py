@@ -152,8 +152,9 @@ class _Loading:
                 )
         for paper, experiment in kept.items():
             # A scale's choice is made with some papers in mind; one with none of its sets is left whole.
-            keeps = self.config.only_datasets or not experiment.uses.isdisjoint(datasets or ())
-            kept[paper] = filtered(experiment, datasets if keeps else None, recipes)
+            whole = not self.config.only_datasets and experiment.uses.isdisjoint(datasets or ())
+            if recipes or not whole:
+                kept[paper] = filtered(experiment, None if whole else datasets, recipes)
         for paper in kept.keys() & self.config.outputs.keys() - {
             name for name, wanted in self.config.outputs.items() if wanted == "all"
         }:
