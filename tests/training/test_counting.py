@@ -236,12 +236,21 @@ def test_methods_with_labels_and_encoders_are_counted(name: str) -> None:
     assert cost.flops(1) > 0 and cost.bytes > 0 and cost.kept <= cost.state
 
 
-@pytest.mark.parametrize(("scale", "name"), [("smoke", "points_combogan"), ("paper", "faces_stargan")])
-def test_what_draws_on_the_host_and_what_names_attributes_are_counted_before_there_are_data(
-    scale: str, name: str, tmp_path: Path
+@pytest.mark.parametrize(
+    ("scale", "paper", "name"),
+    [
+        ("smoke", "translation", "points_combogan"),  # draws on the host
+        ("paper", "translation", "faces_stargan"),  # names attributes
+        ("paper", "translation", "pictures_combogan"),  # names classes
+        ("paper", "conditional", "pictures_s2gan"),  # infers labels
+        ("paper", "conditional", "pictures_clusters"),
+    ],
+)
+def test_what_asks_much_of_its_data_is_counted_before_there_are_any(
+    scale: str, paper: str, name: str, tmp_path: Path
 ) -> None:
     found = load_plan(
-        {"scale": scale, "papers": ["translation"], "results": str(tmp_path)},
+        {"scale": scale, "papers": [paper], "results": str(tmp_path)},
         Path(__file__).resolve().parents[2],
     )
     run = next(run for run in found.runs.values() if run.recipe_name == name)

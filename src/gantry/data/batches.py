@@ -1,7 +1,7 @@
 """Draws batches from a prepared set, in the hot loop of training."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,14 +24,14 @@ class Stream(NamedTuple):
     """What comes with the samples, row by row: "labels", "inputs"."""
     of: str = "samples"
     """What its samples are: those of the set, or the "inputs" of its pairs."""
-    labels: NDArray[Any] | None = None
-    """Of all rows, in the place of the set's own."""
+    labels: Callable[[], NDArray[Any]] | None = None
+    """Gives those of all rows, in the place of the set's own, when batches of it are made."""
     captions: int = 1
     """Of how many of a row's vectors, where it has several, its label is the mean."""
 
     def array(self, prepared: PreparedSet, name: str) -> NDArray[Any]:
         """Return what comes with the samples under `name`, a row for each of the set's."""
-        return self.labels if name == "labels" and self.labels is not None else beside(prepared, name)
+        return self.labels() if name == "labels" and self.labels is not None else beside(prepared, name)
 
 
 ALL = Stream()
@@ -75,11 +75,11 @@ class Batches:
         self._is_image = prepared.kind == "images"
         self._seed, self._captions = seed, stream.captions
         self._identity = {"seed": seed, "data": prepared.digest}
-        if stream.labels is not None:
-            self._identity["labels"] = hashlib.sha256(stream.labels.tobytes()).hexdigest()
         ordered_on = self.device if self.storage == "device" else torch.device("cpu")
         order = Order(len(prepared), seed, ordered_on, flip and self._is_image, stream.rows)
         arrays = {"samples": samples} | {name: stream.array(prepared, name) for name in stream.beside}
+        if stream.labels is not None:
+            self._identity["labels"] = hashlib.sha256(arrays["labels"].tobytes()).hexdigest()
         self._rows = STORAGES[self.storage](arrays, self.device, order, sizes_of(batch_size))
         self._cursor = Cursor()
 

@@ -58,9 +58,8 @@ def labels_beside(
         )
     if not shuffled:
         return Stream(beside=("labels",), captions=captions)
-    labels = beside(prepared, "labels")
     others = np.random.default_rng(SHUFFLED_SEED).permutation(len(prepared))
-    return Stream(beside=("labels",), labels=labels[others], captions=captions)
+    return Stream(beside=("labels",), labels=lambda: beside(prepared, "labels")[others], captions=captions)
 
 
 def known_rows(prepared: PreparedSet, known: int, seed: int) -> NDArray[np.int64]:

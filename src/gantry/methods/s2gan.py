@@ -29,5 +29,5 @@ class S2gan(Conditional):
         super().__init__(recipe, data)
 
     def streams(self, prepared: PreparedSet) -> dict[str, Stream]:
-        labels = inferred_labels(prepared, self.recipe.method.inferred)
-        return {"x": Stream(beside=("labels",), labels=labels)}
+        told = self.recipe.method.inferred
+        return {"x": Stream(beside=("labels",), labels=lambda: inferred_labels(prepared, told))}

@@ -75,7 +75,10 @@ def shape_of(plan: "Plan", run: Run) -> dict[str, Any]:
     manifest = Path(plan.manifest(run))
     if not manifest.exists():
         spec = plan.datasets[run.dataset]
-        labels: dict[str, Any] = {"classes": CLASSES}
+        named = [name for name in getattr(run.recipe.method, "domains", None) or () if isinstance(name, str)]
+        labels: dict[str, Any] = {"classes": max(CLASSES, len(named))}
+        if named:  # whatever the others are called
+            labels["label_names"] = named + [str(k) for k in range(len(named), CLASSES)]
         if names := spec.attributes:
             labels = {"attributes": len(names), "label_names": list(names)}
         return shape | labels | {"input": _usual_input(spec, side)}
