@@ -111,3 +111,15 @@ def test_the_global_generator_stands_for_the_method() -> None:
 def test_what_does_not_go_together_is_refused() -> None:
     with pytest.raises(ValidationError, match="generators is of a discriminator that sees samples alone"):
         Recipe.model_validate(RECIPE | {"generators": 2})
+
+
+def test_the_generators_take_as_many_steps_as_the_recipe_says() -> None:
+    repeats = {phase.name: phase.repeat for phase in method_of(updates={"generator": 2}).phases}
+    assert repeats == {"discriminator": 1, "messenger": 1, "generator": 2}
+
+
+def test_terms_of_discriminators_alone_are_taken() -> None:
+    told = {"weight": 1e-4, "players": ["discriminator"]}
+    assert method_of(terms={"orthogonal_regularisation": told})
+    with pytest.raises(ValidationError, match=r"has no place for it.*players: \[discriminator\]"):
+        method_of(terms={"orthogonal_regularisation": 1e-4})

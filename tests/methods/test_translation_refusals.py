@@ -26,6 +26,12 @@ SR = {"family": "sr_resnet", "width": 2}
         (PIX2PIX, {"latent": {"dimension": 3}}, "latent is of generators"),
         (PIX2PIX, {"generators": 2}, "generators is of generators"),
         (PIX2PIX, {"terms": {"sample_spread": 1.0}, "generators": 1}, "terms.sample_spread"),
+        (PIX2PIX, {"terms": {"orthogonal_regularisation": 1e-4}}, r"players: \[discriminator\]"),
+        (
+            CYCLEGAN,
+            {"terms": {"historical_averaging": 1e-4}},
+            "terms.historical_averaging would stand in G's loss",
+        ),
         (PIX2PIX, {"objective": {"name": "realness", "atoms": 5}}, "take another objective"),
         (PIX2PIX | {"adversarial": 0, "match": 0}, {}, "nothing is left to learn from"),
         (PIX2PIX | {"adversarial": 0, "feature_matching": 1}, {}, "take feature_matching away"),

@@ -55,7 +55,9 @@ class LocalPairs(Method):
             Phase("discriminator", _parts(judged, "discriminator"), updates.discriminator),
             Phase("messenger", _parts(messengers, "discriminator")),
             Phase(
-                "generator", ("generators", *(f"{name}.generator_terms" for name in (*judged, *messengers)))
+                "generator",
+                ("generators", *(f"{name}.generator_terms" for name in (*judged, *messengers))),
+                updates.generator,
             ),
         )
 

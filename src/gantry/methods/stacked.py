@@ -64,7 +64,7 @@ class Stacked(Method):
     """L_k = L_adv + λ_c·L_cond + λ_e·‖Q_k(G_k(h, z)) − z‖², k = 1 of features, k = 0 of samples. Their eqs. 2 to 6.
 
     L_cond is −log p(y | G_1(z_1, y)) and ‖E(G_0(z_0, h)) − h‖²; h are the features of a real sample, and G_1's in the
-    joint stage. Q shares D's trunk and learns with both players; −E log Q(z | x) is no less than H(z | x).
+    joint stage. Q shares D's trunk and learns with D, G through it; −E log Q(z | x) is no less than H(z | x).
     """
 
     def __init__(self, recipe: Recipe, data: DataShape) -> None:

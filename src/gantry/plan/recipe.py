@@ -106,6 +106,11 @@ class Recipe(Strict):
     @model_validator(mode="after")
     def _the_method_can_do_it(self) -> "Recipe":
         self.method.check(self)
+        for name in () if self.method.terms_of_generators else self.terms.of_generators:
+            raise ValueError(
+                f"method {self.method.name}: terms.{name} would stand in G's loss, where this method has no place for "
+                "it: take it away, or, if it has players, give it players: [discriminator]"
+            )
         return self
 
     @field_validator("batch_size")

@@ -212,6 +212,20 @@ class Terms(Strict):
                 )
         return self
 
+    @property
+    def of_generators(self) -> list[str]:
+        """The names of those that stand in G's loss."""
+        blocks = {
+            name: getattr(self, name)
+            for name in type(self).model_fields
+            if name not in ("formulation", "schedules", "gradient_penalty", "drift")
+        }
+        return [
+            name
+            for name, block in blocks.items()
+            if getattr(block, "weight", block) and "generators" in getattr(block, "players", ("generators",))
+        ]
+
     def until(self, iterations: int) -> "Terms":
         """Return the block with the end of a run in place of schedules' ends that are not given."""
         ended = {name: schedule.until(iterations) for name, schedule in self.schedules.items()}

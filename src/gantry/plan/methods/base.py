@@ -22,6 +22,8 @@ class MethodOptions(Strict):
     """Names of the method's phases, by which recipes tell rates, schedules and sizes of batches."""
     translates: ClassVar[bool] = False
     """Whether its generators start from samples of another domain, as families of translators do."""
+    terms_of_generators: ClassVar[bool] = True
+    """Whether a recipe's terms may stand in G's loss: where several discriminators judge G they have no one place."""
 
     reads_labels: ClassVar[bool] = False
     """Whether training reads labels of the data set: which class a sample is of, which domain, what is said of it."""

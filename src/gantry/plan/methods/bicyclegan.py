@@ -22,6 +22,7 @@ class Options(MethodOptions):
     """
 
     translates: ClassVar[bool] = True
+    terms_of_generators: ClassVar[bool] = False
 
     name: Literal["bicyclegan"]
     sees: Literal["pair", "output"] = "output"

@@ -23,6 +23,7 @@ class Options(MethodOptions):
     """
 
     reads_labels: ClassVar[bool] = True
+    terms_of_generators: ClassVar[bool] = False
 
     name: Literal["cogan"]
     domains: tuple[str | int, str | int] = (0, 1)

@@ -26,6 +26,7 @@ class Options(MethodOptions):
 
     translates: ClassVar[bool] = True
     reads_labels: ClassVar[bool] = True
+    terms_of_generators: ClassVar[bool] = False
 
     name: Literal["combogan"]
     domains: tuple[str | int, ...] = ()

@@ -35,6 +35,7 @@ class Options(MethodOptions):
 
     translates: ClassVar[bool] = True
     reads_labels: ClassVar[bool] = True
+    terms_of_generators: ClassVar[bool] = False
 
     name: Literal["cyclegan"]
     domains: tuple[str | int, str | int] = (0, 1)

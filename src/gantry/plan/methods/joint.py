@@ -1,10 +1,13 @@
 """BiGAN and ALI: an encoder beside the generator, and a discriminator of pairs (x, z)."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from gantry.plan.blocks.base import Positive
 from gantry.plan.methods.base import MethodOptions
-from gantry.plan.methods.conditional import need_dense_end, refuse_what_needs_the_game_of_two
+from gantry.plan.methods.conditional import (
+    need_dense_end,
+    refuse_what_needs_the_game_of_two,
+)
 
 if TYPE_CHECKING:
     from gantry.plan.recipe import Recipe
@@ -15,6 +18,8 @@ class Options(MethodOptions):
 
     `planes`: z beside the sample's coordinates or channels; `joined`: an embedding of `width` beside D's features.
     """
+
+    terms_of_generators: ClassVar[bool] = False
 
     name: Literal["joint"]
     encoder: Literal["deterministic", "gaussian"] = "gaussian"

@@ -1,6 +1,6 @@
 """LAPGAN: a generator and a discriminator for every level of a Laplacian pyramid."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from gantry.plan.methods.base import MethodOptions
 from gantry.plan.methods.conditional import need_family, need_finer_sizes, refuse_what_needs_the_game_of_two
@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 class Options(MethodOptions):
     """Nothing: levels are sizes of `networks`. All learn at once, each alone, on real coarse pictures."""
+
+    terms_of_generators: ClassVar[bool] = False
 
     name: Literal["lapgan"]
 

@@ -41,6 +41,7 @@ class Options(MethodOptions):
     phases: ClassVar[tuple[str, ...]] = ("discriminator", "codes", "generator")
     translates: ClassVar[bool] = True
     reads_labels: ClassVar[bool] = True
+    terms_of_generators: ClassVar[bool] = False
 
     name: Literal["latent_translation"]
     domains: tuple[str | int, str | int] = (0, 1)

@@ -15,6 +15,7 @@ class Options(MethodOptions):
     """How many local pairs there are."""
 
     phases: ClassVar[tuple[str, ...]] = ("discriminator", "messenger", "generator")
+    terms_of_generators: ClassVar[bool] = False
 
     name: Literal["local_pairs"]
     pairs: Annotated[int, Field(ge=1, le=10)] = 5

@@ -1,12 +1,14 @@
 """MRGAN: the game of two, and an encoder whose reconstructions hold the generator to every mode."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import model_validator
 
 from gantry.plan.blocks.base import Weight
 from gantry.plan.methods.base import MethodOptions
-from gantry.plan.methods.conditional import refuse_what_needs_the_game_of_two
+from gantry.plan.methods.conditional import (
+    refuse_what_needs_the_game_of_two,
+)
 
 if TYPE_CHECKING:
     from gantry.plan.recipe import Recipe
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
 
 class Options(MethodOptions):
     """λ₁ (`reconstruction`), of ‖x − G(E(x))‖², and λ₂ (`realism`), of the generator's loss on G(E(x))."""
+
+    terms_of_generators: ClassVar[bool] = False
 
     name: Literal["mrgan"]
     reconstruction: Weight = 0.2

@@ -32,6 +32,7 @@ class Options(MethodOptions):
     """
 
     translates: ClassVar[bool] = True
+    terms_of_generators: ClassVar[bool] = False
 
     name: Literal["pix2pix"]
     sees: Literal["pair", "output"] = "pair"

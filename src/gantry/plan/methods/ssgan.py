@@ -1,6 +1,6 @@
 """SS-GAN: a game of structures, and one of samples that are given a structure; then both together."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -19,6 +19,8 @@ class Options(MethodOptions):
     `joint_from` on samples are given generated structures, rates are `joint_rate` times the others', and `through`
     is the share of the samples' gradient that reaches the generator of structures; without it the stages stay apart.
     """
+
+    terms_of_generators: ClassVar[bool] = False
 
     name: Literal["ssgan"]
     structure: Literal["edges", "grey", "blur"] = "edges"

@@ -24,6 +24,7 @@ class Options(MethodOptions):
     phases: ClassVar[tuple[str, ...]] = ("classifier", "discriminator", "generator")
     asks_for_labels: ClassVar[bool] = True
     reads_labels: ClassVar[bool] = True
+    terms_of_generators: ClassVar[bool] = False
 
     name: Literal["stacked"]
     features: Positive = 256

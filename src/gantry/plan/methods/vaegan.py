@@ -1,10 +1,13 @@
 """VAEGAN: a variational autoencoder whose error is measured in the discriminator's features."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from gantry.plan.blocks.base import Rate, Weight
 from gantry.plan.methods.base import MethodOptions
-from gantry.plan.methods.conditional import need_dense_end, refuse_what_needs_the_game_of_two
+from gantry.plan.methods.conditional import (
+    need_dense_end,
+    refuse_what_needs_the_game_of_two,
+)
 
 if TYPE_CHECKING:
     from gantry.plan.recipe import Recipe
@@ -18,6 +21,8 @@ class Options(MethodOptions):
     apart, and both networks push their samples towards real. `latent_cycle` weighs ‖z − E(G(z))‖², in both networks'
     losses (the handbook's BiVAE).
     """
+
+    terms_of_generators: ClassVar[bool] = False
 
     name: Literal["vaegan"]
     gamma: Rate = 1.0e-2
@@ -34,5 +39,7 @@ class Options(MethodOptions):
                 "method.classes: 3 is a softmax over three classes in the place of an objective: set objective: "
                 f"{{name: non_saturating}} (given: {recipe.objective.name})"
             )
+        if self.classes == 3 and recipe.terms != type(recipe.terms)():
+            raise ValueError("method.classes: 3 has losses of its own: take terms away")
         if recipe.objective.width > 1:
             raise ValueError(f"method vaegan: objective {recipe.objective.name} reads more than one number")
