@@ -2,10 +2,18 @@
 
 import re
 from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
 from typing import Any
 
+from gantry.plan import load_plan
 from gantry.plan.blocks.objectives import FDivergence
+from gantry.plan.layering import laid_over
 from gantry.plan.recipe import Recipe
+from gantry.report.handbook import pages, resolved
+
+REPOSITORY = Path(__file__).parents[2]
+HANDBOOKS = sorted(pages(REPOSITORY / "docs/methods"))
 
 DIVERGENCES: tuple[str, ...] = FDivergence.__args__
 
@@ -85,6 +93,47 @@ LAYERS = {
 }
 
 
+@cache
+def recipes_of(paper: str) -> dict[str, Recipe]:
+    """The recipes that a paper describes, with what they inherit."""
+    experiment = load_plan({"scale": "paper", "papers": [paper]}, REPOSITORY, quiet=True).experiments[paper]
+    return {name: resolved(experiment, paper, name) for name in experiment.recipes}
+
+
+PERCEPTUAL = {"weight": 1.0, "network": "embedded", "depths": {"relu1": 1.0}}
+# Options of methods that no recipe of a page sets, by one that they may be laid over.
+METHOD_OPTIONS: dict[tuple[str, str], list[dict[str, Any]]] = {
+    ("conditional", "pictures_semi_supervised"): [{"method": {"matching": "absolute"}}],
+    ("conditional", "pictures_triple_gan"): [{"method": {"integrate": False, "consistency": 1.0}}],
+    ("translation", "pictures_pix2pix"): [
+        {"method": {"scales": 2, "output_adversarial": 0.5}},
+        {"method": {"mismatched": True}},
+        {"method": {"feature_matching": 10.0, "total_variation": 1.0}},
+        {"method": {"perceptual": PERCEPTUAL | {"distance": "l1"}}},
+        {"method": {"adversarial": 0, "output_adversarial": 1.0}},
+        {"method": {"adversarial": 0, "output_adversarial": 1.0, "distance": "l2"}},
+        {"method": {"adversarial": 0, "match": 0, "perceptual": PERCEPTUAL | {"distance": "l2"}}},
+    ],
+    ("translation", "pictures_cyclegan"): [
+        {"method": {"feature_matching": 1.0, "distance": "l2"}},
+        {"method": {"cycle": 0, "identity": 5.0}},
+    ],
+    ("translation", "points_discogan"): [{"method": {"distance": "l1"}}],
+    ("translation", "points_combogan"): [
+        {"method": {"self_reconstruction": 1.0, "code": 1.0}},
+        {"method": {"self_reconstruction": 1.0, "cycle": 0}},
+    ],
+    ("translation", "pictures_combogan"): [{"method": {"forward": 0.2}}],
+    ("translation", "points_munit"): [
+        {"method": {"styles": "exchanged", "style_recovery": 0}},
+        {"method": {"cycle": 1.0, "self_reconstruction": 0, "mode_seeking": 1.0}},
+    ],
+    ("translation", "pictures_munit"): [{"networks": {"shared": 1}}],
+    ("translation", "points_drit"): [{"method": {"mode_seeking": 1.0}}],
+    ("translation", "points_bicyclegan"): [{"method": {"sees": "pair"}}],
+}  # fmt: skip
+
+
 def shown(block: Any) -> str:
     """A test's name."""
     return re.sub(r"[^a-z0-9.,]+", " ", str(block)).strip()
@@ -107,3 +156,9 @@ def every_recipe() -> Iterator[Recipe]:
     for through in ("logits", "witness"):
         yield recipe_of({"name": "mmd_gan"}, {"gradient_penalty": {"weight": 1, "through": through}})
     yield from trained(hinge)
+    for paper in HANDBOOKS:
+        yield from recipes_of(paper).values()
+    for (paper, name), changes in METHOD_OPTIONS.items():
+        for change in changes:
+            whole = recipes_of(paper)[name].model_dump(exclude_unset=True)
+            yield Recipe.model_validate(laid_over(whole, change))

@@ -10,12 +10,14 @@ from matplotlib.mathtext import MathTextParser
 from tests.report.equation_cases import (
     COMPOSED_BLOCKS,
     DRAWN_BLOCKS,
+    HANDBOOKS,
     OBJECTIVE_BLOCKS,
     PENALTIES,
     TERM_BLOCKS,
     TRAINING,
     every_recipe,
     recipe_of,
+    recipes_of,
     shown,
     trained,
 )
@@ -24,7 +26,7 @@ from tests.report.latex import formula_of, inline, mean
 from gantry.objectives import OBJECTIVES
 from gantry.plan.blocks.terms import GradientPenalty, OrthogonalRegularisation, Terms
 from gantry.plan.recipe import Recipe
-from gantry.report.handbook import LOSSES, entries, equations_of
+from gantry.report.handbook import LOSSES, _listed, entries, equations_of, joined
 from gantry.terms import DISCRIMINATOR_TERMS, GENERATOR_TERMS
 
 
@@ -36,9 +38,27 @@ def test_no_equation_is_idle():
 def test_every_objective_has_its_losses():
     assert {block["name"] for block in OBJECTIVE_BLOCKS} == set(OBJECTIVES)
     for recipe in map(recipe_of, OBJECTIVE_BLOCKS + COMPOSED_BLOCKS):
-        expected = set(LOSSES) if recipe.updates.discriminator else {"generator"}
+        expected = {"discriminator", "generator"} if recipe.updates.discriminator else {"generator"}
         found = [player for entry in equations_of(recipe) for player in entry.losses]
         assert sorted(found) == sorted(expected), recipe.objective  # and each of them once
+
+
+@pytest.mark.parametrize("paper", HANDBOOKS)
+def test_every_method_has_a_loss_for_each_of_its_phases(paper):
+    for name, recipe in recipes_of(paper).items():
+        given = set(chain(*(entry.losses for entry in equations_of(recipe))))
+        phases = {phase for phase in recipe.method.phases if recipe.updates.model_dump().get(phase, 1)}
+        assert phases & set(LOSSES) <= given, name
+        if recipe.method.name != "adversarial":
+            assert any(
+                recipe.method.name in _listed(entry.when.get("method.name")) for entry in equations_of(recipe)
+            ), name
+
+
+def test_summands_are_added_the_mark_is_put_around_and_what_is_neither_replaces():
+    assert joined("a", r"+\;b") == r"a +\;b" and joined("a", r"-\;b") == r"a -\;b"
+    assert joined("a", r"w\left(<adv>\right) + b") == r"w\left(a\right) + b"
+    assert joined("a", "b") == "b" and joined("a", "") == "a" and joined("", "-b") == "-b"
 
 
 def test_every_term_and_each_of_its_forms_has_an_equation():
@@ -97,7 +117,7 @@ def test_every_equation_is_latex():
         r"\Big": "",
         r"\top": r"{\top}",
     }
-    for text in dict.fromkeys(found):
+    for text in dict.fromkeys(text for text in found if text is not None):
         for ours, theirs in elsewhere.items():
             text = text.replace(ours, theirs)
         try:

@@ -24,7 +24,7 @@ from torch import nn
 
 from gantry.networks.minibatch import MinibatchDiscrimination
 from gantry.objectives import build_objective
-from gantry.report.handbook import LOSSES, equations_of
+from gantry.report.handbook import equations_of
 from gantry.terms import TermInputs, build_terms
 
 SIZE = 6
@@ -303,7 +303,7 @@ def test_a_term_adds_what_its_equation_says(block):
     on_both = build_terms(recipe.terms, recipe.objective, (2,))
     players = (discriminator, generators)
     checked = set()
-    for player, summands, network in zip(LOSSES, on_both, players, strict=True):
+    for player, summands, network in zip(("discriminator", "generator"), on_both, players, strict=True):
         for factor, term in summands:
             if name == "historical_averaging":  # an update before, at other weights
                 with torch.no_grad():

@@ -35,11 +35,13 @@ def add(commands: Commands) -> None:
     add.add_argument("--out", type=path, required=True)
 
     add = command(
-        commands, "handbook", _handbook, "docs/methods.md: each method's equations, settings, source, results"
+        commands, "handbook", _handbook, "docs/methods/: each method's equations, settings, source, results"
     )
     settings(add)
-    add.add_argument("--paper", default="zoo", help="the paper whose recipes they are (default: zoo)")
-    add.add_argument("--out", type=path, default=Path("docs/methods.md"), help="default: docs/methods.md")
+    add.add_argument(
+        "--paper", help="the paper whose recipes they are (default: every page there is in docs is made anew)"
+    )
+    add.add_argument("--out", type=path, help="the page (default: docs/methods/PAPER.md)")
 
     add = command(
         commands,
@@ -59,17 +61,24 @@ def _reference(options: argparse.Namespace) -> None:
 
 
 def _handbook(options: argparse.Namespace) -> None:
-    from gantry.report.handbook import write_handbook
+    from gantry.report.handbook import pages, write_handbook
 
-    plan = load(options, f"papers=[{options.paper}]")
-    before = options.out.read_bytes() if options.out.is_file() else None
-    write_handbook(plan, options.paper, options.out)
-    if before is None:
-        print(f"{options.out}: written")
-    elif before == options.out.read_bytes():
-        print(f"{options.out}: is as the recipes have it, nothing has changed")
-    else:
-        print(f"{options.out}: written over; `git diff {options.out}` shows what has changed")
+    if options.out is not None and options.paper is None:
+        raise UserError("--out: of which paper? say --paper conditional, say, too")
+    wanted = {options.paper: options.out} if options.paper else pages(Path("docs/methods"))
+    if not wanted:
+        raise UserError("docs/methods: no page of `gantry handbook` is here; say --paper conditional, say")
+    for paper, given in wanted.items():
+        out = given or Path("docs/methods", f"{paper}.md")
+        plan = load(options, f"papers=[{paper}]")
+        before = out.read_bytes() if out.is_file() else None
+        write_handbook(plan, paper, out)
+        if before is None:
+            print(f"{out}: written")
+        elif before == out.read_bytes():
+            print(f"{out}: is as the recipes have it, nothing has changed")
+        else:
+            print(f"{out}: written over; `git diff {out}` shows what has changed")
 
 
 def _table(options: argparse.Namespace) -> None:

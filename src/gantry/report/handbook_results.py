@@ -13,6 +13,7 @@ from gantry.plan import Plan
 from gantry.plan.configuration import Output
 from gantry.report.cells import MAIN, read_tidy
 from gantry.report.colours import COLOURS
+from gantry.report.figures import translations
 from gantry.report.figures.style import REAL, new_figure, no_ticks, styled
 from gantry.report.layout import ARROWS, decimals, number
 from gantry.report.markup import escape_markdown
@@ -20,10 +21,14 @@ from gantry.report.markup import escape_markdown
 TABLE = "scores"
 SIDE = 1.8  # inches of a picture
 PICTURES = 4  # images a side
+BESIDE = (names.INPUT, names.BACK, names.TRUTH, "montage")  # what is stored with samples and is none
 
 
 def results_of(plan: Plan, paper: str, out: Path) -> dict[str, str]:
-    """Markdown by recipe, for those whose row or picture is there; pictures are written to the folder `out.stem`."""
+    """Markdown by recipe, for those whose row or picture is there; pictures are written to the folder `out.stem`.
+
+    Of a recipe that several tables show, the first says.
+    """
     found: dict[str, list[str]] = {}
     for other, name, output in plan.outputs():
         csv = Path(plan.results, paper, f"{name}.csv")
@@ -32,6 +37,8 @@ def results_of(plan: Plan, paper: str, out: Path) -> dict[str, str]:
         table = read_tidy(csv)
         for block in output.runs:
             for recipe, label in block.recipes.items():
+                if recipe in found:
+                    continue
                 rows = table[(table["part"] == MAIN) & (table["method"] == label)]
                 found[recipe] = [_row(table, rows, plan)] if len(rows) else []
                 found[recipe] += _picture(plan, output, recipe, label, out)
@@ -41,11 +48,13 @@ def results_of(plan: Plan, paper: str, out: Path) -> dict[str, str]:
 def _row(table: pd.DataFrame, rows: pd.DataFrame, plan: Plan) -> str:
     """The method's line of the table, with its heads; ± is the deviation over seeds."""
     heads, entries = [], []
+    several = rows["dataset"].nunique() > 1
     for cell in rows.to_dict("records"):
         same = table.loc[table["quantity"] == cell["quantity"], "ours_mean"]
         places = decimals(same.to_numpy(dtype=float))
         metric = str(cell["metric"])
-        heads.append(str(cell["quantity"]) + (ARROWS[names.metric(metric).direction] if metric else ""))
+        arrow = ARROWS[names.metric(metric).direction] if metric else ""
+        heads.append(str(cell["quantity"]) + arrow + (f", {cell['dataset']}" if several else ""))
         entry = number(float(cell["ours_mean"]), places) if cell["n"] else "diverged"
         entries.append(
             entry + (f" ± {number(cell['ours_sd'], places)}" if cell["ours_sd"] == cell["ours_sd"] else "")
@@ -73,7 +82,8 @@ def _picture(plan: Plan, output: Output, recipe: str, label: str, out: Path) -> 
         with styled():
             figure = _drawn(samples)
             write_with(path, lambda file, figure=figure: _save(figure, file))  # type: ignore[misc]
-        text = f"Samples of {label} after {int(samples['iterations'][-1]):,} iterations, seed {run.seed}"
+        of = "Translations by" if any(name.startswith(names.INPUT) for name in samples) else "Samples of"
+        text = f"{of} {label} after {int(samples['iterations'][-1]):,} iterations, seed {run.seed}"
         return [f"![{text}]({out.stem}/{recipe}.png)\n"]
     return []
 
@@ -83,25 +93,30 @@ def _save(figure: Figure, file: Any) -> None:
 
 
 def _drawn(samples: dict[str, np.ndarray]) -> Figure:
-    """The last samples of the first generator: points over the real ones, or some images."""
-    last = samples["G1"][-1]
-    if "real" not in samples:
-        figure = new_figure(SIDE, SIDE, constrained=False)
-        shown = last[: PICTURES**2]
-        tiled = np.concatenate(
-            [np.concatenate(list(shown[i::PICTURES]), axis=0) for i in range(PICTURES)], axis=1
-        )
-        ax = figure.add_axes((0, 0, 1, 1))
-        ax.imshow(tiled, interpolation="nearest")
-        no_ticks(ax)
-        return figure
+    """The last samples of the first source: points over the real ones, images, or translations of inputs."""
+    source = next(
+        name for name in samples if name not in ("iterations", "real") and not name.startswith(BESIDE)
+    )
+    last = samples[source][-1]
     figure = new_figure(SIDE, SIDE, constrained=False)
-    ax = figure.add_axes((0.01, 0.01, 0.98, 0.98))
-    real = samples["real"]
-    limit = 1.25 * float(np.abs(real).max())
-    ax.scatter(real[:, 0], real[:, 1], s=1, color=REAL, linewidths=0)
-    ax.scatter(last[:, 0], last[:, 1], s=2, color=COLOURS[0], linewidths=0)
-    ax.set_xlim(-limit, limit)
-    ax.set_ylim(-limit, limit)
+    if last.ndim == 2:
+        ax = figure.add_axes((0.01, 0.01, 0.98, 0.98))
+        if f"{names.INPUT} {source}" in samples:
+            translations.lines(ax, samples, source, PICTURES**2)
+            return figure
+        real = samples["real"]
+        limit = 1.25 * float(np.abs(real).max())
+        ax.scatter(real[:, 0], real[:, 1], s=1, color=REAL, linewidths=0)
+        ax.scatter(last[:, 0], last[:, 1], s=2, color=COLOURS[0], linewidths=0)
+        ax.set_xlim(-limit, limit)
+        ax.set_ylim(-limit, limit)
+    else:
+        ax = figure.add_axes((0, 0, 1, 1))
+        if f"{names.INPUT} {source}" in samples:
+            translations.rows(ax, samples, source, PICTURES)
+        else:
+            shown = last[: PICTURES**2]
+            tiled = [np.concatenate(list(shown[i::PICTURES]), axis=0) for i in range(PICTURES)]
+            ax.imshow(np.concatenate(tiled, axis=1), interpolation="nearest")
     no_ticks(ax)
     return figure

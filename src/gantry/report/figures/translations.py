@@ -1,5 +1,7 @@
 """Input, output, back and truth, side by side; of points, lines from inputs to outputs."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
@@ -54,7 +56,7 @@ def draw(loaded: Loaded, options: TranslationsOptions) -> Figure:
             show_nothing(ax, group)
             ax.set_title(label(title), fontsize=9)
             continue
-        columns = (_lines if of_points else _pictures)(ax, group, source, options)
+        columns = (lines if of_points else rows)(ax, group.shown.samples, source, options.images)
         ax.set_title(label(f"{title}\n{columns}" if columns else title), fontsize=8.5)
     for ax in panels[len(tiles) :]:
         ax.axis("off")
@@ -72,17 +74,16 @@ def _sources(loaded: Loaded, group: LoadedGroup, options: TranslationsOptions) -
     return found if options.both else found[:1]
 
 
-def _pictures(ax: Axes, group: LoadedGroup, source: str, options: TranslationsOptions) -> str:
-    """Draw rows of images; return what stands in the columns."""
-    samples = group.shown.samples
+def rows(ax: Axes, samples: Mapping[str, np.ndarray], source: str, count: int) -> str:
+    """Draw `count` rows of images; return what stands in the columns."""
     columns = {INPUT: samples[f"{INPUT} {source}"][-1], "output": samples[source][-1]}
     columns |= {
         what: samples[f"{what} {source}"][-1] for what in (BACK, TRUTH) if f"{what} {source}" in samples
     }
     side = max(images.shape[1] for images in columns.values())
-    count = min(options.images, *(len(images) for images in columns.values()))
-    rows = [_enlarged(images[index], side) for index in range(count) for images in columns.values()]
-    show(ax, mosaic(np.stack(rows), len(rows), len(columns)))
+    count = min(count, *(len(images) for images in columns.values()))
+    tiles = [_enlarged(images[index], side) for index in range(count) for images in columns.values()]
+    show(ax, mosaic(np.stack(tiles), len(tiles), len(columns)))
     return "  |  ".join(columns)
 
 
@@ -91,9 +92,8 @@ def _enlarged(image: np.ndarray, side: int) -> np.ndarray:
     return image.repeat(side // image.shape[0], axis=0).repeat(side // image.shape[1], axis=1)
 
 
-def _lines(ax: Axes, group: LoadedGroup, source: str, options: TranslationsOptions) -> str:
-    """Draw lines from inputs to outputs, which are dots, over the points where they belong."""
-    samples = group.shown.samples
+def lines(ax: Axes, samples: Mapping[str, np.ndarray], source: str, count: int) -> str:
+    """Draw four times `count` lines from inputs to outputs, which are dots, over the points where they belong."""
     given, made = samples[f"{INPUT} {source}"][-1], samples[source][-1]
     truth = samples.get(f"{TRUTH} {source}")
     if truth is not None:
@@ -102,7 +102,7 @@ def _lines(ax: Axes, group: LoadedGroup, source: str, options: TranslationsOptio
     angle = np.arctan2(*(given - middle).T[::-1]) / (2 * np.pi) + 0.5
     near = np.linalg.norm(given - middle, axis=1) < 0.25 * np.linalg.norm(given - middle, axis=1).max()
     sector = np.floor(angle * SECTORS).astype(int) % SECTORS
-    drawn = slice(0, 4 * options.images)
+    drawn = slice(0, 4 * count)
     colours = ["#222222" if is_near else COLOURS[k] for is_near, k in zip(near, sector, strict=True)]
     ends = np.stack([given[drawn], made[drawn]], axis=1)
     ax.add_collection(LineCollection(list(ends), colors=colours[drawn], linewidths=0.5, alpha=0.5, zorder=2))
