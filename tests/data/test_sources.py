@@ -25,6 +25,27 @@ def test_mixture_is_nine_equal_gaussians_on_the_grid(prepared):
     assert mixture.manifest["variance"] == 0.05 and not mixture.manifest["proxy"]
 
 
+@pytest.mark.parametrize(("side", "modes"), [(3, 5), (4, 7)])
+def test_modes_without_symmetry_are_mapped_onto_themselves_by_nothing_but_the_identity(prepared, side, modes):
+    """All turns by 90° and reflections of the grid's lines, about its middle: one of eight leaves the modes."""
+    mixture = prepared("gaussian_grid", options={"side": side, "symmetric": 0, "count": 2000})
+    means = np.array(mixture.manifest["means"])
+    assert len(means) == modes and np.bincount(mixture.labels).min() > 0.7 * 2000 / modes
+    whole = prepared("gaussian_grid", options={"side": side, "count": 2000}, out="whole")
+
+    def those_kept(points):
+        found = []
+        for turn in range(4):
+            for sign in (1, -1):
+                moved = points @ np.linalg.matrix_power([[0, 1], [-1, 0]], turn) * [1, sign]
+                found.append(sorted(map(tuple, moved.round(6))) == sorted(map(tuple, points.round(6))))
+        return sum(found)
+
+    assert those_kept(means) == 1 and those_kept(np.array(whole.manifest["means"])) == 8
+    with pytest.raises(UserError, match="symmetric: 0 leaves modes of 3 lines or more"):
+        prepared("gaussian_grid", options={"side": 2, "symmetric": 0, "count": 20}, out="two")
+
+
 def test_digits_are_rgb_with_labels_and_marked_as_a_proxy(prepared):
     digits = prepared("digits", resolution=32)
     assert digits.samples.shape == (1797, 32, 32, 3) and digits.sample_shape == (3, 32, 32)

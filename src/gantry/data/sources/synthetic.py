@@ -21,7 +21,9 @@ class GaussianGrid(PointSource):
     """Points of isotropic Gaussians on a square grid around the origin, equally likely.
 
     The defaults are BCGAN's section 3.2: 100,000 points, means {−2, 0, 2}², variance 0.05. Labels are the modes, or,
-    with `attributes`, whether a point's mode lies at the right of the middle, and whether it lies above it.
+    with `attributes`, whether a point's mode lies at the right of the middle, and whether it lies above it. With
+    `symmetric: 0` the modes left are the grid's first line and one of each other line: no turn and no reflection maps
+    them onto themselves.
     """
 
     options: ClassVar[dict[str, Option]] = {
@@ -31,6 +33,7 @@ class GaussianGrid(PointSource):
         "variance": 0.05,
         "seed": 0,
         "attributes": 0,
+        "symmetric": 1,
     }
 
     def __init__(self, spec: DatasetSpec, name: str, path: Path | None) -> None:
@@ -42,6 +45,13 @@ class GaussianGrid(PointSource):
             np.arange(self._above("side", 1)) - (self.chosen_options["side"] - 1) / 2
         ) * self.chosen_options["spacing"]
         self.means = np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1).reshape(-1, 2)
+        if not self._one_of_numbers("symmetric", (0, 1)):
+            if len(axis) < 3:
+                raise UserError(
+                    f"data set {name}: options.symmetric: 0 leaves modes of 3 lines or more: set side: 3"
+                )
+            line, place = np.divmod(np.arange(len(self.means)), len(axis))
+            self.means = self.means[(line == 0) | (place == (line == len(axis) - 1))]
         random = np.random.default_rng(self._above("seed", 0))
         self._component = random.integers(len(self.means), size=self._above("count", 1))
         noise = random.standard_normal((len(self._component), 2))
