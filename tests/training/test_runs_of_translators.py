@@ -107,7 +107,9 @@ def edges(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return manifest
 
 
-def score(root: Path, manifest: Path, metrics: list[str], out: Path, end: int) -> list[dict[str, str]]:
+def score(
+    root: Path, manifest: Path, metrics: list[str], out: Path, end: int, **more: Any
+) -> list[dict[str, str]]:
     folder = manifest.parent.parent
     of_images = (folder / "statistics.npz").exists()
     record = json.loads((root / f"record-{end}.json").read_text())
@@ -118,7 +120,7 @@ def score(root: Path, manifest: Path, metrics: list[str], out: Path, end: int) -
         "shown": 6,
         "features": "embedded" if of_images else None,
         "spec_digest": digest_of(record["spec"]),
-    }
+    } | more
     score_run(
         root / f"record-{end}.json",
         manifest,
@@ -255,6 +257,27 @@ def test_translations_into_many_domains_are_scored_by_class(lab: Any, pairs: Pat
     found = {(row["sampled_from"], row["metric"]): float(row["value"]) for row in rows}
     assert {source for source, _ in found} == {"x→c", "identity", "real"}
     assert 0 <= found["x→c", "label_accuracy_points"] <= 1
+
+
+def test_means_over_the_directions_stand_for_a_translator_between_many(
+    lab: Any, pairs: Path, tmp_path: Path
+) -> None:
+    """By hand: six directions of three domains; one row of each kind for each metric, and no mixture of any."""
+    lab.manifest = pairs
+    root = lab.train("run", 6, COMBOGAN)
+    rows = score(root, pairs, ["w2", "cycle_error"], tmp_path, 6, means_of_directions=True)
+    found = {(row["sampled_from"], row["metric"]): float(row["value"]) for row in rows}
+    assert len(found) == len(rows), "two rows of one source and metric"
+    ways = [f"{a}→{b}" for a in (0, 4, 8) for b in (0, 4, 8) if a != b]
+    kinds = ("identity", "real")
+    assert {source for source, _ in found} == {
+        "mean", *kinds, *ways, *(f"{kind} {way}" for kind in kinds for way in ways)
+    }  # fmt: skip
+    for metric in ("w2", "cycle_error"):
+        assert found["mean", metric] == pytest.approx(np.mean([found[way, metric] for way in ways]))
+    for kind in kinds:
+        assert found[kind, "w2"] == pytest.approx(np.mean([found[f"{kind} {way}", "w2"] for way in ways]))
+    assert len({round(found[way, "w2"], 6) for way in ways}) == 6, "or any of them would do"
 
 
 def test_coupled_generators_are_scored_each_against_its_domain(lab: Any, pairs: Path, tmp_path: Path) -> None:

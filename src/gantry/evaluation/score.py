@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -25,7 +25,7 @@ from gantry.methods import Sampler, build_method
 from gantry.methods.checkpoint import load_sampler
 from gantry.methods.domains import SAMPLES, Domain, part_of
 from gantry.metrics import metric
-from gantry.metrics.names import COLUMNS, MIXTURE, REAL
+from gantry.metrics.names import COLUMNS, MEAN, MIXTURE, REAL
 from gantry.plan.recipe import Recipe
 from gantry.plan.runs import is_of_data
 from gantry.progress import ProgressBar, tell
@@ -110,14 +110,16 @@ def score_run(
         names = scoring["metrics"] + (scoring["final_metrics"] if is_last else [])
         asked = asked_metrics(names)
         names = [name for name in names if name not in asked]
-        rows += [[*key, *row] for row in scorers(sampler, drawn, names)]
-        rows += [[*key, *row] for row in asked_scorer(sampler, drawn, asked)]
+        found = [*scorers(sampler, drawn, names), *asked_scorer(sampler, drawn, asked)]
         if is_last and is_translator(sampler):
             compared = untrained(sampler, prepared.held_out(), scoring["samples"])
             places = {name: source for name, (source, _) in compared.items()}
             rows_of = {name: samples for name, (_, samples) in compared.items()}
-            rows += [[*key, *row] for row in scorers(sampler, rows_of, names, places)]
-            rows += [[*key, *row] for row in asked_scorer.compare(sampler, rows_of, asked, places)]
+            found += scorers(sampler, rows_of, names, places)
+            found += asked_scorer.compare(sampler, rows_of, asked, places)
+        rows += [[*key, *row] for row in found]
+        if scoring.get("means_of_directions"):
+            rows += [[*key, *row] for row in means_of_directions(found, sampler.sources)]
         if is_last and (sweep := scoring.get("sweep")):
             source = sampler.sources[0]
             for at, samples in swept(
@@ -170,6 +172,23 @@ class ScorersByReference:
                 yield from self.scorers[reference](part, names)
 
 
+def means_of_directions(rows: Iterable[Row], directions: Sequence[str]) -> Iterator[Row]:
+    """Yield the mean over all directions of each metric, as "mean", and of each row beside them, "identity", …
+
+    Of a translator between two domains the first direction stands for the method, and there are none.
+    """
+    if len(directions) <= 2:
+        return
+    values: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        kind, _, direction = row[0].rpartition(" ")
+        if direction in directions:
+            values.setdefault((kind or MEAN, row[1]), []).append(row)
+    for (source, name), of in values.items():
+        if len(of) == len(directions):
+            yield source, name, float(np.mean([row[2] for row in of])), of[0][3], of[0][4]
+
+
 def _draw(
     sampler: Sampler, prepared: PreparedSet, scoring: dict[str, Any], device: torch.device
 ) -> tuple[dict[str, Array], dict[str, Array]]:
@@ -197,6 +216,7 @@ def _real_again(prepared: PreparedSet, count: int) -> Array:
 
 
 def _write_rows(path: Path, rows: list[list[Any]]) -> None:
+    assert len({tuple(row[:-3]) for row in rows}) == len(rows), "two rows of one source and metric"
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)

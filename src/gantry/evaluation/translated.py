@@ -1,7 +1,8 @@
 """Scores of translations of held-out samples, against the truth where it is known, and there and back.
 
 Beside a method's own rows stand some that need no training: `identity`, the inputs as outputs; `bicubic`, where outputs
-are larger; `real`, held-out samples of the target domain. Of a second direction they are called `identity b→a`.
+are larger; `real`, held-out samples of the target domain. Of a second direction they are called `identity b→a`, and so
+are all of a translator between many, where `identity` is their mean.
 """
 
 from collections.abc import Callable, Mapping
@@ -44,7 +45,7 @@ def untrained(sampler: Sampler, held_out: PreparedSet | None, count: int) -> dic
         raise UserError(HELD_OUT)
     found = {}
     for number, source in enumerate(sampler.sources):
-        suffix = f" {source}" if number else ""
+        suffix = f" {source}" if number or len(sampler.sources) > 2 else ""
         given = inputs_of(sampler, source, held_out, count)
         target = part_of(held_out, named_domain(sampler.reference(source))).samples
         if given.shape[1:] == target.shape[1:]:

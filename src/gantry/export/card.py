@@ -7,7 +7,7 @@ from typing import Any
 
 from gantry.export.program import FURTHER
 from gantry.methods.latents import SCALED_CUT
-from gantry.metrics.names import COLUMNS, MIXTURE, REAL, label
+from gantry.metrics.names import COLUMNS, MEAN, MIXTURE, REAL, label
 from gantry.plan.blocks.players import Latent
 from gantry.plan.reading import dump_yaml
 
@@ -168,6 +168,8 @@ def _score_lines(scores: Sequence[Mapping[str, str]]) -> list[str]:
     lines = ["| metric | value | of | samples |", "|---|---|---|---|"]
     for row in sorted(scores, key=lambda row: (row["metric"], row["sampled_from"])):
         name = label(row["metric"], row["feature_network"])
-        of = "the mixture of all" if row["sampled_from"] == MIXTURE else row["sampled_from"]
+        of = {MIXTURE: "the mixture of all", MEAN: "the mean over directions"}.get(
+            row["sampled_from"], row["sampled_from"]
+        )
         lines.append(f"| {name} | {float(row['value']):.5g} | {of} | {row['samples']} |")
     return [*lines, "", "One seed; numbers of one checkpoint say little of the method."]

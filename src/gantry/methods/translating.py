@@ -22,6 +22,8 @@ HELD_OUT = (
 class TranslationSampler(Sampler):
     """Translations of held-out samples; `translators` and `ends`, (from, to), by source: "a→b"."""
 
+    mixed = False
+
     def __init__(
         self, translators: Mapping[str, nn.Module], ends: Mapping[str, tuple[Domain, Domain]]
     ) -> None:

@@ -28,6 +28,8 @@ COLUMNS = (
 REAL = "real"
 # … and where it is the equal mixture of several generators.
 MIXTURE = "mixture"
+# … and where it is the mean over the directions of a translator between more than two domains.
+MEAN = "mean"
 # … and where nothing was trained: inputs of a translator as its outputs, or enlarged by a bicubic filter.
 IDENTITY, BICUBIC = "identity", "bicubic"
 # … and where the first source was sampled at another setting: "truncation 0.5", "psi 0.7".

@@ -334,6 +334,7 @@ class Plan:
             include={"score_real", "score_generators", "inception_splits", "sweep", "montages"},
             exclude_defaults=True,
         )
+        asked |= {"means_of_directions": True} if run.recipe.method.several_directions else {}
         return {
             "metrics": list(workload.metrics),
             "final_metrics": list(workload.final_metrics),

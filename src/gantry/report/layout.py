@@ -17,7 +17,10 @@ NOTHING = "–"
 ROW_KEYS = ("dataset", "method", "source", "iteration")
 ROW_TITLES = {"dataset": "Data", "method": "Method", "source": "Samples of", "iteration": "Iteration"}
 SOURCES = {"mixture": "equal mixture"}
-MIXTURE_NOTE = "samples are the equal mixture of its generators; each alone stands in a part of its own"
+OF_SEVERAL = {
+    names.MIXTURE: "samples are the equal mixture of its generators; each alone stands in a part of its own",
+    names.MEAN: "the mean over its directions; each alone stands in a part of its own",
+}
 # The key of a cell without a number, which any number precedes.
 LAST = sys.float_info.max
 ARROWS = {"lower": " ↓", "higher": " ↑", "half": "", "one": " → 1"}
@@ -184,8 +187,8 @@ def _lines(
 
 
 def _speaking(cells: Sequence[Cell]) -> Cell:
-    """The cell that labels its row: one of a mixture, if there is one, since that has a footnote."""
-    return next((cell for cell in cells if cell.source == names.MIXTURE), cells[0])
+    """The cell that labels its row: one of a mixture or a mean, if there is one, since that has a footnote."""
+    return next((cell for cell in cells if cell.source in OF_SEVERAL), cells[0])
 
 
 def _stands_alone(cell: Cell) -> bool:
@@ -254,8 +257,8 @@ def _label(key: str, cell: Cell, notes: Footnotes) -> Entry:
     value = str(getattr(cell, key))
     if key == "source":
         return Entry(SOURCES.get(value, value))
-    if key == "method" and cell.source == names.MIXTURE and cell.part == MAIN:
-        return Entry(value, (notes.mark(MIXTURE_NOTE),))
+    if key == "method" and cell.source in OF_SEVERAL and cell.part == MAIN:
+        return Entry(value, (notes.mark(OF_SEVERAL[cell.source]),))
     return Entry(value)
 
 

@@ -134,7 +134,7 @@ class LoadedGroup:
     def sources(self) -> list[str]:
         """What was scored in any of the runs, the headline first."""
         found = dict.fromkeys(source for run in self.runs for source in run.sources)
-        return sorted(found, key=lambda source: source != names.MIXTURE)
+        return sorted(found, key=lambda source: source not in (names.MIXTURE, names.MEAN))
 
     @property
     def headline(self) -> str:

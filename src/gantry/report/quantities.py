@@ -80,7 +80,7 @@ def mode_shares(run: Run) -> Callable[[str], pd.DataFrame]:
 
 def _generators(run: Run) -> list[str]:
     """The names of a run's generators; UserError where there is one only."""
-    generators = [name for name in run.sources if name != names.MIXTURE]
+    generators = [name for name in run.sources if name not in (names.MIXTURE, names.MEAN)]
     if len(generators) < 2:
         raise UserError(f"{run.key}: this claim compares a run's generators, and this run has one")
     return generators

@@ -25,6 +25,8 @@ class MethodOptions(Strict):
     terms_of_generators: ClassVar[bool] = True
     """Whether a recipe's terms may stand in G's loss: where several discriminators judge G they have no one place."""
 
+    several_directions: ClassVar[bool] = False
+    """Whether it translates between several domains, and means over the directions stand for it."""
     reads_labels: ClassVar[bool] = False
     """Whether training reads labels of the data set: which class a sample is of, which domain, what is said of it."""
     classifies: ClassVar[bool] = False

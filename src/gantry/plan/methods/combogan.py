@@ -27,6 +27,7 @@ class Options(MethodOptions):
     translates: ClassVar[bool] = True
     reads_labels: ClassVar[bool] = True
     terms_of_generators: ClassVar[bool] = False
+    several_directions: ClassVar[bool] = True
 
     name: Literal["combogan"]
     domains: tuple[str | int, ...] = ()
