@@ -105,6 +105,48 @@ def test_a_row_and_a_picture_come_in_and_stay(plan, tmp_path):
     assert out.read_text(encoding="utf-8") == text
 
 
+@pytest.mark.parametrize(
+    ("recipe", "shape", "said"),
+    [
+        ("points_cyclegan", (2,), "Lines go from"),
+        ("pictures_pix2pix", (32, 32, 3), "Held-out inputs, outputs"),
+    ],
+)
+def test_translations_stand_beside_what_they_are_made_of(recipe, shape, said, tmp_path):
+    """Two data sets are two lines; the picture of a translator has its inputs."""
+    results = tmp_path / "results"
+    given = {"scale": "laptop", "papers": ["translation"], "results": str(results)}
+    plan = load_plan(given, REPOSITORY, quiet=True)
+    run = next(run for run in plan.runs.values() if run.recipe_name == recipe)
+    name, output = next(
+        (name, output)
+        for _, name, output in plan.outputs()
+        if output.type == "scores" and any(recipe in block.recipes for block in output.runs)
+    )
+    label = next(block.recipes[recipe] for block in output.runs if recipe in block.recipes)
+    rows = [
+        NUMBER | {"method": label, "dataset": data, "quantity": "W2", "ours_mean": mean, "metric": "w2"}
+        for data, mean in (("one", 0.25), ("other", 0.5))
+    ]
+    (results / "laptop/translation").mkdir(parents=True)
+    pd.DataFrame(rows, columns=COLUMNS).to_csv(results / f"laptop/translation/{name}.csv", index=False)
+    Path(plan.folder(run)).mkdir(parents=True)
+    kind = np.float32 if len(shape) == 1 else np.uint8
+    given, made = np.zeros((1, 20, *shape), kind), np.ones((1, 20, *shape), kind)
+    arrays = {"a→b": made, "input a→b": given, "iterations": np.array([500])}
+    np.savez(plan.samples(run, run.ends[-1]), **arrays, real=np.ones((20, 2), np.float32))
+    out = tmp_path / "translation.md"
+    write_handbook(plan, "translation", out)
+    block = (
+        out.read_text(encoding="utf-8").partition(f"<!-- results of {recipe} -->")[2].partition("<!-- end")[0]
+    )
+    assert "| Trained on | W2 ↓ |\n| :-- | --: |\n| one | 0.250 |\n| other | 0.500 |" in block
+    assert (
+        f"![Translations by {label} after 500 iterations, seed {run.seed}](translation/{recipe}.png)" in block
+    )
+    assert f"\n*{said}" in block and (tmp_path / f"translation/{recipe}.png").stat().st_size > 300
+
+
 def test_a_method_that_nobody_published_is_refused(plan, tmp_path):
     del plan.experiments["zoo"].recipes["points_hinge"]["source"]
     with pytest.raises(UserError, match=r"recipes\.points_hinge\.source: say who published"):

@@ -61,6 +61,7 @@ def _reference(options: argparse.Namespace) -> None:
 
 
 def _handbook(options: argparse.Namespace) -> None:
+    from gantry.plan import load_plan
     from gantry.report.handbook import pages, write_handbook
 
     if options.out is not None and options.paper is None:
@@ -72,7 +73,8 @@ def _handbook(options: argparse.Namespace) -> None:
         out = given or Path("docs/methods", f"{paper}.md")
         plan = load(options, f"papers=[{paper}]")
         before = out.read_bytes() if out.is_file() else None
-        write_handbook(plan, paper, out)
+        whole = load_plan({"scale": "paper", "papers": [paper]}, quiet=True)
+        write_handbook(plan, paper, out, whole.experiments[paper])
         if before is None:
             print(f"{out}: written")
         elif before == out.read_bytes():

@@ -86,14 +86,17 @@ def pages(folder: Path) -> dict[str, Path]:
     return {found[1]: page for page, line in first.items() if (found := PAPER.match(line))}
 
 
-def write_handbook(plan: Plan, paper: str, out: Path) -> None:
-    """Write `out` and, in the folder of its name beside it, the pictures of the methods that are trained."""
+def write_handbook(plan: Plan, paper: str, out: Path, described: Experiment | None = None) -> None:
+    """Write `out` and, in the folder of its name beside it, the pictures of the methods that are trained.
+
+    Results are the plan's; methods are those of `described`, the whole paper, where the plan has but a part of it.
+    """
     before = out.read_text(encoding="utf-8") if out.is_file() else ""
     if before and not before.startswith(MADE_BY):
         raise UserError(f"--out: {out} is there, and no handbook of `gantry handbook`: give another name")
     kept = dict(RESULTS.findall(before))
     made = results_of(plan, paper, out)
-    write_text(out, "\n".join(_lines(plan.experiments[paper], paper, kept | made)))
+    write_text(out, "\n".join(_lines(described or plan.experiments[paper], paper, kept | made)))
 
 
 def _lines(experiment: Experiment, paper: str, results: dict[str, str]) -> Iterator[str]:

@@ -15,12 +15,14 @@ from gantry.report.cells import MAIN, read_tidy
 from gantry.report.colours import COLOURS
 from gantry.report.figures import translations
 from gantry.report.figures.style import REAL, new_figure, no_ticks, styled
-from gantry.report.layout import ARROWS, decimals, number
+from gantry.report.layout import ARROWS, NOTHING, decimals, number
 from gantry.report.markup import escape_markdown
 
 TABLE = "scores"
 SIDE = 1.8  # inches of a picture
 PICTURES = 4  # images a side
+LINES = "Lines go from held-out inputs to their outputs, the dots, coloured by the input; grey: the target domain."
+IMAGES = "Held-out inputs, outputs, and, where there are, the way back and the truth."
 BESIDE = (names.INPUT, names.BACK, names.TRUTH, "montage")  # what is stored with samples and is none
 
 
@@ -46,23 +48,26 @@ def results_of(plan: Plan, paper: str, out: Path) -> dict[str, str]:
 
 
 def _row(table: pd.DataFrame, rows: pd.DataFrame, plan: Plan) -> str:
-    """The method's line of the table, with its heads; ± is the deviation over seeds."""
-    heads, entries = [], []
-    several = rows["dataset"].nunique() > 1
+    """The method's line of the table, with its heads, or one for each of several data sets; ± is the deviation."""
+    lines: dict[str, dict[str, str]] = {}
     for cell in rows.to_dict("records"):
         same = table.loc[table["quantity"] == cell["quantity"], "ours_mean"]
         places = decimals(same.to_numpy(dtype=float))
         metric = str(cell["metric"])
-        arrow = ARROWS[names.metric(metric).direction] if metric else ""
-        heads.append(str(cell["quantity"]) + arrow + (f", {cell['dataset']}" if several else ""))
+        head = str(cell["quantity"]) + (ARROWS[names.metric(metric).direction] if metric else "")
         entry = number(float(cell["ours_mean"]), places) if cell["n"] else "diverged"
-        entries.append(
-            entry + (f" ± {number(cell['ours_sd'], places)}" if cell["ours_sd"] == cell["ours_sd"] else "")
+        spread = f" ± {number(cell['ours_sd'], places)}" if cell["ours_sd"] == cell["ours_sd"] else ""
+        lines.setdefault(str(cell["dataset"]), {})[head] = entry + spread
+    heads = list(dict.fromkeys(head for line in lines.values() for head in line))
+    first = ["Trained on"] if len(lines) > 1 else []
+    written = [map(escape_markdown, [*first, *heads]), [":--"] * len(first) + ["--:"] * len(heads)]
+    for dataset, line in lines.items():
+        written.append(
+            map(escape_markdown, [dataset] * len(first) + [line.get(head, NOTHING) for head in heads])
         )
-    lines = [map(escape_markdown, heads), ["--:"] * len(heads), map(escape_markdown, entries)]
     seeds = int(rows["n"].max())
     other = next((f", {text}" for text in rows["trained_on"] if text), "")
-    body = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    body = "\n".join("| " + " | ".join(line) + " |" for line in written)
     return f"{body}\n\nScale {plan.scale_name}, seeds: {seeds}{other}.\n"
 
 
@@ -82,9 +87,12 @@ def _picture(plan: Plan, output: Output, recipe: str, label: str, out: Path) -> 
         with styled():
             figure = _drawn(samples)
             write_with(path, lambda file, figure=figure: _save(figure, file))  # type: ignore[misc]
-        of = "Translations by" if any(name.startswith(names.INPUT) for name in samples) else "Samples of"
-        text = f"{of} {label} after {int(samples['iterations'][-1]):,} iterations, seed {run.seed}"
-        return [f"![{text}]({out.stem}/{recipe}.png)\n"]
+        told = f"after {int(samples['iterations'][-1]):,} iterations, seed {run.seed}"
+        shown = f"({out.stem}/{recipe}.png)\n"
+        if any(name.startswith(names.INPUT) for name in samples):
+            what = LINES if run.workload.resolution is None else IMAGES
+            return [f"![Translations by {label} {told}]{shown}", f"*{what}*\n"]
+        return [f"![Samples of {label} {told}]{shown}"]
     return []
 
 
