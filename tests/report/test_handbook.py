@@ -142,7 +142,8 @@ def test_translations_stand_beside_what_they_are_made_of(recipe, shape, said, tm
     )
     assert "| Trained on | W2 ↓ |\n| :-- | --: |\n| one | 0.250 |\n| other | 0.500 |" in block
     assert (
-        f"![Translations by {label} after 500 iterations, seed {run.seed}](translation/{recipe}.png)" in block
+        f"![Translations by {label}, a→b, after 500 iterations, seed {run.seed}](translation/{recipe}.png)"
+        in block
     )
     assert f"\n*{said}" in block and (tmp_path / f"translation/{recipe}.png").stat().st_size > 300
 

@@ -91,7 +91,7 @@ def _picture(plan: Plan, output: Output, recipe: str, label: str, out: Path) -> 
         shown = f"({out.stem}/{recipe}.png)\n"
         if any(name.startswith(names.INPUT) for name in samples):
             what = LINES if run.workload.resolution is None else IMAGES
-            return [f"![Translations by {label} {told}]{shown}", f"*{what}*\n"]
+            return [f"![Translations by {label}, {_source(samples)}, {told}]{shown}", f"*{what}*\n"]
         return [f"![Samples of {label} {told}]{shown}"]
     return []
 
@@ -100,11 +100,16 @@ def _save(figure: Figure, file: Any) -> None:
     figure.savefig(file, format="png", dpi=110, metadata={"Software": None})
 
 
-def _drawn(samples: dict[str, np.ndarray]) -> Figure:
-    """The last samples of the first source: points over the real ones, images, or translations of inputs."""
-    source = next(
+def _source(samples: dict[str, np.ndarray]) -> str:
+    """The first of the sources that samples are of."""
+    return next(
         name for name in samples if name not in ("iterations", "real") and not name.startswith(BESIDE)
     )
+
+
+def _drawn(samples: dict[str, np.ndarray]) -> Figure:
+    """The last samples of the first source: points over the real ones, images, or translations of inputs."""
+    source = _source(samples)
     last = samples[source][-1]
     figure = new_figure(SIDE, SIDE, constrained=False)
     if last.ndim == 2:
