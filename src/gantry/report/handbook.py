@@ -32,7 +32,14 @@ EQUATIONS = (
 )
 # Outputs whose groups are the handbook's sections; without such, every table of scores is one.
 SECTIONS, TABLE = "method_times", "scores"
-LOSSES = {"discriminator": "L_D", "generator": "L_G", "encoder": "L_E", "classifier": "L_C"}
+LOSSES = {
+    "discriminator": "L_D",
+    "messenger": "L_M",
+    "code_discriminator": "L_{D_c}",
+    "generator": "L_G",
+    "encoder": "L_E",
+    "classifier": "L_C",
+}
 OF_OBJECTIVE = "<adv>"
 FOUND = {"checked": "Checked in", "unchecked": "Not checked"}
 MADE_BY = "<!-- Made by: gantry handbook"
@@ -67,8 +74,10 @@ def entries() -> tuple[Entry, ...]:
     package = Path(gantry.__file__).parent
     for file in (file for pattern in EQUATIONS for file in sorted(package.glob(pattern))):
         for block in yaml.safe_load(file.read_text(encoding="utf-8")):
-            losses = {player: block[player] for player in LOSSES if player in block}
-            found.append(Entry(block["when"], losses, block.get("where", "")))
+            when, where = block.pop("when"), block.pop("where", "")
+            if unknown := block.keys() - LOSSES.keys():
+                raise ValueError(f"{file}: {when}: no sign for the loss of {', '.join(sorted(unknown))}")
+            found.append(Entry(when, block, where))
     return tuple(found)
 
 
@@ -105,7 +114,9 @@ def _lines(experiment: Experiment, paper: str, results: dict[str, str]) -> Itera
     yield (
         "Each method is a recipe of a few lines over another one. $D$ is the discriminator's raw output, $\\sigma$ the "
         "sigmoid, $x$ a real sample and $z$ the latent, $\\lambda$ the weight of a term; where there are several "
-        'generators, losses are summed over them. Settings that are marked "here" are this project\'s own. '
+        "generators, losses are summed over them. Of further players, $L_E$ is the loss of an encoder, $L_C$ that of a "
+        "classifier, $L_{D_c}$ that of a discriminator of codes. "
+        'Settings that are marked "here" are this project\'s own. '
         "Under each method stands in which text or code its settings and the places in its paper were looked up (of "
         "a repository: owner/name on GitHub, and the file), and which of them were not found and are from memory.\n"
     )
