@@ -20,7 +20,7 @@ from gantry.data.shape import DataShape
 from gantry.evaluation.by_checkpoint import load_trained
 from gantry.evaluation.features import store_real_statistics, train_classifier
 from gantry.evaluation.sample import sampled
-from gantry.evaluation.score import score_run
+from gantry.evaluation.score import means_of_directions, score_run
 from gantry.files import digest_of
 from gantry.methods import Batch, build_method
 from gantry.plan.dataset import DatasetSpec, InputsSpec
@@ -278,6 +278,13 @@ def test_means_over_the_directions_stand_for_a_translator_between_many(
     for kind in kinds:
         assert found[kind, "w2"] == pytest.approx(np.mean([found[f"{kind} {way}", "w2"] for way in ways]))
     assert len({round(found[way, "w2"], 6) for way in ways}) == 6, "or any of them would do"
+
+
+def test_directions_between_classes_with_spaces_in_their_names_have_a_mean() -> None:
+    ways = ["sea lion→cat", "cat→sea lion", "dog→cat"]
+    rows = [(f"{kind}{way}", "w2", float(k), 9, "") for kind in ("", "real ") for k, way in enumerate(ways)]
+    assert list(means_of_directions(rows, ways)) == [("mean", "w2", 1.0, 9, ""), ("real", "w2", 1.0, 9, "")]
+    assert list(means_of_directions(rows[:2], ways[:2])) == [], "of two the first stands for the method"
 
 
 def test_coupled_generators_are_scored_each_against_its_domain(lab: Any, pairs: Path, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from gantry.methods import Sampler, build_method
 from gantry.methods.checkpoint import load_sampler
 from gantry.methods.domains import SAMPLES, Domain, part_of
 from gantry.metrics import metric
-from gantry.metrics.names import COLUMNS, MEAN, MIXTURE, REAL
+from gantry.metrics.names import BICUBIC, COLUMNS, IDENTITY, MEAN, MIXTURE, REAL
 from gantry.plan.recipe import Recipe
 from gantry.plan.runs import is_of_data
 from gantry.progress import ProgressBar, tell
@@ -180,10 +180,11 @@ def means_of_directions(rows: Iterable[Row], directions: Sequence[str]) -> Itera
     if len(directions) <= 2:
         return
     values: dict[tuple[str, str], list[Row]] = {}
+    means = dict.fromkeys(directions, MEAN)  # by what each row is called; names of classes may have spaces
+    means |= {f"{kind} {way}": kind for kind in (IDENTITY, BICUBIC, REAL) for way in directions}
     for row in rows:
-        kind, _, direction = row[0].rpartition(" ")
-        if direction in directions:
-            values.setdefault((kind or MEAN, row[1]), []).append(row)
+        if row[0] in means:
+            values.setdefault((means[row[0]], row[1]), []).append(row)
     for (source, name), of in values.items():
         if len(of) == len(directions):
             yield source, name, float(np.mean([row[2] for row in of])), of[0][3], of[0][4]

@@ -334,6 +334,7 @@ class Plan:
             include={"score_real", "score_generators", "inception_splits", "sweep", "montages"},
             exclude_defaults=True,
         )
+        # Said, though the method tells: what was scored before it had means is scored again.
         asked |= {"means_of_directions": True} if run.recipe.method.several_directions else {}
         return {
             "metrics": list(workload.metrics),
