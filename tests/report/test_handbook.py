@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from gantry.cli import run
 from gantry.errors import UserError
 from gantry.plan import load_plan
 from gantry.plan.layering import lineage
@@ -181,3 +182,15 @@ def test_a_method_that_extends_one_of_the_page_says_what_is_its_own(plan, tmp_pa
     assert "Equations and settings are those of *PacGAN2*." in packs and "```math" not in packs
     two_rates = text.partition("\n### TTUR\n")[2].partition("\n### ")[0]
     assert "Equations are those of *GAN*.\n\nNetworks mlp; adam, 0.0001 for G and 0.0003 for D" in two_rates
+
+
+def test_the_command_writes_the_page_of_a_paper_and_asks_for_its_name(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert run(["handbook", "--out", "page.md"]) != 0
+    assert "--out: of which paper?" in capsys.readouterr().err
+    assert run(["handbook"]) != 0
+    assert "no page of `gantry handbook` is here" in capsys.readouterr().err
+    assert run(["handbook", "--paper", "encoders"]) == 0
+    assert pages(tmp_path / "docs/methods") == {"encoders": tmp_path / "docs/methods/encoders.md"}
+    assert run(["handbook"]) == 0
+    assert "docs/methods/encoders.md: is as the recipes have it" in capsys.readouterr().out

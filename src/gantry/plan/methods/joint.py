@@ -4,10 +4,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from gantry.plan.blocks.base import Positive
 from gantry.plan.methods.base import MethodOptions
-from gantry.plan.methods.conditional import (
-    need_dense_end,
-    refuse_what_needs_the_game_of_two,
-)
+from gantry.plan.methods.conditional import need_dense_end, refuse_what_needs_the_game_of_two
 
 if TYPE_CHECKING:
     from gantry.plan.recipe import Recipe

@@ -6,9 +6,7 @@ from pydantic import model_validator
 
 from gantry.plan.blocks.base import Weight
 from gantry.plan.methods.base import MethodOptions
-from gantry.plan.methods.conditional import (
-    refuse_what_needs_the_game_of_two,
-)
+from gantry.plan.methods.conditional import refuse_what_needs_the_game_of_two
 
 if TYPE_CHECKING:
     from gantry.plan.recipe import Recipe
