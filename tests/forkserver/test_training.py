@@ -83,7 +83,9 @@ def test_the_command_line_by_way_of_a_server(tmp_path: Path, training: Callable[
 
     try:
         first = gantry(training("warm", 6_000_000))
-        state = wait_for(lambda: first.poll() or list(tmp_path.glob("warm/**/state.bin")), 900)[0]
+        # Not "**": it would look into the unfinished folders, which come and go while the trainer writes.
+        states = "warm/set/recipe/seed0/work/*/state/state.bin"
+        state = wait_for(lambda: first.poll() or list(tmp_path.glob(states)), 900)[0]
         first.send_signal(signal.SIGTERM)
         _, err = first.communicate(timeout=600)
         assert first.returncode == EXIT_CONTINUE
