@@ -1,7 +1,10 @@
 """What no configuration names any more, whose it was, and how much room it takes."""
 
+import os
 import shutil
+import stat
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -235,5 +238,12 @@ def _other_scores(plan: Plan, run: Run, folder: Path) -> Iterator[Leftover]:
 
 
 def _size(paths: Iterable[Path]) -> int:
-    files = [file for path in paths for file in (path.rglob("*") if path.is_dir() else [path])]
-    return sum(path.lstat().st_size for path in files if path.is_file() and not path.is_symlink())
+    """The bytes of the files among and below `paths`; what a run removes meanwhile counts nothing."""
+    size = 0
+    for path in paths:
+        for folder, _, names in os.walk(path) if path.is_dir() else [(str(path.parent), [], [path.name])]:
+            for name in names:
+                with suppress(FileNotFoundError):
+                    found = (Path(folder) / name).lstat()
+                    size += found.st_size if stat.S_ISREG(found.st_mode) else 0
+    return size
