@@ -14,9 +14,8 @@ class Options(MethodOptions):
     """γ, the weight of the likelihood in the decoder's loss, and what the discriminator sees.
 
     `features: pixels` measures the error in the samples themselves (a plain VAE beside a GAN). `reconstructions`:
-    D sees them too, as generated. `classes: 3` is the handbook's variant: D tells real, reconstructed and generated
-    apart, and both networks push their samples towards real. `latent_cycle` weighs ‖z − E(G(z))‖², in both networks'
-    losses (the handbook's BiVAE).
+    D sees them too, as generated. `classes: 3`: D tells real, reconstructed and generated apart, and both networks
+    push their samples towards real. `latent_cycle` weighs ‖z − E(G(z))‖², in both networks' losses (BiVAE).
     """
 
     terms_of_generators: ClassVar[bool] = False
