@@ -147,9 +147,14 @@ def test_a_choice_that_names_nothing_is_a_mistake(checkout):
     assert said.startswith("config: outputs.bcgan: unknown output of bcgan 'tabel5'") and '"table5"' in said
     (said,) = checkout.problems(outputs={"bcgna": ["table5"]})
     assert said.startswith("config: outputs.bcgna: unknown paper 'bcgna'") and '"bcgan"' in said
-    (said,) = checkout.problems(outputs={"bcgan": ["figure6"]}, only_datasets=["celeba"])
-    assert said == (
-        "config: outputs.bcgan: nothing of 'figure6' is left: name its data sets in only_datasets"
-    )
-    (said,) = checkout.problems(outputs={"bcgan": ["figure6"]}, only_recipes=["synthetic_bcgan"])
-    assert said.endswith("nothing of 'figure6' is left: name its recipes in only_recipes")
+    figure = {"outputs": {"bcgan": ["figure6"]}}
+    datasets = "name its data sets in only_datasets: lsun_bedroom"
+    recipes = "name its recipes in only_recipes: bcgan, realnessgan"
+    for choice, remedy in (
+        ({"only_datasets": ["celeba"]}, datasets),
+        ({"only_recipes": ["synthetic_bcgan"]}, recipes),
+        ({"only_datasets": ["celeba"], "only_recipes": ["bcgan"]}, datasets),
+        ({"only_datasets": ["celeba"], "only_recipes": ["synthetic_bcgan"]}, f"{datasets}; {recipes}"),
+    ):
+        (said,) = checkout.problems(**figure, **choice)
+        assert said == f"config: outputs.bcgan: nothing of 'figure6' is left: {remedy}"

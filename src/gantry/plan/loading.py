@@ -1,7 +1,7 @@
 """From the files to a plan: everything that they refer to is resolved and checked, all problems at once."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -153,23 +153,13 @@ class _Loading:
         for paper, experiment in kept.items():
             # A scale's choice is made with some papers in mind; one with none of its sets is left whole.
             whole = not self.config.only_datasets and experiment.uses.isdisjoint(datasets or ())
-            if recipes or not whole:
-                kept[paper] = filtered(experiment, None if whole else datasets, recipes)
-        for paper in kept.keys() & self.config.outputs.keys() - {
-            name for name, wanted in self.config.outputs.items() if wanted == "all"
-        }:
-            for name in set(self.config.outputs[paper]) - kept[paper].outputs.keys():
-                left = [
-                    f"name its {what} in {key}"
-                    for what, key, names in (
-                        ("data sets", "only_datasets", datasets),
-                        ("recipes", "only_recipes", recipes),
-                    )
-                    if names
-                ]
-                self.problems.add(
-                    "config", f"outputs.{paper}", f"nothing of {name!r} is left: {', and '.join(left)}"
-                )
+            limits = (None if whole else datasets, recipes)
+            if any(limits):
+                kept[paper] = filtered(experiment, *limits)
+            wanted = self.config.outputs.get(paper, "all")
+            for name in set() if wanted == "all" else set(wanted) - kept[paper].outputs.keys():
+                mend = "; ".join(_emptied(selected(experiment, [name]), *limits))
+                self.problems.add("config", f"outputs.{paper}", f"nothing of {name!r} is left: {mend}")
         self.problems.raise_if_any()
         return kept
 
@@ -292,3 +282,24 @@ class _Loading:
         others = [path for _, path in sorted(self.sources.shipped().items())]
         unheeded = Problems()
         return {name for path in others for name in names_in(unheeded.read(path, path.name), "workloads")}
+
+
+def _emptied(
+    asked: Experiment, datasets: Collection[str] | None, recipes: Collection[str] | None
+) -> list[str]:
+    """What to name so that a choice of data sets, of recipes, or of both leaves something of an output."""
+    choices = [
+        (f"name its {what} in {key}: {_a_few(own)}", left.outputs)
+        for what, key, only, own, left in (
+            ("data sets", "only_datasets", datasets, asked.uses, filtered(asked, datasets, None)),
+            ("recipes", "only_recipes", recipes, asked.shows, filtered(asked, None, recipes)),
+        )
+        if only
+    ]
+    # Each may leave something, and both together nothing.
+    return [said for said, left in choices if not left] or [said for said, _ in choices]
+
+
+def _a_few(names: Collection[str], most: int = 4) -> str:
+    """The first names in order of the alphabet, and how many more there are."""
+    return ", ".join(sorted(names)[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
