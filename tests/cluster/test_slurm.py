@@ -295,7 +295,7 @@ def test_a_time_limit_ends_an_attempt_and_nothing_else(slurm: Slurm, tmp_path: P
 
     A warning that comes before the trainer is there is lost; then the SIGTERM at the limit itself saves.
     """
-    longer = {"synthetic": {"iterations": 1600, "checkpoint_every": 400, "snapshots": [1600]}}
+    longer = {"synthetic": {"iterations": 1000, "checkpoint_every": 250, "snapshots": [1000]}}
     config = CONFIG | {"workloads": longer, "seeds": [0]}
     targets = [metrics(config, recipe) for recipe in RECIPES]
     workflow = Workflow(tmp_path / "slurm", config, runtime=2, slurm_extra="'--signal=URG@45'")
