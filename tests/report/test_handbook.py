@@ -106,6 +106,22 @@ def test_a_row_and_a_picture_come_in_and_stay(plan, tmp_path):
     assert out.read_text(encoding="utf-8") == text
 
 
+def test_a_changed_recipe_is_told_to_be_one(tmp_path):
+    """Its row is found under the marked label; the line below says all that is not as the recipe has it."""
+    given = {"scale": "laptop", "papers": ["zoo"], "results": str(tmp_path / "results"), "seeds": [4]}
+    changed = {"recipes": {"points_lsgan": {"batch_size": 7, "objective": {"a": 0.5}}}}
+    table = tmp_path / "results/laptop/zoo/points.csv"
+    table.parent.mkdir(parents=True)
+    row = NUMBER | {"method": "LSGAN (changed)", "quantity": "JS", "ours_mean": 0.1234, "metric": "js"}
+    pd.DataFrame([row], columns=COLUMNS).to_csv(table, index=False)
+    out = tmp_path / "methods.md"
+    write_handbook(load_plan(given | changed, REPOSITORY, quiet=True), "zoo", out)
+    block = out.read_text(encoding="utf-8").partition("<!-- results of points_lsgan -->")[2]
+    told = block.partition("<!-- end")[0]
+    assert "| 0.123 |" in told and "Scale laptop, seeds: 3. Changed: 2,000 of 50,000 iterations; " in told
+    assert "; objective.a: 0.5 instead of 0; batch\\_size: 7 instead of 100.\n" in told
+
+
 @pytest.mark.parametrize(
     ("recipe", "shape", "said"),
     [

@@ -11,12 +11,14 @@ from gantry.files import write_with
 from gantry.metrics import names
 from gantry.plan import Plan
 from gantry.plan.configuration import Output
+from gantry.plan.report_specs import report_spec
 from gantry.report.cells import MAIN, read_tidy
 from gantry.report.colours import COLOURS
 from gantry.report.figures import translations
 from gantry.report.figures.style import REAL, new_figure, no_ticks, styled
 from gantry.report.layout import ARROWS, NOTHING, decimals, number
 from gantry.report.markup import escape_markdown
+from gantry.report.specs import Group, ReportSpec
 
 TABLE = "scores"
 SIDE = 1.8  # inches of a picture
@@ -37,17 +39,35 @@ def results_of(plan: Plan, paper: str, out: Path) -> dict[str, str]:
         if other != paper or output.type != TABLE or not csv.is_file():
             continue
         table = read_tidy(csv)
-        for block in output.runs:
-            for recipe, label in block.recipes.items():
-                if recipe in found:
-                    continue
-                rows = table[(table["part"] == MAIN) & (table["method"] == label)]
-                found[recipe] = [_row(table, rows, plan)] if len(rows) else []
-                found[recipe] += _picture(plan, output, recipe, label, out)
+        spec = ReportSpec.model_validate(report_spec(plan, paper, name))
+        for group in spec.groups:
+            if group.recipe in found:
+                continue
+            rows = table[(table["part"] == MAIN) & (table["method"] == group.recipe_title)]
+            lines = [_row(table, rows)] if len(rows) else []
+            picture = _picture(plan, output, group, out)
+            found[group.recipe] = (
+                [*lines, _told(plan, spec, group, rows), *picture] if lines or picture else []
+            )
     return {recipe: "\n".join(lines) + "\n" for recipe, lines in found.items() if lines}
 
 
-def _row(table: pd.DataFrame, rows: pd.DataFrame, plan: Plan) -> str:
+def _told(plan: Plan, spec: ReportSpec, group: Group, rows: pd.DataFrame) -> str:
+    """What the numbers and the picture are of: the scale, the seeds, other data, and all that is not as described."""
+    seeds = f", seeds: {int(rows['n'].max())}" if len(rows) else ""
+    other = f", {group.trained_on}" if group.trained_on else ""
+    ours, theirs = spec.lengths_of(group)
+    notes, config = plan.overrides, plan.config
+    changes = [f"{ours:,} of {theirs:,} iterations"] if theirs and ours != theirs else []
+    changes += [*notes.sizes.get(group.recipe, ()), *notes.settings.get(group.recipe, ())]
+    changes += [*group.recipe_changes, *group.dataset_changes]
+    if config.features and config.features != plan.scale.features:
+        changes.append(f"features: {config.features} instead of {plan.scale.features}")
+    told = f"Scale {plan.scale_name}{seeds}{other}."
+    return escape_markdown(" ".join([told, f"Changed: {'; '.join(changes)}."] if changes else [told])) + "\n"
+
+
+def _row(table: pd.DataFrame, rows: pd.DataFrame) -> str:
     """The method's line of the table, with its heads, or one for each of several data sets; ± is the deviation."""
     lines: dict[str, dict[str, str]] = {}
     for cell in rows.to_dict("records"):
@@ -65,14 +85,12 @@ def _row(table: pd.DataFrame, rows: pd.DataFrame, plan: Plan) -> str:
         written.append(
             map(escape_markdown, [dataset] * len(first) + [line.get(head, NOTHING) for head in heads])
         )
-    seeds = int(rows["n"].max())
-    other = next((f", {text}" for text in rows["trained_on"] if text), "")
-    body = "\n".join("| " + " | ".join(line) + " |" for line in written)
-    return f"{body}\n\nScale {plan.scale_name}, seeds: {seeds}{other}.\n"
+    return "\n".join("| " + " | ".join(line) + " |" for line in written) + "\n"
 
 
-def _picture(plan: Plan, output: Output, recipe: str, label: str, out: Path) -> list[str]:
+def _picture(plan: Plan, output: Output, group: Group, out: Path) -> list[str]:
     """Draw the samples of the first run that has some; the line that shows them, if so."""
+    recipe, label = group.recipe, group.recipe_title
     runs = [(run, ends) for run, ends in plan.runs_of(output) if run.recipe_name == recipe]
     for run, ends in runs:
         archive = Path(plan.samples(run, ends[-1]))
