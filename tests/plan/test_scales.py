@@ -48,6 +48,21 @@ def test_the_control_is_shorter_and_else_the_same_at_every_scale(scale: str, rep
         assert all(getattr(plan.recipes[grown], key) == getattr(plan.recipes[control], key) for key in same)
 
 
+@pytest.mark.parametrize("scale", ("smoke", "quick"))
+def test_a_tour_has_no_run_of_the_papers_length(scale: str, repository: Path) -> None:
+    """Whatever collection is asked for: a workload that the scale forgets would take days."""
+    papers = ["bcgan", "edgan", "bcgan_small", "zoo", "conditional", "translation", "scales", "encoders"]
+    outputs = dict.fromkeys(papers, "all")
+    plan = load_plan({"scale": scale, "papers": papers, "outputs": outputs}, repository, quiet=True)
+    described = plan.overrides.lengths
+    forgotten = {
+        plan.recipes[run.recipe_name].workload
+        for run in plan.runs.values()
+        if 8 * max(run.ends) > described[run.recipe_name].iterations
+    }
+    assert forgotten == set()
+
+
 def test_scores_that_a_network_or_a_set_does_not_give_are_said_before_anything_starts(
     repository: Path,
 ) -> None:
