@@ -40,30 +40,34 @@ def results_of(plan: Plan, paper: str, out: Path) -> dict[str, str]:
             continue
         table = read_tidy(csv)
         spec = ReportSpec.model_validate(report_spec(plan, paper, name))
+        groups: dict[str, list[Group]] = {}
         for group in spec.groups:
-            if group.recipe in found:
+            groups.setdefault(group.recipe, []).append(group)
+        for recipe, same in groups.items():
+            if recipe in found:
                 continue
-            rows = table[(table["part"] == MAIN) & (table["method"] == group.recipe_title)]
-            lines = [_row(table, rows)] if len(rows) else []
-            picture = _picture(plan, output, group, out)
-            found[group.recipe] = (
-                [*lines, _told(plan, spec, group, rows), *picture] if lines or picture else []
-            )
+            rows = table[(table["part"] == MAIN) & (table["method"] == same[0].recipe_title)]
+            row = [_row(table, rows)] if len(rows) else []
+            picture = _picture(plan, output, same[0], out)
+            found[recipe] = [*row, _told(plan, spec, same, rows), *picture] if row or picture else []
     return {recipe: "\n".join(lines) + "\n" for recipe, lines in found.items() if lines}
 
 
-def _told(plan: Plan, spec: ReportSpec, group: Group, rows: pd.DataFrame) -> str:
-    """What the numbers and the picture are of: the scale, the seeds, other data, and all that is not as described."""
-    seeds = f", seeds: {int(rows['n'].max())}" if len(rows) else ""
-    other = f", {group.trained_on}" if group.trained_on else ""
+def _told(plan: Plan, spec: ReportSpec, groups: list[Group], rows: pd.DataFrame) -> str:
+    """What a recipe's numbers and picture are of: scale, data sets, seeds, and all that is not as described."""
+    group, notes, config = groups[0], plan.overrides, plan.config
+    data = "; ".join(dict.fromkeys(of.trained_on or of.dataset_label for of in groups))
+    seeds = f"; seeds: {int(rows['n'].max())}" if len(rows) else ""
     ours, theirs = spec.lengths_of(group)
-    notes, config = plan.overrides, plan.config
     changes = [f"{ours:,} of {theirs:,} iterations"] if theirs and ours != theirs else []
     changes += [*notes.sizes.get(group.recipe, ()), *notes.settings.get(group.recipe, ())]
-    changes += [*group.recipe_changes, *group.dataset_changes]
+    changes += [
+        *group.recipe_changes,
+        *dict.fromkeys(phrase for of in groups for phrase in of.dataset_changes),
+    ]
     if config.features and config.features != plan.scale.features:
         changes.append(f"features: {config.features} instead of {plan.scale.features}")
-    told = f"Scale {plan.scale_name}{seeds}{other}."
+    told = f"Scale {plan.scale_name}; {data}{seeds}."
     return escape_markdown(" ".join([told, f"Changed: {'; '.join(changes)}."] if changes else [told])) + "\n"
 
 
