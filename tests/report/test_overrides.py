@@ -17,6 +17,7 @@ from gantry.report.claims import make_claims
 from gantry.report.costs import COSTS
 from gantry.report.figures.make import make_figure
 from gantry.report.page.make import make_page
+from gantry.report.specs import Group, changes_of
 from gantry.report.tables.make import make_table
 
 NONE = "λ<sub>D</sub> = λ<sub>G</sub> = 0"
@@ -267,3 +268,25 @@ def test_a_list_that_was_emptied_is_called_none() -> None:
     plan = load_plan({"scale": "paper", "papers": ["translation"]} | changed, REPOSITORY)
     told = json.dumps(report_spec(plan, "translation", "attributes_of_faces"))
     assert "method.exclusive: none instead of Black_Hair, Blond_Hair, Brown_Hair" in told
+
+
+def test_what_is_changed_alike_is_told_once():
+    """Recipes with equal changes share a sentence; one label with two sets of changes has both."""
+
+    def group(label: str, recipe: list[str], dataset: list[str]) -> Any:
+        told = {"recipe_label": label, "recipe_changes": recipe, "dataset_changes": dataset}
+        data = {"dataset": "celeba", "dataset_name": "celeba", "dataset_label": "CelebA"}
+        return Group.model_validate({"recipe": label, "method": label, "runs": []} | data | told)
+
+    rate, size, part = "lr_g: 1 instead of 2", "batch_size: 3 instead of 4", ["fraction: 0.1 instead of 1"]
+    groups = [
+        group("A", [rate], part),
+        group("B", [rate], part),
+        group("A", [size], part),
+        group("C", [], part),
+    ]
+    assert changes_of(groups) == [
+        f"A (changed), B (changed): {rate}.",
+        f"A (changed): {size}.",
+        "CelebA (changed): fraction: 0.1 instead of 1.",
+    ]

@@ -93,6 +93,19 @@ class Group(Strict):
         return f"{self.dataset}/{self.recipe}"
 
 
+def changes_of(groups: Iterable[Group]) -> list[str]:
+    """What singles out recipes and data sets from what is described, a sentence for all that are changed alike."""
+    groups = list(groups)
+    recipes = [(group.recipe_changes, f"{group.recipe_label} {CHANGED}") for group in groups]
+    datasets = [
+        (group.dataset_changes, group.trained_on or f"{group.dataset_label} {CHANGED}") for group in groups
+    ]
+    alike: dict[tuple[str, ...], dict[str, None]] = {}
+    for phrases, title in [*recipes, *datasets]:
+        alike.setdefault(phrases, {})[title] = None
+    return [f"{', '.join(titles)}: {'; '.join(phrases)}." for phrases, titles in alike.items() if phrases]
+
+
 class ReportSpec(Strict):
     """One table, figure or list of claims, as the plan hands it to the report."""
 
@@ -156,13 +169,8 @@ class ReportSpec(Strict):
 
     @property
     def changes(self) -> list[str]:
-        """What singles out recipes and data sets from what the experiment describes, a sentence for each."""
-        named = {f"{group.recipe_label} {CHANGED}": group.recipe_changes for group in self.groups}
-        named |= {
-            group.trained_on or f"{group.dataset_label} {CHANGED}": group.dataset_changes
-            for group in self.groups
-        }
-        return [f"{title}: {'; '.join(phrases)}." for title, phrases in named.items() if phrases]
+        """What singles out recipes and data sets from what the experiment describes."""
+        return changes_of(self.groups)
 
     @property
     def heading(self) -> str:

@@ -15,7 +15,7 @@ from gantry.report.load import Cache, Loaded, Run, load
 from gantry.report.page import interactive
 from gantry.report.page.items import Item, item_of
 from gantry.report.page.runs import anchor, by_dataset, run_groups, short_commit
-from gantry.report.specs import parse_spec
+from gantry.report.specs import changes_of, parse_spec
 from gantry.report.statistics import LEVEL, holm
 from gantry.report.text import with_subscripts
 from gantry.runs.outputs import verify_output
@@ -49,7 +49,7 @@ def make_page(
             overview=_overview(list(runs.values())),
             replaced=_replaced(loaded),
             has_proxies=any(report.spec.has_proxies for report in loaded),
-            changes=list(dict.fromkeys(change for report in loaded for change in report.spec.changes)),
+            changes=changes_of(group for report in loaded for group in report.spec.groups),
             scale=dict.fromkeys(f"scale {report.spec.scale}, {report.spec.scale_title}" for report in loaded),
             papers=[
                 (
