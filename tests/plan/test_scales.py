@@ -9,6 +9,7 @@ import pytest
 from gantry.data.shape import DataShape
 from gantry.errors import UserError
 from gantry.plan import load_plan
+from gantry.plan.checks import doubts_of
 from gantry.plan.costs import cost_of
 from gantry.plan.estimate import training_seconds
 from gantry.training.counting import count
@@ -86,3 +87,20 @@ def test_the_tour_is_minutes_of_two_cores(repository: Path, tmp_path: Path) -> N
     plan = load_plan({"scale": "quick", "papers": ["bcgan", "edgan"], "results": str(tmp_path)}, repository)
     seconds = sum(training_seconds(run, cost_of(plan, run), "cpu") for run in plan.runs.values())
     assert seconds < 14 * 60
+
+
+def test_an_average_that_its_first_weights_colour_is_told(repository: Path) -> None:
+    """And no shipped scale for a CPU has one, but the recipe that is the average itself, which is told."""
+    papers = ["conditional", "scales", "encoders", "translation", "zoo"]
+    for scale in ("smoke", "quick", "laptop"):
+        given = {"scale": scale, "papers": papers, "outputs": dict.fromkeys(papers, "all")}
+        plan = load_plan(given | {"features": "embedded"}, repository, quiet=True)
+        young = [doubt for doubt in doubts_of(plan) if " ema: " in doubt]
+        expected = ["recipe points_ema: ema: 14 % of an average by 0.999 over 2,000 iterations"]
+        assert [doubt.partition(" are ")[0] for doubt in young] == (expected if scale != "smoke" else [])
+    longer = {"workloads": {"points": {"iterations": 2800}}, "recipes": {"points_gan": {"ema": 0.9999}}}
+    told = doubts_of(load_plan({"scale": "quick", "papers": ["zoo"]} | longer, repository, quiet=True))
+    assert [doubt for doubt in told if " ema: " in doubt] == [
+        "recipe points_gan: ema: 76 % of an average by 0.9999 over 2,800 iterations are still the weights as they "
+        "were drawn, and samples are its: train for longer, or say ema: 0.998"
+    ]

@@ -115,6 +115,11 @@ def check_data(problems: Problems, plan: Plan, files: Mapping[str, str]) -> None
 FEW_OF_A_CLASS = 50
 
 
+# Where more of the first weights is left in an average, its samples are partly those of an untrained network.
+MOST_LEFT = 0.05
+SHORTEST_AVERAGED = 100
+
+
 def doubts_of(plan: Plan) -> list[str]:
     """Return what the plan's runs do that is allowed and often a mistake, with the recipes that do it."""
     recipes: dict[str, list[str]] = {}
@@ -123,12 +128,26 @@ def doubts_of(plan: Plan) -> list[str]:
             for dataset, name in product(map(plan.dataset_for, block.datasets), block.recipes):
                 workload = plan.workload_of(name)
                 metrics = (*workload.metrics, *workload.final_metrics)
-                said = [*plan.recipes[name].method.doubts(), *_thin(metrics, dataset, plan.datasets[dataset])]
+                recipe = plan.recipes[name]
+                said = [*recipe.method.doubts(), *_thin(metrics, dataset, plan.datasets[dataset])]
+                said += _young(recipe.ema, workload.end(output.until))
                 for doubt in said:
                     recipes.setdefault(doubt, []).append(name)
     return [
         f"recipe{'s' if len(names) > 1 else ''} {', '.join(names)}: {doubt}"
         for doubt, names in ((doubt, list(dict.fromkeys(found))) for doubt, found in recipes.items())
+    ]
+
+
+def _young(ema: float, iterations: int) -> list[str]:
+    """Return what to say of an average that its first weights still colour; runs of a smoke test learn nothing."""
+    left = ema**iterations
+    if iterations < SHORTEST_AVERAGED or left < MOST_LEFT:
+        return []
+    fitting = next(of for of in (0.998, 0.995, 0.99, 0.98, 0.95) if of**iterations < MOST_LEFT or of == 0.95)
+    return [
+        f"ema: {left * 100:.0f} % of an average by {ema:g} over {iterations:,} iterations are still the weights as "
+        f"they were drawn, and samples are its: train for longer, or say ema: {fitting:g}"
     ]
 
 
