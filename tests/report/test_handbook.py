@@ -119,10 +119,12 @@ def test_a_changed_recipe_is_told_to_be_one(tmp_path):
     block = out.read_text(encoding="utf-8").partition("<!-- results of points_lsgan -->")[2]
     told = block.partition("<!-- end")[0]
     assert (
-        "| 0.123 |" in told
-        and "Scale laptop; mixture of 9 Gaussians; seeds: 3. Changed: 2,000 of 50,000 iterations; " in told
+        "| 0.123 |" in told and "Scale laptop; mixture of 9 Gaussians; seeds: 3. Trained for 2,000 " in told
     )
-    assert "; objective.a: 0.5 instead of 0; batch\\_size: 7 instead of 100.\n" in told
+    assert (
+        ". Seeds: 4 instead of 0, 1, 2. LSGAN (changed): objective.a: 0.5 instead of 0; batch\\_size: 7 "
+        in told
+    )
 
 
 @pytest.mark.parametrize(

@@ -144,7 +144,7 @@ def _young(ema: float, iterations: int) -> list[str]:
     left = ema**iterations
     if iterations < SHORTEST_AVERAGED or left < MOST_LEFT:
         return []
-    fitting = next(of for of in (0.998, 0.995, 0.99, 0.98, 0.95) if of**iterations < MOST_LEFT or of == 0.95)
+    fitting = next(of for of in (0.998, 0.995, 0.99, 0.98, 0.95) if of**iterations < MOST_LEFT)
     return [
         f"ema: {left * 100:.0f} % of an average by {ema:g} over {iterations:,} iterations are still the weights as "
         f"they were drawn, and samples are its: train for longer, or say ema: {fitting:g}"

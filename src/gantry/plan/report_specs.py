@@ -43,7 +43,7 @@ def report_spec(plan: Plan, paper: str, name: str) -> dict[str, Any]:
         "snapshots": list(first.snapshots),
         **lengths,
         "usual_iterations": first.iterations,
-        "overrides": _overrides(plan, [group["recipe"] for group in groups]),
+        "overrides": overrides_of(plan, [group["recipe"] for group in groups]),
         # A group says how long it was trained only where that is another length.
         "groups": [
             group | (own if (own := _lengths(plan, output, group["recipe"])) != lengths else {})
@@ -68,7 +68,7 @@ def report_specs_digest(plan: Plan) -> str:
     return digest_of([report_spec_digest(plan, paper, name) for paper, name, _ in plan.outputs()])
 
 
-def _overrides(plan: Plan, recipes: list[str]) -> list[str]:
+def overrides_of(plan: Plan, recipes: list[str]) -> list[str]:
     """What the scale and the configuration change of all of an output, as sentences."""
     config, scale, found = plan.config, plan.scale, plan.overrides
     sizes = [phrase for recipe in recipes for phrase in found.sizes.get(recipe, ())]

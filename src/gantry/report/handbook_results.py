@@ -11,7 +11,7 @@ from gantry.files import write_with
 from gantry.metrics import names
 from gantry.plan import Plan
 from gantry.plan.configuration import Output
-from gantry.plan.report_specs import report_spec
+from gantry.plan.report_specs import overrides_of, report_spec
 from gantry.report.cells import MAIN, read_tidy
 from gantry.report.colours import COLOURS
 from gantry.report.figures import translations
@@ -55,20 +55,12 @@ def results_of(plan: Plan, paper: str, out: Path) -> dict[str, str]:
 
 def _told(plan: Plan, spec: ReportSpec, groups: list[Group], rows: pd.DataFrame) -> str:
     """What a recipe's numbers and picture are of: scale, data sets, seeds, and all that is not as described."""
-    group, notes, config = groups[0], plan.overrides, plan.config
-    data = "; ".join(dict.fromkeys(of.trained_on or of.dataset_label for of in groups))
+    data = "; ".join(dict.fromkeys(group.trained_on or group.dataset_label for group in groups))
     seeds = f"; seeds: {int(rows['n'].max())}" if len(rows) else ""
-    ours, theirs = spec.lengths_of(group)
-    changes = [f"{ours:,} of {theirs:,} iterations"] if theirs and ours != theirs else []
-    changes += [*notes.sizes.get(group.recipe, ()), *notes.settings.get(group.recipe, ())]
-    changes += [
-        *group.recipe_changes,
-        *dict.fromkeys(phrase for of in groups for phrase in of.dataset_changes),
-    ]
-    if config.features and config.features != plan.scale.features:
-        changes.append(f"features: {config.features} instead of {plan.scale.features}")
-    told = f"Scale {plan.scale_name}; {data}{seeds}."
-    return escape_markdown(" ".join([told, f"Changed: {'; '.join(changes)}."] if changes else [told])) + "\n"
+    overrides = tuple(overrides_of(plan, [groups[0].recipe]))
+    own = spec.model_copy(update={"groups": tuple(groups), "overrides": overrides})
+    told = [f"Scale {plan.scale_name}; {data}{seeds}.", *own.shortened, *own.overrides, *own.changes]
+    return escape_markdown(" ".join(told)) + "\n"
 
 
 def _row(table: pd.DataFrame, rows: pd.DataFrame) -> str:
