@@ -42,7 +42,8 @@ CAPTIONS = {
     "mixing": "sources stand above and at the left; the others have the styles of the one above in the layers of the "
     "sizes named, and those of the one at the left in all others",
     "psi": "a column is one z, with its w drawn towards the mean of w: ψ = 1 changes nothing, ψ = 0 is the mean",
-    "levels": "a column is the same noise, and class; a row shows what the levels up to there have made, enlarged",
+    "levels": "a column is the same noise, and the same class where one is asked for; a row shows what the levels up "
+    "to there have made, enlarged",
     "canvases": "a row is one image: what each step adds to it, and the sum of all steps",
     "parts": "a row is one image: what it is made of, layer by layer; of a mask white is 1",
     "pyramid": "a column is a scale, enlarged to the picture's size; rebuilt: from one fixed noise; samples: from "
