@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from pydantic import TypeAdapter
 from torch import nn
 
 from gantry.errors import UserError
@@ -9,6 +10,7 @@ from gantry.networks import build_discriminator, build_generator
 from gantry.networks.dcgan import AdaptiveHead
 from gantry.networks.spectral import normalise
 from gantry.plan.blocks.image_networks import DcganNetworks
+from gantry.plan.blocks.networks import Networks
 
 RESOLUTIONS = [32, 64, 128, 256]
 # Channels from 4×4 pixels up to half the resolution, at width 32: the first is 32·resolution/8.
@@ -62,6 +64,28 @@ def test_channels_kernels_strides_and_no_biases(resolution: int) -> None:
     assert all(layer.bias is None for layer in [*up, *down])
     assert not layers(plain, nn.BatchNorm2d)
     assert [layer.negative_slope for layer in layers(plain, nn.LeakyReLU)] == [0.2] * len(channels)
+
+
+@pytest.mark.parametrize("kind", ["dcgan", "patchgan"])
+def test_batch_norm_is_behind_all_convolutions_but_the_first(kind: str) -> None:
+    plain = dcgan(width=3, head="linear", spectral_norm=False, batch_norm=True, discriminator=kind)
+    kinds = [type(part) for part in build_discriminator(plain, (3, 32, 32), 1).layers]
+    first, rest = [nn.Conv2d, nn.LeakyReLU], [nn.Conv2d, nn.BatchNorm2d, nn.LeakyReLU]
+    expected = first + rest * (3 if kind == "patchgan" else 2)
+    assert kinds[: len(expected)] == expected
+
+
+@pytest.mark.parametrize("family", ["gran", "lrgan"])
+def test_a_narrow_discriminator_of_drawn_images_gives_its_generator_a_gradient(family: str) -> None:
+    """Weights of N(0, 0.02) with nothing behind them let 4 channels' logits vanish; their authors have BatchNorm."""
+    torch.manual_seed(0)
+    networks = TypeAdapter(Networks).validate_python({"family": family, "width": 4, "steps": 2})
+    images = torch.rand(32, 3, 32, 32) * 2 - 1
+    kept = build_discriminator(networks, (3, 32, 32), 1)(images)
+    vanishing = dcgan(width=4, head="linear", spectral_norm=False)
+    lost = build_discriminator(vanishing, (3, 32, 32), 1)(images)
+    assert kept.std() > 0.1
+    assert lost.std() < 1e-3
 
 
 def test_parameters_at_256_counted_by_hand() -> None:

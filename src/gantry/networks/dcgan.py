@@ -103,8 +103,8 @@ class PatchRows(nn.Conv2d):
 class Discriminator(nn.Module):
     """Images (B, C, R, R) → logits (B·v, outputs), v logits of each image: one, or one for each patch.
 
-    Convolutions with LeakyReLU 0.2, without BatchNorm or biases: halvings down to 4×4; minibatch discrimination, if
-    any; a head. PatchGAN (Isola et al. 2017, 6.1.2) has three halvings, C64-C128-C256, a layer of stride 1, C512, and a
+    Convolutions with LeakyReLU 0.2, without biases: halvings down to 4×4; minibatch discrimination, if any; a head. With
+    `batch_norm` all convolutions but the first have BatchNorm, as in Radford et al. 2016, section 3. PatchGAN (Isola et al. 2017, 6.1.2) has three halvings, C64-C128-C256, a layer of stride 1, C512, and a
     head; kernels 4×4, a receptive field of 70×70.
     """
 
@@ -114,15 +114,15 @@ class Discriminator(nn.Module):
         if networks.discriminator == "patchgan":
             self.layers = nn.Sequential(
                 *conv(channels, 2 * width, 2),
-                *conv(2 * width, 4 * width, 2),
-                *conv(4 * width, 8 * width, 2),
-                *conv(8 * width, 16 * width, 1),
+                *conv(2 * width, 4 * width, 2, networks.batch_norm),
+                *conv(4 * width, 8 * width, 2, networks.batch_norm),
+                *conv(8 * width, 16 * width, 1, networks.batch_norm),
             )
             self.head = head(16 * width, outputs, PatchRows)
             return
         halvings: list[nn.Module] = []
         for before, after in pairwise([channels, *widths(width, resolution)]):
-            halvings += conv(before, after, 2)
+            halvings += conv(before, after, 2, networks.batch_norm and bool(halvings))
         minibatch, features = minibatch_discrimination(networks, after * 4 * 4)
         before_head = [nn.Flatten(), *minibatch] if minibatch else []
         self.layers = nn.Sequential(*halvings, *before_head, nn.Flatten())
@@ -132,9 +132,13 @@ class Discriminator(nn.Module):
         return self.head(self.layers(images))
 
 
-def conv(inputs: int, outputs: int, stride: int) -> list[nn.Module]:
-    """A 4×4 convolution without biases, and LeakyReLU 0.2."""
-    return [nn.Conv2d(inputs, outputs, 4, stride, 1, bias=False), nn.LeakyReLU(0.2, inplace=True)]
+def conv(inputs: int, outputs: int, stride: int, batch_norm: bool = False) -> list[nn.Module]:
+    """A 4×4 convolution without biases, BatchNorm if `batch_norm`, and LeakyReLU 0.2."""
+    return [
+        nn.Conv2d(inputs, outputs, 4, stride, 1, bias=False),
+        *([nn.BatchNorm2d(outputs)] if batch_norm else []),
+        nn.LeakyReLU(0.2, inplace=True),
+    ]
 
 
 def build_generator(

@@ -21,7 +21,9 @@ def check_shares(networks: GranNetworks | LrganNetworks, latent_dimension: int) 
 def build_discriminator(
     networks: GranNetworks | LrganNetworks, sample_shape: tuple[int, ...], outputs: int
 ) -> nn.Module:
-    """See `gantry.networks.build_discriminator`: a DCGAN's, without spectral norm."""
+    """See `gantry.networks.build_discriminator`: a DCGAN's, with BatchNorm and without spectral norm."""
     image_shape(networks, sample_shape)
-    like = DcganNetworks(family="dcgan", width=networks.width, head="linear", spectral_norm=False)
+    like = DcganNetworks(
+        family="dcgan", width=networks.width, head="linear", spectral_norm=False, batch_norm=True
+    )
     return dcgan.build_discriminator(like, sample_shape, outputs)

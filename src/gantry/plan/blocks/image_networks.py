@@ -32,7 +32,8 @@ class DcganNetworks(ImageNetworks):
 
     `width` is the number of channels next to the image; it doubles with every halving of the resolution.
     Table 4 of BCGAN: `generator: residual` has two residual blocks more, `discriminator: patchgan` judges
-    patches; its channels are 2, 4, 8 and 16 times `width`. `power_iteration` is spectral norm's: one step for all
+    patches; its channels are 2, 4, 8 and 16 times `width`. `batch_norm` is the discriminator's, as in Radford et al.
+    2016; the generator always has it. `power_iteration` is spectral norm's: one step for all
     the batches of a loss (`shared`), or one for each, in a pass of its own (`per_batch`, as in RealnessGAN's code).
     """
 
@@ -44,6 +45,7 @@ class DcganNetworks(ImageNetworks):
     discriminator: Literal["dcgan", "patchgan"] = "dcgan"
     head: Literal["linear", "adaptive"] = "adaptive"
     spectral_norm: bool = True
+    batch_norm: bool = False
     # None: per_batch beside an objective of formulation reference, shared beside any other.
     power_iteration: Literal["shared", "per_batch"] | None = None
     minibatch_discrimination: MinibatchDiscrimination | None = None
