@@ -19,6 +19,7 @@ from gantry.report.handbook import equations_of, pages, resolved, write_handbook
 
 REPOSITORY = Path(__file__).parents[2]
 NUMBER = {"part": "main", "dataset": "", "source": "G1", "n": 3, "runs": 3, "diverged": 0, "trained_on": ""}
+JS = NUMBER | {"quantity": "JS", "metric": "js"}
 
 
 @pytest.fixture
@@ -74,8 +75,9 @@ def test_a_term_and_a_setting_bring_their_own():
 
 def test_a_row_and_a_picture_come_in_and_stay(plan, tmp_path):
     rows = [
-        NUMBER | {"method": "LSGAN", "quantity": "JS", "ours_mean": 0.1234, "ours_sd": 0.01, "metric": "js"},
-        NUMBER | {"method": "Hinge", "quantity": "JS", "ours_mean": 0.2, "ours_sd": 0.02, "metric": "js"},
+        JS | {"method": "LSGAN", "ours_mean": 0.1234, "ours_sd": 0.01, "groups": "mixture/points_lsgan"},
+        JS | {"method": "Hinge", "ours_mean": 0.2, "ours_sd": 0.02, "groups": "mixture/points_hinge"},
+        JS | {"method": "WGAN", "ours_mean": 0.3, "groups": "digits/points_wgan"},  # of other data
     ]
     table = tmp_path / "results/laptop/zoo/points.csv"
     table.parent.mkdir(parents=True)
@@ -112,7 +114,7 @@ def test_a_changed_recipe_is_told_to_be_one(tmp_path):
     changed = {"recipes": {"points_lsgan": {"batch_size": 7, "objective": {"a": 0.5}}}}
     table = tmp_path / "results/laptop/zoo/points.csv"
     table.parent.mkdir(parents=True)
-    row = NUMBER | {"method": "LSGAN (changed)", "quantity": "JS", "ours_mean": 0.1234, "metric": "js"}
+    row = JS | {"method": "LSGAN (changed)", "ours_mean": 0.1234, "groups": "mixture/points_lsgan"}
     pd.DataFrame([row], columns=COLUMNS).to_csv(table, index=False)
     out = tmp_path / "methods.md"
     write_handbook(load_plan(given | changed, REPOSITORY, quiet=True), "zoo", out)
@@ -147,7 +149,9 @@ def test_translations_stand_beside_what_they_are_made_of(recipe, shape, said, tm
     )
     label = next(block.recipes[recipe] for block in output.runs if recipe in block.recipes)
     rows = [
-        NUMBER | {"method": label, "dataset": data, "quantity": "W2", "ours_mean": mean, "metric": "w2"}
+        NUMBER
+        | {"method": label, "dataset": data, "quantity": "W2", "ours_mean": mean, "metric": "w2"}
+        | {"groups": f"{run.dataset}/{recipe}"}
         for data, mean in (("one", 0.25), ("other", 0.5))
     ]
     (results / "laptop/translation").mkdir(parents=True)

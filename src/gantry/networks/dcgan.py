@@ -103,9 +103,10 @@ class PatchRows(nn.Conv2d):
 class Discriminator(nn.Module):
     """Images (B, C, R, R) → logits (B·v, outputs), v logits of each image: one, or one for each patch.
 
-    Convolutions with LeakyReLU 0.2, without biases: halvings down to 4×4; minibatch discrimination, if any; a head. With
-    `batch_norm` all convolutions but the first have BatchNorm, as in Radford et al. 2016, section 3. PatchGAN (Isola et al. 2017, 6.1.2) has three halvings, C64-C128-C256, a layer of stride 1, C512, and a
-    head; kernels 4×4, a receptive field of 70×70.
+    Convolutions with LeakyReLU 0.2, without biases: halvings down to 4×4; minibatch discrimination, if any; a head.
+    With `batch_norm` all convolutions but the first have BatchNorm, as in Radford et al. 2016, section 3. PatchGAN
+    (Isola et al. 2017, 6.1.2) has three halvings, C64-C128-C256, a layer of stride 1, C512, and a head; kernels 4×4, a
+    receptive field of 70×70.
     """
 
     def __init__(self, networks: DcganNetworks, channels: int, resolution: int, outputs: int) -> None:

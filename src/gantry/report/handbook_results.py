@@ -46,11 +46,18 @@ def results_of(plan: Plan, paper: str, out: Path) -> dict[str, str]:
         for recipe, same in groups.items():
             if recipe in found:
                 continue
-            rows = table[(table["part"] == MAIN) & (table["method"] == same[0].recipe_title)]
+            rows = _rows_of(table, same)
             row = [_row(table, rows)] if len(rows) else []
             picture = _picture(plan, output, same[0], out)
             found[recipe] = [*row, _told(plan, spec, same, rows), *picture] if row or picture else []
     return {recipe: "\n".join(lines) + "\n" for recipe, lines in found.items() if lines}
+
+
+def _rows_of(table: pd.DataFrame, groups: list[Group]) -> pd.DataFrame:
+    """The main table's rows of these runs; a title may be that of several recipes, of points and of digits."""
+    keys = {group.key for group in groups}
+    theirs = table["groups"].map(lambda runs: not keys.isdisjoint(runs.split()))
+    return table[(table["part"] == MAIN) & theirs]
 
 
 def _told(plan: Plan, spec: ReportSpec, groups: list[Group], rows: pd.DataFrame) -> str:
