@@ -26,7 +26,7 @@ from gantry.report.figures.make import make_figure
 from gantry.report.figures.pictures import mosaic
 from gantry.report.figures.style import fitted, short, styled
 from gantry.report.load import load
-from gantry.report.samples import evenly, nearest_index
+from gantry.report.samples import Arrangement, evenly, nearest_index
 from gantry.report.specs import parse_spec
 
 
@@ -177,6 +177,18 @@ def test_grids_have_a_row_for_each_method_where_they_go_down(results, make_spec,
     assert titles == [f"{name}, {generator}" for name in data for generator in ("G1", "G2")]
     # RealnessGAN has no second generator: its places stay empty.
     assert [bool(ax.images) for ax in figure.axes] == [True, False, True, False] + [True] * 4
+
+
+def test_columns_say_which_generator_or_level_they_are_of():
+    """SinGAN's levels are no second generator, and stand beside it all the same."""
+    columns = [("SinGAN", "G1"), ("SinGAN", "fine"), ("BCGAN", "G1"), ("BCGAN", "G2"), ("GAN", "G1")]
+    assert Arrangement(["digits"], columns, {}).titles == [
+        "SinGAN, G1",
+        "SinGAN, fine",
+        "BCGAN, G1",
+        "BCGAN, G2",
+        "GAN",
+    ]
 
 
 def test_grids_are_tiled_line_after_line_where_methods_are_many(results, make_spec, image_groups):

@@ -1,5 +1,6 @@
 """Which samples are shown, and where in a grid of them: on paper, and on the page with its slider."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -23,8 +24,8 @@ class Arrangement:
     @property
     def titles(self) -> list[str]:
         """The columns' titles: the generator is named where its block has several."""
-        several = {block for block, generator in self.columns if generator == "G2"}
-        return [f"{block}, {generator}" if block in several else block for block, generator in self.columns]
+        columns = Counter(block for block, _ in self.columns)
+        return [f"{block}, {generator}" if columns[block] > 1 else block for block, generator in self.columns]
 
 
 def arranged(loaded: Loaded, options: GridsOptions) -> Arrangement:
