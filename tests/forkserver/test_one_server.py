@@ -38,13 +38,15 @@ def test_an_idle_server_ends_and_the_next_caller_starts_another(
     monkeypatch.setattr(server, "IDLE_SECONDS", 0.1)
     caller = ask_apart(["wait", str(tmp_path)])
     wait_for((tmp_path / "ready").exists)
+    before = servers(place)  # on a busy machine one may have left before its first caller came
     time.sleep(0.5)
     assert (place / "socket").exists()  # at work, not idle
+    assert servers(place) == before
     os.kill(caller, signal.SIGTERM)
     assert ended(caller) == EXIT_CONTINUE
     wait_for(lambda: not (place / "socket").exists())
     assert forkserver.run(["tell", "3"]) == 3
-    assert len(servers(place)) == 2
+    assert len(servers(place)) > len(before)
 
 
 def test_a_server_that_is_leaving_is_waited_for(place: Path) -> None:
