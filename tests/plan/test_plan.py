@@ -11,6 +11,8 @@ import pytest
 import yaml
 from tests.plan.conftest import BCGAN, Checkout
 from tests.shipped import REPOSITORY, shipped
+from tests.workflow.checkout import BASE
+from tests.workflow.plans import sketch_plan
 
 from gantry.errors import UserError
 from gantry.files import canonical_json
@@ -206,6 +208,36 @@ def test_the_cost_is_that_of_what_is_left(checkout: Checkout) -> None:
     (row,) = [line.split() for line in text.splitlines() if line.split()[:2] == ["digits", "bcgan"]]
     assert row[row.index("of") - 1 : row.index("of") + 2] == ["1", "of", "2"]
     assert f"{len(seconds)} runs, all of them trained" in describe(plan, dict.fromkeys(seconds, 1.0))
+
+
+def test_scoring_counts_sweeps_and_real_images_and_what_is_done_not_at_all(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Twenty images a second: 2 checkpoints of 600 samples of one generator and of "the mixture", then 3 × 600."""
+    monkeypatch.chdir(tmp_path)
+    images = {"iterations": 4, "checkpoint_every": 2, "samples": 600, "metrics": ["frechet_distance"]}
+
+    def told(**changes: Any) -> list[str]:
+        workloads = {"images": images | changes}
+        plan = sketch_plan(BASE, features="inception-768", workloads=workloads, only_recipes=["images_one"])
+        assert [run.key for run in plan.runs.values()] == ["digits/images_one/seed0"]
+        return [line for line in describe(plan).splitlines() if "scoring" in line or "real images" in line]
+
+    real = "it looks at 90 real images once, which takes about 4 s"
+    scored = "scoring the images of 1 runs with Inception takes up to {} more"
+    assert told() == [scored.format("2.0 min"), real]
+    swept = {"sweep": {"truncation": [0.5, 1.0, 2.0]}}
+    assert told(**swept) == [scored.format("3.5 min"), real]
+    assert told(metrics=["swd"]) == [real]
+    plan = sketch_plan(
+        BASE, features="inception-768", workloads={"images": images}, only_recipes=["images_one"]
+    )
+    (run,) = plan.runs.values()
+    for file in (*plan.real_statistics(run), plan.metrics(run, 4)):
+        Path(file).parent.mkdir(parents=True, exist_ok=True)
+        Path(file).touch()
+    assert told() == []
+    assert told(samples=601) == [scored.format("2.0 min")], "other scores are asked for"
 
 
 def test_one_output_needs_no_more_than_its_runs(checkout: Checkout) -> None:

@@ -1,13 +1,15 @@
 """A plan as a text for people: its runs, what they will cost, and the data that are missing."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
+from gantry.metrics.names import metric
 from gantry.plan.costs import cost_of
 from gantry.plan.estimate import DEVICES, disk_bytes, training_seconds
 from gantry.plan.plan import Plan
-from gantry.plan.preflight import obstacles, prepared_bytes, work_left
+from gantry.plan.preflight import obstacles, prepared_bytes, prepared_count, work_left
 from gantry.plan.raw import differences
-from gantry.plan.resources import START_MINUTES, scoring_minutes
+from gantry.plan.resources import IMAGE_RATE, scored_samples
 from gantry.plan.runs import Run
 from gantry.system.formatting import align_columns, format_bytes, format_duration
 from gantry.system.processor import multiplies_bf16
@@ -52,7 +54,7 @@ def describe(plan: Plan, trained: Mapping[str, float] | None = None) -> str:
         "",
         _training(len(plan.runs), done, left, plan.device),
         *_precision(plan, shares),
-        *_scoring(plan, shares),
+        *_scoring(plan),
         f"about {format_bytes(disk)} of disk in all",
         f"{len(files)} files of tables and figures, and {plan.results}/report.html",
     ]
@@ -89,14 +91,37 @@ def _precision(plan: Plan, shares: Mapping[str, float]) -> list[str]:
     return []
 
 
-def _scoring(plan: Plan, shares: Mapping[str, float]) -> list[str]:
-    """What Inception takes to look at all samples, if it is Inception: other networks are soon done."""
+def _scoring(plan: Plan) -> list[str]:
+    """What Inception takes to look at what it has not looked at, if it is Inception: other networks are soon done."""
     if not plan.features.startswith("inception"):
         return []
-    images = [run for run in plan.runs.values() if run.workload.resolution and shares.get(run.key, 0) < 1]
-    if not images:
-        return []
-    minutes = sum(scoring_minutes(plan, run, end) - START_MINUTES for run in images for end in run.ends)
-    return [
-        f"scoring the images of {len(images)} runs with Inception takes up to {format_duration(60.0 * minutes)} more"
+    unscored = [
+        (run, end)
+        for run in plan.runs.values()
+        if run.workload.resolution and _asks_a_network(run)
+        for end in run.ends
+        if not Path(plan.metrics(run, end)).is_file()
     ]
+    unread = {
+        file: run.dataset
+        for run in plan.runs.values()
+        for file in plan.real_statistics(run)
+        if not Path(file).is_file()
+    }
+    rate = IMAGE_RATE[plan.device]
+    lines = []
+    if unscored:
+        runs = len({run.key for run, _ in unscored})
+        seconds = sum(scored_samples(run, end) for run, end in unscored) / rate
+        lines += [
+            f"scoring the images of {runs} runs with Inception takes up to {format_duration(seconds)} more"
+        ]
+    if real := sum(prepared_count(plan, dataset) for dataset in unread.values()):
+        lines += [f"it looks at {real:,} real images once, which takes about {format_duration(real / rate)}"]
+    return lines
+
+
+def _asks_a_network(run: Run) -> bool:
+    """Whether a metric of the run is computed from what a feature network says."""
+    asked = (*run.workload.metrics, *run.workload.final_metrics)
+    return any(metric(name).needs in ("features", "logits") for name in asked)

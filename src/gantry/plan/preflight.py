@@ -104,9 +104,13 @@ def _too_full(plan: Plan, work: Work) -> str:
 
 def prepared_bytes(plan: Plan, dataset: str, resolution: int | None) -> int:
     """Bytes of a prepared set, as far as its size is known before it is prepared."""
+    return prepared_count(plan, dataset) * (3 * resolution**2 if resolution else 8)
+
+
+def prepared_count(plan: Plan, dataset: str) -> int:
+    """How many samples a prepared set has, those held out included; 0 where that is not known before."""
     spec = plan.datasets[dataset]
-    count = round((spec.images or 0) * spec.fraction)
-    return count * (3 * resolution**2 if resolution else 8)
+    return round((spec.images or 0) * spec.fraction)
 
 
 def done_already(steps: Iterable[Step]) -> str:

@@ -54,12 +54,18 @@ def training_gpus(plan: Plan, run: Run) -> int:
 
 def scoring_minutes(plan: Plan, run: Run, end: int, attempt: int = 1) -> int:
     """Minutes to sample and score the checkpoints of one segment."""
+    rate = IMAGE_RATE[plan.device] if run.workload.resolution else POINT_RATE
+    return START_MINUTES + ceil(min(attempt, LARGEST) * scored_samples(run, end) / rate / 60)
+
+
+def scored_samples(run: Run, end: int) -> float:
+    """How many samples the scoring of one segment looks at, at most."""
     workload = run.workload
     checkpoints = (end - run.previous_end(end)) / workload.checkpoint_every
     # Each generator's samples, and once more their mixture; a costly last metric counts as a checkpoint.
     passes = (run.recipe.generators + 1) * (checkpoints + len(workload.final_metrics))
-    rate = IMAGE_RATE[plan.device] if workload.resolution else POINT_RATE
-    return START_MINUTES + ceil(min(attempt, LARGEST) * passes * workload.samples / rate / 60)
+    swept = sum(len(values) for _, values in workload.sweep) if end == max(run.ends) else 0
+    return (passes + swept) * workload.samples
 
 
 def scoring_mb(plan: Plan, run: Run, attempt: int = 1) -> int:
