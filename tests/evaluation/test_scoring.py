@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tests.evaluation.conftest import IMAGES
 from tests.workflow.steps import rewrite_record
 
 from gantry.data import open_prepared
@@ -26,6 +27,13 @@ from gantry.metrics.swd import sliced_wasserstein
 from gantry.metrics.wasserstein import wasserstein2
 
 CPU = torch.device("cpu")
+CLASSES = {
+    "generators": 1,
+    "terms": {},
+    "networks": {"family": "dcgan", "width": 4, "head": "linear"},
+    "objective": {"name": "hinge"},
+    "method": {"name": "conditional", "generator": "concat", "discriminator": "planes"},
+}
 
 
 def by_key(rows: list[dict[str, str]]) -> dict[tuple[int, str, str], float]:
@@ -168,6 +176,31 @@ def test_the_network_is_loaded_and_sees_the_real_set_once_for_all_checkpoints(
     monkeypatch.setattr(FeatureNetwork, "extract", extract)
     images.score(tmp_path)
     assert len(loaded) == 1 and seen == [41] * 4
+
+
+def test_no_image_is_looked_at_twice_and_none_where_no_metric_asks_the_network(
+    images: Any, images_otherwise: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Distance, accuracy and confusion are of the same samples; each truncation has samples of its own."""
+    looked = []
+    original = FeatureNetwork.forward
+
+    def forward(network: FeatureNetwork, batch: torch.Tensor) -> Any:
+        looked.append(len(batch))
+        return original(network, batch)
+
+    monkeypatch.setattr(FeatureNetwork, "forward", forward)
+    images.score(tmp_path / "none", metrics=["swd"], final_metrics=[])
+    assert looked == []
+    run = images_otherwise(IMAGES | CLASSES)
+    told = {"metrics": ["frechet_distance", "label_accuracy"], "final_metrics": ["confusion"]}
+    rows = run.score(tmp_path / "all", sweep={"truncation": [0.5, 1.0]}, **told)
+    assert {row["metric"] for row in rows} >= {"frechet_distance", "class_frechet_distance", "confusion"}
+    assert looked and sum(looked) == 4 * 41, "two checkpoints and two truncations"
+    plain = run.score(tmp_path / "apart", metrics=["frechet_distance"], final_metrics=[])
+    assert [
+        row for row in rows if row["metric"] == "frechet_distance" and "trunc" not in row["sampled_from"]
+    ] == plain
 
 
 # ── runs that diverged ────────────────────────────────────────────────────────────────────────────────

@@ -73,7 +73,8 @@ class ImageScorer:
 
     def __call__(self, drawn: dict[str, Images], metrics: list[str]) -> Iterator[Row]:
         """Yield (source, metric, value, samples, network) for every source and metric."""
-        sources = {name: self._look(images) for name, images in drawn.items()}
+        asked = any(metric(name).uses_network for name in metrics)
+        sources = {name: self._look(images, asked) for name, images in drawn.items()}
         if len(drawn) > 1:
             sources[MIXTURE] = self._mix(list(sources.values()))
         for source, scored in sources.items():
@@ -84,15 +85,18 @@ class ImageScorer:
                     network = self.network.name if metric(name).uses_network else ""
                     yield source, name, value, len(scored.images), network
 
-    def _look(self, images: Images) -> Scored:
+    def _look(self, images: Images, asked: bool) -> Scored:
+        if not asked:
+            return Scored(images, None, None)
         found = self.network.extract(images)
         return Scored(images, found.features, found.logits)
 
     def _mix(self, parts: list[Scored]) -> Scored:
         count = min(len(part.images) for part in parts)
+        features = [part.features for part in parts if part.features is not None]
         logits = [part.logits for part in parts if part.logits is not None]
         return Scored(
             equal_mixture([part.images for part in parts], count),
-            equal_mixture([part.features for part in parts if part.features is not None], count),
+            equal_mixture(features, count) if features else None,
             equal_mixture(logits, count) if logits else None,
         )

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -88,6 +89,7 @@ def score_run(
     scorer = build_scorer(prepared, scoring, statistics, weights, chosen)
     scorers = ScorersByReference(scorer, prepared)
     network = getattr(scorer, "network", None)  # None: points
+    once = network.looking_once if network else nullcontext
     asked_scorer = AskedScorer(prepared, network, scorer.stored)
     entries = [entry for entry in record["checkpoints"] if entry["iteration"] > after]
     rows: list[list[Any]] = []
@@ -110,13 +112,15 @@ def score_run(
         names = scoring["metrics"] + (scoring["final_metrics"] if is_last else [])
         asked = asked_metrics(names)
         names = [name for name in names if name not in asked]
-        found = [*scorers(sampler, drawn, names), *asked_scorer(sampler, drawn, asked)]
+        with once():
+            found = [*scorers(sampler, drawn, names), *asked_scorer(sampler, drawn, asked)]
         if is_last and is_translator(sampler):
             compared = untrained(sampler, prepared.held_out(), scoring["samples"])
             places = {name: source for name, (source, _) in compared.items()}
             rows_of = {name: samples for name, (_, samples) in compared.items()}
-            found += scorers(sampler, rows_of, names, places)
-            found += asked_scorer.compare(sampler, rows_of, asked, places)
+            with once():
+                found += scorers(sampler, rows_of, names, places)
+                found += asked_scorer.compare(sampler, rows_of, asked, places)
         rows += [[*key, *row] for row in found]
         if scoring.get("means_of_directions"):
             rows += [[*key, *row] for row in means_of_directions(found, sampler.sources)]
@@ -126,8 +130,9 @@ def score_run(
                 sampler, recipe.latent, sweep, scoring["samples"], chosen, prepared.held_out()
             ):
                 told = sampler, {at: samples}
-                rows += [[*key, *row] for row in scorers(*told, of_samples(names), {at: source})]
-                rows += [[*key, *row] for row in asked_scorer(*told, of_samples(asked), {at: source})]
+                with once():
+                    rows += [[*key, *row] for row in scorers(*told, of_samples(names), {at: source})]
+                    rows += [[*key, *row] for row in asked_scorer(*told, of_samples(asked), {at: source})]
         for table in scoring.get("montages", ()) if is_last else ():
             tables |= arrays(table, montage(table, sampler, prepared))
         if is_last and scoring.get("score_real"):

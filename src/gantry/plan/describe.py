@@ -124,4 +124,4 @@ def _scoring(plan: Plan) -> list[str]:
 def _asks_a_network(run: Run) -> bool:
     """Whether a metric of the run is computed from what a feature network says."""
     asked = (*run.workload.metrics, *run.workload.final_metrics)
-    return any(metric(name).needs in ("features", "logits") for name in asked)
+    return any(metric(name).uses_network for name in asked)

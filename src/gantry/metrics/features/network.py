@@ -1,6 +1,7 @@
 """What a feature network is to the metrics: uint8 images in, features and class logits out, in one pass."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,6 +45,16 @@ class FeatureNetwork:
         self.prepare = prepare
         self.body = body.to(self.device).eval().requires_grad_(False)
         self.head = None if head is None else head.to(self.device).eval().requires_grad_(False)
+        self._said: dict[int, tuple[NDArray[np.uint8], Features]] | None = None
+
+    @contextmanager
+    def looking_once(self) -> Iterator[None]:
+        """Within, remember what is said of each array, for others who ask about the same one; it must not change."""
+        before, self._said = self._said, {}
+        try:
+            yield
+        finally:
+            self._said = before
 
     @property
     def has_probabilities(self) -> bool:
@@ -72,13 +83,18 @@ class FeatureNetwork:
 
         `progress` is told how many images are done.
         """
+        if self._said is not None and id(images) in self._said:
+            return self._said[id(images)][1]
         checked = images if isinstance(images, np.memmap) else images_of(images, "images")
         size = batch_size or self.batch_size
         batches = (
             torch.from_numpy(np.array(checked[start : start + size]))
             for start in range(0, len(checked), size)
         )
-        return self.extract_stream(batches, progress)
+        found = self.extract_stream(batches, progress)
+        if self._said is not None and not isinstance(images, np.memmap):
+            self._said[id(images)] = images, found  # the array stays, so that no other one gets its id
+        return found
 
     def extract_stream(
         self, batches: Iterable[Tensor], progress: Callable[[int], None] | None = None
