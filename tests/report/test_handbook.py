@@ -1,5 +1,6 @@
 """docs/methods/: what is committed is what the recipes make; numbers and pictures come in where there are some."""
 
+import re
 from itertools import chain
 from pathlib import Path
 
@@ -188,7 +189,7 @@ def test_what_was_found_of_a_method_is_told_and_silence_is_refused(plan, tmp_pat
     write_handbook(plan, "zoo", out)
     text = out.read_text(encoding="utf-8")
     assert "Checked in: their code.\n\nNot checked: its rates.\n\n```math" in text
-    lsgan = text.partition("\n### LSGAN\n")[2].partition("\n### ")[0]
+    lsgan = text.partition("\n### LSGAN (points_lsgan)\n")[2].partition("\n### ")[0]
     assert "Not checked: all of it.\n\n```math" in lsgan and "Checked in" not in lsgan
     del recipes["points_lsgan"]["unchecked"]
     silent = [recipes[name] for name in lineage(recipes, "points_lsgan", "", Problems())]
@@ -206,7 +207,18 @@ def test_a_method_that_extends_one_of_the_page_says_what_is_its_own(plan, tmp_pa
     packs = text.partition("\n### PacGAN4\n")[2].partition("\n### ")[0]
     assert "Equations and settings are those of *PacGAN2*." in packs and "```math" not in packs
     two_rates = text.partition("\n### TTUR\n")[2].partition("\n### ")[0]
-    assert "Equations are those of *GAN*.\n\nNetworks mlp; adam, 0.0001 for G and 0.0003 for D" in two_rates
+    assert (
+        "Equations are those of *GAN (points_gan)*.\n\nNetworks mlp; adam, 0.0001 for G and 0.0003 for D"
+        in two_rates
+    )
+
+
+@pytest.mark.parametrize("paper", PAGES)
+def test_no_two_methods_of_a_page_have_one_heading(paper):
+    """A label may be that of points and of images: then the recipe's name stands beside it."""
+    headings = re.findall(r"^### (.*)$", PAGES[paper].read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(headings) > 5 and len(set(headings)) == len(headings)
+    assert paper != "zoo" or {"BEGAN (points_began)", "BEGAN (images_began)", "PacGAN4"} <= set(headings)
 
 
 def test_the_command_writes_the_page_of_a_paper_and_asks_for_its_name(tmp_path, monkeypatch, capsys):

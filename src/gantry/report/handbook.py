@@ -5,6 +5,7 @@ markers, and stays as it is where there are no results to make it anew.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, reduce
@@ -120,14 +121,15 @@ def _lines(experiment: Experiment, paper: str, results: dict[str, str]) -> Itera
         "Under each method stands in which text or code its settings and the places in its paper were looked up (of "
         "a repository: owner/name on GitHub, and the file), and which of them were not found and are from memory.\n"
     )
+    headings = _headings(experiment)
     told: dict[str, str] = {}
     for title, labels in _sections(experiment):
-        new = {recipe: label for recipe, label in labels.items() if recipe not in told}
+        new = [recipe for recipe in labels if recipe not in told]
         if new:
             yield f"## {title}\n"
-        for recipe, label in new.items():
-            yield from _method(experiment, paper, recipe, label, told)
-            told[recipe] = label
+        for recipe in new:
+            yield from _method(experiment, paper, recipe, headings[recipe], told)
+            told[recipe] = headings[recipe]
             yield f"<!-- results of {recipe} -->\n{results.get(recipe, '')}<!-- end of results -->\n"
     yield from _variants(experiment, paper)
 
@@ -143,6 +145,17 @@ def _sections(experiment: Experiment) -> Iterator[tuple[str, dict[str, str]]]:
                 yield title, {recipe: labels[recipe] for recipe in recipes}
         elif output.type == TABLE:
             yield output.title, labels
+
+
+def _headings(experiment: Experiment) -> dict[str, str]:
+    """Each recipe's heading: its first label, and its name where several recipes have that label."""
+    labels: dict[str, str] = {}
+    for _, of_section in _sections(experiment):
+        labels = of_section | labels
+    times = Counter(labels.values())
+    return {
+        recipe: f"{label} ({recipe})" if times[label] > 1 else label for recipe, label in labels.items()
+    }
 
 
 def _method(experiment: Experiment, paper: str, name: str, label: str, told: dict[str, str]) -> Iterator[str]:
