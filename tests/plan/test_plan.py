@@ -224,7 +224,7 @@ def test_scoring_counts_sweeps_and_real_images_and_what_is_done_not_at_all(
         return [line for line in describe(plan).splitlines() if "scoring" in line or "real images" in line]
 
     real = "it looks at 90 real images once, which takes about 4 s"
-    scored = "scoring the images of 1 runs with Inception takes up to {} more"
+    scored = "scoring the images of 1 run with Inception takes up to {} more"
     assert told() == [scored.format("2.0 min"), real]
     swept = {"sweep": {"truncation": [0.5, 1.0, 2.0]}}
     assert told(**swept) == [scored.format("3.5 min"), real]

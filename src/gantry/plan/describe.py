@@ -11,7 +11,7 @@ from gantry.plan.preflight import obstacles, prepared_bytes, prepared_count, wor
 from gantry.plan.raw import differences
 from gantry.plan.resources import IMAGE_RATE, scored_samples
 from gantry.plan.runs import Run
-from gantry.system.formatting import align_columns, format_bytes, format_duration
+from gantry.system.formatting import align_columns, count_of, format_bytes, format_duration
 from gantry.system.processor import multiplies_bf16
 
 
@@ -56,7 +56,7 @@ def describe(plan: Plan, trained: Mapping[str, float] | None = None) -> str:
         *_precision(plan, shares),
         *_scoring(plan),
         f"about {format_bytes(disk)} of disk in all",
-        f"{len(files)} files of tables and figures, and {plan.results}/report.html",
+        f"{count_of(len(files), 'file')} of tables and figures, and {plan.results}/report.html",
     ]
     if guessed := sorted({run.recipe_name for run in plan.runs.values() if not costs[run.key].is_counted}):
         lines += ["", f"not counted, so that time and disk are round figures: {', '.join(guessed)}"]
@@ -68,8 +68,12 @@ def describe(plan: Plan, trained: Mapping[str, float] | None = None) -> str:
 
 def _training(runs: int, done: int, left: float, device: str) -> str:
     if done == runs:
-        return f"{runs} runs, all of them trained"
-    count = f"{runs} runs, {done} of them trained; training the rest" if done else f"{runs} runs; training"
+        return f"{count_of(runs, 'run')}, trained" if runs == 1 else f"{runs} runs, all of them trained"
+    count = (
+        f"{runs} runs, {done} of them trained; training the rest"
+        if done
+        else f"{count_of(runs, 'run')}; training"
+    )
     return f"{count} takes about {format_duration(left)} of {DEVICES[device]}"
 
 
@@ -114,10 +118,12 @@ def _scoring(plan: Plan) -> list[str]:
         runs = len({run.key for run, _ in unscored})
         seconds = sum(scored_samples(run, end) for run, end in unscored) / rate
         lines += [
-            f"scoring the images of {runs} runs with Inception takes up to {format_duration(seconds)} more"
+            f"scoring the images of {count_of(runs, 'run')} with Inception takes up to {format_duration(seconds)} more"
         ]
     if real := sum(prepared_count(plan, dataset) for dataset in unread.values()):
-        lines += [f"it looks at {real:,} real images once, which takes about {format_duration(real / rate)}"]
+        lines += [
+            f"it looks at {count_of(real, 'real image')} once, which takes about {format_duration(real / rate)}"
+        ]
     return lines
 
 

@@ -17,6 +17,7 @@ from gantry.plan.problems import Problems
 from gantry.plan.reading import read_yaml, show_yaml
 from gantry.plan.renamed import renamed
 from gantry.runs.paths import canonical
+from gantry.system.formatting import count_of
 
 WORKLOAD = "own_images"
 CHECKPOINTS = 10
@@ -86,7 +87,7 @@ def _said(request: Request, plan: Plan, files: Sequence[Path]) -> str:
             * few
         ),
         "",
-        f"{len(plan.runs)} runs:",
+        f"{count_of(len(plan.runs), 'run')}:",
         "",
         f"  uv run snakemake --configfile {files[2]}",
         "",

@@ -153,9 +153,7 @@ def _headings(experiment: Experiment) -> dict[str, str]:
     for _, of_section in _sections(experiment):
         labels = of_section | labels
     times = Counter(labels.values())
-    return {
-        recipe: f"{label} ({recipe})" if times[label] > 1 else label for recipe, label in labels.items()
-    }
+    return {recipe: f"{label} ({recipe})" if times[label] > 1 else label for recipe, label in labels.items()}
 
 
 def _method(experiment: Experiment, paper: str, name: str, label: str, told: dict[str, str]) -> Iterator[str]:

@@ -11,6 +11,11 @@ def align_columns(rows: Sequence[Sequence[str]]) -> list[str]:
     ]
 
 
+def count_of(count: int, name: str) -> str:
+    """A count with the name of what is counted: '1 run', '1,200 runs'."""
+    return f"{count:,} {name}" if count == 1 else f"{count:,} {name}s"
+
+
 def format_duration(seconds: float) -> str:
     """Seconds as '12 s', '3.4 min', '5.6 h' or '7.8 days'."""
     for unit, size in (("days", 86400.0), ("h", 3600.0), ("min", 60.0)):
