@@ -223,7 +223,7 @@ def test_scoring_counts_sweeps_and_real_images_and_what_is_done_not_at_all(
         assert [run.key for run in plan.runs.values()] == ["digits/images_one/seed0"]
         return [line for line in describe(plan).splitlines() if "scoring" in line or "real images" in line]
 
-    real = "it looks at 90 real images once, which takes about 4 s"
+    real = "Inception looks at 90 real images once, which takes about 4 s"
     scored = "scoring the images of 1 run with Inception takes up to {} more"
     assert told() == [scored.format("2.0 min"), real]
     swept = {"sweep": {"truncation": [0.5, 1.0, 2.0]}}

@@ -122,7 +122,7 @@ def _scoring(plan: Plan) -> list[str]:
         ]
     if real := sum(prepared_count(plan, dataset) for dataset in unread.values()):
         lines += [
-            f"it looks at {count_of(real, 'real image')} once, which takes about {format_duration(real / rate)}"
+            f"Inception looks at {count_of(real, 'real image')} once, which takes about {format_duration(real / rate)}"
         ]
     return lines
 
