@@ -208,6 +208,8 @@ def test_each_of_several_lengths_is_named(spec_of, tmp_path):
     spec = spec_of("table6", "edgan", **REAL | {"papers": ["edgan"], "workloads": sizes})
     text = written(spec, tmp_path)
     assert "Trained for 5,000 iterations instead of 100,000: SNGAN, GAN-0GP, EDGAN." in text, text
+    sizes = "iterations between checkpoints: 1,000 instead of 10,000."
+    assert f"SNGAN, GAN-0GP, EDGAN: {sizes}" in text and sizes.capitalize() not in text, text
 
 
 def test_a_claim_is_judged_by_the_length_of_its_own_runs(spec_of, tmp_path):

@@ -1,5 +1,7 @@
 """Report specs: what the report is told of each table, figure or list of claims, all of it plain data."""
 
+from collections import Counter
+from collections.abc import Collection
 from typing import Any
 
 from gantry.files import digest_of
@@ -43,7 +45,7 @@ def report_spec(plan: Plan, paper: str, name: str) -> dict[str, Any]:
         "snapshots": list(first.snapshots),
         **lengths,
         "usual_iterations": first.iterations,
-        "overrides": overrides_of(plan, [group["recipe"] for group in groups]),
+        "overrides": overrides_of(plan, {group["recipe"]: group["recipe_label"] for group in groups}),
         # A group says how long it was trained only where that is another length.
         "groups": [
             group | (own if (own := _lengths(plan, output, group["recipe"])) != lengths else {})
@@ -68,18 +70,47 @@ def report_specs_digest(plan: Plan) -> str:
     return digest_of([report_spec_digest(plan, paper, name) for paper, name, _ in plan.outputs()])
 
 
-def overrides_of(plan: Plan, recipes: list[str]) -> list[str]:
-    """What the scale and the configuration change of all of an output, as sentences."""
+def overrides_of(plan: Plan, labels: dict[str, str]) -> list[str]:
+    """What the scale and the configuration change of an output, as sentences; `labels` are those of its recipes.
+
+    What is changed of some recipes alone stands in one sentence behind their names.
+    """
     config, scale, found = plan.config, plan.scale, plan.overrides
-    sizes = [phrase for recipe in recipes for phrase in found.sizes.get(recipe, ())]
-    phrases = [phrase[0].upper() + phrase[1:] for phrase in sizes]
-    phrases += [phrase for recipe in recipes for phrase in found.settings.get(recipe, ())]
+    changed: dict[str, list[str]] = {}
+    for of in (found.sizes, found.settings):
+        for recipe in labels:
+            for phrase in of.get(recipe, ()):
+                changed.setdefault(phrase, []).append(recipe)
+    sizes = {phrase for recipe in labels for phrase in found.sizes.get(recipe, ())}
+    phrases: list[str] = []
+    of_some: dict[tuple[str, ...], list[str]] = {}
+    for phrase, recipes in changed.items():
+        if len(recipes) == len(labels):
+            phrases.append(phrase[0].upper() + phrase[1:] if phrase in sizes else phrase)
+        else:
+            of_some.setdefault(tuple(recipes), []).append(phrase)
+    titles = distinct(labels)
+    phrases += [f"{_named(titles, some)}: {'; '.join(said)}" for some, said in of_some.items()]
     if config.features and config.features != scale.features:
         phrases.append(f"Feature network: {config.features} instead of {scale.features}")
     if config.seeds and config.seeds != scale.seeds:
         ours, usual = (", ".join(map(str, seeds)) for seeds in (config.seeds, scale.seeds))
         phrases.append(f"Seeds: {ours} instead of {usual}")
     return [f"{phrase}." for phrase in dict.fromkeys(phrases)]
+
+
+def distinct(labels: dict[str, str]) -> dict[str, str]:
+    """The recipes' labels, with the recipe's name beside one that several have."""
+    times = Counter(labels.values())
+    return {recipe: f"{label} ({recipe})" if times[label] > 1 else label for recipe, label in labels.items()}
+
+
+def _named(titles: dict[str, str], some: Collection[str]) -> str:
+    """Which recipes of all are meant, in as few names as possible."""
+    others = [title for recipe, title in titles.items() if recipe not in some]
+    if len(others) < len(some):
+        return f"All but {', '.join(others)}"
+    return ", ".join(titles[recipe] for recipe in some)
 
 
 def _told_apart(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -64,7 +64,7 @@ def _told(plan: Plan, spec: ReportSpec, groups: list[Group], rows: pd.DataFrame)
     """What a recipe's numbers and picture are of: scale, data sets, seeds, and all that is not as described."""
     data = "; ".join(dict.fromkeys(group.trained_on or group.dataset_label for group in groups))
     seeds = f"; seeds: {int(rows['n'].max())}" if len(rows) else ""
-    overrides = tuple(overrides_of(plan, [groups[0].recipe]))
+    overrides = tuple(overrides_of(plan, {groups[0].recipe: groups[0].recipe_label}))
     own = spec.model_copy(update={"groups": tuple(groups), "overrides": overrides})
     told = [f"Scale {plan.scale_name}; {data}{seeds}.", *own.shortened, *own.overrides, *own.changes]
     return escape_markdown(" ".join(told)) + "\n"
