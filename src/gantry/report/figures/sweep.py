@@ -191,9 +191,11 @@ def _draw(
         zorder=3,
         label=f"{line.name} {CHANGED}" if all_changed else line.name,
     )
-    for value, apart, x, y in zip(line.points, told_apart, mean_x, mean_y, strict=True):
+    # Above and below in turn, since neighbours may lie close.
+    for place, (value, apart, x, y) in enumerate(zip(line.points, told_apart, mean_x, mean_y, strict=True)):
         if told := " ".join(filter(None, (_told(value) * named, CHANGED * (apart and not all_changed)))):
-            ax.annotate(told, (x, y), xytext=(4, 4), textcoords="offset points", fontsize=7, color=colour)
+            off = (4, -10 if place % 2 else 4)
+            ax.annotate(told, (x, y), xytext=off, textcoords="offset points", fontsize=7, color=colour)
 
 
 def _summaries(found: Sequence[dict[int, float]]) -> tuple[np.ndarray, np.ndarray]:
