@@ -5,7 +5,6 @@ markers, and stays as it is where there are no results to make it anew.
 """
 
 import re
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, reduce
@@ -22,6 +21,7 @@ from gantry.plan.configuration import Experiment
 from gantry.plan.layering import extended, laid_over, lineage, own_text
 from gantry.plan.problems import Problems
 from gantry.plan.recipe import Recipe
+from gantry.plan.report_specs import distinct
 from gantry.report.handbook_results import results_of
 
 # Files of equations, in the order in which what they say is put together.
@@ -152,8 +152,7 @@ def _headings(experiment: Experiment) -> dict[str, str]:
     labels: dict[str, str] = {}
     for _, of_section in _sections(experiment):
         labels = of_section | labels
-    times = Counter(labels.values())
-    return {recipe: f"{label} ({recipe})" if times[label] > 1 else label for recipe, label in labels.items()}
+    return distinct(labels)
 
 
 def _method(experiment: Experiment, paper: str, name: str, label: str, told: dict[str, str]) -> Iterator[str]:
