@@ -44,6 +44,11 @@ CASES: dict[str, tuple[dict[str, Any], list[str], list[str]]] = {
         [f"{NONE} (changed)", "objective.name: hinge instead of realness", "of a changed recipe"],
         ["difference |"],
     ),
+    "a workload's family": (
+        {"workloads": {"images": {"resolution": 32, "recipe": {"networks": {"family": "sngan", "width": 16}}}}},
+        [f"{NONE} (changed)", "networks.family: sngan instead of dcgan", "networks.width: 16."],
+        ["networks.width: 16 instead of", "difference |"],
+    ),
     "a workload's size": (
         {"workloads": {"images": {"iterations": 10000, "extended_iterations": None, "resolution": 64}}},
         ["Trained for 10,000 iterations instead of 520,000.", "Resolution: 64 instead of 256."],

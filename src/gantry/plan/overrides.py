@@ -4,6 +4,7 @@ Everything is compared as it was resolved, so that it does not matter where a ch
 line, in a file that is given to it, in a scale, or in an experiment that is based on another.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -179,9 +180,9 @@ def differences(before: Recipe, after: Recipe) -> dict[str, str]:
     """
     if before == after:
         return {}
-    return _between(
-        *(flat(recipe.model_dump(mode="json", exclude={"workload"})) for recipe in (before, after))
-    )
+    was, has = (flat(recipe.model_dump(mode="json", exclude={"workload"})) for recipe in (before, after))
+    chosen = after.model_dump(mode="json", exclude={"workload"}, exclude_defaults=True)
+    return _between(was, has, flat(chosen))
 
 
 def _is_of_size(key: str) -> bool:
@@ -189,14 +190,21 @@ def _is_of_size(key: str) -> bool:
     return key in ("batch_size", "precision") or (key.startswith("networks.") and key != "networks.family")
 
 
-def _between(before: dict[str, Any], after: dict[str, Any]) -> dict[str, str]:
+def _between(before: dict[str, Any], after: dict[str, Any], chosen: Collection[str] = ()) -> dict[str, str]:
+    """Phrases of what differs; of another family or objective, those of its settings that are `chosen`, not usual."""
     changed = [key for key in dict.fromkeys((*before, *after)) if before.get(key) != after.get(key)]
-    # Another family or objective has other settings: its name says so.
-    tags = {key.rpartition(".")[0] for key in changed if key.endswith((".family", ".name"))}
-    return {
+    names = (".family", ".name")
+    tags = {key.rpartition(".")[0] for key in changed if key.endswith(names)}
+    found = {
         key: _phrase(key, before.get(key), after.get(key))
         for key in changed
-        if key.rpartition(".")[0] not in tags or key.endswith((".family", ".name"))
+        if key.rpartition(".")[0] not in tags or key.endswith(names)
+    }
+    # The settings of what was there before say nothing of what is there now.
+    return found | {
+        key: f"{key}: {_text(after[key])}"
+        for key in chosen
+        if key.rpartition(".")[0] in tags and not key.endswith(names)
     }
 
 
