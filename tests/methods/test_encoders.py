@@ -12,7 +12,8 @@ from torch.distributions import Normal, kl_divergence
 
 from gantry.data.shape import DataShape
 from gantry.methods import Part, build_method
-from gantry.networks.encoders import divergence_from_prior
+from gantry.networks.encoders import Encoder, divergence_from_prior
+from gantry.networks.spectral import is_normalised
 from gantry.plan.recipe import Recipe
 
 
@@ -139,3 +140,19 @@ def test_reconstructions_are_of_the_same_size_as_samples() -> None:
     assert sampler.can == {"encode", "reconstruct"}
     assert sampler.encode(x).shape == (6, 4) and sampler.reconstruct(x).shape == x.shape
     torch.testing.assert_close(sampler.reconstruct(x), sampler.sample("G1", {"z": sampler.encode(x)}))
+
+
+def test_encoders_have_batch_norm_in_the_place_of_spectral_norm() -> None:
+    """Without either, what a body of narrow layers says of samples is a thousandth of the head's bias."""
+    block = {"family": "dcgan", "width": 2, "head": "linear"}
+    networks = Recipe.model_validate(BASE | {"networks": block, "method": {"name": "joint"}}).networks
+    encoder = Encoder(networks, (3, 32, 32), 5, gaussian=False)
+    kinds = [type(module).__name__ for module in encoder.body.modules()]
+    assert kinds.count("BatchNorm2d") == kinds.count("Conv2d") - 1
+    assert not any(is_normalised(module) for module in encoder.modules())
+    plain = Encoder(networks.model_copy(update={"spectral_norm": False}), (3, 32, 32), 5, gaussian=False)
+    torch.manual_seed(0)
+    x = torch.randn(16, 3, 32, 32)
+    with torch.no_grad():
+        assert encoder.body(x).std() > 0.1
+        assert plain.body(x).std() < 0.01

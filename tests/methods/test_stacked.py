@@ -101,6 +101,20 @@ def test_features_come_from_a_frozen_encoder() -> None:
     assert not torch.equal(method.classifier(batch.x), before)
 
 
+def test_the_frozen_encoder_sees_a_sample_alike_whatever_its_batch() -> None:
+    """By batches' own statistics, samples could be of any contrast and have the right features."""
+    images = RECIPE | {"networks": {"family": "dcgan", "width": 2, "head": "linear"}}
+    method: Any = build_method(Recipe.model_validate(images), DataShape((3, 32, 32), classes=3))
+    first, alone, together = method.stages()
+    torch.manual_seed(0)
+    x = torch.randn(8, 3, 32, 32)
+    method.enter(first)
+    assert not torch.equal(method.classifier(x)[:4], method.classifier(x[:4]))  # while it learns
+    for stage in (alone, together):
+        method.enter(stage)
+        torch.testing.assert_close(method.classifier(x)[:4], method.classifier(x[:4]))
+
+
 def test_samples_move_the_generator_of_features_by_a_share_and_together_alone() -> None:
     def gradient(stage: int, through: float) -> torch.Tensor:
         method = method_of(stage, through=through)

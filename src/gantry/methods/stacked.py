@@ -103,6 +103,8 @@ class Stacked(Method):
 
     def enter(self, stage: Stage) -> None:
         self.joint = self.options.joint_from is not None and stage.start >= self.options.joint_from
+        # What stands still must see every sample alike, by no statistics of its batch.
+        self.classifier.train(stage.phases == ("classifier",))
 
     def streams(self, prepared: PreparedSet) -> dict[str, Stream]:
         return {"x": Stream(beside=("labels",))}

@@ -32,12 +32,15 @@ class MomentsEncoder(nn.Module):
 class Encoder(MomentsEncoder):
     """x → the moments of z, by the body of a family's discriminator.
 
-    Spectral norm, which would bound the codes, is left out.
+    Spectral norm, which would bound the codes, is left out; where the family has BatchNorm, that takes its place, as in
+    the encoders of ALI, VAEGAN and BiGAN.
     """
 
     def __init__(self, networks: Any, shape: tuple[int, ...], latent: int, gaussian: bool) -> None:
         if getattr(networks, "spectral_norm", False):
-            networks = networks.model_copy(update={"spectral_norm": False, "power_iteration": None})
+            batch_norm = {"batch_norm": True} if hasattr(networks, "batch_norm") else {}
+            without = {"spectral_norm": False, "power_iteration": None}
+            networks = networks.model_copy(update=without | batch_norm)
         body, head = without_head(build_discriminator(networks, shape, 1))
         super().__init__(body, head.in_features, latent, gaussian)
 
