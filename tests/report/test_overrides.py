@@ -56,7 +56,7 @@ CASES: dict[str, tuple[dict[str, Any], list[str], list[str]]] = {
     ),
     "proxy data": (
         {"substitute": {"celeba": "digits"}},
-        ["Proxy data: handwritten digits", "table 5), on handwritten digits (scikit-learn)", "no difference is given"],
+        ["Proxy data: handwritten digits", "(scikit-learn) in place of CelebA (table 5)", "no difference is given"],
         ["difference |", "stand-in"],
     ),
     "data of one's own": (
@@ -64,17 +64,17 @@ CASES: dict[str, tuple[dict[str, Any], list[str], list[str]]] = {
             "datasets": {"faces": {"title": "my faces", "source": "folder", "path": "faces"}},
             "substitute": {"celeba": "faces"},
         },
-        ["table 5), on my faces", "Data: my faces in place of CelebA."],
+        ["taken apart, my faces in place of CelebA (table 5)", "Data: my faces in place of CelebA."],
         ["published", "85.93", "proxy", "(CelebA)"],
     ),
     "data of one's own under the paper's name": (
         {"datasets": {"celeba": {"source": "folder", "path": "/somewhere/faces"}}},
-        ["on images of faces", "images of faces in place of CelebA"],
+        ["taken apart, images of faces in place of CelebA (table 5)", "images of faces in place of CelebA"],
         ["published", "85.93", "/somewhere"],
     ),
     "data of one's own under the paper's name, with a title": (
         {"datasets": {"celeba": {"source": "folder", "path": "/somewhere/faces", "title": "my faces"}}},
-        ["on my faces", "Data: my faces in place of CelebA."],
+        ["taken apart, my faces in place of CelebA (table 5)", "Data: my faces in place of CelebA."],
         ["published", "85.93", "in place of my faces"],
     ),
     "a data set's title": (

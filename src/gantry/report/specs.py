@@ -1,5 +1,6 @@
 """Report specs: what the plan (`gantry.plan.report_specs`) tells the report of one table, figure or list of claims."""
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
@@ -179,7 +180,16 @@ class ReportSpec(Strict):
         if not used:
             return self.title
         what = used[0] if len(used) == 1 else "proxy data" if self.has_proxies else "other data"
+        named = next((name for name in map(_proper_name, self.replaced) if name and name in self.title), None)
+        if named is not None:
+            return self.title.replace(named, f"{what}{',' * (',' in what)} in place of {named}", 1)
         return f"{self.title}, on {what}"
+
+
+def _proper_name(label: str) -> str | None:
+    """Return the proper name that a data set's title begins with: LSUN bedroom of "LSUN bedroom, 10 %"."""
+    name = re.split(r",| and | with", label)[0]
+    return name if name[:1].isupper() else None
 
 
 def parse_spec(spec: dict[str, Any]) -> ReportSpec:
