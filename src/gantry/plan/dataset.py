@@ -60,6 +60,8 @@ class DatasetSpec(Strict):
     # Names of which one must exist in `path`; none asks only that `path` itself exists.
     looks_for: tuple[str, ...] = ()
     acquisition: str = ""
+    # Whether its licence lets images be passed on; where not, `gantry handbook` shows none of them.
+    redistributable: bool = True
     # Sources that need no path have options of their own: points of the mixture, the photograph's name.
     options: dict[str, int | float | str | tuple[str, ...]] = {}
     # A second part of the same format: so many images, or a share of them, drawn by `subset_seed` from those that

@@ -103,6 +103,9 @@ def _picture(plan: Plan, output: Output, group: Group, out: Path) -> list[str]:
             samples = {name: arrays[name] for name in arrays.files}
         if not len(samples["iterations"]):
             continue
+        has_inputs = any(name.startswith(names.INPUT) for name in samples)
+        if has_inputs and not plan.datasets[run.dataset].redistributable:
+            return ["*No picture: the licence of these images does not let them be passed on.*\n"]
         path = out.parent / out.stem / f"{recipe}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         with styled():
@@ -110,7 +113,7 @@ def _picture(plan: Plan, output: Output, group: Group, out: Path) -> list[str]:
             write_with(path, lambda file, figure=figure: _save(figure, file))  # type: ignore[misc]
         told = f"after {int(samples['iterations'][-1]):,} iterations, seed {run.seed}"
         shown = f"({out.stem}/{recipe}.png)\n"
-        if any(name.startswith(names.INPUT) for name in samples):
+        if has_inputs:
             what = LINES if run.workload.resolution is None else IMAGES
             return [f"![Translations by {label}, {_source(samples)}, {told}]{shown}", f"*{what}*\n"]
         return [f"![Samples of {label} {told}]{shown}"]
