@@ -280,6 +280,18 @@ def test_a_plan_that_was_changed_is_refused(checkout: Checkout, tmp_path: Path) 
 
 # ── the same edit, on the command line and in the file ────────────────────────────────────────────────
 
+
+def test_a_curve_over_what_is_no_number_is_refused(checkout: Checkout) -> None:
+    path = "workflow/experiments/conditional.yaml"
+    checkout.edit(path, "over: method.known", "over: method.name")
+    found = checkout.problems(papers=["conditional"])
+    assert len(found) == 9
+    assert found[0] == (
+        f"{path}: outputs.label_curve.options.over: recipe pictures_semi_supervised_50 has no number at method.name: "
+        "name a key that is one, such as method.known"
+    )
+
+
 EDITS: dict[str, tuple[str, dict[str, Any]]] = {
     "a weight that heirs keep": ("bcgan", {"terms": {"sample_spread": 0.7}}),
     "a weight that heirs have themselves": ("bcgan", {"terms": {"logit_agreement": 0.7}}),

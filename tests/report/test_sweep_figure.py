@@ -6,7 +6,9 @@ import pytest
 from pydantic import ValidationError
 
 from gantry.errors import UserError
+from gantry.plan import load_plan
 from gantry.plan.output_types.figures import SweepOptions
+from gantry.plan.report_specs import report_spec
 from gantry.report.figures import sweep
 from gantry.report.figures.style import styled
 from gantry.report.load import load
@@ -96,11 +98,14 @@ def test_recipes_are_lines_over_a_number(results, make_group, make_spec):
     for recipe, value in recipes.items():
         results.set("frechet_distance", recipe, 0, [1.0, 1.0, 1.0, value])
         results.run("digits", recipe, 0)
-    groups = [make_group(recipe, recipe, seeds=(0,)) for recipe in recipes]
+    groups = [
+        make_group(recipe, recipe, seeds=(0,)) | {"value": float(recipe.rpartition("_")[2])}
+        for recipe in recipes
+    ]
     groups[0]["recipe_changes"] = ["batch_size: 3 instead of 32"]
     loaded = load(parse_spec(make_spec(results, "sweep", groups, metrics=["frechet_distance"])))
-    lines = {"GAN": {"500": "gan_500", "50": "gan_50"}, "alone": {"50": "alone_50", "500": "alone_500"}}
-    options = SweepOptions.model_validate({"x": "number of labels", "lines": lines})
+    lines = {"GAN": ["gan_500", "gan_50"], "alone": ["alone_50", "alone_500"]}
+    options = SweepOptions.model_validate({"x": "number of labels", "over": "method.known", "lines": lines})
     with styled():
         (ax,) = sweep.draw(loaded, options).axes
     assert [tick.get_text() for tick in ax.get_xticklabels()] == ["50", "500"]
@@ -111,18 +116,41 @@ def test_recipes_are_lines_over_a_number(results, make_group, make_spec):
     assert dict(options.recipes())["lines.GAN"] in recipes
 
 
+def test_a_point_stands_where_its_own_recipe_has_it(results, make_group, make_spec):
+    """A scale may give several recipes of a line the same number; and nobody's label says another one."""
+    given = {"scale": "quick", "papers": ["conditional"], "outputs": {"conditional": ["label_curve_cifar10"]}}
+    plan = load_plan(given | {"recipes": {"pictures_labels_alone": {"method": {"known": 70}}}}, quiet=True)
+    spec = report_spec(plan, "conditional", "label_curve_cifar10")
+    numbers = {group["recipe"].removeprefix("pictures_"): group["value"] for group in spec["groups"]}
+    assert numbers["labels_alone"] == 70 and numbers["labels_alone_50"] == 50
+    assert numbers["labels_alone_4000"] == numbers["labels_alone_500"] == 500
+    for recipe in ("a", "b", "c"):
+        written(results, recipe, 0)
+    groups = [
+        make_group(recipe, recipe, seeds=(0,)) | {"value": value}
+        for recipe, value in zip("abc", (500, 70, 500), strict=True)
+    ]
+    loaded = load(parse_spec(make_spec(results, "sweep", groups, metrics=METRICS[:1])))
+    with styled():
+        (ax,) = sweep.draw(
+            loaded, SweepOptions(x="labels", over="method.known", lines={"GAN": ("a", "b", "c")})
+        ).axes
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["70", "500"]
+    assert line_of(ax, "GAN")[0] == [0, 1, 1]
+
+
 def panel_height(results, make_group, make_spec, changes):
     """Inches of the one panel of a line of two recipes, each of which says these changes."""
     for recipe in ("few", "many"):
         written(results, recipe, 0)
     groups = [
         make_group(recipe, recipe, seeds=(0,))
-        | {"recipe_changes": [f"{recipe}: {n}" for n in range(changes)]}
-        for recipe in ("few", "many")
+        | {"recipe_changes": [f"{recipe}: {n}" for n in range(changes)], "value": value}
+        for value, recipe in enumerate(("few", "many"))
     ]
     loaded = load(parse_spec(make_spec(results, "sweep", groups, metrics=METRICS[:1])))
     with styled():
-        figure = sweep.draw(loaded, SweepOptions(x="labels", lines={"GAN": {1: "few", 2: "many"}}))
+        figure = sweep.draw(loaded, SweepOptions(x="labels", over="n", lines={"GAN": ("few", "many")}))
         figure.canvas.draw()
     (ax,) = figure.axes
     return ax.get_position().height * figure.get_figheight(), ax
@@ -142,9 +170,10 @@ def test_much_small_print_takes_nothing_from_the_panel(results, make_group, make
     ("told", "message"),
     [
         ({}, "give setting .* or lines"),
-        ({"setting": "psi", "lines": {"a": {1: "b", 2: "c"}}, "x": "n"}, "give setting .* or lines"),
-        ({"lines": {"a": {1: "b", 2: "c"}}}, "lines need x"),
-        ({"lines": {"a": {1: "b"}}, "x": "n"}, "at least 2 items"),
+        ({"setting": "psi", "lines": {"a": ["b", "c"]}, "over": "n", "x": "n"}, "give setting .* or lines"),
+        ({"lines": {"a": ["b", "c"]}, "x": "n"}, "lines need over"),
+        ({"lines": {"a": ["b", "c"]}, "over": "n"}, "lines need over"),
+        ({"lines": {"a": ["b"]}, "over": "n", "x": "n"}, "at least 2 items"),
     ],
 )
 def test_options_that_do_not_go_together(told, message):

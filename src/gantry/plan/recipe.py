@@ -79,6 +79,13 @@ class Recipe(Strict):
             return self
         return self.model_copy(update={"terms": terms, "optimiser": optimiser, "method": method})
 
+    def number_at(self, key: str) -> float | None:
+        """Return the number at a dotted key, such as method.known; None where there is none."""
+        value: Any = self.model_dump()
+        for part in key.split("."):
+            value = value.get(part) if isinstance(value, dict) else None
+        return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
     @property
     def generated_batches(self) -> int:
         """Batches of generated samples in one update: one per generator and per view of z."""

@@ -143,6 +143,7 @@ def _group(plan: Plan, output: Output, dataset: str, recipe: str, label: str) ->
         "recipe_changes": list(plan.overrides.recipes.get(recipe, ())),
         "dataset_changes": list(plan.overrides.datasets.get(used, ())),
         "method": output.methods.get(recipe, recipe),
+        **({"value": plan.recipes[recipe].number_at(over)} if (over := output.options.get("over")) else {}),
         "runs": [
             {
                 "seed": run.seed,

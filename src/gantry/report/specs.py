@@ -49,6 +49,8 @@ class Group(Strict):
     # How long it was trained, and how long it is by its description, where that is not the spec's.
     iterations: int | None = None
     paper_iterations: int | None = None
+    # What its recipe has of the number over which a sweep is drawn.
+    value: float | None = None
     # False: the published numbers of the method's row are of another data set.
     is_published: bool = True
     runs: tuple[RunReference, ...]

@@ -99,14 +99,15 @@ class ConfusionOptions(Options):
 class SweepOptions(Options):
     """A curve of each metric over a setting, that of one run's samples or that of recipes.
 
-    setting: of samples of one run, as the workload's `sweep` has scored them. lines: of recipes, a line each; for
-    each value of `x` a recipe. x: what the axis is called.
+    setting: of samples of one run, as the workload's `sweep` has scored them. lines: of recipes, a line each. over:
+    the number that a line's recipes differ in, as a dotted key of a recipe. x: what the axis is called.
     against: a metric that takes the setting's place along the axis; the values then stand beside the points.
     at: which value of a metric is shown of each recipe, as in a table of scores; skip: first checkpoints left out.
     """
 
     setting: Literal["truncation", "scaled", "psi"] | None = None
-    lines: dict[str, Annotated[dict[float, str], Field(min_length=2)]] = {}
+    lines: dict[str, Annotated[tuple[str, ...], Field(min_length=2)]] = {}
+    over: str = ""
     x: str = ""
     against: str | None = None
     at: At = "end"
@@ -116,10 +117,12 @@ class SweepOptions(Options):
     def _is_of_one_kind(self) -> "SweepOptions":
         if (self.setting is None) == (not self.lines):
             raise ValueError(
-                "give setting (samples of one run) or lines (a recipe for each value), one of the two"
+                "give setting (samples of one run) or lines (recipes that differ in a number), one of the two"
             )
-        if self.lines and not self.x:
-            raise ValueError("lines need x, what the values are of")
+        if self.lines and not (self.over and self.x):
+            raise ValueError(
+                "lines need over, the key of a recipe along the axis, and x, what that is called"
+            )
         return self
 
     def obstacle(self, workload: "Workload") -> str | None:
@@ -128,9 +131,7 @@ class SweepOptions(Options):
         return f"scores no samples at another {self.setting}: give it sweep: {{{self.setting}: [...]}}"
 
     def recipes(self) -> Iterator[tuple[str, str]]:
-        yield from (
-            (f"lines.{name}", recipe) for name, line in self.lines.items() for recipe in line.values()
-        )
+        yield from ((f"lines.{name}", recipe) for name, line in self.lines.items() for recipe in line)
 
     def metrics(self) -> Iterator[tuple[str, str]]:
         if self.against:

@@ -43,10 +43,10 @@ OWN = {names.TRUNCATION: np.inf, names.SCALED: np.inf, names.PSI: 1.0}
 
 @dataclass(frozen=True)
 class Line:
-    """One line: at each value, a group and the source of its samples."""
+    """One line, by value: a group and the source of its samples; of recipes some may have the same value."""
 
     name: str
-    points: dict[float, tuple[LoadedGroup, str]]
+    points: list[tuple[float, LoadedGroup, str]]
 
 
 def draw(loaded: Loaded, options: SweepOptions) -> Figure:
@@ -89,21 +89,28 @@ def _lines(loaded: Loaded, groups: Sequence[LoadedGroup], options: SweepOptions)
     if options.setting is None:
         by_recipe = {group.group.recipe: group for group in groups}
         return [
-            Line(
-                name,
-                {value: (by_recipe[recipe], by_recipe[recipe].headline) for value, recipe in line.items()},
-            )
+            Line(name, sorted(map(_own_point, map(by_recipe.__getitem__, line)), key=lambda point: point[0]))
             for name, line in options.lines.items()
-            if all(recipe in by_recipe for recipe in line.values())
+            if all(recipe in by_recipe for recipe in line)
         ]
     return [
-        Line(group.group.recipe_title, swept(loaded, group, options.setting))
+        Line(
+            group.group.recipe_title,
+            swept(loaded, group, options.setting),
+        )
         for group in groups
         if group.complete
     ]
 
 
-def swept(loaded: Loaded, group: LoadedGroup, setting: str) -> dict[float, tuple[LoadedGroup, str]]:
+def _own_point(group: LoadedGroup) -> tuple[float, LoadedGroup, str]:
+    """A run's own samples, at the number that its recipe has."""
+    value = group.group.value
+    assert value is not None, f"{group.group.key}: the plan gives every recipe of a line its number"
+    return value, group, group.headline
+
+
+def swept(loaded: Loaded, group: LoadedGroup, setting: str) -> list[tuple[float, LoadedGroup, str]]:
     """The sources of a group by the value of the setting, its own samples among them; UserError where none are."""
     found = {
         source
@@ -117,9 +124,10 @@ def swept(loaded: Loaded, group: LoadedGroup, setting: str) -> dict[float, tuple
             f"{spec.paper}/{spec.name}: no samples at another {setting} among the scores of {group.group.key}: the "
             f"workload's sweep has them scored; add {setting} there"
         )
-    values = {float(source.removeprefix(setting)): (group, source) for source in found}
-    values.setdefault(OWN[setting], (group, group.headline))
-    return dict(sorted(values.items()))
+    values = {OWN[setting]: group.headline} | {
+        float(source.removeprefix(setting)): source for source in found
+    }
+    return [(value, group, source) for value, source in sorted(values.items())]
 
 
 def _panel(
@@ -131,15 +139,15 @@ def _panel(
     against: str | None,
     options: SweepOptions,
 ) -> None:
-    values = sorted({value for line in lines for value in line.points})
+    values = sorted({value for line in lines for value, _, _ in line.points})
     for look, line in enumerate(lines):
-        ys = [_numbers(loaded, *line.points[value], metric, options) for value in line.points]
+        ys = [_numbers(loaded, group, source, metric, options) for _, group, source in line.points]
         if against:
-            xs = [_numbers(loaded, *line.points[value], against, options) for value in line.points]
+            xs = [_numbers(loaded, group, source, against, options) for _, group, source in line.points]
         else:
             xs = [
                 {seed: float(values.index(value)) for seed in y}
-                for value, y in zip(line.points, ys, strict=True)
+                for (value, _, _), y in zip(line.points, ys, strict=True)
             ]
         _draw(ax, look, line, xs, ys, named=against is not None)
     if not against:
@@ -174,7 +182,7 @@ def _draw(
     # A line of several recipes has one name for all of them.
     told_apart = [
         bool(group.group.recipe_changes) and line.name != group.group.recipe_title
-        for group, _ in line.points.values()
+        for _, group, _ in line.points
     ]
     all_changed = all(told_apart)
     ax.errorbar(
@@ -192,7 +200,8 @@ def _draw(
         label=f"{line.name} {CHANGED}" if all_changed else line.name,
     )
     # Above and below in turn, since neighbours may lie close.
-    for place, (value, apart, x, y) in enumerate(zip(line.points, told_apart, mean_x, mean_y, strict=True)):
+    values = [value for value, _, _ in line.points]
+    for place, (value, apart, x, y) in enumerate(zip(values, told_apart, mean_x, mean_y, strict=True)):
         if told := " ".join(filter(None, (_told(value) * named, CHANGED * (apart and not all_changed)))):
             off = (4, -10 if place % 2 else 4)
             ax.annotate(told, (x, y), xytext=off, textcoords="offset points", fontsize=7, color=colour)
