@@ -11,7 +11,7 @@ from gantry.plan.costs import Cost, StageCost, cost_of, count_missing, place_of
 from gantry.plan.describe import describe
 from gantry.plan.estimate import disk_bytes, training_gpu_mb, training_seconds
 
-COST = Cost((StageCost(0, 4e9, 1_000_000),), weights=1_000_000, state=3_000_000, kept=600_000)
+COST = Cost((StageCost(0, 4e9, 1_000_000, 600, 3e8),), weights=1_000_000, state=3_000_000, kept=600_000)
 
 
 @pytest.fixture
@@ -24,13 +24,14 @@ def plan(checkout: Checkout) -> Plan:
 
 def test_time_is_the_iterations_times_the_work(plan: Plan) -> None:
     run = plan.run("mixture", "synthetic_bcgan", 0)
-    assert training_seconds(run, COST, "cpu") == pytest.approx(400 * (4e9 / 5e10 + 2e-2))
+    assert training_seconds(run, COST, "cpu") == pytest.approx(400 * (4e9 / 8e10 + 600 * 2e-5 + 3e8 / 6.7e9))
     assert training_seconds(run, COST, "cuda") < training_seconds(run, COST, "cpu") / 5
 
 
 def test_stages_count_for_their_iterations() -> None:
     grown = Cost((StageCost(0, 1.0, 5), StageCost(10, 100.0, 50)), 1, 1, 1)
     assert [grown.flops(end) for end in (4, 10, 12)] == [4.0, 10.0, 210.0]
+    assert grown.total(lambda stage: stage.bytes, 12) == 10 * 5 + 2 * 50
     assert grown.bytes == 50
 
 

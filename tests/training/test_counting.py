@@ -14,7 +14,7 @@ from gantry.data.shape import DataShape
 from gantry.plan import Plan, load_plan
 from gantry.plan.costs import shape_of
 from gantry.plan.recipe import Recipe
-from gantry.training.counting import count
+from gantry.training.counting import Counter, count
 from gantry.training.step import Step
 
 CPU = torch.device("cpu")
@@ -134,6 +134,17 @@ def test_what_is_counted_is_what_a_step_runs(name: str) -> None:
             for _ in range(phase.repeat):
                 run(step, phase.name)
     assert flops(recipe, side_of(recipe)) == seen.flops
+
+
+def test_calls_are_of_what_computes_and_move_what_they_read_and_write() -> None:
+    a, b = torch.zeros(4, 5), torch.zeros(5, 3)
+    with torch.no_grad(), Counter() as counter:
+        product = a.view(20).view(4, 5) @ b
+        product.relu()
+        product.add_(1)
+        product[0].t()
+    assert counter.calls == 3, "views cost nothing"
+    assert counter.moved == 4 * ((20 + 15 + 12) + (12 + 12) + (12 + 12))
 
 
 def peak_of(step: Step, phase: str) -> int:

@@ -19,7 +19,7 @@ from gantry.plan.runs import Run
 if TYPE_CHECKING:
     from gantry.plan.plan import Plan
 
-COUNTED_BY = 1  # raise it when counting changes: older counts are then made again
+COUNTED_BY = 2  # raise it when counting changes: older counts are then made again
 CLASSES, ATTRIBUTES = 10, 40  # of a set that is not prepared yet, for the methods that ask
 # Stands in for a count: BCGAN's own, on points, and on images in proportion to their pixels; operations also to the
 # batch, and to the square of the width that was counted.
@@ -27,16 +27,24 @@ USUAL_FLOPS = {"points": 4e9, "images": 1e12}
 USUAL_BATCH = {"points": 100, "images": 32}
 USUAL_WIDTH = {"points": 400, "images": 32}
 USUAL_BYTES = {"points": 1e7, "images": 1e9}
+USUAL_CALLS = {"points": 650, "images": 770}
+USUAL_MOVED = {"points": 2.7e8, "images": 2.3e10}
 USUAL_WEIGHTS = {"points": 1_500_000, "images": 40_000_000}
 
 
 @dataclass(frozen=True)
 class StageCost:
-    """Of one iteration from `start` on: floating-point operations, two a multiply-add, and bytes beside the state."""
+    """Of one iteration from `start` on.
+
+    flops: floating-point operations, two a multiply-add. bytes: alive at once beside the state. calls: operations on
+    tensors that compute something. moved: bytes that these read and write.
+    """
 
     start: int
     flops: float
     bytes: int
+    calls: int = 0
+    moved: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -53,14 +61,18 @@ class Cost:
     is_counted: bool = True
     """Whether it was counted; else it is a round figure."""
 
-    def flops(self, iterations: int) -> float:
-        """Return the operations of the first `iterations`."""
+    def total(self, what: Callable[[StageCost], float], iterations: int) -> float:
+        """Return the sum of what the first `iterations` cost, each of them `what` its stage says."""
         starts = [stage.start for stage in self.stages]
         ends = [*starts[1:], max(iterations, starts[-1])]
         return sum(
-            stage.flops * max(0, min(end, iterations) - stage.start)
+            what(stage) * max(0, min(end, iterations) - stage.start)
             for stage, end in zip(self.stages, ends, strict=True)
         )
+
+    def flops(self, iterations: int) -> float:
+        """Return the floating-point operations of the first `iterations`."""
+        return self.total(lambda stage: stage.flops, iterations)
 
     @property
     def bytes(self) -> int:
@@ -130,9 +142,10 @@ def usual_cost(run: Run) -> Cost:
     weights = USUAL_WEIGHTS[kind]
     moments = 2
     width = getattr(run.recipe.networks, "width", USUAL_WIDTH[kind]) / USUAL_WIDTH[kind]
-    flops = USUAL_FLOPS[kind] * share * width**2 * run.recipe.batch_size / USUAL_BATCH[kind]
+    samples = share * run.recipe.batch_size / USUAL_BATCH[kind]
+    flops, moved = USUAL_FLOPS[kind] * samples * width**2, USUAL_MOVED[kind] * samples * width
     return Cost(
-        (StageCost(0, flops, int(USUAL_BYTES[kind] * share)),),
+        (StageCost(0, flops, int(USUAL_BYTES[kind] * share), USUAL_CALLS[kind], moved),),
         weights,
         (1 + moments) * weights,
         weights // 2,

@@ -1,8 +1,9 @@
 """What a method computes and holds, counted from its own phases, run on tensors that have a shape and no numbers.
 
 Counted are products of matrices and convolutions by PyTorch's own formulas, forward, backward, and through gradients
-of gradients, wherever a phase runs them. Elementwise work and the optimiser's are left out. Of memory, what is alive
-at once is followed tensor by tensor, as an allocator would see it.
+of gradients, wherever a phase runs them; and, of these as of elementwise work, how many there are and what they read
+and write. The optimiser's work is left out. Of memory, what is alive at once is followed tensor by tensor, as an
+allocator would see it.
 """
 
 import weakref
@@ -54,11 +55,11 @@ def count(recipe: Recipe, data: DataShape) -> Cost:
 
 
 class Counter(TorchDispatchMode):
-    """Floating-point operations, two a multiply-add, and the most bytes of results that were alive at once."""
+    """Floating-point operations, the most bytes of results alive at once, and calls with the bytes that they move."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.flops = self.bytes = self.most_bytes = 0
+        self.flops = self.bytes = self.most_bytes = self.calls = self.moved = 0
         self._alive: set[int] = set()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -66,10 +67,17 @@ class Counter(TorchDispatchMode):
         formula = FORMULAS.get(func._overloadpacket)
         if formula is not None:
             self.flops += formula(*args, **(kwargs or {}), out_val=made)
-        for leaf in tree_leaves(made):
-            if isinstance(leaf, Tensor):
-                self._follow(leaf.untyped_storage())
+        read, written = _tensors((args, kwargs)), _tensors(made)
+        for result in written:
+            self._follow(result.untyped_storage())
         self.most_bytes = max(self.most_bytes, self.bytes)
+        # A view has the storage of what it is of, and costs next to nothing.
+        inputs = {tensor.untyped_storage()._cdata for tensor in read}
+        if func._schema.is_mutable or any(
+            result.untyped_storage()._cdata not in inputs for result in written
+        ):
+            self.calls += 1
+            self.moved += sum(tensor.numel() * tensor.element_size() for tensor in (*read, *written))
         return made
 
     def watch_from_now(self, method: nn.Module) -> None:
@@ -90,6 +98,10 @@ class Counter(TorchDispatchMode):
         self.bytes -= size
 
 
+def _tensors(tree: Any) -> list[Tensor]:
+    return [leaf for leaf in tree_leaves(tree) if isinstance(leaf, Tensor)]
+
+
 def _linear(a: Tensor, b: Tensor, *others: Any, out_val: Tensor) -> int:
     """oneDNN's a (m, k) · bᵀ (k, n), of which PyTorch has no formula."""
     return 2 * a.shape[0] * a.shape[1] * b.shape[0]
@@ -101,7 +113,7 @@ FORMULAS: Mapping[Any, Callable[..., int]] = flop_registry | {torch.ops.mkldnn._
 def _stage(method: Method, stage: Stage, streams: Mapping[str, Stream]) -> StageCost:
     """Count one iteration of a stage."""
     method.enter(stage)
-    flops = most = 0
+    flops = most = calls = moved = 0
     for phase in method.phases:
         if phase.repeat and (stage.phases is None or phase.name in stage.phases):
             with _others_standing_still(method, phase), Counter() as counter:
@@ -109,8 +121,10 @@ def _stage(method: Method, stage: Stage, streams: Mapping[str, Stream]) -> Stage
                 _gradients(method, phase, _batch(method, phase, stage, streams))
             method.zero_grad(set_to_none=True)
             flops += phase.repeat * counter.flops
+            calls += phase.repeat * counter.calls
+            moved += phase.repeat * counter.moved
             most = max(most, counter.most_bytes)
-    return StageCost(stage.start, float(flops), most)
+    return StageCost(stage.start, float(flops), most, calls, float(moved))
 
 
 def _batch(method: Method, phase: Phase, stage: Stage, streams: Mapping[str, Stream]) -> Batch:
