@@ -106,7 +106,7 @@ def test_three_players_alone_have_many_optima_and_known_labels_leave_one() -> No
         optimiser.step(closure)  # type: ignore[no-untyped-call]
         of_g, of_c = pairs()
         assert jensen_shannon(p, (of_g + of_c) / 2) < 1e-8, "either way D cannot win"
-        return float((of_g - p).abs().max())
+        return float((of_g - p).detach().abs().max())
 
     assert solve(with_labels=False) > 0.01
     assert solve(with_labels=True) < 1e-4
