@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 COUNTED_BY = 2  # raise it when counting changes: older counts are then made again
 CLASSES, ATTRIBUTES = 10, 40  # of a set that is not prepared yet, for the methods that ask
-# Stands in for a count: BCGAN's own, on points, and on images in proportion to their pixels; operations also to the
-# batch, and to the square of the width that was counted.
+# Stands in for a count: BCGAN's own, on points, and on images in proportion to their pixels; operations and what
+# they move also to the batch, and to the width that was counted, operations to its square.
 USUAL_FLOPS = {"points": 4e9, "images": 1e12}
 USUAL_BATCH = {"points": 100, "images": 32}
 USUAL_WIDTH = {"points": 400, "images": 32}
 USUAL_BYTES = {"points": 1e7, "images": 1e9}
-USUAL_CALLS = {"points": 650, "images": 770}
-USUAL_MOVED = {"points": 2.7e8, "images": 2.3e10}
+USUAL_CALLS = {"points": 650, "images": 1300}
+USUAL_MOVED = {"points": 2.7e8, "images": 1.4e10}
 USUAL_WEIGHTS = {"points": 1_500_000, "images": 40_000_000}
 
 

@@ -12,8 +12,8 @@ from gantry.plan.runs import Run
 DEVICES = {"cpu": "one core of a desktop CPU", "cuda": "one large data-centre GPU (30 TFLOP/s in fp32)"}
 # Of one core: its rate at products of matrices, 8e10 FLOP/s (measured 82 GFLOP/s, AMD EPYC with AVX2); what a call of
 # an operation takes beside the arithmetic, in seconds; and the rate at which these read and write, in B/s. Together
-# they are within a third of ten of twelve recipes that were timed alone there, from 8 ms (a GAN on points) to 860 ms
-# (SNGAN at laptop), and 0.5 and 0.6 of two (GRAN, LR-GAN at quick).
+# they are 0.77 to 1.22 of what nine of twelve recipes took that were timed alone there, from 8 ms (a GAN on points) to
+# 608 ms (SAGAN at laptop), 1.5 of SNGAN, and 0.5 and 0.6 of GRAN and LR-GAN at quick.
 CORE_RATE, CALL, MEMORY_RATE = 8e10, 2e-5, 6.7e9
 # Of a GPU: a round figure for the share of its peak that small networks reach, and for what no iteration goes below.
 GPU_RATE, LAUNCHES = 3e13, 4e-3
