@@ -278,9 +278,6 @@ def test_a_plan_that_was_changed_is_refused(checkout: Checkout, tmp_path: Path) 
         load_planned(tmp_path / "gone.yaml")
 
 
-# ── the same edit, on the command line and in the file ────────────────────────────────────────────────
-
-
 def test_a_curve_over_what_is_no_number_is_refused(checkout: Checkout) -> None:
     path = "workflow/experiments/conditional.yaml"
     checkout.edit(path, "over: method.known", "over: method.name")
@@ -291,6 +288,8 @@ def test_a_curve_over_what_is_no_number_is_refused(checkout: Checkout) -> None:
         "name a key that is one, such as method.known"
     )
 
+
+# ── the same edit, on the command line and in the file ────────────────────────────────────────────────
 
 EDITS: dict[str, tuple[str, dict[str, Any]]] = {
     "a weight that heirs keep": ("bcgan", {"terms": {"sample_spread": 0.7}}),

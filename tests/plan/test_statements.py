@@ -50,5 +50,5 @@ def test_a_title_does_not_name_two_data_sets_as_if_they_were_one(specs: list[Rep
     assert [said for said in of_others if re.search(r"(CIFAR-10|CelebA|LSUN|SVHN).*, on ", said)] == []
     assert (
         "Test error over the number of labels, handwritten digits (scikit-learn), 300 held out, in place of CIFAR-10"
-        in (of_others)
+        in of_others
     )

@@ -90,7 +90,7 @@ def check_outputs(problems: Problems, plan: Plan, files: Mapping[str, str]) -> N
             if obstacle := options.obstacle(plan.workloads[workload]):
                 problems.add(files[paper], f"outputs.{name}.options", f"workload {workload} {obstacle}")
         if over := output.options.get("over"):
-            for recipe in recipes:
+            for _, recipe in options.recipes():
                 if plan.recipes[recipe].number_at(over) is None:
                     message = f"recipe {recipe} has no number at {over}: name a key that is one, such as method.known"
                     problems.add(files[paper], f"outputs.{name}.options.over", message)
