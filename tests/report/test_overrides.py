@@ -20,13 +20,13 @@ from gantry.report.page.make import make_page
 from gantry.report.specs import Group, changes_of
 from gantry.report.tables.make import make_table
 
-NONE = "λ<sub>D</sub> = λ<sub>G</sub> = 0"
+NONE = "λ<sub>D</sub> = 0, λ<sub>G</sub> = 0"
 # The configuration that is laid over the experiments, and what must then be said of table 5.
 REAL = {"scale": "paper", "papers": ["bcgan"], "seeds": [0]}
 CASES: dict[str, tuple[dict[str, Any], list[str], list[str]]] = {
     "a recipe": (
         {"recipes": {"bcgan_none": {"terms": {"sample_spread": 0.25}}}},
-        [f"{NONE} (changed)", "terms.sample\\_spread: 0.25 instead of 0", "of a changed recipe"],
+        [f"{NONE}.25 (changed)", "terms.sample\\_spread: 0.25 instead of 0", "of a changed recipe"],
         [f"| {NONE} |"],
     ),
     "a workload's recipe": (
@@ -258,7 +258,7 @@ def test_the_page_names_overrides(spec_of, tmp_path):
     files = {"bcgan/table5": {suffix: tmp_path / f"t.{suffix}" for suffix in ("csv", "md", "tex")}}
     make_page([spec], files, tmp_path / "report.html")
     text = (tmp_path / "report.html").read_text()
-    assert f"{NONE} (changed)" in text and "terms.sample_spread: 0.25 instead of 0" in text
+    assert f"{NONE}.25 (changed)" in text and "terms.sample_spread: 0.25 instead of 0" in text
 
 
 def test_whose_device_a_papers_costs_are_of_is_said_by_the_paper_alone(spec_of, tmp_path):

@@ -164,6 +164,9 @@ class Variant(Strict):
 class Runs(Strict):
     """A rectangle of runs: every data set with every recipe, recipes with their printed names.
 
+    A name may hold settings of its recipe by their dotted keys, which are filled in as they are used:
+    "λ = {terms.entropy_distance.weight}", "β₁ = {optimiser.betas.0}". Names that become the same have the recipes' own
+    beside them.
     `variants` adds each of these to every recipe (see `layering.with_variants`).
     """
 

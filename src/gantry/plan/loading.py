@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
-from gantry.errors import UserError
+from gantry.errors import UserError, suggestion
 from gantry.files import digest_of
 from gantry.metrics.names import FEATURE_NETWORKS, OF_LOSSES
 from gantry.plan.checks import (
@@ -18,8 +18,9 @@ from gantry.plan.checks import (
 )
 from gantry.plan.configuration import Experiment, Scale
 from gantry.plan.filtering import filtered, selected
+from gantry.plan.labels import labelled, missing_settings
 from gantry.plan.layering import read_datasets, with_variants
-from gantry.plan.overrides import Overrides, Reference
+from gantry.plan.overrides import Overrides, Reference, flat
 from gantry.plan.places import workflow_root
 from gantry.plan.plan import Plan
 from gantry.plan.problems import Problems
@@ -118,7 +119,7 @@ class _Loading:
         plan = Plan(
             self.config,
             self.scale,
-            self._kept(),
+            {paper: labelled(experiment, self.recipes) for paper, experiment in self._kept().items()},
             self.recipes,
             self.datasets,
             self.workloads,
@@ -201,6 +202,19 @@ class _Loading:
             for wanted in output.metrics:
                 check_metric(self.problems, wanted, file, f"{key}.metrics")
             check_options(self.problems, experiment.outputs[name], file, f"{key}.options")
+            for index, block in enumerate(experiment.outputs[name].runs):
+                for recipe, label in block.recipes.items():
+                    self._check_label(file, f"{key}.runs.{index}.recipes.{recipe}", label, recipe)
+
+    def _check_label(self, file: str, key: str, label: str, name: str) -> None:
+        """Note the settings in a label that its recipe has not, unless a user has made another method of it."""
+        recipe = self.recipes.get(name)
+        if recipe is None or name in self.overrides.recipes:
+            return
+        for missing in missing_settings(label, recipe):
+            known = flat(recipe.model_dump(mode="json", exclude={"workload"}))
+            near = suggestion(missing, known) or "; known: batch_size, updates.generator and others"
+            self.problems.add(file, key, f"the recipe has no setting {missing!r}{near}")
 
     def _share(self, file: str, kind: str, found: dict[str, Any], known: dict[str, Any]) -> None:
         """Add what one paper describes; papers may share a name only if they mean the same by it."""

@@ -85,7 +85,7 @@ class Overrides:
         self.sizes[recipe] = tuple(
             _phrase(title, before[key], after[key])
             if after[key] is not None
-            else f"not {title} {_text(before[key])} iterations"
+            else f"not {title} {text_of(before[key])} iterations"
             for key, title in SIZES.items()
             if before[key] != after[key]
         )
@@ -202,24 +202,25 @@ def _between(before: dict[str, Any], after: dict[str, Any], chosen: Collection[s
     }
     # The settings of what was there before say nothing of what is there now.
     return found | {
-        key: f"{key}: {_text(after[key])}"
+        key: f"{key}: {text_of(after[key])}"
         for key in chosen
         if key.rpartition(".")[0] in tags and not key.endswith(names)
     }
 
 
 def _phrase(key: str, before: Any, after: Any) -> str:
-    return f"{key}: {_text(after)} instead of {_text(before)}"
+    return f"{key}: {text_of(after)} instead of {text_of(before)}"
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
+    """Return a setting as it is said to a reader: 4,000, 0.0001, "0.5, 0.9", yes, none."""
     if value is None:
         return "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int | float):
         return f"{value:,}" if isinstance(value, int) else f"{value:g}"
-    return (", ".join(map(_text, value)) or "none") if isinstance(value, list | tuple) else str(value)
+    return (", ".join(map(text_of, value)) or "none") if isinstance(value, list | tuple) else str(value)
 
 
 def flat(block: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -79,11 +79,24 @@ class Recipe(Strict):
             return self
         return self.model_copy(update={"terms": terms, "optimiser": optimiser, "method": method})
 
-    def number_at(self, key: str) -> float | None:
-        """Return the number at a dotted key, such as method.known; None where there is none."""
-        value: Any = self.model_dump()
+    def setting(self, key: str) -> Any:
+        """Return what stands at a dotted key, such as optimiser.betas.0; KeyError where nothing does."""
+        value: Any = self.model_dump(mode="json")
         for part in key.split("."):
-            value = value.get(part) if isinstance(value, dict) else None
+            inside = (
+                {str(place): item for place, item in enumerate(value)} if isinstance(value, list) else value
+            )
+            if not isinstance(inside, dict):
+                raise KeyError(key)
+            value = inside[part]
+        return value
+
+    def number_at(self, key: str) -> float | None:
+        """Return the number at a dotted key; None where there is none."""
+        try:
+            value = self.setting(key)
+        except KeyError:
+            return None
         return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
     @property

@@ -1,11 +1,11 @@
 """Report specs: what the report is told of each table, figure or list of claims, all of it plain data."""
 
-from collections import Counter
 from collections.abc import Collection
 from typing import Any
 
 from gantry.files import digest_of
 from gantry.plan.configuration import Output
+from gantry.plan.labels import distinct
 from gantry.plan.plan import Plan
 
 
@@ -97,12 +97,6 @@ def overrides_of(plan: Plan, labels: dict[str, str]) -> list[str]:
         ours, usual = (", ".join(map(str, seeds)) for seeds in (config.seeds, scale.seeds))
         phrases.append(f"Seeds: {ours} instead of {usual}")
     return [f"{phrase}." for phrase in dict.fromkeys(phrases)]
-
-
-def distinct(labels: dict[str, str]) -> dict[str, str]:
-    """The recipes' labels, with the recipe's name beside one that several have."""
-    times = Counter(labels.values())
-    return {recipe: f"{label} ({recipe})" if times[label] > 1 else label for recipe, label in labels.items()}
 
 
 def _named(titles: dict[str, str], some: Collection[str]) -> str:

@@ -18,10 +18,10 @@ from gantry.errors import UserError
 from gantry.files import write_text
 from gantry.plan import Plan
 from gantry.plan.configuration import Experiment
+from gantry.plan.labels import distinct
 from gantry.plan.layering import extended, laid_over, lineage, own_text
 from gantry.plan.problems import Problems
 from gantry.plan.recipe import Recipe
-from gantry.plan.report_specs import distinct
 from gantry.report.handbook_results import results_of
 
 # Files of equations, in the order in which what they say is put together.
