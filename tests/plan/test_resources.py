@@ -48,6 +48,20 @@ def test_scoring_asks_for_more_at_each_attempt_up_to_a_point(checkout: Checkout)
     assert minutes[0] < minutes[1] < minutes[2] == minutes[3]
 
 
+def test_a_network_sees_each_image_once(checkout: Checkout) -> None:
+    def seen(sources: int, **images: object) -> int:
+        plan = checkout.plan(seeds=[0], workloads={"images": images}, device="cpu")
+        run = plan.run("digits", "bcgan", 0)
+        assert (run.workload.samples, run.ends) == (500, (240,))
+        return resources.seen_images(run, 240, sources)
+
+    assert seen(2) == 2 * 6 * 500
+    assert seen(3) == 3 * 6 * 500
+    assert seen(2, score_generators=False) == 6 * 500
+    assert seen(2, score_real=True) == (2 * 6 + 1) * 500
+    assert seen(2, metrics=["swd"], final_metrics=["frechet_distance"]) == 2 * 500
+
+
 def test_a_run_takes_the_shares_of_a_gpu_that_its_memory_fills(checkout: Checkout) -> None:
     def asked(**settings: object) -> tuple[int, int]:
         plan = checkout.plan(scale="paper", seeds=[0], **settings)

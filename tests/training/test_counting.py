@@ -248,17 +248,21 @@ def test_methods_with_labels_and_encoders_are_counted(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("scale", "paper", "name"),
+    ("scale", "paper", "name", "sources"),
     [
-        ("smoke", "translation", "points_combogan"),  # draws on the host
-        ("paper", "translation", "faces_stargan"),  # names attributes
-        ("paper", "translation", "pictures_combogan"),  # names classes
-        ("paper", "conditional", "pictures_s2gan"),  # infers labels
-        ("paper", "conditional", "pictures_clusters"),
+        ("smoke", "translation", "points_combogan", 12),  # draws on the host; four domains
+        ("paper", "translation", "faces_stargan", 1),  # names attributes
+        ("paper", "translation", "pictures_combogan", 12),  # names classes
+        ("paper", "conditional", "pictures_s2gan", 1),  # infers labels
+        ("paper", "conditional", "pictures_clusters", 1),
+        ("smoke", "scales", "lapgan_digits", 3),  # levels
+        ("smoke", "scales", "singan", 2),
+        ("smoke", "scales", "pggan_digits", 1),  # reads how far it has grown
+        ("smoke", "bcgan", "bcgan", 2),
     ],
 )
 def test_what_asks_much_of_its_data_is_counted_before_there_are_any(
-    scale: str, paper: str, name: str, tmp_path: Path
+    scale: str, paper: str, name: str, sources: int, tmp_path: Path
 ) -> None:
     found = load_plan(
         {"scale": scale, "papers": [paper], "results": str(tmp_path)},
@@ -267,3 +271,4 @@ def test_what_asks_much_of_its_data_is_counted_before_there_are_any(
     run = next(run for run in found.runs.values() if run.recipe_name == name)
     cost = count(run.recipe, DataShape.from_json(shape_of(found, run)))
     assert cost.flops(1) > 0 and cost.state > 0 and cost.bytes > 0
+    assert cost.sources == sources

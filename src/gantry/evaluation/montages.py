@@ -353,7 +353,7 @@ def pyramid(shown: Shown) -> Montage:
         raise UserError("montages: pyramid is of one picture (method singan): take it out of the workload")
     picture = as_input(torch.from_numpy(np.array(shown.prepared.samples[sampler.picture])[None]))
     given = {name: value.to(sampler.device) for name, value in shown.inputs(ROWS - 1).items()}
-    sizes = sampler.scales.sizes[: sampler.last]
+    sizes = sampler.scales.sizes[: sampler.begun]
     real = [resized(resized(picture, size), sampler.resolution) for size in sizes]
     columns = [
         torch.cat([truth.clamp(-1, 1), rebuilt.cpu(), drawn.cpu()])

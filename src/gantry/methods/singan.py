@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -161,8 +162,11 @@ class SinganSampler(Sampler):
         self.resolution = resolution
         self.picture = picture
         self.sources = ("G1", "fine")
-        begun = (scales.amplitudes > 0).long().cumprod(0)
-        self.last = int(begun.sum())
+
+    @cached_property
+    def begun(self) -> int:
+        """How many scales have begun."""
+        return int((self.scales.amplitudes > 0).long().cumprod(0).sum())
 
     def inputs(
         self, source: str, rows: range, randomness: torch.Generator, held_out: PreparedSet | None = None
@@ -180,12 +184,12 @@ class SinganSampler(Sampler):
     def pyramid(self, inputs: Mapping[str, Tensor]) -> list[Tensor]:
         """Return the samples as they are after each scale, the coarsest first, all in the picture's size."""
         return self._made(
-            [inputs[f"noise_{scale}"] for scale in range(self.last)], inputs["noise_0"].shape[0]
+            [inputs[f"noise_{scale}"] for scale in range(self.begun)], inputs["noise_0"].shape[0]
         )
 
     def rebuilt_pyramid(self) -> list[Tensor]:
         """Return the rebuilt picture (1, C, R, R) after each scale."""
-        return self._made([self.scales.fixed, *[None] * (self.last - 1)], 1)
+        return self._made([self.scales.fixed, *[None] * (self.begun - 1)], 1)
 
     def reconstruct(self, samples: Tensor) -> Tensor:
         """Return the rebuilt picture, once for each sample, whatever these are."""
@@ -194,7 +198,7 @@ class SinganSampler(Sampler):
     def _made(self, noise: Sequence[Tensor | None], count: int) -> list[Tensor]:
         images: Tensor | None = None
         made = []
-        for scale in range(self.last):
+        for scale in range(self.begun):
             images = self.scales.step(scale, images, noise[scale], count)
             made.append(resized(images, self.resolution))
         return made

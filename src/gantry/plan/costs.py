@@ -19,7 +19,7 @@ from gantry.plan.runs import Run
 if TYPE_CHECKING:
     from gantry.plan.plan import Plan
 
-COUNTED_BY = 2  # raise it when counting changes: older counts are then made again
+COUNTED_BY = 3  # raise it when counting changes: older counts are then made again
 CLASSES, ATTRIBUTES = 10, 40  # of a set that is not prepared yet, for the methods that ask
 # Stands in for a count: BCGAN's own, on points, and on images in proportion to their pixels; operations and what
 # they move also to the batch, and to the width that was counted, operations to its square.
@@ -58,6 +58,8 @@ class Cost:
     """Numbers in the state of a run: weights, buffers, the optimisers' moments, the running average."""
     kept: int
     """Numbers in a checkpoint."""
+    sources: int = 1
+    """What its samples come from, each of which is scored: generators, levels, directions of a translator."""
     is_counted: bool = True
     """Whether it was counted; else it is a round figure."""
 
@@ -149,6 +151,7 @@ def usual_cost(run: Run) -> Cost:
         weights,
         (1 + moments) * weights,
         weights // 2,
+        run.recipe.generators,
         is_counted=False,
     )
 

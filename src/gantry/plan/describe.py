@@ -9,7 +9,7 @@ from gantry.plan.estimate import DEVICES, disk_bytes, training_seconds
 from gantry.plan.plan import Plan
 from gantry.plan.preflight import obstacles, prepared_bytes, prepared_count, work_left
 from gantry.plan.raw import differences
-from gantry.plan.resources import IMAGE_RATE, scored_samples
+from gantry.plan.resources import IMAGE_RATE, seen_images
 from gantry.plan.runs import Run
 from gantry.system.formatting import align_columns, count_of, format_bytes, format_duration
 from gantry.system.processor import multiplies_bf16
@@ -116,9 +116,9 @@ def _scoring(plan: Plan) -> list[str]:
     lines = []
     if unscored:
         runs = len({run.key for run, _ in unscored})
-        seconds = sum(scored_samples(run, end) for run, end in unscored) / rate
+        seconds = sum(seen_images(run, end, cost_of(plan, run).sources) for run, end in unscored) / rate
         lines += [
-            f"scoring the images of {count_of(runs, 'run')} with Inception takes up to {format_duration(seconds)} more"
+            f"scoring the images of {count_of(runs, 'run')} with Inception takes about {format_duration(seconds)} more"
         ]
     if real := sum(prepared_count(plan, dataset) for dataset in unread.values()):
         lines += [

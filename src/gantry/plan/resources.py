@@ -7,6 +7,7 @@ every attempt, since it goes on where the last one ended; scoring begins anew an
 
 from math import ceil
 
+from gantry.metrics.names import metric
 from gantry.plan.costs import cost_of
 from gantry.plan.estimate import disk_bytes, training_gpu_mb, training_seconds
 from gantry.plan.plan import Plan
@@ -66,6 +67,20 @@ def scored_samples(run: Run, end: int) -> float:
     passes = (run.recipe.generators + 1) * (checkpoints + len(workload.final_metrics))
     swept = sum(len(values) for _, values in workload.sweep) if end == max(run.ends) else 0
     return (passes + swept) * workload.samples
+
+
+def seen_images(run: Run, end: int, sources: int) -> int:
+    """How many images a feature network looks at to score one segment: each once, whatever metrics are asked for.
+
+    `sources` as the count of a run has them. Inputs of translators, scored once beside their outputs, are left out.
+    """
+    workload, is_last = run.workload, end == max(run.ends)
+    if run.recipe.generators > 1 and not workload.score_generators:
+        sources = 1
+    every = any(metric(name).uses_network for name in workload.metrics)
+    checkpoints = (end - run.previous_end(end)) // workload.checkpoint_every if every else int(is_last)
+    again = is_last * (workload.score_real + sum(len(values) for _, values in workload.sweep))
+    return (sources * checkpoints + again) * workload.samples
 
 
 def scoring_mb(plan: Plan, run: Run, attempt: int = 1) -> int:

@@ -15,7 +15,11 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch._subclasses.fake_tensor import FakeTensorMode, unset_fake_temporarily
+from torch._subclasses.fake_tensor import (
+    DataDependentOutputException,
+    FakeTensorMode,
+    unset_fake_temporarily,
+)
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
@@ -51,7 +55,16 @@ def count(recipe: Recipe, data: DataShape) -> Cost:
             _moments(method.optimiser(phase.name)[0]) * _weights(method, phase) for phase in method.phases
         )
         state = _numbers(method) + moments + (kept if recipe.ema else 0)
-        return Cost(stages, sum(parameter.numel() for parameter in method.parameters()), state, kept)
+        weights = sum(parameter.numel() for parameter in method.parameters())
+        return Cost(stages, weights, state, kept, _sources(method))
+
+
+def _sources(method: Method) -> int:
+    """Return how many sources of samples there are; one where a sampler reads from weights how far they have grown."""
+    try:
+        return len(method.sampler(method.kept).sources)
+    except DataDependentOutputException:
+        return 1
 
 
 class Counter(TorchDispatchMode):
