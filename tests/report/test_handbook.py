@@ -79,6 +79,15 @@ def test_a_row_and_a_picture_come_in_and_stay(plan, tmp_path):
         JS | {"method": "LSGAN", "ours_mean": 0.1234, "ours_sd": 0.01, "groups": "mixture/points_lsgan"},
         JS | {"method": "Hinge", "ours_mean": 0.2, "ours_sd": 0.02, "groups": "mixture/points_hinge"},
         JS | {"method": "WGAN", "ours_mean": 0.3, "groups": "digits/points_wgan"},  # of other data
+        # measured by a run of LSGAN, and not its own
+        JS
+        | {
+            "method": "inputs as they are",
+            "source": "identity",
+            "ours_mean": 0.4,
+            "groups": "mixture/points_lsgan",
+        },
+        JS | {"method": "real", "source": "real", "ours_mean": 0.0, "groups": "mixture/points_lsgan"},
     ]
     table = tmp_path / "results/laptop/zoo/points.csv"
     table.parent.mkdir(parents=True)

@@ -19,6 +19,7 @@ from gantry.report.figures.style import REAL, new_figure, no_ticks, styled
 from gantry.report.layout import ARROWS, NOTHING, decimals, number
 from gantry.report.markup import escape_markdown
 from gantry.report.specs import Group, ReportSpec
+from gantry.report.tables.scores import UNTRAINED
 
 TABLE = "scores"
 SIDE = 1.8  # inches of a picture
@@ -54,10 +55,13 @@ def results_of(plan: Plan, paper: str, out: Path) -> dict[str, str]:
 
 
 def _rows_of(table: pd.DataFrame, groups: list[Group]) -> pd.DataFrame:
-    """The main table's rows of these runs; a title may be that of several recipes, of points and of digits."""
+    """The main table's rows of these runs; a title may be that of several recipes, of points and of digits.
+
+    What nobody has trained, such as the inputs as they are, is measured by one of the runs and is not its own.
+    """
     keys = {group.key for group in groups}
     theirs = table["groups"].map(lambda runs: not keys.isdisjoint(runs.split()))
-    return table[(table["part"] == MAIN) & theirs]
+    return table[(table["part"] == MAIN) & theirs & ~table["source"].isin(UNTRAINED)]
 
 
 def _told(plan: Plan, spec: ReportSpec, groups: list[Group], rows: pd.DataFrame) -> str:
