@@ -27,6 +27,7 @@ class Tested(NamedTuple):
 
 
 FILES = [
+    Tested("bcgan/full_length/claims_synthetic", "bcgan", "the mixture"),
     Tested("bcgan/claims_synthetic", "bcgan", "the mixture"),
     Tested("bcgan/width128/claims_synthetic", "bcgan", "the mixture, a third of the width"),
     Tested("bcgan/claims_constraints", "bcgan", "the mixture"),
@@ -47,10 +48,10 @@ LENGTH = re.compile(r"Trained for ([\d,]+) iterations(?:; the paper for| instead
 
 
 def length(notes: str) -> str:
-    """Which part of the paper's iterations was trained, by the notes under a table."""
+    """Which part of the paper's iterations was trained, by the notes under a table, which name what differs."""
     found = LENGTH.search(notes)
     if not found:
-        return "–"
+        return "as many as published"
     ours, theirs = (int(each.replace(",", "")) for each in found.groups())
     return f"{ours:,} of {theirs:,}"
 
