@@ -35,7 +35,7 @@ def _said(label: str, recipe: Recipe) -> str:
     def text(found: re.Match[str]) -> str:
         try:
             return text_of(recipe.setting(found[1]))
-        except KeyError:  # a user has made something else of the recipe: see `missing_settings`
+        except KeyError:  # a scale or a user has made something else of the recipe
             return text_of(None)
 
     return SETTING.sub(text, label)

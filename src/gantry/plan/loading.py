@@ -207,9 +207,9 @@ class _Loading:
                     self._check_label(file, f"{key}.runs.{index}.recipes.{recipe}", label, recipe)
 
     def _check_label(self, file: str, key: str, label: str, name: str) -> None:
-        """Note the settings in a label that its recipe has not, unless a user has made another method of it."""
+        """Note the settings in a label that its recipe has not, unless a scale or a user has changed the recipe."""
         recipe = self.recipes.get(name)
-        if recipe is None or name in self.overrides.recipes:
+        if recipe is None or name in self.overrides.recipes or name in self.overrides.settings:
             return
         for missing in missing_settings(label, recipe):
             known = flat(recipe.model_dump(mode="json", exclude={"workload"}))
